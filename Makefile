@@ -1,0 +1,65 @@
+# Everything runs in .venv, which the targets make by themselves. `make help` lists them.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs down bench requirements clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo  ## run the whole thing on a pair of embedded PostgreSQL servers
+	@$(BIN)/signal-marts demo $(ARGS)
+
+test: $(VENV)/.dev  ## run the unit and integration tests (ARGS="-k name" narrows them)
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/.dev  ## check the style of Python, SQL and migrations, and the types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --processes 2 models macros tests/dbt
+	@$(BIN)/squawk --config .squawk.toml migrations/*.sql
+
+format: $(VENV)/.dev  ## mend what the linters can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix --processes 2 models macros tests/dbt
+
+docs: $(VENV)/.demo  ## write the lineage site to target/static_index.html
+	@$(BIN)/signal-marts docs
+
+down: $(VENV)/.demo  ## stop the embedded servers (their data stays)
+	@$(BIN)/signal-marts down
+
+requirements: $(VENV)/.dev  ## resolve and hash the requirement files anew
+	@$(BIN)/pip install --quiet uv
+	@compile="$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --upgrade"; \
+	$$compile --custom-compile-command "make requirements" \
+		--extra demo --group build --group dev -o requirements/dev.txt && \
+	$$compile --custom-compile-command "make requirements" \
+		--extra demo --group build -c requirements/dev.txt -o requirements/demo.txt && \
+	$$compile --custom-compile-command "make requirements" \
+		-c requirements/dev.txt -o requirements/production.txt
+
+clean: down  ## stop the servers, then remove the environment, the build output and the embedded data
+	@rm -rf $(VENV) target logs .signal-marts
+
+# --- the environment -------------------------------------------------------------------------
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/pip
+	@echo "installing the development environment into $(VENV)" >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $(VENV)/.demo $@
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml | $(BIN)/pip
+	@echo "installing the demo's environment into $(VENV)" >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/demo.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(BIN)/pip:
+	@sh .ci/make-venv $(VENV) $(PYTHON)

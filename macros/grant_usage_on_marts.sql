@@ -1,0 +1,16 @@
+{#
+    After a run, readers may enter the schemas of the marts that it built.
+#}
+{% macro grant_usage_on_marts() %}
+    {% if execute %}
+        {% set schemas = [] %}
+        {% for result in results if result.node.resource_type == 'model' and result.node.fqn[1] == 'marts' %}
+            {% if result.status == 'success' and result.node.schema not in schemas %}
+                {% do schemas.append(result.node.schema) %}
+            {% endif %}
+        {% endfor %}
+        {% for schema in schemas %}
+            grant usage on schema {{ adapter.quote(schema) }} to bi_reader;
+        {% endfor %}
+    {% endif %}
+{% endmacro %}

@@ -1,0 +1,5 @@
+set local lock_timeout = '2s';
+
+alter table public.ai_trading_signals
+    drop constraint if exists ai_trading_signals_trade_plan_id_fkey,
+    drop constraint if exists ai_trading_signals_pattern_id_fkey;

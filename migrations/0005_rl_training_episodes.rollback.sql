@@ -1,0 +1,1 @@
+drop table public.rl_training_episodes;

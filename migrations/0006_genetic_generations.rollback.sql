@@ -1,0 +1,1 @@
+drop table public.genetic_generations;
