@@ -1,0 +1,269 @@
+"""The command line: thin commands over the runner's functions.
+
+stdout is data, stderr is progress.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shlex
+import sys
+import traceback
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from runner import settings
+from runner.database import Database
+from runner.errors import SignalMartsError, UsageError
+from runner.progress import note, progress
+
+
+class Failure(SignalMartsError):  # noqa: N818 - an outcome that was already told, not a fault
+    """The command did its work, and what it found is not well."""
+
+
+def main() -> None:
+    """Run the command line; every error becomes one message and an exit code."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        note("stopped")
+        sys.exit(130)
+    except SignalMartsError as error:
+        note(f"signal-marts: {error}")
+        sys.exit(error.exit_code)
+    except psycopg.Error as error:
+        # The message alone: a connection's parameters or a statement may hold a secret.
+        told = [error.diag.message_primary or str(error).strip() or type(error).__name__]
+        told += [text for text in (error.diag.message_detail, error.diag.message_hint) if text]
+        note(f"signal-marts: the database said: {'; '.join(told)}")
+        sys.exit(3 if isinstance(error, psycopg.OperationalError) else 1)
+    except BrokenPipeError:
+        # Whoever read stdout has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("SIGNAL_MARTS_DEBUG"):
+            traceback.print_exc()
+        note(
+            f"signal-marts: an error that should not happen: {type(error).__name__}: {error} "
+            "(SIGNAL_MARTS_DEBUG=1 shows where)"
+        )
+        sys.exit(70)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="signal-marts")
+def cli() -> None:
+    """AI trading signals beside a trading platform, in marts a team can trust with money."""
+
+
+# --- the embedded pair ------------------------------------------------------------------------
+
+
+@cli.command()
+def up() -> None:
+    """Start the embedded pair of PostgreSQL servers."""
+    from runner.embedded import EmbeddedPair
+
+    pair = EmbeddedPair(settings.load().home)
+    with progress("starting two servers") as advance:
+        advance(0, 1, "")
+        urls = pair.up()
+    note(f"primary: {urls.primary}")
+    note(f"replica: {urls.replica}")
+    note('next: eval "$(signal-marts env)", then psql "$PRIMARY_URL"')
+
+
+@cli.command()
+def down() -> None:
+    """Stop the embedded pair; its data stays."""
+    from runner.embedded import EmbeddedPair
+
+    stopped = EmbeddedPair(settings.load().home).down()
+    note(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+@cli.command()
+def env() -> None:
+    """Print exports for psql, yoyo and dbt: eval "$(signal-marts env)"."""
+    from runner.embedded import EmbeddedPair
+
+    for name, value in EmbeddedPair(settings.load().home).environment().items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+# --- deploy, build, look ----------------------------------------------------------------------
+
+
+@cli.command()
+def deploy() -> None:
+    """Apply the migrations on the primary and bring replication to the contract."""
+    from runner.deploy import deploy as run
+
+    given = settings.load()
+    primary, replica = databases(given)
+    changed = run(
+        primary,
+        replica,
+        lock_timeout=given.lock_timeout_seconds,
+        fence_timeout=given.fence_timeout_seconds,
+        report=note,
+        replication_url=settings.revealed(given.replication_url),
+    )
+    note("deployed" if changed else "nothing to do: both sides are as the project says")
+
+
+@cli.command()
+@click.option("--select", multiple=True, help="Models to build, in dbt's syntax.")
+@click.option("--exclude", multiple=True, help="Models to leave out, in dbt's syntax.")
+@click.option("--full-refresh", is_flag=True, help="Build incremental models from nothing.")
+def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool) -> None:
+    """Build and test the marts from all that the primary has committed."""
+    from runner.builds import build as run
+
+    given = settings.load()
+    primary, replica = databases(given)
+    with progress("building") as advance:
+        result = run(
+            primary,
+            replica,
+            fence_timeout=given.fence_timeout_seconds,
+            advance=advance,
+            select=select,
+            exclude=exclude,
+            full_refresh=full_refresh,
+        )
+    report_build(result)
+
+
+def report_build(result: Any) -> None:
+    """Say how a build went; raise Failure naming each model and test that failed."""
+    if result.failures:
+        lines = [f"  - {n.kind} {n.name}: {n.status}: {n.message}" for n in result.failures]
+        raise Failure(
+            f"{len(result.failures)} of {len(result.nodes)} models and tests failed:\n"
+            + "\n".join(lines)
+        )
+    models = sum(node.kind == "model" for node in result.nodes)
+    note(f"built {models} models; {len(result.nodes) - models} tests and checks passed")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(as_json: bool) -> None:
+    """Show migrations, replication and marts; exit with 1 where something is not well."""
+    from runner.status import status as look
+
+    found = look(*databases(settings.load()))
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found), default=_json_value, indent=2))
+    else:
+        _print_status(found)
+    if found.problems:
+        raise Failure("not well:\n" + "\n".join(f"  - {problem}" for problem in found.problems))
+
+
+def _print_status(found: Any) -> None:
+    out = Console(highlight=False)
+    applied = found.migrations_on_disk - len(found.migrations_pending)
+    out.print(f"migrations   {applied} of {found.migrations_on_disk} applied")
+    replication = found.replication
+    out.print(
+        f"replication  slot {replication.slot}, {replication.wal_status or 'missing'}, "
+        f"{_or_dash(replication.lag_bytes)} bytes behind, "
+        f"{replication.tables_ready} of {replication.tables_wanted} tables ready"
+    )
+    for each in found.last_builds[:1]:
+        out.print(
+            f"last build   {_time(each.started_at)}, {each.seconds:.1f} s, {each.nodes} nodes, "
+            f"{each.failures} failures"
+        )
+    marts = Table("mart", "rows", "newest fact", box=None, pad_edge=False)
+    marts.columns[1].justify = "right"
+    for mart in found.marts:
+        marts.add_row(f"{mart.schema}.{mart.name}", f"{mart.rows:,}", _time(mart.available_at))
+    out.print(marts)
+
+
+def _or_dash(value: object) -> str:
+    return "–" if value is None else str(value)
+
+
+def _time(value: datetime | None) -> str:
+    return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+@cli.command()
+def docs() -> None:
+    """Write the lineage site, one self-contained file, and print its path."""
+    from runner import transform
+
+    _, replica = databases(settings.load())
+    with progress("writing the lineage site") as advance:
+        site = transform.docs(replica.environment(), advance=advance)
+    click.echo(site)
+
+
+# --- the demo ---------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option(
+    "--bars",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Replay the bars of this CSV file (also .gz) instead of a synthetic market; repeatable.",
+)
+@click.option("--seed", default=7, show_default=True, help="Seed of the market and the modules.")
+@click.option(
+    "--days",
+    default=120,
+    show_default=True,
+    type=click.IntRange(10, 730),
+    help="Length of the synthetic market.",
+)
+def demo(bars: tuple[Path, ...], seed: int, days: int) -> None:
+    """Run the whole thing on the embedded pair: a market replayed, deploy, build, a summary."""
+    from runner.demo.run import demo as run
+
+    run(settings.load(), bars, seed=seed, days=days)
+
+
+# --- shared -----------------------------------------------------------------------------------
+
+
+def databases(given: settings.Settings) -> tuple[Database, Database]:
+    """Primary and replica, from the environment or the embedded pair."""
+    primary, replica = map(settings.revealed, (given.primary_url, given.replica_url))
+    if primary and replica:
+        return Database("primary", primary), Database("replica", replica)
+    if primary or replica:
+        missing = "REPLICA_URL" if primary else "PRIMARY_URL"
+        raise UsageError(f"{missing} is not set; set both, or neither for the embedded pair")
+    from runner.embedded import EmbeddedPair
+
+    pair = EmbeddedPair(given.home)
+    urls = pair.urls()
+    # libpq finds the pair's password in its file.
+    os.environ["PGPASSFILE"] = str(urls.passfile)
+    return Database("primary", urls.primary), Database("replica", urls.replica)

@@ -1,0 +1,89 @@
+"""Connections to the two databases, and errors of theirs that a user can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import conninfo, pq
+from psycopg.rows import TupleRow
+
+from runner.errors import SignalMartsError, UsageError
+
+Connection = psycopg.Connection[TupleRow]
+
+
+class ConnectionFailedError(SignalMartsError):
+    """A database cannot be reached."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Database:
+    """One of the two databases: its side (``primary`` or ``replica``) and its libpq URL."""
+
+    side: str
+    url: str
+
+    def __repr__(self) -> str:
+        return f"Database({self.side}, {self.address})"
+
+    @property
+    def address(self) -> str:
+        """Host, port and database, without user and password."""
+        info = self.parameters()
+        host = info.get("host") or "localhost"
+        return f"{host}:{info.get('port') or '5432'}/{info.get('dbname') or ''}"
+
+    def parameters(self) -> dict[str, str]:
+        """libpq parameters that the URL sets."""
+        try:
+            given = conninfo.conninfo_to_dict(self.url)
+        except psycopg.ProgrammingError:
+            # libpq's message may quote the URL, and with it the password.
+            raise UsageError(
+                f"the {self.side}'s URL is not a libpq URL; it looks like "
+                "postgresql://user:password@host:5432/database"
+            ) from None
+        return {name: str(value) for name, value in given.items() if value is not None}
+
+    def environment(self) -> dict[str, str]:
+        """The URL as libpq's own variables (PGHOST, PGPORT, ...), as dbt reads them."""
+        names = {
+            option.keyword.decode(): option.envvar.decode()
+            for option in pq.Conninfo.get_defaults()
+            if option.envvar
+        }
+        return {names[k]: v for k, v in self.parameters().items() if k in names}
+
+    @contextmanager
+    def connect(
+        self, *, autocommit: bool = False, application: str = "signal-marts", options: str = ""
+    ) -> Iterator[Connection]:
+        """A direct connection in UTC; raise ConnectionFailedError where there is none.
+
+        ``options`` are command-line options of the server, such as ``-c lock_timeout=2s``.
+        """
+        given = self.parameters()
+        given["options"] = f"{given.get('options', '')} -c timezone=UTC {options}".strip()
+        given.setdefault("connect_timeout", "10")
+        given["application_name"] = application
+        try:
+            connection = psycopg.connect(autocommit=autocommit, **given)  # type: ignore[arg-type]
+        except psycopg.OperationalError as error:
+            raise ConnectionFailedError(
+                f"cannot connect to the {self.side} at {self.address}: "
+                f"{str(error).strip().splitlines()[-1]}"
+            ) from None
+        with connection:
+            yield connection
+
+
+def scalar(connection: Connection, query: str, parameters: Sequence[Any] | None = None) -> Any:
+    """The single value that ``query`` returns, or None where it returns no row."""
+    row = connection.execute(query, parameters).fetchone()
+    return None if row is None else row[0]

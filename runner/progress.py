@@ -1,0 +1,51 @@
+"""Progress on stderr: bars where there is a terminal, plain lines where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Advance = Callable[[int, int, str], None]
+"""Called with the number done, the total, and what is being worked on."""
+
+
+def note(text: str) -> None:
+    """Say one line of what was done."""
+    console.print(text, markup=False)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Advance]:
+    """Show how far a long piece of work is; without a terminal, a line at each tenth of it."""
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[at]}", style="dim"),
+        )
+        with Progress(*columns, console=console, transient=True) as bars:
+            task = bars.add_task(title, total=None, at="")
+
+            def advance(done: int, total: int, at: str) -> None:
+                bars.update(task, completed=done, total=total, at=at)
+
+            yield advance
+        return
+
+    shown = -1
+
+    def line(done: int, total: int, at: str) -> None:
+        nonlocal shown
+        tenth = 10 * done // total if total else 10
+        if tenth > shown:
+            shown = tenth
+            note(f"{title}: {done} of {total} {at}".rstrip())
+
+    yield line

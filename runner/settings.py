@@ -1,0 +1,65 @@
+"""Settings from the environment: where the two databases are.
+
+``PRIMARY_URL`` (or ``DATABASE_URL``) and ``REPLICA_URL`` are libpq URLs. With neither set, the
+embedded pair of servers under ``SIGNAL_MARTS_HOME`` is meant.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runner.errors import UsageError
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""Folder of the dbt project and the migrations."""
+
+
+class Settings(BaseSettings):
+    """What the environment says; URLs are secret, since they may hold a password."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
+
+    primary_url: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("PRIMARY_URL", "DATABASE_URL")
+    )
+    replica_url: SecretStr | None = Field(None, validation_alias="REPLICA_URL")
+    replication_url: SecretStr | None = Field(
+        None,
+        validation_alias="REPLICATION_URL",
+        description="How the replica reaches the primary, where it differs from PRIMARY_URL.",
+    )
+    home: Path = Field(
+        Path(".signal-marts"),
+        validation_alias="SIGNAL_MARTS_HOME",
+        description="Folder of the embedded pair.",
+    )
+    fence_timeout_seconds: float = Field(
+        300,
+        gt=0,
+        validation_alias="SIGNAL_MARTS_FENCE_TIMEOUT",
+        description="How long a build waits for the replica to catch up.",
+    )
+    lock_timeout_seconds: float = Field(
+        2,
+        gt=0,
+        validation_alias="SIGNAL_MARTS_LOCK_TIMEOUT",
+        description="How long a migration waits for a lock before it steps back and tries again.",
+    )
+
+
+def load() -> Settings:
+    """Read the environment; raise UsageError naming each setting that is wrong."""
+    try:
+        return Settings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        # The input is left out: it may be a URL with a password.
+        wrong = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors(include_input=False))
+        raise UsageError(f"the environment has a setting that cannot be used: {wrong}") from None
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """The value of a secret setting, or None where it is not set."""
+    return None if secret is None else secret.get_secret_value()

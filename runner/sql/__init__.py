@@ -1,0 +1,1 @@
+"""Long statements of the runner, a file each."""

@@ -1,0 +1,56 @@
+-- Change capture on the replica: what the landing tables' triggers need. Safe to run again.
+
+create schema if not exists signal_marts;
+
+-- Keys that a landing table no longer holds: deleted rows, and the old keys of rows whose key
+-- changed. `xid` is the local transaction that applied the change, so that a build can read the
+-- changes of a window of transactions.
+create table if not exists signal_marts.change_log (
+    id bigint generated always as identity primary key,
+    table_name text not null,
+    key jsonb not null,
+    xid xid8 not null default pg_current_xact_id()
+);
+
+create index if not exists change_log_xid_idx on signal_marts.change_log (xid);
+
+-- Landing tables whose rows must be copied again, since a column was added to them.
+create table if not exists signal_marts.pending_copies (
+    table_name text primary key
+);
+
+-- The runner's builds; the newest has the highest id.
+create table if not exists signal_marts.builds (
+    id bigint generated always as identity primary key,
+    started_at timestamptz not null,
+    finished_at timestamptz not null,
+    is_success boolean not null,
+    nodes integer not null,
+    failures integer not null,
+    selection text
+);
+
+create or replace function signal_marts.stamp_change() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    new._xid := pg_catalog.pg_current_xact_id();
+    return new;
+end
+$$;
+
+-- The arguments are the key's columns.
+create or replace function signal_marts.log_old_key() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into signal_marts.change_log (table_name, key)
+    select
+        tg_table_schema || '.' || tg_table_name,
+        pg_catalog.jsonb_object_agg(names.name, pg_catalog.to_jsonb(old) -> names.name)
+    from pg_catalog.unnest(tg_argv) as names (name);
+    return null;
+end
+$$;

@@ -1,0 +1,145 @@
+"""dbt, in process. Every call of it is here, since its results change with its major version.
+
+Importing dbt takes seconds, so it happens inside the functions that need it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import SignalMartsError, UsageError
+from runner.progress import Advance
+from runner.settings import PROJECT
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+
+
+class BuildFailedError(SignalMartsError):
+    """A model or a test of a build failed."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """What became of one model or test."""
+
+    name: str
+    kind: str
+    status: str
+    seconds: float
+    message: str
+
+    @property
+    def is_failure(self) -> bool:
+        return self.status in ("error", "fail", "runtime error", "skipped", "partial success")
+
+
+@dataclass(frozen=True)
+class Build:
+    """All models and tests of a build."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def failures(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.nodes if node.is_failure)
+
+
+def build(
+    environment: Mapping[str, str],
+    *,
+    advance: Advance,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    full_refresh: bool = False,
+    target: Path | None = None,
+) -> Build:
+    """Run ``dbt build`` on the database that ``environment`` (PGHOST, ...) names.
+
+    ``target`` is dbt's output folder. Raises UsageError where the selection matches nothing, and
+    BuildFailedError where dbt could not start; failed models and tests are in the result.
+    """
+    arguments = ["build", *_options(target)]
+    if select:
+        arguments += ["--select", *select]
+    if exclude:
+        arguments += ["--exclude", *exclude]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    result = _invoke(environment, arguments, advance)
+    nodes = tuple(
+        Node(
+            name=each.node.name,
+            kind=str(each.node.resource_type),
+            status=str(each.status),
+            seconds=float(each.execution_time),
+            message=str(each.message or ""),
+        )
+        for each in getattr(result.result, "results", ())
+    )
+    if not nodes:
+        raise UsageError("nothing was built: no model or test matches the selection")
+    return Build(nodes)
+
+
+def docs(environment: Mapping[str, str], *, advance: Advance, target: Path | None = None) -> Path:
+    """Write the lineage site, one self-contained file, and return its path."""
+    _invoke(environment, ["docs", "generate", "--static", *_options(target)], advance)
+    return (target or PROJECT / "target") / "static_index.html"
+
+
+def _options(target: Path | None) -> list[str]:
+    options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", "prod"]
+    if target is not None:
+        options += ["--target-path", str(target), "--log-path", str(target / "logs")]
+    return options
+
+
+def _invoke(
+    environment: Mapping[str, str], arguments: Sequence[str], advance: Advance
+) -> dbtRunnerResult:
+    from dbt.cli.main import dbtRunner
+
+    with _environment(environment):
+        result = dbtRunner(callbacks=[_counter(advance)]).invoke(["--quiet", *arguments])
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise KeyboardInterrupt
+    if result.exception is not None:
+        raise BuildFailedError(f"dbt {arguments[0]} could not run: {result.exception}")
+    return result
+
+
+def _counter(advance: Advance) -> Callable[..., None]:
+    """A callback of dbt's that counts the models and tests that are done."""
+    total = 0
+    done: set[str] = set()
+
+    # A callback that raises fails the run, so this one reads only what every event has.
+    def count(event: object) -> None:
+        nonlocal total
+        name = event.info.name  # type: ignore[attr-defined]
+        data = event.data  # type: ignore[attr-defined]
+        if name == "LogStartLine":
+            total = max(total, int(data.total))
+        elif name == "NodeFinished":
+            done.add(data.node_info.unique_id)
+            advance(min(len(done), total), total, data.node_info.node_name)
+
+    return count
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for as long as dbt runs, since its profile is read from the environment."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,169 @@
+"""Two real PostgreSQL servers for the whole run, and fresh databases on them for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from runner import builds, sync, transform
+from runner.contract import read_contract
+from runner.database import Connection, Database
+from runner.demo.platform import create_platform
+from runner.deploy import connected, deploy
+from runner.embedded import EmbeddedPair
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that the servers' system user can reach; pytest's own are closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="signal-marts-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def pair() -> Iterator[EmbeddedPair]:
+    """The running pair. SIGNAL_MARTS_TEST_POSTGRES chooses its version, 18 or 16."""
+    folder = Path(tempfile.mkdtemp(prefix="signal-marts-test-"))
+    folder.chmod(0o755)
+    made = EmbeddedPair(
+        folder / "pair", version=int(os.environ.get("SIGNAL_MARTS_TEST_POSTGRES", "18"))
+    )
+    urls = made.up()
+    os.environ["PGPASSFILE"] = str(urls.passfile)
+    yield made
+    made.down()
+    shutil.rmtree(folder)
+
+
+@dataclass
+class Landscape:
+    """A platform's database, a replica's, and what one does with them."""
+
+    primary: Database
+    replica: Database
+    reports: list[str] = field(default_factory=list)
+
+    def deploy(self) -> bool:
+        self.reports.clear()
+        return deploy(
+            self.primary,
+            self.replica,
+            lock_timeout=2,
+            fence_timeout=60,
+            report=self.reports.append,
+        )
+
+    def build(self, target: Path, *select: str) -> transform.Build:
+        return builds.build(
+            self.primary,
+            self.replica,
+            fence_timeout=60,
+            advance=lambda done, total, at: None,
+            select=select,
+            target=target,
+        )
+
+    def execute(self, side: str, statement: str) -> list[tuple[object, ...]]:
+        """Run a statement on a side, in a transaction of its own, and return its rows."""
+        with getattr(self, side).connect() as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def on_primary(self, statement: str) -> list[tuple[object, ...]]:
+        return self.execute("primary", statement)
+
+    def on_replica(self, statement: str) -> list[tuple[object, ...]]:
+        return self.execute("replica", statement)
+
+    def differences(self) -> list[str]:
+        """Published tables whose rows differ between the sides, by a hash of their contents."""
+        differing = []
+        for table in read_contract():
+            statement = sql.SQL(
+                "select count(*), coalesce(md5(string_agg(md5(t::text), '' order by t::text)), '')"
+                " from (select {} from {}) as t"
+            ).format(
+                sql.SQL(", ").join(
+                    sql.SQL("{}::{}").format(sql.Identifier(name), sql.SQL(data_type))
+                    for name, data_type in table.columns
+                ),
+                sql.Identifier(table.schema, table.name),
+            )
+            with connected(self.primary, self.replica) as sides:
+                rows = {
+                    connection.execute(statement).fetchone()
+                    for connection in (sides.on_primary, sides.on_replica)
+                }
+            if len(rows) > 1:
+                differing.append(table.qualified)
+        return differing
+
+
+def _database(url: str, side: str, name: str) -> Database:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    return Database(side, _renamed(url, name))
+
+
+def _renamed(url: str, name: str) -> str:
+    base, _, _ = url.rpartition("/")
+    return f"{base}/{name}"
+
+
+def _drop(landscape: Landscape) -> None:
+    with connected(landscape.primary, landscape.replica) as sides:
+        sync.remove(sides)
+    for database in (landscape.primary, landscape.replica):
+        name = database.parameters()["dbname"]
+        with psycopg.connect(_renamed(database.url, "postgres"), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
+            )
+
+
+def _landscape(pair: EmbeddedPair, replica_url: str) -> Landscape:
+    number = next(_numbers)
+    landscape = Landscape(
+        _database(pair.urls().primary, "primary", f"trading_{number}"),
+        _database(replica_url, "replica", f"analytics_{number}"),
+    )
+    with landscape.primary.connect() as connection:
+        create_platform(connection)
+    return landscape
+
+
+@pytest.fixture
+def landscape(pair: EmbeddedPair) -> Iterator[Landscape]:
+    """A platform with its data on the first server, an empty replica on the second."""
+    made = _landscape(pair, pair.urls().replica)
+    yield made
+    _drop(made)
+
+
+@pytest.fixture
+def one_server(pair: EmbeddedPair) -> Iterator[Landscape]:
+    """The same, with the replica's database on the platform's own server."""
+    made = _landscape(pair, pair.urls().primary)
+    yield made
+    _drop(made)
+
+
+@pytest.fixture
+def deployed_primary(landscape: Landscape) -> Iterator[Connection]:
+    """A connection to a platform's database that has our tables."""
+    landscape.deploy()
+    with landscape.primary.connect() as connection:
+        yield connection

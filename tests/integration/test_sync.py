@@ -1,0 +1,248 @@
+"""Replication on two real servers: converges, repeats to nothing, captures changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+import psycopg
+import pytest
+from conftest import Landscape
+
+from runner import fence, sync
+from runner.contract import PlatformMismatchError, Table, read_contract
+from runner.deploy import connected, deploy
+from runner.errors import UsageError
+
+
+def sync_to(landscape: Landscape, contract: Sequence[Table]) -> list[str]:
+    """Sync to a contract and wait until all has arrived; return what was changed."""
+    reports: list[str] = []
+    with connected(landscape.primary, landscape.replica) as sides:
+        sync.sync(sides, contract, fence_timeout=60, report=reports.append)
+        fence.wait(sides.on_primary, sides.on_replica, contract, timeout=60)
+    return reports
+
+
+def changed(
+    contract: Sequence[Table], name: str, columns: Sequence[tuple[str, str]]
+) -> tuple[Table, ...]:
+    """The contract with other columns in one table."""
+    return tuple(
+        dataclasses.replace(table, columns=tuple(columns)) if table.name == name else table
+        for table in contract
+    )
+
+
+def columns_of(contract: Sequence[Table], name: str) -> list[tuple[str, str]]:
+    return next(list(table.columns) for table in contract if table.name == name)
+
+
+@pytest.mark.parametrize("kind", ["landscape", "one_server"])
+def test_a_second_deploy_changes_nothing(kind: str, request: pytest.FixtureRequest) -> None:
+    landscape: Landscape = request.getfixturevalue(kind)
+    assert landscape.deploy()
+    assert sync_to(landscape, read_contract()) == []
+    assert not landscape.deploy()
+    assert landscape.reports == []
+    assert landscape.on_replica("select count(*) > 0 from micro_patterns") == [(True,)]
+    assert landscape.differences() == []
+
+
+def test_every_kind_of_change_arrives_and_is_captured(landscape: Landscape) -> None:
+    landscape.deploy()
+    contract = read_contract()
+    sync_to(landscape, contract)
+    landscape.on_primary(
+        "insert into trading_stats (id, date, net_profit, total_trades, winning_trades,"
+        " losing_trades) select 900000 + n, '2100-01-01'::date + n, n, 0, 0, 0"
+        " from generate_series(1, 3) as n"
+    )
+    sync_to(landscape, contract)
+    before = landscape.on_replica("select _xid from trading_stats where id = 900001")
+    landscape.on_primary("update trading_stats set net_profit = 9 where id = 900001")
+    landscape.on_primary("delete from trading_stats where id = 900002")
+    landscape.on_primary("update trading_stats set id = 900004 where id = 900003")
+    sync_to(landscape, contract)
+    after = landscape.on_replica("select _xid from trading_stats where id = 900001")
+    assert int(str(after[0][0])) > int(str(before[0][0]))
+    keys = landscape.on_replica(
+        "select key from signal_marts.change_log where table_name = 'public.trading_stats'"
+        " order by id"
+    )
+    assert keys == [({"id": 900002},), ({"id": 900003},)]
+    assert landscape.differences() == []
+
+
+def test_a_column_that_is_added_brings_the_values_rows_already_hold(landscape: Landscape) -> None:
+    whole = read_contract()
+    kept = [column for column in columns_of(whole, "trade_plans") if column[0] != "strategy"]
+    landscape.deploy()
+    narrow = changed(whole, "trade_plans", kept)
+    reports = sync_to(landscape, narrow)
+    assert any("trade_plans.strategy dropped" in report for report in reports)
+    assert "strategy" not in str(
+        landscape.on_replica(
+            "select array_agg(attname::text) from pg_attribute"
+            " where attrelid = 'trade_plans'::regclass"
+        )
+    )
+    rows_before = landscape.on_primary(
+        "select md5(string_agg(t::text || xmin, '' order by id)) from trade_plans as t"
+    )
+    reports = sync_to(landscape, whole)
+    assert any("trade_plans.strategy added" in report for report in reports)
+    assert landscape.differences() == []
+    # The platform's rows were read again, not written again.
+    assert rows_before == landscape.on_primary(
+        "select md5(string_agg(t::text || xmin, '' order by id)) from trade_plans as t"
+    )
+    assert sync_to(landscape, whole) == []
+
+
+def test_a_table_comes_and_goes(landscape: Landscape) -> None:
+    whole = read_contract()
+    fewer = tuple(table for table in whole if table.name != "trading_stats")
+    landscape.deploy()
+    assert any("trading_stats dropped" in report for report in sync_to(landscape, fewer))
+    assert landscape.on_replica("select to_regclass('trading_stats')::text") == [(None,)]
+    sync_to(landscape, whole)
+    assert landscape.differences() == []
+
+
+def test_a_type_that_is_widened_is_copied_again(landscape: Landscape) -> None:
+    whole = read_contract()
+    narrow = changed(
+        whole,
+        "rl_training_episodes",
+        [
+            (name, "integer" if name == "episode_length" else data_type)
+            for name, data_type in columns_of(whole, "rl_training_episodes")
+        ],
+    )
+    wide = changed(
+        whole,
+        "rl_training_episodes",
+        [
+            (name, "bigint" if name == "episode_length" else data_type)
+            for name, data_type in columns_of(whole, "rl_training_episodes")
+        ],
+    )
+    landscape.deploy()
+    sync_to(landscape, narrow)
+    landscape.on_primary(
+        "insert into ai_models (model_type, model_name, version)"
+        " values ('reinforcement_learning', 'm', '1');"
+        "insert into rl_training_episodes"
+        " (model_id, episode_number, total_reward, episode_length)"
+        " select id, 1, 0.5, 42 from ai_models"
+    )
+    sync_to(landscape, wide)
+    assert landscape.on_replica("select episode_length from rl_training_episodes") == [(42,)]
+
+
+def test_what_the_platform_lacks_is_named_before_anything_is_touched(landscape: Landscape) -> None:
+    landscape.on_primary(
+        "alter table trading_stats drop column net_profit;"
+        "alter table trade_plans alter column created_at type timestamp;"
+        "alter table trading_orders rename to orders"
+    )
+    with pytest.raises(PlatformMismatchError) as caught:
+        landscape.deploy()
+    assert sorted(caught.value.problems) == [
+        "column public.trade_plans.created_at is timestamp without time zone, "
+        "which does not fit timestamp with time zone",
+        "column public.trading_stats.net_profit is missing (wanted: numeric)",
+        "table public.trading_orders is missing",
+    ]
+    assert landscape.on_primary("select to_regclass('ai_models')::text") == [(None,)]
+    assert landscape.on_replica("select to_regclass('micro_patterns')::text") == [(None,)]
+
+
+def test_a_platform_may_use_enums_and_other_widths(landscape: Landscape) -> None:
+    landscape.on_primary(
+        "create type direction as enum ('BUY', 'SELL');"
+        "alter table micro_patterns alter column signal type direction using signal::direction;"
+        "alter table trading_stats alter column net_profit type double precision"
+    )
+    landscape.deploy()
+    sync_to(landscape, read_contract())
+    assert landscape.on_replica("select count(distinct signal) from micro_patterns") == [(2,)]
+
+
+def test_a_table_without_a_key_is_refused(landscape: Landscape) -> None:
+    landscape.on_primary("alter table trading_stats drop constraint trading_stats_pkey cascade")
+    with pytest.raises(PlatformMismatchError, match="trading_stats has no primary key"):
+        landscape.deploy()
+
+
+def test_one_database_cannot_be_both_sides(landscape: Landscape) -> None:
+    with pytest.raises(UsageError, match="same database"):
+        deploy(
+            landscape.primary,
+            dataclasses.replace(landscape.primary, side="replica"),
+            lock_timeout=2,
+            fence_timeout=10,
+            report=print,
+        )
+
+
+def test_a_replica_with_tables_of_its_own_is_refused(landscape: Landscape) -> None:
+    landscape.on_replica("create table micro_patterns (id bigint primary key)")
+    with pytest.raises(sync.SyncError, match="not a landing table"):
+        landscape.deploy()
+
+
+def test_the_fence_names_what_holds_replication_up(landscape: Landscape) -> None:
+    contract = read_contract()
+    with connected(landscape.primary, landscape.replica) as sides:
+        with pytest.raises(fence.FenceError, match="ai_replication_fence; run signal-marts deploy"):
+            fence.wait(sides.on_primary, sides.on_replica, contract, timeout=5)
+        landscape.deploy()
+        fence.wait(sides.on_primary, sides.on_replica, contract, timeout=60)
+        landscape.on_replica("alter subscription signal_marts disable")
+        with pytest.raises(fence.FenceError, match="disabled"):
+            fence.wait(sides.on_primary, sides.on_replica, contract, timeout=60)
+    landscape.deploy()
+    sync_to(landscape, contract)
+
+
+def test_the_fence_waits_for_a_row_behind_a_lock(landscape: Landscape) -> None:
+    landscape.deploy()
+    contract = read_contract()
+    sync_to(landscape, contract)
+    with (
+        landscape.replica.connect() as blocker,
+        connected(landscape.primary, landscape.replica) as sides,
+    ):
+        blocker.execute("lock table trading_stats in exclusive mode")
+        landscape.on_primary("update trading_stats set net_profit = net_profit + 1")
+        with pytest.raises(fence.FenceError, match="still on their way"):
+            fence.wait(sides.on_primary, sides.on_replica, contract, timeout=0.5)
+        blocker.rollback()
+        fence.wait(sides.on_primary, sides.on_replica, contract, timeout=60)
+    assert landscape.differences() == []
+
+
+def test_the_replicator_reads_the_contract_and_nothing_else(landscape: Landscape) -> None:
+    landscape.deploy()
+    with landscape.primary.connect() as connection:
+        connection.execute("set role replicator")
+        connection.execute("select id, symbol, signal from micro_patterns")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("select * from micro_patterns")
+
+
+def test_no_password_is_told(landscape: Landscape) -> None:
+    landscape.deploy()
+    ((connection_string,),) = landscape.on_replica(
+        "select subconninfo from pg_subscription"
+        " where subdbid = (select oid from pg_database where datname = current_database())"
+    )
+    password = psycopg.conninfo.conninfo_to_dict(str(connection_string))["password"]
+    assert password
+    assert str(password) not in json.dumps(landscape.reports)
+    assert "secret" not in repr(
+        dataclasses.replace(landscape.primary, url="postgresql://u:secret@h/d")
+    )
