@@ -178,7 +178,7 @@ def status(as_json: bool) -> None:
 
 
 def _print_status(found: Any) -> None:
-    out = Console(highlight=False)
+    out = Console(highlight=False, soft_wrap=True)
     applied = found.migrations_on_disk - len(found.migrations_pending)
     out.print(f"migrations   {applied} of {found.migrations_on_disk} applied")
     replication = found.replication

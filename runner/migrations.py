@@ -87,12 +87,12 @@ def apply(
 
 
 @contextmanager
-def one_at_a_time(primary: Database) -> Iterator[None]:
-    """Hold the deploy lock; raise MigrationError where another deploy holds it."""
-    with primary.connect(autocommit=True, application="signal-marts deploy") as connection:
+def one_at_a_time(primary: Database, command: str = "deploy") -> Iterator[None]:
+    """Hold the lock of a database; raise MigrationError where another runner holds it."""
+    with primary.connect(autocommit=True, application=f"signal-marts {command}") as connection:
         if not scalar(connection, "select pg_try_advisory_lock(%s)", (_ADVISORY_KEY,)):
             raise MigrationError(
-                f"another deploy is running on {primary.address}; wait for it to end"
+                f"another {command} is running on {primary.address}; wait for it to end"
             )
         yield
 

@@ -43,6 +43,9 @@ def pair() -> Iterator[EmbeddedPair]:
     )
     urls = made.up()
     os.environ["PGPASSFILE"] = str(urls.passfile)
+    # The platform as it was before us, made once and copied for each test.
+    with _database(urls.primary, "primary", "platform").connect() as connection:
+        create_platform(connection)
     yield made
     made.down()
     shutil.rmtree(folder)
@@ -112,9 +115,13 @@ class Landscape:
         return differing
 
 
-def _database(url: str, side: str, name: str) -> Database:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+def _database(url: str, side: str, name: str, template: str = "template1") -> Database:
+    with psycopg.connect(_renamed(url, "postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
     return Database(side, _renamed(url, name))
 
 
@@ -136,13 +143,10 @@ def _drop(landscape: Landscape) -> None:
 
 def _landscape(pair: EmbeddedPair, replica_url: str) -> Landscape:
     number = next(_numbers)
-    landscape = Landscape(
-        _database(pair.urls().primary, "primary", f"trading_{number}"),
+    return Landscape(
+        _database(pair.urls().primary, "primary", f"trading_{number}", "platform"),
         _database(replica_url, "replica", f"analytics_{number}"),
     )
-    with landscape.primary.connect() as connection:
-        create_platform(connection)
-    return landscape
 
 
 @pytest.fixture

@@ -1,0 +1,134 @@
+"""The demo: a platform, a replayed market, deploy, build, and a summary of what came out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from psycopg import sql
+
+from runner import builds, sync
+from runner.bars import load_bars
+from runner.cli import report_build
+from runner.database import Connection, Database, scalar
+from runner.demo.market import synthetic_market
+from runner.demo.platform import create_platform
+from runner.demo.replay import replay
+from runner.demo.summary import print_summary
+from runner.deploy import connected, deploy
+from runner.embedded import EmbeddedPair
+from runner.errors import UsageError
+from runner.migrations import one_at_a_time
+from runner.progress import note, progress
+from runner.records import Bar
+from runner.settings import Settings
+
+_MARK = "made by signal-marts demo"
+
+
+def demo(given: Settings, files: Sequence[Path], *, seed: int, days: int) -> None:
+    """Run the demo on the embedded pair, whatever PRIMARY_URL says.
+
+    ``files`` are bar files; none means a synthetic market of ``days`` days. What an earlier demo
+    left is replaced; a database that holds anything else is left alone, with a UsageError.
+    """
+    bars = load_bars(files) if files else synthetic_market(seed, days)
+    note(f"market: {_described(bars)}")
+
+    pair = EmbeddedPair(given.home)
+    with progress("starting two PostgreSQL servers") as advance:
+        advance(0, 1, "")
+        urls = pair.up()
+    os.environ["PGPASSFILE"] = str(urls.passfile)
+    primary, replica = Database("primary", urls.primary), Database("replica", urls.replica)
+    with one_at_a_time(_maintenance(primary), "demo"):
+        _run(given, primary, replica, bars, seed)
+
+
+def _run(
+    given: Settings, primary: Database, replica: Database, bars: Sequence[Bar], seed: int
+) -> None:
+    _start_afresh(primary, replica)
+
+    with primary.connect() as connection:
+        create_platform(connection, until=bars[0].opened_at)
+    note("platform: patterns, plans, orders and statistics from before the AI came")
+    steps: list[str] = []
+    deploy(
+        primary,
+        replica,
+        lock_timeout=given.lock_timeout_seconds,
+        fence_timeout=given.fence_timeout_seconds,
+        report=steps.append,
+    )
+    note(f"deployed: {len(steps)} steps on both sides")
+
+    with primary.connect() as connection, progress("replaying the market") as advance:
+
+        def on_day(day: date, done: int, total: int) -> None:
+            advance(done, total, f"{day:%Y-%m-%d}")
+
+        counts = replay(connection, bars, seed=seed, on_day=on_day)
+    note(
+        f"replayed: {counts.bars:,} bars, {counts.patterns:,} patterns, {counts.signals:,} signals "
+        f"({counts.executed:,} executed), {counts.orders:,} orders, {counts.trainings:,} trainings"
+    )
+
+    with progress("building the marts") as advance:
+        result = builds.build(
+            primary, replica, fence_timeout=given.fence_timeout_seconds, advance=advance
+        )
+    report_build(result)
+    with replica.connect() as connection:
+        print_summary(connection)
+
+
+def _described(bars: Sequence[Bar]) -> str:
+    symbols = sorted({f"{bar.symbol} {bar.timeframe}" for bar in bars})
+    first = min(bar.opened_at for bar in bars)
+    last = max(bar.closed_at for bar in bars)
+    return f"{len(bars):,} bars of {', '.join(symbols)}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def _start_afresh(primary: Database, replica: Database) -> None:
+    """Replace both databases, provided that they are empty or an earlier demo's."""
+    for database in (primary, replica):
+        with database.connect() as connection:
+            _check_ours(database, connection)
+    with connected(primary, replica) as sides:
+        sync.remove(sides)
+    for database in (primary, replica):
+        name = sql.Identifier(database.parameters()["dbname"])
+        with _maintenance(database).connect(autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(name))
+            connection.execute(sql.SQL("create database {}").format(name))
+            connection.execute(
+                sql.SQL("comment on database {} is {}").format(name, sql.Literal(_MARK))
+            )
+
+
+def _check_ours(database: Database, connection: Connection) -> None:
+    comment = scalar(
+        connection,
+        "select shobj_description(oid, 'pg_database') from pg_database"
+        " where datname = current_database()",
+    )
+    tables = scalar(
+        connection,
+        "select count(*) from pg_class as c"
+        " inner join pg_namespace as n on c.relnamespace = n.oid"
+        " where c.relkind in ('r', 'p') and n.nspname <> 'information_schema'"
+        " and n.nspname not like 'pg\\_%'",
+    )
+    if comment != _MARK and tables:
+        raise UsageError(
+            f"the {database.side} at {database.address} holds {tables} tables that no demo made; "
+            "keep them and give the demo another folder: SIGNAL_MARTS_HOME=.demo make demo"
+        )
+
+
+def _maintenance(database: Database) -> Database:
+    base, _, _ = database.url.rpartition("/")
+    return Database(database.side, f"{base}/postgres")

@@ -1,0 +1,108 @@
+"""The demo's summary: what a trader would ask first, read from the marts."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from runner.database import Connection
+
+Row = dict[str, Any]
+
+
+def print_summary(connection: Connection) -> None:
+    """Print the answers to stdout, and on which mart to look next."""
+    statement = resources.files("runner.demo").joinpath("summary.sql").read_text()
+    topics: dict[str, list[Row]] = {
+        topic: rows or [] for topic, rows in connection.execute(statement).fetchall()
+    }
+    out = Console(highlight=False, soft_wrap=True)
+    account = topics["account"][0]
+    out.print(f"\nSignal Marts, {account['first_date']} to {account['last_date']}")
+
+    _print(
+        out,
+        "AI against traditional (performance.trades)",
+        ("source", "trades", "hit rate", "fees", "net profit"),
+        [
+            (row["source_type"], *_counts(row), _money(row["fees"]), _money(row["net_profit"]))
+            for row in topics["sources"]
+        ],
+    )
+    _print(
+        out,
+        "Who earned it, best first",
+        ("model or strategy", "trades", "hit rate", "net profit"),
+        [
+            (
+                f"{row['source_type']}: {row['source_name']}",
+                *_counts(row),
+                _money(row["net_profit"]),
+            )
+            for row in topics["names"]
+        ],
+    )
+    models = [row for row in topics["names"] if row["source_type"] == "ai"]
+    if models:
+        best, worst = models[0], models[-1]
+        out.print(
+            f"best model: {best['source_name']} ({_money(best['net_profit'])}); "
+            f"worst: {worst['source_name']} ({_money(worst['net_profit'])})"
+        )
+    _print(
+        out,
+        "Do signals confirm our patterns? (ensemble.signal_confluence)",
+        ("relation", "signals", "traded", "trades", "hit rate", "net profit"),
+        [
+            (
+                row["relation"],
+                f"{row['signals']:,}",
+                f"{row['traded']:,}",
+                *_counts(row),
+                _money(row["net_profit"]),
+            )
+            for row in topics["relations"]
+        ],
+    )
+    out.print(
+        "\nDoes it add up? (performance.daily_performance)\n"
+        f"the platform reports {_money(account['reported_net_profit'])}; "
+        f"AI {_money(account['ai_net_profit'])} and "
+        f"traditional {_money(account['traditional_net_profit'])} leave "
+        f"{_money(account['unreconciled_profit'])} unreconciled, "
+        f"on {account['unreconciled_days']} days"
+    )
+    out.print(
+        "\nNext:\n"
+        '  eval "$(.venv/bin/signal-marts env)"   # then psql, yoyo and dbt find both databases\n'
+        "  psql -c 'select * from performance.daily_performance where abs(unreconciled_profit) >= 0.005'\n"
+        "  .venv/bin/dbt build                    # the marts again, from the shell\n"
+        "  .venv/bin/signal-marts status          # migrations, replication, freshness\n"
+        "  make docs                              # lineage and every column, in one page\n"
+        "  make down                              # stop the servers; their data stays",
+        markup=False,
+    )
+
+
+def _print(
+    out: Console, title: str, headings: tuple[str, ...], rows: list[tuple[str, ...]]
+) -> None:
+    table = Table(*headings, title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def _counts(row: Row) -> tuple[str, str]:
+    """Trades and hit rate; trades without profit or loss are left out of the rate."""
+    decided = row["wins"] + row["losses"]
+    return f"{row['trades']:,}", f"{row['wins'] / decided:.0%}" if decided else "–"
+
+
+def _money(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.2f}"
