@@ -26,7 +26,8 @@ def build(
 ) -> transform.Build:
     """Build the marts from all that the primary had committed when this was called.
 
-    ``fence_timeout`` is in seconds; ``target`` is dbt's output folder. Raises FenceError where the replica does not catch up in it.
+    ``fence_timeout`` is in seconds; ``target`` is dbt's output folder. Raises FenceError where the
+    replica does not catch up.
     """
     with connected(primary, replica) as sides:
         fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=fence_timeout)

@@ -110,19 +110,31 @@ def env() -> None:
 
 
 @cli.command()
-def deploy() -> None:
+@click.option("--dry-run", is_flag=True, help="Print what would run on which side; run nothing.")
+@click.option("--resync", is_flag=True, help="Copy all tables again; the primary is only read.")
+@click.option(
+    "--resync-table", multiple=True, help="Copy this table (schema.table) again; repeatable."
+)
+def deploy(dry_run: bool, resync: bool, resync_table: tuple[str, ...]) -> None:
     """Apply the migrations on the primary and bring replication to the contract."""
     from runner.deploy import deploy as run
+    from runner.deploy import show
 
     given = settings.load()
     primary, replica = databases(given)
+    replication_url = settings.revealed(given.replication_url)
+    again = () if resync else resync_table or None
+    if dry_run:
+        show(primary, replica, report=click.echo, replication_url=replication_url, resync=again)
+        return
     changed = run(
         primary,
         replica,
         lock_timeout=given.lock_timeout_seconds,
         fence_timeout=given.fence_timeout_seconds,
         report=note,
-        replication_url=settings.revealed(given.replication_url),
+        replication_url=replication_url,
+        resync=again,
     )
     note("deployed" if changed else "nothing to do: both sides are as the project says")
 
@@ -179,14 +191,12 @@ def status(as_json: bool) -> None:
 
 def _print_status(found: Any) -> None:
     out = Console(highlight=False, soft_wrap=True)
-    applied = found.migrations_on_disk - len(found.migrations_pending)
-    out.print(f"migrations   {applied} of {found.migrations_on_disk} applied")
+    on_disk = len(found.migrations_on_disk)
+    out.print(f"migrations   {on_disk - len(found.migrations_pending)} of {on_disk} applied")
     replication = found.replication
-    out.print(
-        f"replication  slot {replication.slot}, {replication.wal_status or 'missing'}, "
-        f"{_or_dash(replication.lag_bytes)} bytes behind, "
-        f"{replication.tables_ready} of {replication.tables_wanted} tables ready"
-    )
+    wanted = len(replication.tables_wanted)
+    ready = wanted - len(replication.tables_missing) - len(replication.tables_copying)
+    out.print(f"replication  {ready} of {wanted} tables ready, {_slot(replication)}")
     for each in found.last_builds[:1]:
         out.print(
             f"last build   {_time(each.started_at)}, {each.seconds:.1f} s, {each.nodes} nodes, "
@@ -199,8 +209,17 @@ def _print_status(found: Any) -> None:
     out.print(marts)
 
 
-def _or_dash(value: object) -> str:
-    return "–" if value is None else str(value)
+def _slot(replication: Any) -> str:
+    if replication.slot is None:
+        return "no slot"
+    lag = replication.lag_seconds
+    behind = "" if lag is None else f", {lag:.3f} s"
+    safe = replication.slot.safe_wal_bytes
+    room = "" if safe is None else f"; lost after {safe:,} more"
+    return (
+        f"slot {replication.slot.name} {replication.slot.wal_status}, "
+        f"{replication.slot.lag_bytes:,} bytes{behind} behind{room}"
+    )
 
 
 def _time(value: datetime | None) -> str:

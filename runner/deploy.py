@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from runner import migrations, sync
+from runner import fence, migrations, sync
+from runner.changes import Changes
 from runner.contract import check_platform, read_contract
 from runner.database import Database
+from runner.deploy_lock import check_direct, one_at_a_time
 
 
 @contextmanager
@@ -30,15 +32,55 @@ def deploy(
     fence_timeout: float,
     report: Callable[[str], None],
     replication_url: str | None = None,
-) -> bool:
-    """Bring both sides to what the project says; return whether anything had to be changed.
+    resync: Sequence[str] | None = None,
+) -> list[str]:
+    """Bring both sides to what the project says; return what was changed, a line each.
 
-    Timeouts are in seconds. The platform's tables are checked before anything is touched.
+    Timeouts are in seconds. The platform's tables are checked before anything is touched. What the
+    replica cannot get by itself any more is copied again; ``resync`` names tables to copy again in
+    any case, empty for all. Raises FenceError where the replica does not catch up in time: the copy
+    goes on by itself.
     """
     contract = read_contract()
-    with connected(primary, replica, replication_url) as sides:
+    with (
+        connected(primary, replica, replication_url) as sides,
+        one_at_a_time(primary) as session,
+    ):
+        check_direct(replica, sides.on_replica)
+        sync.check_sides(sides)
         check_platform(sides.on_primary, contract)
-        applied = migrations.apply(primary, lock_timeout=lock_timeout, report=report)
-        with migrations.one_at_a_time(primary):
-            synced = sync.sync(sides, contract, fence_timeout=fence_timeout, report=report)
-    return bool(applied) or synced
+        changes = Changes(report)
+        applied = migrations.apply(primary, session, lock_timeout=lock_timeout, report=report)
+        sync.sync(sides, contract, changes, fence_timeout=fence_timeout, resync=resync)
+        try:
+            fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
+        except fence.BrokenReplicationError as error:
+            report(f"{error}: doing so now")
+            sync.sync(sides, contract, changes, fence_timeout=fence_timeout, resync=())
+            fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
+    return [*applied, *changes.made]
+
+
+def show(
+    primary: Database,
+    replica: Database,
+    *,
+    report: Callable[[str], None],
+    replication_url: str | None = None,
+    resync: Sequence[str] | None = None,
+) -> None:
+    """Report the statements that a deploy would run, side by side; nothing is written."""
+    contract = read_contract()
+    with connected(primary, replica, replication_url) as sides:
+        sync.check_sides(sides)
+        check_platform(sides.on_primary, contract)
+        migrations.check_ledger(sides.on_primary)
+        changes = Changes(report, is_dry_run=True)
+        for name in migrations.state(sides.on_primary).pending:
+            changes.run(
+                "primary",
+                f"migration {name} applied",
+                sides.on_primary,
+                migrations.statements(name),
+            )
+        sync.sync(sides, contract, changes, fence_timeout=0, resync=resync)

@@ -1,40 +1,61 @@
-"""The schema of the primary: yoyo's migrations, applied one deploy at a time."""
+"""The schema of the primary: yoyo's migrations, applied so that a kill at any moment does no harm.
+
+A transactional migration commits together with its mark, where yoyo alone marks it afterwards. What
+a plain yoyo left between the two is recognised: the migration is tried again in a transaction that
+is rolled back, and marked where that changes nothing. A concurrent index is checked and redone.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import random
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import psycopg
-from yoyo import exceptions, read_migrations
+from psycopg import sql
+from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration
 
-from runner.database import Database, scalar
+from runner.database import Connection, Database, scalar
+from runner.deploy_lock import yoyo_lock
 from runner.errors import SignalMartsError, UsageError
 from runner.settings import PROJECT
 
 FOLDER = PROJECT / "migrations"
-_MIGRATION_TABLE = "_yoyo_migration"
-
-# Any number that no other program takes: "signal marts" as eight bytes of its own.
-_ADVISORY_KEY = 0x5167_6E61_6C4D_7274
+APPLICATION = "signal-marts migrations"
 
 _ATTEMPTS = 8
 
+Report = Callable[[str], None]
+
 
 class MigrationError(SignalMartsError):
-    """A migration could not be applied."""
+    """A migration could not be applied or rolled back."""
+
+
+class LedgerError(MigrationError):
+    """The migrations on disk are not those that the primary has."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(
+            "the migrations on disk are not those that were applied:\n"
+            + "\n".join(f"  - {problem}" for problem in problems)
+            + "\nput the files back, and say what changes in a new migration"
+        )
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True)
 class State:
-    """Names of the migrations on disk, and of those among them that the primary has."""
+    """Names of the migrations on disk, in their order, and of those that the primary has."""
 
     on_disk: tuple[str, ...]
     applied: tuple[str, ...]
@@ -44,103 +65,308 @@ class State:
         return tuple(name for name in self.on_disk if name not in self.applied)
 
 
-def state(primary: Database, folder: Path = FOLDER) -> State:
+@dataclass(frozen=True)
+class Hashes:
+    """SHA-256 of a migration's two files."""
+
+    apply: str
+    rollback: str
+
+
+def state(connection: Connection, folder: Path = FOLDER) -> State:
     """Compare the folder with the primary; nothing is written."""
-    names = [migration.id for migration in _read(folder)]
-    with primary.connect() as connection:
-        if scalar(connection, "select to_regclass(%s)", (_MIGRATION_TABLE,)) is None:
-            return State(tuple(names), ())
-        applied = {
-            name for (name,) in connection.execute("select migration_id from _yoyo_migration")
-        }
-    return State(tuple(names), tuple(name for name in names if name in applied))
+    on_disk = tuple(migration.id for migration in _read(folder))
+    return State(on_disk, tuple(sorted(_applied(connection))))
+
+
+def statements(name: str, folder: Path = FOLDER, *, rollback: bool = False) -> str:
+    """The text of a migration, or of its rollback."""
+    return (folder / f"{name}{'.rollback' if rollback else ''}.sql").read_text("utf-8")
+
+
+def check_ledger(connection: Connection, folder: Path = FOLDER) -> None:
+    """Raise LedgerError where an applied migration was edited, renamed or deleted."""
+    on_disk = {migration.id: _hashes(migration) for migration in _read(folder)}
+    recorded = _recorded(connection)
+    problems = []
+    for name in sorted(_applied(connection)):
+        if name in on_disk:
+            before, now = recorded.get(name, on_disk[name]), on_disk[name]
+            if before.apply != now.apply:
+                problems.append(f"{name}.sql was edited after it was applied")
+            if before.rollback != now.rollback:
+                problems.append(f"{name}.rollback.sql was edited after {name} was applied")
+            continue
+        twins = [other for other, found in on_disk.items() if found == recorded.get(name)]
+        problems.append(
+            f"{name}.sql was renamed to {twins[0]}.sql" if twins else f"{name}.sql is gone"
+        )
+    if problems:
+        raise LedgerError(problems)
 
 
 def apply(
     primary: Database,
+    session: Connection,
     *,
     lock_timeout: float,
-    report: Callable[[str], None],
+    report: Report,
     folder: Path = FOLDER,
 ) -> list[str]:
-    """Apply what is pending, in order, and return its names; ``lock_timeout`` is in seconds.
+    """Apply what is pending, in order, and return its names.
 
-    A migration that meets a lock steps back, so that the platform's own statements do not queue
-    behind it, and tries again. Raises MigrationError naming the migration and the cause.
+    ``session`` holds the deploy lock; ``lock_timeout`` is in seconds. A migration that meets a lock
+    steps back, so that the platform's own statements do not queue behind it, and tries again.
+    Raises LedgerError, or MigrationError naming the migration and the cause; what was applied
+    before stays.
     """
-    migrations = _read(folder)
-    with one_at_a_time(primary):
-        backend = _backend(primary, lock_timeout)
-        try:
-            with backend.lock():
-                pending = backend.to_apply(migrations)
-                for migration in pending:
-                    _apply_one(backend, migration, report)
-                return [migration.id for migration in pending]
-        except exceptions.LockTimeout:
-            raise MigrationError(
-                "another yoyo holds the lock on the migrations, or one was killed while it did; "
-                "when none is running: yoyo break-lock"
-            ) from None
-        finally:
-            backend.connection.close()
+    check_ledger(session, folder)
+    applied = _applied(session)
+    pending = [migration for migration in _read(folder) if migration.id not in applied]
+    if not pending:
+        _record(session, folder)
+        return []
+    with _backend(primary, lock_timeout) as backend, yoyo_lock(session):
+        for migration in pending:
+            backend.connection.execute("reset lock_timeout")
+            _patiently(_apply_one, backend, migration, report)
+            report(f"primary: migration {migration.id} applied")
+        _record(session, folder)
+    return [migration.id for migration in pending]
 
 
-@contextmanager
-def one_at_a_time(primary: Database, command: str = "deploy") -> Iterator[None]:
-    """Hold the lock of a database; raise MigrationError where another runner holds it."""
-    with primary.connect(autocommit=True, application=f"signal-marts {command}") as connection:
-        if not scalar(connection, "select pg_try_advisory_lock(%s)", (_ADVISORY_KEY,)):
-            raise MigrationError(
-                f"another {command} is running on {primary.address}; wait for it to end"
-            )
-        yield
+def to_roll_back(connection: Connection, count: int, folder: Path = FOLDER) -> list[str]:
+    """Names of the last ``count`` applied migrations, the newest first."""
+    applied = _applied(connection)
+    newest_first = [m.id for m in reversed(_read(folder)) if m.id in applied]
+    return newest_first[:count]
 
 
-def _read(folder: Path) -> Sequence[Migration]:
-    migrations = read_migrations(str(folder))
-    if not migrations:
-        raise UsageError(f"no migrations in {folder}: is this the project?")
-    return migrations  # type: ignore[no-any-return]
-
-
-def _backend(primary: Database, lock_timeout: float) -> PostgresqlPsycopgBackend:
-    given = primary.parameters()
-    options = f"{given.pop('options', '')} -c lock_timeout={int(lock_timeout * 1000)}".strip()
-    uri = DatabaseURI(
-        scheme="postgresql+psycopg",
-        username=given.pop("user", None),
-        password=given.pop("password", None),
-        hostname=given.pop("host", None),
-        port=given.pop("port", None),
-        database=given.pop("dbname", None),
-        args=given | {"options": options},
-    )
-    # A parsed address keeps what yoyo's own parser would lose, such as a socket's folder.
-    backend = PostgresqlPsycopgBackend(uri, _MIGRATION_TABLE)
-    backend.init_database()
-    return backend
-
-
-def _apply_one(
-    backend: PostgresqlPsycopgBackend, migration: Migration, report: Callable[[str], None]
+def roll_back(
+    primary: Database,
+    session: Connection,
+    names: Sequence[str],
+    *,
+    lock_timeout: float,
+    report: Report,
+    folder: Path = FOLDER,
 ) -> None:
+    """Roll back migrations in the given order; ``session`` holds the deploy lock."""
+    by_name = {migration.id: migration for migration in _read(folder)}
+    with _backend(primary, lock_timeout) as backend, yoyo_lock(session):
+        for name in names:
+            migration = by_name[name]
+            _patiently(_roll_back_one, backend, migration, report)
+            report(f"primary: migration {name} rolled back")
+
+
+# --- one migration ----------------------------------------------------------------------------
+
+
+def _patiently(
+    work: Callable[[PostgresqlPsycopgBackend, Migration], None],
+    backend: PostgresqlPsycopgBackend,
+    migration: Migration,
+    report: Report,
+) -> None:
+    """Do the work, and again where a lock was in its way; jitter keeps two from meeting again."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            backend.apply_one(migration)
+            work(backend, migration)
         except psycopg.errors.LockNotAvailable:
             if attempt == _ATTEMPTS:
                 raise MigrationError(
                     f"migration {migration.id} could not get its lock in {_ATTEMPTS} attempts: a "
-                    "long transaction holds it (see pg_stat_activity); nothing of it was applied"
+                    "long transaction holds it (see pg_stat_activity); nothing of it is left"
                 ) from None
             report(f"migration {migration.id}: waiting for a lock, attempt {attempt + 1}")
-            time.sleep(random.uniform(0.5, 1.5) * min(2**attempt, 15))  # noqa: S311 - jitter
+            time.sleep(random.uniform(0.5, 1.5) * min(2**attempt, 15) / 2)  # noqa: S311 - jitter
         except psycopg.Error as error:
-            hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
             raise MigrationError(
-                f"migration {migration.id} failed: {error.diag.message_primary or error}{hint}"
+                f"migration {migration.id} failed: "
+                f"{error.diag.message_primary or str(error).strip()}"
+                + (f" ({error.diag.message_hint})" if error.diag.message_hint else "")
             ) from None
         else:
-            report(f"primary: migration {migration.id} applied")
             return
+
+
+def _apply_one(backend: PostgresqlPsycopgBackend, migration: Migration) -> None:
+    migration.load()
+    if not migration.use_transactions:
+        _build_index(backend, migration)
+        with backend.transaction():
+            _mark(backend, migration)
+        return
+    try:
+        with backend.transaction():
+            migration.process_steps(backend, "apply")
+            _mark(backend, migration)
+    except (
+        psycopg.errors.DuplicateTable,
+        psycopg.errors.DuplicateObject,
+        psycopg.errors.DuplicateFunction,
+        psycopg.errors.DuplicateColumn,
+    ):
+        if not _is_there_already(backend, migration):
+            raise
+        with backend.transaction():
+            _mark(backend, migration)
+
+
+def _roll_back_one(backend: PostgresqlPsycopgBackend, migration: Migration) -> None:
+    migration.load()
+    if migration.use_transactions:
+        with backend.transaction():
+            migration.process_steps(backend, "rollback")
+            _unmark(backend, migration)
+        return
+    migration.process_steps(backend, "rollback")
+    with backend.transaction():
+        _unmark(backend, migration)
+
+
+def _mark(backend: PostgresqlPsycopgBackend, migration: Migration) -> None:
+    backend.log_migration(migration, "apply")
+    backend.mark_one(migration, log=False)
+    if _has_ledger(backend.connection):
+        _write_ledger(backend.connection, migration)
+
+
+def _unmark(backend: PostgresqlPsycopgBackend, migration: Migration) -> None:
+    backend.log_migration(migration, "rollback")
+    backend.unmark_one(migration, log=False)
+    if _has_ledger(backend.connection):
+        backend.connection.execute(
+            "delete from public.ai_migration_ledger where migration_id = %s", (migration.id,)
+        )
+
+
+def _is_there_already(backend: PostgresqlPsycopgBackend, migration: Migration) -> bool:
+    """Whether undoing and redoing the migration changes nothing; all of it is taken back."""
+    catalog = resources.files("runner.sql").joinpath("catalog.sql").read_text("utf-8")
+    with backend.transaction(rollback_on_exit=True):
+        before = backend.connection.execute(catalog).fetchall()
+        try:
+            migration.process_steps(backend, "rollback")
+            migration.process_steps(backend, "apply")
+        except psycopg.errors.LockNotAvailable:
+            raise
+        except psycopg.Error:
+            return False
+        return bool(before == backend.connection.execute(catalog).fetchall())
+
+
+_CONCURRENT_INDEX = re.compile(
+    r"^\s*create\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?"
+    r"(?P<index>\w+)\s+on\s+(?:only\s+)?(?:(?P<schema>\w+)\.)?\w+",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _build_index(backend: PostgresqlPsycopgBackend, migration: Migration) -> None:
+    """Build a concurrent index anew, whatever an earlier attempt left of it, and verify it."""
+    found = _CONCURRENT_INDEX.search(migration.source)
+    if found is None:
+        migration.process_steps(backend, "apply")
+        return
+    index = sql.Identifier(found["schema"] or "public", found["index"])
+    # Its locks stand in no reader's or writer's way, so it may wait for old transactions to end.
+    backend.connection.execute("set lock_timeout = '10min'")
+    backend.connection.execute(sql.SQL("drop index concurrently if exists {}").format(index))
+    migration.process_steps(backend, "apply")
+    is_valid = scalar(
+        backend.connection,
+        "select indisvalid from pg_index where indexrelid = to_regclass(%s)",
+        (index.as_string(),),
+    )
+    if not is_valid:
+        raise MigrationError(
+            f"migration {migration.id} left the index {found['index']} invalid; run deploy again"
+        )
+
+
+# --- yoyo and the ledger ----------------------------------------------------------------------
+
+
+def _read(folder: Path) -> Sequence[Migration]:
+    migrations = sorted(read_migrations(str(folder)), key=lambda migration: migration.id)
+    if not migrations:
+        raise UsageError(f"no migrations in {folder}: is this the project?")
+    return migrations
+
+
+def _applied(connection: Connection) -> set[str]:
+    if scalar(connection, "select to_regclass(%s)", ("public._yoyo_migration",)) is None:
+        return set()
+    return {
+        name for (name,) in connection.execute("select migration_id from public._yoyo_migration")
+    }
+
+
+@contextmanager
+def _backend(primary: Database, lock_timeout: float) -> Iterator[PostgresqlPsycopgBackend]:
+    """yoyo's connection, with time-outs; a statement of a dead runner ends by itself."""
+    given = primary.parameters()
+    options = (
+        f"{given.pop('options', '')} -c lock_timeout={int(lock_timeout * 1000)}"
+        " -c client_connection_check_interval=1000 -c search_path=public -c timezone=UTC"
+    )
+    backend = PostgresqlPsycopgBackend(
+        DatabaseURI(
+            scheme="postgresql+psycopg",
+            username=given.pop("user", None),
+            password=given.pop("password", None),
+            hostname=given.pop("host", None),
+            port=given.pop("port", None),
+            database=given.pop("dbname", None),
+            args=given | {"options": options.strip(), "application_name": APPLICATION},
+        ),
+        "_yoyo_migration",
+    )
+    try:
+        backend.init_database()
+        # yoyo takes its lock for its own tables, so that happens before we hold it.
+        backend.ensure_internal_schema_updated()
+        yield backend
+    finally:
+        backend.connection.close()
+
+
+def _hashes(migration: Migration) -> Hashes:
+    path = Path(migration.path)
+    rollback = path.with_suffix(".rollback.sql")
+    return Hashes(
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        hashlib.sha256(rollback.read_bytes() if rollback.exists() else b"").hexdigest(),
+    )
+
+
+def _has_ledger(connection: Connection) -> bool:
+    return scalar(connection, "select to_regclass('public.ai_migration_ledger')") is not None
+
+
+def _recorded(connection: Connection) -> Mapping[str, Hashes]:
+    if not _has_ledger(connection):
+        return {}
+    rows = connection.execute(
+        "select migration_id, apply_sha256, rollback_sha256 from public.ai_migration_ledger"
+    )
+    return {name: Hashes(forward, back) for name, forward, back in rows}
+
+
+def _record(connection: Connection, folder: Path) -> None:
+    """Take into the ledger what was applied before it existed, or by a plain yoyo."""
+    applied, recorded = _applied(connection), _recorded(connection)
+    for migration in _read(folder):
+        if migration.id in applied and migration.id not in recorded:
+            _write_ledger(connection, migration)
+
+
+def _write_ledger(connection: Connection, migration: Migration) -> None:
+    hashes = _hashes(migration)
+    connection.execute(
+        "insert into public.ai_migration_ledger (migration_id, apply_sha256, rollback_sha256)"
+        " values (%s, %s, %s) on conflict (migration_id) do nothing",
+        (migration.id, hashes.apply, hashes.rollback),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,24 +12,30 @@ from runner import migrations
 from runner.contract import read_contract
 from runner.database import Connection, Database, scalar
 from runner.deploy import connected
-from runner.fence import subscribed_tables
-from runner.sync import slot_name
+from runner.replication import (
+    Slot,
+    Subscription,
+    copying_tables,
+    read_slot,
+    read_subscription,
+    slot_name,
+    subscribed_tables,
+)
+from runner.sync import Sides, publication_differs
 
 MART_SCHEMAS = ("ensemble", "performance", "training", "operations")
 
 
 @dataclass(frozen=True)
 class Replication:
-    """The slot and the subscription; None where there is none."""
+    """Slot and subscription; None where there is none. ``lag_seconds`` is None while idle."""
 
-    slot: str
-    is_slot_active: bool | None
-    wal_status: str | None
-    lag_bytes: int | None
-    safe_wal_bytes: int | None
-    is_enabled: bool | None
-    tables_wanted: int
-    tables_ready: int
+    slot: Slot | None
+    subscription: Subscription | None
+    lag_seconds: float | None
+    tables_wanted: tuple[str, ...]
+    tables_missing: tuple[str, ...]
+    tables_copying: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class LastBuild:
 class Status:
     """All that ``signal-marts status`` shows; ``problems`` is empty when all is well."""
 
-    migrations_on_disk: int
+    migrations_on_disk: tuple[str, ...]
     migrations_pending: tuple[str, ...]
     replication: Replication
     marts: tuple[Mart, ...]
@@ -66,67 +73,76 @@ class Status:
 
 def status(primary: Database, replica: Database) -> Status:
     """Look at both sides; nothing is written."""
-    state = migrations.state(primary)
     with connected(primary, replica) as sides:
+        state = migrations.state(sides.on_primary)
         replication = _replication(sides.on_primary, sides.on_replica)
         marts = _marts(sides.on_replica)
         builds = _last_builds(sides.on_replica)
-    problems = []
-    if state.pending:
-        problems.append(f"{len(state.pending)} migrations are pending; run signal-marts deploy")
-    if replication.is_enabled is None:
-        problems.append("the replica has no subscription; run signal-marts deploy")
-    elif not replication.is_enabled:
-        problems.append("the subscription is disabled; see the replica's log, then deploy")
-    if replication.wal_status is None:
-        problems.append(f"the primary has no slot {replication.slot}; run signal-marts deploy")
-    elif replication.wal_status == "lost":
-        problems.append(f"slot {replication.slot} is lost: the replica misses changes")
-    elif not replication.is_slot_active:
-        problems.append(f"nobody reads slot {replication.slot}; the primary keeps its log for it")
-    if replication.tables_ready < replication.tables_wanted:
-        problems.append(
-            f"{replication.tables_ready} of {replication.tables_wanted} tables are replicated"
-        )
+        problems = [
+            *_migration_problems(sides.on_primary, state),
+            *_replication_problems(sides, replication),
+        ]
     if not builds:
         problems.append("nothing was built yet; run signal-marts build")
     elif not builds[0].is_success:
         problems.append(f"the last build had {builds[0].failures} failures")
-    return Status(len(state.on_disk), state.pending, replication, marts, builds, tuple(problems))
+    return Status(state.on_disk, state.pending, replication, marts, builds, tuple(problems))
+
+
+def _migration_problems(primary: Connection, state: migrations.State) -> Iterator[str]:
+    if state.pending:
+        yield f"{len(state.pending)} migrations are pending; run signal-marts deploy"
+    try:
+        migrations.check_ledger(primary)
+    except migrations.LedgerError as error:
+        yield from error.problems
+
+
+def _replication_problems(sides: Sides, found: Replication) -> Iterator[str]:
+    slot, subscription = found.slot, found.subscription
+    if subscription is None:
+        yield "the replica has no subscription; run signal-marts deploy"
+        return
+    if not subscription.is_enabled:
+        yield "the subscription is disabled; run signal-marts deploy"
+    if slot is None:
+        yield (
+            "the slot is gone from the primary, so changes are missing; run signal-marts deploy: "
+            "it copies the tables again"
+        )
+    elif slot.is_lost:
+        yield (
+            f"slot {slot.name} is lost: the primary no longer has the log that the replica needs; "
+            "run signal-marts deploy: it copies the tables again"
+        )
+    elif not slot.is_active:
+        yield (
+            f"nobody reads slot {slot.name}, and the primary keeps its log for it "
+            f"({slot.lag_bytes} bytes so far): the replica's server is down, cannot connect, or "
+            f"fails again and again ({subscription.errors} errors so far; its server log says why)"
+        )
+    if found.tables_missing:
+        yield f"not replicated: {', '.join(found.tables_missing)}; run signal-marts deploy"
+    if found.tables_copying:
+        yield f"still copying {', '.join(found.tables_copying)}"
+    if slot is not None and publication_differs(sides, read_contract()):
+        yield "the publication is not as the sources say; run signal-marts deploy"
 
 
 def _replication(primary: Connection, replica: Connection) -> Replication:
-    slot = slot_name(replica)
-    active, wal_status, lag, safe = primary.execute(
-        "select active, wal_status,"
-        " pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint, safe_wal_size"
-        " from pg_replication_slots where slot_name = %s",
-        (slot,),
-    ).fetchone() or (None, None, None, None)
-    enabled = scalar(
-        replica,
-        "select subenabled from pg_subscription where subname = 'signal_marts' and subdbid ="
-        " (select oid from pg_database where datname = current_database())",
-    )
     wanted = {table.qualified for table in read_contract()}
-    copying = {
-        name
-        for (name,) in replica.execute(
-            "select n.nspname || '.' || c.relname from pg_subscription_rel as r"
-            " inner join pg_class as c on r.srrelid = c.oid"
-            " inner join pg_namespace as n on c.relnamespace = n.oid"
-            " where r.srsubstate <> 'r'"
-        )
-    }
     return Replication(
-        slot=slot,
-        is_slot_active=active,
-        wal_status=wal_status,
-        lag_bytes=lag,
-        safe_wal_bytes=safe,
-        is_enabled=None if enabled is None else bool(enabled),
-        tables_wanted=len(wanted),
-        tables_ready=len((wanted & subscribed_tables(replica)) - copying),
+        slot=read_slot(primary, slot_name(replica)),
+        subscription=read_subscription(replica),
+        lag_seconds=scalar(
+            primary,
+            "select extract(epoch from r.replay_lag)::float8 from pg_replication_slots as s"
+            " inner join pg_stat_replication as r on s.active_pid = r.pid where s.slot_name = %s",
+            (slot_name(replica),),
+        ),
+        tables_wanted=tuple(sorted(wanted)),
+        tables_missing=tuple(sorted(wanted - subscribed_tables(replica))),
+        tables_copying=tuple(sorted(copying_tables(replica))),
     )
 
 

@@ -1,32 +1,33 @@
-"""Replication made to fit the contract: publication, landing tables, slot and subscription.
+"""Replication made to fit the contract: landing tables, publication, slot and subscription.
 
 ``sync`` compares the contract with the catalogs of both sides and applies only the difference. Each
-step can be repeated, so that a run that was killed anywhere is finished by the next one.
+step can be repeated, so that a run that was killed anywhere is finished by the next one. What may
+have lost rows (a slot, a publication edited by hand) is copied again; the primary's rows are only
+ever read.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from runner import fence
-from runner.contract import PlatformMismatchError, Relation, Table, mismatches, read_relations
+from runner import fence, landing
+from runner.changes import Changes
+from runner.contract import PlatformMismatchError, Table, mismatches, read_relations
 from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError, UsageError
+from runner.replication import read_slot, read_subscription, slot_name, subscribed_tables
 
 PUBLICATION = "signal_marts"
 SUBSCRIPTION = "signal_marts"
 REPLICATOR = "replicator"
-MADE_BY = "made by signal-marts"
 
-Report = Callable[[str], None]
+_PUBLISHED = sql.SQL("publish = 'insert, update, delete', publish_via_partition_root = true")
 
 
 class SyncError(SignalMartsError):
@@ -45,46 +46,98 @@ class Sides:
     """How the replica reaches the primary; None: like us, with the replicator's own password."""
 
 
-def sync(sides: Sides, contract: Sequence[Table], *, fence_timeout: float, report: Report) -> bool:
-    """Bring replication to the contract; return whether anything had to be changed.
+def sync(
+    sides: Sides,
+    contract: Sequence[Table],
+    changes: Changes,
+    *,
+    fence_timeout: float,
+    resync: Sequence[str] | None = None,
+) -> None:
+    """Bring replication to the contract.
 
-    ``fence_timeout`` is in seconds. Each change is told to ``report`` in one line. Raises
-    PlatformMismatchError or SyncError, before anything is touched where that can be known.
+    ``resync`` names tables (``schema.table``) to copy again whatever their state, or is empty for
+    all; ``fence_timeout`` is in seconds. Raises PlatformMismatchError, UsageError or SyncError,
+    before anything is touched where that can be known.
     """
-    changes: list[str] = []
-
-    def changed(what: str) -> None:
-        changes.append(what)
-        report(what)
-
-    _check_sides(sides)
+    check_sides(sides)
     relations = read_relations(sides.on_primary, contract)
-    if problems := mismatches(contract, relations):
+    expected = [t for t in contract if not changes.is_dry_run or t.qualified in relations]
+    if problems := mismatches(expected, relations):
         raise PlatformMismatchError(problems)
+    _check_names(contract, resync)
 
-    _prepare_replica(sides.on_replica, changed)
-    _extend_landing(sides.on_replica, contract, relations, changed)
-    _grant_reading(sides.on_primary, contract, changed)
-    recopied = _pending_copies(sides.on_replica)
-    if recopied and _subscription_exists(sides.on_replica):
-        _withdraw(sides, contract, recopied, changed)
-    _publish(sides.on_primary, contract, changed)
-    _subscribe(sides, changed)
-    _refresh(sides, contract, changed)
-    sides.on_replica.execute(
-        "delete from signal_marts.pending_copies where table_name = any(%s)", (sorted(recopied),)
+    landing.prepare(sides.on_replica, changes)
+    landing.extend(sides.on_replica, contract, relations, changes)
+    _grant_reading(sides.on_primary, expected, changes)
+
+    again = (
+        landing.pending_copies(sides.on_replica) | _narrowed(sides, contract) | set(resync or ())
     )
-    if leftovers := _leftovers(sides.on_replica, contract):
+    why_anew = (
+        "asked for" if resync is not None and not resync else _why_anew(sides, contract, again)
+    )
+    if why_anew is not None and read_subscription(sides.on_replica) is not None:
+        changes.run("replica", f"all tables are copied again: {why_anew}", sides.on_replica)
+        if not changes.is_dry_run:
+            _drop_subscription(sides.on_replica)
+    if read_subscription(sides.on_replica) is None:
+        _publish(sides.on_primary, expected, changes)
+        _create_subscription(sides, changes)
+    else:
+        _repair_subscription(sides, again, changes)
+        if again:
+            _withdraw(sides, contract, again, changes)
+        _publish(sides.on_primary, expected, changes)
+        if subscribed_tables(sides.on_replica) != {t.qualified for t in contract}:
+            changes.run("replica", "subscription refreshed", sides.on_replica, _REFRESH)
+    if changes.is_dry_run:
+        found = landing.leftovers(sides.on_replica, contract)
+        landing.drop_leftovers(sides.on_replica, found, changes)
+        return
+    sides.on_replica.execute("delete from signal_marts.pending_copies")
+    if found := landing.leftovers(sides.on_replica, contract):
         # What is in flight still has the old columns: it must arrive before they go.
         fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
-        _drop_leftovers(sides.on_replica, leftovers, changed)
-    return bool(changes)
+        landing.drop_leftovers(sides.on_replica, found, changes)
+
+
+def publication_differs(sides: Sides, contract: Sequence[Table]) -> bool:
+    """Whether the publication is not as the contract says; nothing is written."""
+    wanted = {table.qualified: set(table.column_names) for table in contract}
+    return _published(sides.on_primary) != wanted or not _publishes_all_changes(sides.on_primary)
+
+
+def remove(sides: Sides) -> None:
+    """Take subscription, slot, publication and the replicator's grants away; any may be gone."""
+    remove_from_replica(sides.on_replica)
+    _drop_slot(sides.on_primary, slot_name(sides.on_replica))
+    sides.on_primary.execute("drop publication if exists signal_marts")
+    if scalar(sides.on_primary, "select to_regrole(%s)", (REPLICATOR,)) is not None:
+        schemas = sides.on_primary.execute(
+            "select distinct table_schema from information_schema.column_privileges"
+            " where grantee = %s",
+            (REPLICATOR,),
+        ).fetchall()
+        for (schema,) in schemas:
+            sides.on_primary.execute(
+                sql.SQL("revoke all on all tables in schema {} from {}").format(
+                    sql.Identifier(schema), sql.Identifier(REPLICATOR)
+                )
+            )
+
+
+def remove_from_replica(replica: Connection) -> None:
+    """Take the subscription away without asking the primary, which may be down."""
+    if read_subscription(replica) is not None:
+        _drop_subscription(replica)
 
 
 # --- before anything is touched ---------------------------------------------------------------
 
 
-def _check_sides(sides: Sides) -> None:
+def check_sides(sides: Sides) -> None:
+    """Raise UsageError or SyncError where these two servers cannot be replicated at all."""
     identity = (
         "select system_identifier::text || '/' || current_database() from pg_control_system()"
     )
@@ -110,354 +163,274 @@ def _check_sides(sides: Sides) -> None:
         )
 
 
-# --- the replica's side -----------------------------------------------------------------------
-
-
-def _sql_file(name: str) -> str:
-    return resources.files("runner.sql").joinpath(name).read_text()
-
-
-def _prepare_replica(replica: Connection, changed: Report) -> None:
-    """Roles of dbt and of the marts' readers, and the schema of change capture."""
-    is_superuser = scalar(replica, "select rolsuper from pg_roles where rolname = current_user")
-    for role in ("transformer", "bi_reader"):
-        if scalar(replica, "select 1 from pg_roles where rolname = %s", (role,)) is None:
-            with replica.transaction():
-                replica.execute(sql.SQL("create role {} nologin").format(sql.Identifier(role)))
-                replica.execute(
-                    sql.SQL("comment on role {} is {}").format(
-                        sql.Identifier(role), sql.Literal(MADE_BY)
-                    )
-                )
-            changed(f"replica: role {role} created")
-        if role == "transformer" and not is_superuser:
-            replica.execute("grant transformer to current_user")
-    if scalar(replica, "select to_regclass('signal_marts.builds')") is None:
-        with replica.transaction():
-            replica.execute(_sql_file("change_capture.sql"))
-            replica.execute("grant usage on schema signal_marts to transformer")
-            replica.execute("grant select on all tables in schema signal_marts to transformer")
-        changed("replica: change capture installed")
-    if not scalar(
-        replica, "select has_database_privilege('transformer', current_database(), 'create')"
-    ):
-        replica.execute(
-            sql.SQL("grant create on database {} to transformer").format(
-                sql.Identifier(replica.info.dbname)
-            )
+def _check_names(contract: Sequence[Table], resync: Sequence[str] | None) -> None:
+    known = {table.qualified for table in contract}
+    if unknown := [name for name in resync or () if name not in known]:
+        raise UsageError(
+            f"no table {', '.join(unknown)} to copy again; known are {', '.join(sorted(known))}"
         )
 
 
-def _extend_landing(
-    replica: Connection,
-    contract: Sequence[Table],
-    primary: Mapping[str, Relation],
-    changed: Report,
-) -> None:
-    """Create missing landing tables and columns; a column of another type is made anew."""
-    landing = read_relations(replica, contract)
-    for table in contract:
-        existing = landing.get(table.qualified)
-        if existing is None:
-            with replica.transaction():
-                _create_landing(replica, table, primary[table.qualified].key)
-            changed(f"replica: landing table {table.qualified} created")
-            continue
-        if "_xid" not in existing.columns:
-            raise SyncError(
-                f"the replica has a table {table.qualified} that is not a landing table; "
-                "REPLICA_URL must name a database of its own"
-            )
-        if existing.key != primary[table.qualified].key:
-            raise SyncError(
-                f"the primary key of {table.qualified} is now "
-                f"({', '.join(primary[table.qualified].key)}), on the replica "
-                f"({', '.join(existing.key)}); drop that landing table on the replica, then deploy"
-            )
-        for column, data_type in table.columns:
-            if existing.columns.get(column) == data_type:
-                continue
-            if column in existing.key:
-                raise SyncError(
-                    f"the key column {table.qualified}.{column} is {existing.columns[column]} on "
-                    f"the replica and {data_type} in the sources; drop that landing table on the "
-                    "replica, then deploy"
-                )
-            _add_column(replica, table, column, data_type)
-            changed(f"replica: column {table.qualified}.{column} added, to be copied again")
-
-
-def _create_landing(replica: Connection, table: Table, key: Sequence[str]) -> None:
-    """A landing table with change capture; run it in a transaction."""
-    replica.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(table.schema)))
-    replica.execute(
-        sql.SQL("grant usage on schema {} to transformer").format(sql.Identifier(table.schema))
-    )
-    columns = [
-        sql.SQL("{} {}").format(sql.Identifier(name), _type(data_type))
-        for name, data_type in table.columns
-    ]
-    replica.execute(
-        sql.SQL(
-            "create table {} ({}, _xid xid8 not null default pg_current_xact_id(), "
-            "primary key ({}))"
-        ).format(_identifier(table), sql.SQL(", ").join(columns), _names(key))
-    )
-    replica.execute(
-        sql.SQL(_sql_file("landing_triggers.sql")).format(
-            table=_identifier(table),
-            key_literals=sql.SQL(", ").join(sql.Literal(name) for name in key),
-            key_changed=sql.SQL(" or ").join(
-                sql.SQL("old.{0} is distinct from new.{0}").format(sql.Identifier(name))
-                for name in key
-            ),
-        )
-    )
-
-
-def _add_column(replica: Connection, table: Table, column: str, data_type: str) -> None:
-    """Add a column and remember that its rows must come again, in one transaction."""
-    with replica.transaction():
-        # Views of staging may hang on a column whose type changes: the next build makes them anew.
-        replica.execute(
-            sql.SQL("alter table {} drop column if exists {} cascade").format(
-                _identifier(table), sql.Identifier(column)
-            )
-        )
-        replica.execute(
-            sql.SQL("alter table {} add column {} {}").format(
-                _identifier(table), sql.Identifier(column), _type(data_type)
-            )
-        )
-        replica.execute(
-            "insert into signal_marts.pending_copies values (%s) on conflict do nothing",
-            (table.qualified,),
-        )
-
-
-def _pending_copies(replica: Connection) -> set[str]:
-    return {
-        name for (name,) in replica.execute("select table_name from signal_marts.pending_copies")
-    }
-
-
-def _leftovers(replica: Connection, contract: Sequence[Table]) -> list[tuple[str, str, str | None]]:
-    """Landing columns, and whole landing tables (column None), that the contract no longer has."""
-    wanted = {table.qualified: set(table.column_names) for table in contract}
-    rows = replica.execute(
-        """
-        select n.nspname, c.relname, array_agg(a.attname::text order by a.attnum)
-        from pg_trigger as t
-        inner join pg_class as c on t.tgrelid = c.oid
-        inner join pg_namespace as n on c.relnamespace = n.oid
-        inner join pg_attribute as a
-            on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped and a.attname <> '_xid'
-        where t.tgname = 'signal_marts_stamp_change'
-        group by n.nspname, c.relname
-        """
-    ).fetchall()
-    leftovers: list[tuple[str, str, str | None]] = []
-    for schema, name, columns in rows:
-        kept = wanted.get(f"{schema}.{name}")
-        if kept is None:
-            leftovers.append((schema, name, None))
-        else:
-            leftovers += [(schema, name, column) for column in columns if column not in kept]
-    return leftovers
-
-
-def _drop_leftovers(
-    replica: Connection, leftovers: Sequence[tuple[str, str, str | None]], changed: Report
-) -> None:
-    for schema, name, column in leftovers:
-        table = sql.Identifier(schema, name)
-        if column is None:
-            replica.execute(sql.SQL("drop table {} cascade").format(table))
-            changed(f"replica: landing table {schema}.{name} dropped")
-        else:
-            replica.execute(
-                sql.SQL("alter table {} drop column {} cascade").format(
-                    table, sql.Identifier(column)
-                )
-            )
-            changed(f"replica: column {schema}.{name}.{column} dropped")
+def _why_anew(sides: Sides, contract: Sequence[Table], again: set[str]) -> str | None:
+    """Why changes are missing that can come no more, so that all must be copied; None if not."""
+    slot = read_slot(sides.on_primary, slot_name(sides.on_replica))
+    if slot is None:
+        return "the slot is gone from the primary"
+    if slot.is_lost:
+        return "the slot is lost: the primary no longer has the log that it needs"
+    subscription = read_subscription(sides.on_replica)
+    if subscription is not None and subscription.slot != slot.name:
+        return "the subscription was detached from its slot"
+    if again >= {table.qualified for table in contract}:
+        return "every table needs it"
+    if scalar(sides.on_primary, "select 1 from pg_publication where pubname = 'signal_marts'"):
+        return None
+    return "the publication is gone from the primary"
 
 
 # --- the primary's side -----------------------------------------------------------------------
 
 
-def _grant_reading(primary: Connection, contract: Sequence[Table], changed: Report) -> None:
+def _grant_reading(primary: Connection, contract: Sequence[Table], changes: Changes) -> None:
     """The replicator may read what is published, column by column, and nothing else."""
+    if scalar(primary, "select to_regrole(%s)", (REPLICATOR,)) is None:
+        return  # Only a dry run gets here: the migration that makes it is still to come.
     for table in contract:
         lacking = [
             name
             for (name,) in primary.execute(
                 "select name from unnest(%s::text[]) as names (name)"
                 " where not has_column_privilege(%s, %s::text, name, 'select')",
-                (list(table.column_names), REPLICATOR, _identifier(table).as_string(primary)),
+                (list(table.column_names), REPLICATOR, landing.identifier(table).as_string()),
             )
         ]
         if lacking:
-            primary.execute(
+            changes.run(
+                "primary",
+                f"{REPLICATOR} may read {len(lacking)} columns of {table.qualified}",
+                primary,
                 sql.SQL("grant select ({}) on {} to {}").format(
-                    _names(lacking), _identifier(table), sql.Identifier(REPLICATOR)
-                )
+                    landing.names(lacking), landing.identifier(table), sql.Identifier(REPLICATOR)
+                ),
             )
-            changed(f"primary: {REPLICATOR} may read {len(lacking)} columns of {table.qualified}")
 
 
-def _publish(primary: Connection, contract: Sequence[Table], changed: Report) -> None:
-    wanted = {table.qualified: set(table.column_names) for table in contract}
-    existing = scalar(primary, "select 1 from pg_publication where pubname = %s", (PUBLICATION,))
-    if existing is None:
+def _publish(primary: Connection, contract: Sequence[Table], changes: Changes) -> None:
+    published = _published(primary)
+    if published is None:
         # TRUNCATE is left out: on the replica it would fire no row trigger.
-        primary.execute(
-            sql.SQL(
-                "create publication {} for table {} with (publish = 'insert, update, delete',"
-                " publish_via_partition_root = true)"
-            ).format(sql.Identifier(PUBLICATION), _published(contract))
+        changes.run(
+            "primary",
+            f"publication of {len(contract)} tables created",
+            primary,
+            sql.SQL("create publication signal_marts for table {} with ({})").format(
+                _tables(contract), _PUBLISHED
+            ),
         )
-        changed(f"primary: publication of {len(contract)} tables created")
-    elif _published_columns(primary) != wanted:
-        _set_published(primary, contract)
-        changed(f"primary: publication set to {len(contract)} tables")
+        return
+    if published != {t.qualified: set(t.column_names) for t in contract}:
+        changes.run(
+            "primary",
+            f"publication set to {len(contract)} tables",
+            primary,
+            sql.SQL("alter publication signal_marts set table {}").format(_tables(contract)),
+        )
+    if not _publishes_all_changes(primary):
+        changes.run(
+            "primary",
+            "publication set to inserts, updates and deletes",
+            primary,
+            sql.SQL("alter publication signal_marts set ({})").format(_PUBLISHED),
+        )
 
 
-def _published_columns(primary: Connection) -> dict[str, set[str]]:
+def _tables(contract: Sequence[Table]) -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL("{} ({})").format(landing.identifier(t), landing.names(t.column_names))
+        for t in contract
+    )
+
+
+def _published(primary: Connection) -> dict[str, set[str]] | None:
+    """Published columns by table; a table with a row filter counts as publishing none of them."""
+    if not scalar(primary, "select 1 from pg_publication where pubname = 'signal_marts'"):
+        return None
     rows = primary.execute(
-        "select schemaname || '.' || tablename, attnames::text[]"
-        " from pg_publication_tables where pubname = %s",
-        (PUBLICATION,),
+        "select schemaname || '.' || tablename,"
+        " case when rowfilter is null then attnames::text[] else '{}' end"
+        " from pg_publication_tables where pubname = 'signal_marts'"
     )
     return {name: set(columns) for name, columns in rows}
 
 
-def _set_published(primary: Connection, tables: Sequence[Table]) -> None:
-    primary.execute(
-        sql.SQL("alter publication {} set table {}").format(
-            sql.Identifier(PUBLICATION), _published(tables)
-        )
-    )
-
-
-def _published(tables: Sequence[Table]) -> sql.Composed:
-    return sql.SQL(", ").join(
-        sql.SQL("{} ({})").format(_identifier(table), _names(table.column_names))
-        for table in tables
-    )
-
-
-# --- slot and subscription --------------------------------------------------------------------
-
-
-def slot_name(replica: Connection) -> str:
-    """Name of the slot on the primary: one for each replica database."""
-    return "signal_marts_" + re.sub(r"[^a-z0-9_]", "_", replica.info.dbname.lower())[:50]
-
-
-def _subscription_exists(replica: Connection) -> bool:
-    return (
+def _publishes_all_changes(primary: Connection) -> bool:
+    return bool(
         scalar(
-            replica,
-            "select 1 from pg_subscription where subname = %s and subdbid ="
-            " (select oid from pg_database where datname = current_database())",
-            (SUBSCRIPTION,),
+            primary,
+            "select pubinsert and pubupdate and pubdelete and not pubtruncate and pubviaroot"
+            " from pg_publication where pubname = 'signal_marts'",
         )
-        is not None
     )
 
 
-def _subscribe(sides: Sides, changed: Report) -> None:
-    slot = slot_name(sides.on_replica)
-    state = sides.on_primary.execute(
-        "select active, wal_status, database from pg_replication_slots where slot_name = %s",
-        (slot,),
-    ).fetchone()
-    address = Database("primary", sides.replication_url or sides.primary.url).address
-    if not _subscription_exists(sides.on_replica):
-        if state is not None and state[0]:
+def _narrowed(sides: Sides, contract: Sequence[Table]) -> set[str]:
+    """Subscribed tables of which less was published than should be, so that changes are missing."""
+    subscribed = subscribed_tables(sides.on_replica)
+    published = _published(sides.on_primary) or {}
+    everything = _publishes_all_changes(sides.on_primary)
+    return {
+        table.qualified
+        for table in contract
+        if table.qualified in subscribed
+        and (not everything or set(table.column_names) - published.get(table.qualified, set()))
+    }
+
+
+def _drop_slot(primary: Connection, name: str) -> None:
+    primary.execute(
+        "select pg_terminate_backend(active_pid, 10000) from pg_replication_slots"
+        " where slot_name = %s and active",
+        (name,),
+    )
+    primary.execute(
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s",
+        (name,),
+    )
+
+
+# --- the subscription -------------------------------------------------------------------------
+
+_REFRESH = "alter subscription signal_marts refresh publication"
+
+
+def _drop_subscription(replica: Connection) -> None:
+    # Detached from the slot first, or dropping it would wait for the primary.
+    replica.execute("alter subscription signal_marts disable")
+    replica.execute("alter subscription signal_marts set (slot_name = none)")
+    replica.execute("drop subscription signal_marts")
+
+
+def _create_subscription(sides: Sides, changes: Changes) -> None:
+    name = slot_name(sides.on_replica)
+    slot = read_slot(sides.on_primary, name)
+    if slot is not None and not changes.is_dry_run:
+        if slot.is_active and not _is_leaving(sides.on_primary, name):
             raise SyncError(
-                f"slot {slot} on the primary is in use by another replica whose database has the "
+                f"slot {name} on the primary is in use by another replica whose database has the "
                 "same name; give this replica's database another name"
             )
-        if state is not None and state[1] == "lost":
-            # No subscription reads it, so nothing is lost with it: the copy starts afresh.
-            sides.on_primary.execute("select pg_drop_replication_slot(%s)", (slot,))
-            state = None
-        if state is None:
-            # Made beforehand: within one server CREATE SUBSCRIPTION would wait for itself.
-            sides.on_primary.execute(
-                "select pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,)
-            )
-            changed(f"primary: slot {slot} created")
-        # A landing table that held rows before, such as those of a subscription that was dropped
-        # by hand, would meet them again in the copy.
-        _empty_landing(sides.on_replica)
-        sides.on_replica.execute(
-            sql.SQL(
-                "create subscription {} connection {} publication {} with"
-                " (create_slot = false, slot_name = {}, disable_on_error = true)"
-            ).format(
-                sql.Identifier(SUBSCRIPTION),
-                sql.Literal(_connection_string(sides)),
-                sql.Identifier(PUBLICATION),
-                sql.Literal(slot),
-            )
-        )
-        _remember_address(sides.on_replica, address)
-        changed(f"replica: subscription to {address} created")
-        return
-    if state is None or state[1] == "lost":
-        raise SyncError(
-            f"slot {slot} on the primary is {'missing' if state is None else 'lost'}, so changes "
-            f"are missing on the replica; drop the subscription there (alter subscription "
-            f"{SUBSCRIPTION} disable; alter subscription {SUBSCRIPTION} set (slot_name = none); "
-            f"drop subscription {SUBSCRIPTION}), then deploy: everything is copied again"
-        )
-    enabled, remembered = sides.on_replica.execute(
-        "select subenabled, obj_description(oid, 'pg_subscription') from pg_subscription"
-        " where subname = %s and subdbid ="
-        " (select oid from pg_database where datname = current_database())",
-        (SUBSCRIPTION,),
-    ).fetchone() or (False, None)
-    if remembered != address or not state[0]:
-        # The primary moved, or nobody reads the slot: the password may no longer be right.
-        sides.on_replica.execute(
-            sql.SQL("alter subscription {} connection {}").format(
-                sql.Identifier(SUBSCRIPTION), sql.Literal(_connection_string(sides))
-            )
-        )
-        _remember_address(sides.on_replica, address)
-        changed(f"replica: subscription connects to {address} anew")
-    if not enabled:
-        sides.on_replica.execute(
-            sql.SQL("alter subscription {} enable").format(sql.Identifier(SUBSCRIPTION))
-        )
-        changed("replica: subscription enabled")
-
-
-def _empty_landing(replica: Connection) -> None:
-    tables = replica.execute(
-        "select tgrelid::regclass::text from pg_trigger where tgname = 'signal_marts_stamp_change'"
-    ).fetchall()
-    with replica.transaction():
-        for (name,) in tables:
-            # DELETE, not TRUNCATE: the keys must reach the change log.
-            replica.execute(sql.SQL("delete from {}").format(sql.SQL(name)))
-
-
-def _remember_address(replica: Connection, address: str) -> None:
-    replica.execute(
-        sql.SQL("comment on subscription {} is {}").format(
-            sql.Identifier(SUBSCRIPTION), sql.Literal(address)
-        )
+        # Nothing of ours reads it, so it holds nothing that the copy will not bring.
+        _drop_slot(sides.on_primary, name)
+    # Made beforehand: within one server CREATE SUBSCRIPTION would wait for itself.
+    changes.run(
+        "primary",
+        f"slot {name} created",
+        sides.on_primary,
+        sql.SQL("select pg_create_logical_replication_slot({}, 'pgoutput')").format(
+            sql.Literal(name)
+        ),
+    )
+    # Rows of an earlier subscription would meet themselves in the copy.
+    filled = sorted(landing.landing_tables(sides.on_replica))
+    changes.run(
+        "replica",
+        f"subscription to {_address(sides)} created",
+        sides.on_replica,
+        *landing.empty(filled),
+        sql.SQL(
+            "create subscription signal_marts connection {} publication signal_marts"
+            " with (create_slot = false, slot_name = {})"
+        ).format(_connection_string(sides, changes), sql.Literal(name)),
+        _remember(sides),
     )
 
 
-def _connection_string(sides: Sides) -> str:
+def _is_leaving(primary: Connection, slot: str) -> bool:
+    """Whether the slot is left by its reader within a moment, as after a drop of ours."""
+    for _ in range(50):
+        found = read_slot(primary, slot)
+        if found is None or not found.is_active:
+            return True
+        primary.execute("select pg_sleep(0.1)")
+    return False
+
+
+def _repair_subscription(sides: Sides, again: set[str], changes: Changes) -> None:
+    """Make an existing subscription connect and run; its slot is there and not lost."""
+    subscription = read_subscription(sides.on_replica)
+    slot = read_slot(sides.on_primary, slot_name(sides.on_replica))
+    if subscription is None or slot is None:
+        return
+    if subscription.address != _address(sides) or (
+        not slot.is_active and not (subscription.is_enabled and _is_connecting(sides, slot.name))
+    ):
+        # The primary moved, or nobody reads the slot: the password may no longer be right.
+        changes.run(
+            "replica",
+            f"subscription connects to {_address(sides)} anew",
+            sides.on_replica,
+            sql.SQL("alter subscription signal_marts connection {}").format(
+                _connection_string(sides, changes)
+            ),
+            _remember(sides),
+        )
+    if not subscription.is_enabled:
+        # Rows in the way of what is applied next go first, where they are to be copied again.
+        changes.run(
+            "replica",
+            "subscription enabled",
+            sides.on_replica,
+            *landing.empty(sorted(again & set(landing.landing_tables(sides.on_replica)))),
+            "alter subscription signal_marts enable",
+        )
+
+
+def _is_connecting(sides: Sides, slot: str) -> bool:
+    """Whether the worker comes by itself: after a restart of either server it waits 5 seconds."""
+    for _ in range(80):
+        found = read_slot(sides.on_primary, slot)
+        if found is not None and found.is_active:
+            return True
+        sides.on_primary.execute("select pg_sleep(0.1)")
+    return False
+
+
+def _withdraw(sides: Sides, contract: Sequence[Table], again: set[str], changes: Changes) -> None:
+    """Take tables out of the subscription and empty them, so that they are copied again."""
+    kept = [table for table in contract if table.qualified not in again]
+    held = sorted(again & set(landing.landing_tables(sides.on_replica)))
+    changes.run(
+        "primary",
+        f"publication without {', '.join(held)} for a moment",
+        sides.on_primary,
+        sql.SQL("alter publication signal_marts set table {}").format(_tables(kept)),
+    )
+    changes.run(
+        "replica",
+        f"{', '.join(held)} emptied, to be copied again",
+        sides.on_replica,
+        _REFRESH,
+        *landing.empty(held),
+    )
+
+
+def _remember(sides: Sides) -> sql.Composed:
+    """The connection string is hidden from all but superusers; a comment says where it leads."""
+    return sql.SQL("comment on subscription signal_marts is {}").format(
+        sql.Literal(_address(sides))
+    )
+
+
+def _address(sides: Sides) -> str:
+    return Database("primary", sides.replication_url or sides.primary.url).address
+
+
+def _connection_string(sides: Sides, changes: Changes) -> sql.Literal:
     """What the replica connects with: REPLICATION_URL, or the replicator with a new password."""
+    if changes.is_dry_run:
+        return sql.Literal("…")
     if sides.replication_url is not None:
-        return sides.replication_url
+        return sql.Literal(sides.replication_url)
     password = secrets.token_urlsafe(24)
     # The server gets the SCRAM verifier only, so that no statement log can hold the password.
     verifier = sides.on_primary.pgconn.encrypt_password(
@@ -480,83 +453,4 @@ def _connection_string(sides: Sides) -> str:
         if name in ("host", "hostaddr", "port", "dbname", "sslmode", "sslrootcert")
     }
     reached.setdefault("dbname", sides.on_primary.info.dbname)
-    return make_conninfo("", **reached, user=REPLICATOR, password=password)
-
-
-def _withdraw(sides: Sides, contract: Sequence[Table], names: set[str], changed: Report) -> None:
-    """Take tables out of the publication and empty them, so that they will be copied again."""
-    kept = [table for table in contract if table.qualified not in names]
-    if set(_published_columns(sides.on_primary)) & names:
-        _set_published(sides.on_primary, kept)
-    _refresh_subscription(sides.on_replica)
-    with sides.on_replica.transaction():
-        for table in contract:
-            if table.qualified in names:
-                # DELETE, not TRUNCATE: the keys must reach the change log.
-                sides.on_replica.execute(sql.SQL("delete from {}").format(_identifier(table)))
-    changed(f"replica: {', '.join(sorted(names))} emptied, to be copied again")
-
-
-def _refresh(sides: Sides, contract: Sequence[Table], changed: Report) -> None:
-    wanted = {table.qualified for table in contract}
-    if fence.subscribed_tables(sides.on_replica) != wanted:
-        _refresh_subscription(sides.on_replica)
-        changed("replica: subscription refreshed")
-
-
-def _refresh_subscription(replica: Connection) -> None:
-    replica.execute(
-        sql.SQL("alter subscription {} refresh publication").format(sql.Identifier(SUBSCRIPTION))
-    )
-
-
-# --- taking it back ---------------------------------------------------------------------------
-
-
-def remove(sides: Sides) -> None:
-    """Take subscription, slot, publication and the replicator's grants away; both may be gone."""
-    if _subscription_exists(sides.on_replica):
-        # Detached from the slot first, or dropping it would wait for the primary.
-        for action in ("disable", "set (slot_name = none)"):
-            sides.on_replica.execute(
-                sql.SQL("alter subscription {} " + action).format(sql.Identifier(SUBSCRIPTION))
-            )
-        sides.on_replica.execute(
-            sql.SQL("drop subscription {}").format(sql.Identifier(SUBSCRIPTION))
-        )
-    slot = slot_name(sides.on_replica)
-    sides.on_primary.execute(
-        "select pg_terminate_backend(active_pid, 10000) from pg_replication_slots"
-        " where slot_name = %s and active",
-        (slot,),
-    )
-    sides.on_primary.execute(
-        "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
-        " where slot_name = %s",
-        (slot,),
-    )
-    sides.on_primary.execute(
-        sql.SQL("drop publication if exists {}").format(sql.Identifier(PUBLICATION))
-    )
-    if scalar(sides.on_primary, "select to_regrole(%s)", (REPLICATOR,)) is not None:
-        sides.on_primary.execute(
-            sql.SQL("revoke all on all tables in schema public from {}").format(
-                sql.Identifier(REPLICATOR)
-            )
-        )
-
-
-# --- names ------------------------------------------------------------------------------------
-
-
-def _identifier(table: Table) -> sql.Identifier:
-    return sql.Identifier(table.schema, table.name)
-
-
-def _names(names: Sequence[str]) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, names))
-
-
-def _type(data_type: str) -> sql.SQL:
-    # The contract admits known type names only, so this is no way in for anything else.
-    return sql.SQL(data_type)
+    return sql.Literal(make_conninfo("", **reached, user=REPLICATOR, password=password))

@@ -14,6 +14,14 @@ create table if not exists signal_marts.change_log (
 
 create index if not exists change_log_xid_idx on signal_marts.change_log (xid);
 
+-- Landing tables that were emptied to be copied anew: no key of theirs is in the change log, so what
+-- reads changes must read all of such a table once.
+create table if not exists signal_marts.copies (
+    id bigint generated always as identity primary key,
+    table_name text not null,
+    xid xid8 not null default pg_current_xact_id()
+);
+
 -- Landing tables whose rows must be copied again, since a column was added to them.
 create table if not exists signal_marts.pending_copies (
     table_name text primary key

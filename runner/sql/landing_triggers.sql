@@ -16,6 +16,3 @@ execute function signal_marts.log_old_key({key_literals});
 alter table {table} enable always trigger signal_marts_stamp_change;
 alter table {table} enable always trigger signal_marts_log_delete;
 alter table {table} enable always trigger signal_marts_log_key_change;
-
-create index on {table} (_xid);
-grant select on {table} to transformer;

@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +59,8 @@ class Landscape:
     replica: Database
     reports: list[str] = field(default_factory=list)
 
-    def deploy(self) -> bool:
+    def deploy(self, *, resync: Sequence[str] | None = None) -> list[str]:
+        """Deploy, and return what was changed."""
         self.reports.clear()
         return deploy(
             self.primary,
@@ -67,6 +68,7 @@ class Landscape:
             lock_timeout=2,
             fence_timeout=60,
             report=self.reports.append,
+            resync=resync,
         )
 
     def build(self, target: Path, *select: str) -> transform.Build:

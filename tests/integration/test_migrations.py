@@ -113,7 +113,8 @@ def test_plain_yoyo_deploys_what_deploy_does(landscape: Landscape, one_server: L
     # The replicator's grants come with replication; they are columns' own, so not in relacl.
     plain = [row for row in catalog(one_server) if "yoyo" not in str(row)]
     assert [row for row in catalog(landscape) if "yoyo" not in str(row)] == plain
-    assert migrations.state(one_server.primary).pending == ()
+    with one_server.primary.connect() as connection:
+        assert migrations.state(connection).pending == ()
 
 
 @pytest.mark.parametrize("key_type", ["smallint", "integer", "bigint"])

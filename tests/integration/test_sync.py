@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from conftest import Landscape
 
-from runner import fence, sync
+from runner import fence, landing, sync
+from runner.changes import Changes
 from runner.contract import PlatformMismatchError, Table, read_contract
 from runner.deploy import connected, deploy
 from runner.errors import UsageError
@@ -18,11 +19,11 @@ from runner.errors import UsageError
 
 def sync_to(landscape: Landscape, contract: Sequence[Table]) -> list[str]:
     """Sync to a contract and wait until all has arrived; return what was changed."""
-    reports: list[str] = []
+    changes = Changes(report=lambda line: None)
     with connected(landscape.primary, landscape.replica) as sides:
-        sync.sync(sides, contract, fence_timeout=60, report=reports.append)
+        sync.sync(sides, contract, changes, fence_timeout=60)
         fence.wait(sides.on_primary, sides.on_replica, contract, timeout=60)
-    return reports
+    return changes.made
 
 
 def changed(
@@ -190,7 +191,7 @@ def test_one_database_cannot_be_both_sides(landscape: Landscape) -> None:
 
 def test_a_replica_with_tables_of_its_own_is_refused(landscape: Landscape) -> None:
     landscape.on_replica("create table micro_patterns (id bigint primary key)")
-    with pytest.raises(sync.SyncError, match="not a landing table"):
+    with pytest.raises(landing.LandingError, match="not a landing table"):
         landscape.deploy()
 
 

@@ -1,0 +1,309 @@
+"""Price bars from CSV files: all of a file is checked before any of it is used."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import NoReturn
+
+from runner.errors import UsageError
+from runner.records import Bar
+
+COLUMNS = ("symbol", "timeframe", "opened_at", "open", "high", "low", "close", "volume")
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_TIMEFRAME = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+_NOT_FINITE = re.compile(r"[+-]?(s?nan[0-9]*|inf(inity)?)", re.IGNORECASE)
+_MAX_SYMBOL_LENGTH = 64
+# Far from the end of time as Python knows it, so that expiries can be counted from any bar.
+_LAST_YEAR = 3000
+_DECIMALS = 8
+_TICK = Decimal(1).scaleb(-_DECIMALS)
+# Digits before the point in numeric(20, 8) and numeric(28, 8).
+_PRICE_DIGITS = 12
+_VOLUME_DIGITS = 20
+
+
+class BarFileError(UsageError):
+    """A file of bars cannot be used: which one, at which line, why, and the mend."""
+
+    def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
+        name = str(path) if str(path).isprintable() else repr(str(path))
+        self.path, self.line = path, line
+        super().__init__(f"{name}, line {line}: {problem}" if line else f"{name}: {problem}")
+
+
+def load_bars(paths: Sequence[Path]) -> list[Bar]:
+    """Read several files of bars as one market.
+
+    Returns:
+        All bars, sorted by the time they closed and then by symbol.
+
+    Raises:
+        BarFileError: a file cannot be read (see :func:`read_bars`), two files hold the same
+            symbol, or a symbol comes in two timeframes.
+    """
+    bars: list[Bar] = []
+    seen: dict[str, tuple[str, Path]] = {}
+    for path in paths:
+        of_file = read_bars(path)
+        for symbol, timeframe in dict.fromkeys((bar.symbol, bar.timeframe) for bar in of_file):
+            if symbol in seen:
+                _refuse_second(path, symbol, timeframe, *seen[symbol])
+            seen[symbol] = timeframe, path
+        bars += of_file
+    return sorted(bars, key=lambda bar: (bar.closed_at, bar.symbol))
+
+
+def _refuse_second(
+    path: Path, symbol: str, timeframe: str, other_timeframe: str, other: Path
+) -> NoReturn:
+    if timeframe == other_timeframe:
+        raise BarFileError(
+            path, f"{symbol} {timeframe} is in {other} as well; give each symbol in one file only"
+        )
+    where = "" if other == path else f"in {other} "
+    raise BarFileError(
+        path,
+        f"{symbol} comes in {timeframe} and {where}in {other_timeframe}; "
+        "a symbol is traded in one timeframe: keep one of them",
+    )
+
+
+def read_bars(path: Path) -> list[Bar]:
+    """Read a CSV file of bars, plain or compressed with gzip (its content decides, not its name).
+
+    The header names the columns ``symbol, timeframe, opened_at, open, high, low, close, volume``
+    in any order; other columns are ignored. A file may hold several symbols and timeframes, each
+    in ascending order of ``opened_at`` (ISO 8601 with ``Z`` or an offset).
+
+    Returns:
+        The bars in the order of the file, times in UTC.
+
+    Raises:
+        BarFileError: the file is missing or unreadable, or any row of it is wrong.
+    """
+    rows = _rows(path, _text(path))
+    header_line, header = next(rows, (0, []))
+    if not header:
+        raise BarFileError(path, f"the file is empty; it needs the header {','.join(COLUMNS)}")
+    pick = _column_picker(path, header_line, header)
+    bars = list(_parsed(path, rows, len(header), pick))
+    if not bars:
+        raise BarFileError(
+            path, "there are no bars below the header; add at least one", header_line
+        )
+    return bars
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise BarFileError(path, "there is no such file; check the path") from None
+    except IsADirectoryError:
+        raise BarFileError(path, "this is a folder; name the CSV file inside it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BarFileError(
+            path, f"cannot be read ({reason}); check the path and its permissions"
+        ) from None
+    if content.startswith(_GZIP_MAGIC):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise BarFileError(
+                path, f"the gzip data is damaged or cut off ({error}); compress the file again"
+            ) from None
+    if b"\0" in content and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise BarFileError(path, "this is binary data; give a CSV file, plain or gzip-compressed")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BarFileError(path, "not UTF-8 text; save the file as CSV UTF-8", line) from None
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the number of its last line."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in reader:
+            if row and (len(row) > 1 or row[0].strip()):
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise BarFileError(
+            path, f"not well-formed CSV ({error}); check the quotes", reader.line_num
+        ) from None
+
+
+def _column_picker(
+    path: Path, line: int, header: list[str]
+) -> Callable[[Sequence[str]], list[str]]:
+    names = [name.strip().lower() for name in header]
+    for column in COLUMNS:
+        if names.count(column) > 1:
+            raise BarFileError(
+                path, f"the column {column} comes {names.count(column)} times; keep one", line
+            )
+    missing = [column for column in COLUMNS if column not in names]
+    if missing:
+        raise BarFileError(
+            path,
+            f"missing {'column' if len(missing) == 1 else 'columns'} {', '.join(missing)}; "
+            f"the header must name {','.join(COLUMNS)}, separated by commas",
+            line,
+        )
+    places = [names.index(column) for column in COLUMNS]
+    return lambda row: [row[place] for place in places]
+
+
+def _parsed(
+    path: Path,
+    rows: Iterator[tuple[int, list[str]]],
+    width: int,
+    pick: Callable[[Sequence[str]], list[str]],
+) -> Iterator[Bar]:
+    last_opened: dict[tuple[str, str], datetime] = {}
+    for line, row in rows:
+        if len(row) != width:
+            problem = f"{len(row)} fields where the header has {width}; correct the row"
+            raise BarFileError(path, problem, line)
+        try:
+            bar = _bar(*pick(row))
+            key = bar.symbol, bar.timeframe
+            _require_after(bar, last_opened.get(key))
+        except _RowError as error:
+            raise BarFileError(path, str(error), line) from None
+        last_opened[key] = bar.opened_at
+        yield bar
+
+
+class _RowError(ValueError):
+    """What is wrong with a row, and the mend."""
+
+
+def _bar(
+    symbol: str,
+    timeframe: str,
+    opened_at: str,
+    open_: str,
+    high: str,
+    low: str,
+    close: str,
+    volume: str,
+) -> Bar:
+    bar = Bar(
+        symbol=_symbol(symbol),
+        timeframe=_timeframe(timeframe),
+        opened_at=_time(opened_at),
+        open=_price("open", open_),
+        high=_price("high", high),
+        low=_price("low", low),
+        close=_price("close", close),
+        volume=_number("volume", volume, _VOLUME_DIGITS),
+    )
+    if bar.high < bar.low:
+        raise _RowError(f"high {bar.high} is below low {bar.low}; correct the prices")
+    for name, value in (("open", bar.open), ("close", bar.close)):
+        if not bar.low <= value <= bar.high:
+            raise _RowError(
+                f"{name} {value} is outside low {bar.low} to high {bar.high}; correct the prices"
+            )
+    if bar.opened_at.year >= _LAST_YEAR:
+        raise _RowError(f"opened_at {_shown(opened_at)} is too late; correct the date")
+    return bar
+
+
+def _require_after(bar: Bar, last_opened: datetime | None) -> None:
+    if last_opened is None or bar.opened_at > last_opened:
+        return
+    time = bar.opened_at.isoformat()
+    if bar.opened_at == last_opened:
+        raise _RowError(
+            f"a second {bar.symbol} {bar.timeframe} bar opened at {time}; remove one of them"
+        )
+    raise _RowError(
+        f"the {bar.symbol} {bar.timeframe} bar opened at {time} comes after that of "
+        f"{last_opened.isoformat()}; sort the rows by opened_at"
+    )
+
+
+def _symbol(text: str) -> str:
+    symbol = text.strip()
+    if not symbol:
+        raise _RowError("the symbol is empty; name one in each row")
+    if not symbol.isprintable() or len(symbol) > _MAX_SYMBOL_LENGTH:
+        raise _RowError(
+            f"symbol {_shown(text)} is not a name of up to {_MAX_SYMBOL_LENGTH} printable "
+            "characters; correct it"
+        )
+    return symbol
+
+
+def _timeframe(text: str) -> str:
+    timeframe = text.strip()
+    if not _TIMEFRAME.fullmatch(timeframe):
+        raise _RowError(
+            f"timeframe {_shown(text)} is not a number of 1 to 9999 and m, h, d or w; "
+            "write for instance 15m, 1h, 1d or 1w"
+        )
+    return timeframe
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise _RowError(
+            f"opened_at {_shown(text)} is not an ISO 8601 time; write for instance "
+            "2025-01-31T13:00:00Z"
+        ) from None
+    if time.tzinfo is None:
+        raise _RowError(
+            f"opened_at {_shown(text)} has no time zone; add Z for UTC, or an offset such as +02:00"
+        )
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise _RowError(f"opened_at {_shown(text)} is out of range; correct the date") from None
+
+
+def _price(column: str, text: str) -> Decimal:
+    price = _number(column, text, _PRICE_DIGITS)
+    if not price:
+        raise _RowError(f"{column} is zero; a price must be above zero")
+    return price
+
+
+def _number(column: str, text: str, digits: int) -> Decimal:
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        if _NOT_FINITE.fullmatch(text):
+            raise _RowError(f"{column} {_shown(text)} is not finite; give a number or drop the row")
+        raise _RowError(
+            f"{column} {_shown(text)} is not a number; write digits with a decimal point"
+        )
+    number = Decimal(text)
+    if number < 0:
+        raise _RowError(f"{column} {_shown(text)} is negative; correct it")
+    if number and number.adjusted() >= digits:
+        raise _RowError(
+            f"{column} {_shown(text)} is too large; at most {digits} digits stand before the point"
+        )
+    # A remainder is exact where rounding would not be; zeros at the end leave none.
+    if number % _TICK:
+        raise _RowError(f"{column} {_shown(text)} has more than {_DECIMALS} decimals; round it")
+    return number
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")

@@ -1,0 +1,105 @@
+"""One deploy at a time: an advisory lock of ours, and yoyo's lock row beside it.
+
+The advisory lock belongs to a session, so it dies with its runner. yoyo's row does not: a runner
+that is killed leaves it, and it is cleared only when no one can still be holding it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from runner.database import Connection, Database, scalar
+from runner.errors import SignalMartsError
+
+# Any number that no other program takes: "signalMr" as eight bytes.
+_ADVISORY_KEY = 0x7369_676E_616C_4D72
+
+
+class LockedError(SignalMartsError):
+    """Another deploy, or another program of the kind, is at work."""
+
+    exit_code = 5
+
+
+@contextmanager
+def one_at_a_time(database: Database, command: str = "deploy") -> Iterator[Connection]:
+    """Hold the lock of a database; raise LockedError where another runner holds it.
+
+    Yields the session that holds it. Through a transaction pooler a session's lock would stay
+    behind on a shared connection, so that is refused.
+    """
+    with database.connect(autocommit=True, application=f"signal-marts {command}") as connection:
+        check_direct(database, connection)
+        if not scalar(connection, "select pg_try_advisory_lock(%s)", (_ADVISORY_KEY,)):
+            raise LockedError(
+                f"another {command} is running on {database.address}; wait for it to end"
+            )
+        yield connection
+
+
+def check_direct(database: Database, connection: Connection) -> None:
+    """Raise LockedError where a pooler stands between us and the server."""
+    if is_pooled(connection):
+        raise LockedError(
+            f"the {database.side}'s URL ({database.address}) goes through a connection pooler; "
+            "this command needs the server's direct URL"
+        )
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Whether the process that we were told of at connecting is not the one that answers."""
+    return bool(scalar(connection, "select pg_backend_pid()") != connection.info.backend_pid)
+
+
+@contextmanager
+def yoyo_lock(session: Connection) -> Iterator[None]:
+    """Hold yoyo's lock row, so that a plain yoyo waits; ``session`` holds the advisory lock.
+
+    Our rows carry the negative process id of the session, which no yoyo writes: such a row of
+    another session is stale, since its advisory lock would have kept us out.
+    """
+    _clear_stale(session)
+    mine = -session.info.backend_pid
+    try:
+        session.execute(
+            "insert into public.yoyo_lock (locked, ctime, pid)"
+            " values (1, now() at time zone 'UTC', %s)",
+            (mine,),
+        )
+    except psycopg.errors.UniqueViolation:
+        raise LockedError("a yoyo started at this moment; wait for it to end") from None
+    try:
+        yield
+    finally:
+        if not session.broken:
+            session.execute("delete from public.yoyo_lock where pid = %s", (mine,))
+
+
+def _clear_stale(session: Connection) -> None:
+    held = session.execute("select pid, ctime from public.yoyo_lock").fetchone()
+    if held is None:
+        return
+    pid, since = held
+    # A plain yoyo stays connected for as long as it holds its row, so it must be among the sessions
+    # that began before the row was written (its clock may be behind the server's by a little).
+    suspects = (
+        0
+        if pid < 0
+        else scalar(
+            session,
+            "select count(*) from pg_stat_activity"
+            " where datname = current_database() and backend_type = 'client backend'"
+            " and application_name not like 'signal-marts%%' and pid <> pg_backend_pid()"
+            " and backend_start at time zone 'UTC' <= %s + interval '1 minute'",
+            (since,),
+        )
+    )
+    if suspects:
+        raise LockedError(
+            f"yoyo's lock is held by process {pid} since {since:%Y-%m-%d %H:%M:%S} UTC, and "
+            f"{suspects} sessions are old enough to be it; when no yoyo is running: yoyo break-lock"
+        )
+    session.execute("delete from public.yoyo_lock where pid = %s", (pid,))

@@ -1,0 +1,311 @@
+"""The landing tables on the replica: the contract's columns, and change capture.
+
+All columns but the key's may be NULL, without defaults and foreign keys, so that rows can arrive in
+any order and in any version of the platform's schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+
+from psycopg import sql
+
+from runner.changes import Changes
+from runner.contract import Relation, Table, read_relations
+from runner.database import Connection, scalar
+from runner.errors import SignalMartsError
+
+MADE_BY = "made by signal-marts"
+_TRIGGERS = (
+    "signal_marts_stamp_change",
+    "signal_marts_log_delete",
+    "signal_marts_log_key_change",
+)
+
+
+class LandingError(SignalMartsError):
+    """A landing table cannot be brought to the contract."""
+
+
+def prepare(replica: Connection, changes: Changes) -> None:
+    """Roles of dbt and of the marts' readers, and the schema of change capture."""
+    is_superuser = scalar(replica, "select rolsuper from pg_roles where rolname = current_user")
+    for role in ("transformer", "bi_reader"):
+        if scalar(replica, "select to_regrole(%s)", (role,)) is None:
+            name = sql.Identifier(role)
+            changes.run(
+                "replica",
+                f"role {role} created",
+                replica,
+                sql.SQL("create role {} nologin").format(name),
+                sql.SQL("comment on role {} is {}").format(name, sql.Literal(MADE_BY)),
+                in_transaction=True,
+            )
+            if role == "transformer" and not is_superuser and not changes.is_dry_run:
+                # dbt builds as transformer, whoever logs in.
+                replica.execute("grant transformer to current_user")
+    if scalar(replica, "select to_regclass('signal_marts.builds')") is None:
+        changes.run(
+            "replica",
+            "change capture installed",
+            replica,
+            _file("change_capture.sql"),
+            "grant usage on schema signal_marts to transformer",
+            "grant select on all tables in schema signal_marts to transformer",
+            sql.SQL("grant create on database {} to transformer").format(
+                sql.Identifier(replica.info.dbname)
+            ),
+            in_transaction=True,
+        )
+
+
+def extend(
+    replica: Connection,
+    contract: Sequence[Table],
+    primary: Mapping[str, Relation],
+    changes: Changes,
+) -> None:
+    """Create missing landing tables and columns, and mend change capture.
+
+    A column that is added, or whose type changed, is noted in ``signal_marts.pending_copies``, in
+    the same transaction: the rows on the primary may already hold values of it.
+    """
+    landing = read_relations(replica, contract)
+    capturing = _capturing(replica)
+    for table in contract:
+        existing = landing.get(table.qualified)
+        if existing is None:
+            _create(replica, table, primary, changes)
+            continue
+        if "_xid" not in existing.columns:
+            raise LandingError(
+                f"the replica has a table {table.qualified} that is not a landing table; "
+                "REPLICA_URL must name a database of its own"
+            )
+        if table.qualified in primary and existing.key != primary[table.qualified].key:
+            _recreate(
+                replica,
+                table,
+                primary,
+                changes,
+                f"key is ({', '.join(existing.key)}), on the primary "
+                f"({', '.join(primary[table.qualified].key)})",
+            )
+            continue
+        wrong = [
+            (name, data_type)
+            for name, data_type in table.columns
+            if existing.columns.get(name) != data_type
+        ]
+        if any(name in existing.key for name, _ in wrong):
+            _recreate(replica, table, primary, changes, "key has another type in the sources")
+            continue
+        for name, data_type in wrong:
+            _add_column(replica, table, name, data_type, changes)
+        if table.qualified not in capturing:
+            changes.run(
+                "replica",
+                f"change capture of {table.qualified} mended, to be copied again",
+                replica,
+                *_triggers(table, existing.key),
+                _pending(table),
+                in_transaction=True,
+            )
+
+
+def pending_copies(replica: Connection) -> set[str]:
+    """Qualified names of the tables whose rows must be copied again."""
+    if scalar(replica, "select to_regclass('signal_marts.pending_copies')") is None:
+        return set()
+    return {
+        name for (name,) in replica.execute("select table_name from signal_marts.pending_copies")
+    }
+
+
+def empty(names: Sequence[str]) -> list[sql.Composed]:
+    """Statements that empty landing tables; DELETE, so that the keys reach the change log."""
+    return [sql.SQL("delete from {}").format(sql.Identifier(*name.split(".", 1))) for name in names]
+
+
+def landing_tables(replica: Connection) -> dict[str, list[str]]:
+    """Columns, but ``_xid``, of all landing tables by qualified name."""
+    rows = replica.execute(
+        """
+        select n.nspname || '.' || c.relname, array_agg(a.attname::text order by a.attnum)
+        from pg_attribute as x
+        inner join pg_class as c on x.attrelid = c.oid and c.relkind = 'r'
+        inner join pg_namespace as n on c.relnamespace = n.oid
+        inner join pg_attribute as a
+            on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped and a.attname <> '_xid'
+        where x.attname = '_xid' and x.atttypid = 'xid8'::regtype and not x.attisdropped
+            and exists (
+                select from pg_description as d
+                where d.objoid = c.oid and d.objsubid = 0 and d.description = %s
+            )
+        group by 1
+        """,
+        (f"landing table {MADE_BY}",),
+    )
+    return dict(rows.fetchall())
+
+
+def leftovers(replica: Connection, contract: Sequence[Table]) -> list[tuple[str, str | None]]:
+    """Landing columns, and whole landing tables (column None), that the contract does not have."""
+    wanted = {table.qualified: table.column_names for table in contract}
+    found: list[tuple[str, str | None]] = []
+    for name, columns in sorted(landing_tables(replica).items()):
+        if name not in wanted:
+            found.append((name, None))
+        else:
+            found += [(name, column) for column in columns if column not in wanted[name]]
+    return found
+
+
+def drop_leftovers(
+    replica: Connection, found: Sequence[tuple[str, str | None]], changes: Changes
+) -> None:
+    """Drop what ``leftovers`` found, and the views of staging that hang on it."""
+    for name, column in found:
+        table = sql.Identifier(*name.split(".", 1))
+        if column is None:
+            changes.run(
+                "replica",
+                f"landing table {name} dropped",
+                replica,
+                sql.SQL("drop table {} cascade").format(table),
+            )
+        else:
+            changes.run(
+                "replica",
+                f"column {name}.{column} dropped",
+                replica,
+                sql.SQL("alter table {} drop column {} cascade").format(
+                    table, sql.Identifier(column)
+                ),
+            )
+
+
+def _create(
+    replica: Connection, table: Table, primary: Mapping[str, Relation], changes: Changes
+) -> None:
+    if table.qualified not in primary:
+        # Only a dry run gets here: its migration is still to come.
+        changes.run("replica", f"landing table {table.qualified} created after it", replica)
+        return
+    key = primary[table.qualified].key
+    schema = sql.Identifier(table.schema)
+    columns = [
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(data_type))
+        for name, data_type in table.columns
+    ]
+    changes.run(
+        "replica",
+        f"landing table {table.qualified} created",
+        replica,
+        sql.SQL("create schema if not exists {}").format(schema),
+        sql.SQL("grant usage on schema {} to transformer").format(schema),
+        sql.SQL(
+            "create table {} ({}, _xid xid8 not null default pg_current_xact_id(),"
+            " primary key ({}))"
+        ).format(identifier(table), sql.SQL(", ").join(columns), names(key)),
+        sql.SQL("comment on table {} is {}").format(
+            identifier(table), sql.Literal(f"landing table {MADE_BY}")
+        ),
+        sql.SQL("create index on {} (_xid)").format(identifier(table)),
+        sql.SQL("grant select on {} to transformer").format(identifier(table)),
+        *_triggers(table, key),
+        in_transaction=True,
+    )
+
+
+def _recreate(
+    replica: Connection,
+    table: Table,
+    primary: Mapping[str, Relation],
+    changes: Changes,
+    reason: str,
+) -> None:
+    """Make a landing table anew and note that it is to be copied."""
+    changes.run(
+        "replica",
+        f"landing table {table.qualified} made anew: its {reason}",
+        replica,
+        *empty([table.qualified]),
+        sql.SQL("drop table {} cascade").format(identifier(table)),
+        _pending(table),
+        in_transaction=True,
+    )
+    _create(replica, table, primary, changes)
+
+
+def _add_column(
+    replica: Connection, table: Table, column: str, data_type: str, changes: Changes
+) -> None:
+    changes.run(
+        "replica",
+        f"column {table.qualified}.{column} added, to be copied again",
+        replica,
+        # Views of staging may hang on a column whose type changes: the next build makes them anew.
+        sql.SQL("alter table {} drop column if exists {} cascade").format(
+            identifier(table), sql.Identifier(column)
+        ),
+        sql.SQL("alter table {} add column {} {}").format(
+            identifier(table), sql.Identifier(column), sql.SQL(data_type)
+        ),
+        _pending(table),
+        in_transaction=True,
+    )
+
+
+def _pending(table: Table) -> sql.Composed:
+    return sql.SQL(
+        "insert into signal_marts.pending_copies values ({}) on conflict do nothing"
+    ).format(sql.Literal(table.qualified))
+
+
+def _capturing(replica: Connection) -> set[str]:
+    """Landing tables whose triggers are all there and fire in the apply worker."""
+    rows = replica.execute(
+        """
+        select n.nspname || '.' || c.relname
+        from pg_trigger as t
+        inner join pg_class as c on t.tgrelid = c.oid
+        inner join pg_namespace as n on c.relnamespace = n.oid
+        where t.tgname = any(%s) and t.tgenabled = 'A'
+        group by 1
+        having count(*) = %s
+        """,
+        (list(_TRIGGERS), len(_TRIGGERS)),
+    )
+    return {name for (name,) in rows}
+
+
+def _triggers(table: Table, key: Sequence[str]) -> list[sql.Composed]:
+    """Statements that make the triggers of change capture, in place of what there is of them."""
+    dropped = [
+        sql.SQL("drop trigger if exists {} on {}").format(sql.Identifier(name), identifier(table))
+        for name in _TRIGGERS
+    ]
+    made = sql.SQL(_file("landing_triggers.sql")).format(
+        table=identifier(table),
+        key_literals=sql.SQL(", ").join(sql.Literal(name) for name in key),
+        key_changed=sql.SQL(" or ").join(
+            sql.SQL("old.{0} is distinct from new.{0}").format(sql.Identifier(name)) for name in key
+        ),
+    )
+    return [*dropped, made]
+
+
+def _file(name: str) -> str:
+    return resources.files("runner.sql").joinpath(name).read_text("utf-8")
+
+
+def identifier(table: Table) -> sql.Identifier:
+    """The table's quoted name."""
+    return sql.Identifier(table.schema, table.name)
+
+
+def names(columns: Sequence[str]) -> sql.Composed:
+    """Quoted column names with commas."""
+    return sql.SQL(", ").join(map(sql.Identifier, columns))

@@ -1,0 +1,103 @@
+"""Replication as the catalogs of both sides have it; nothing here writes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from runner.database import Connection, scalar
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The slot on the primary; sizes are in bytes.
+
+    ``safe_wal_bytes`` is what may still be written before the slot is lost; None: no limit is set.
+    """
+
+    name: str
+    is_active: bool
+    wal_status: str
+    lag_bytes: int | None
+    safe_wal_bytes: int | None
+
+    @property
+    def is_lost(self) -> bool:
+        return self.wal_status == "lost"
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """The subscription on the replica.
+
+    ``address`` is where its connection leads; ``errors`` counts failures of its workers ever.
+    """
+
+    is_enabled: bool
+    address: str | None
+    slot: str | None
+    errors: int
+
+
+def slot_name(replica: Connection) -> str:
+    """Name of the slot on the primary: one for each replica database."""
+    return "signal_marts_" + re.sub(r"[^a-z0-9_]", "_", replica.info.dbname.lower())[:50]
+
+
+def read_slot(primary: Connection, name: str) -> Slot | None:
+    """The slot of that name on the primary."""
+    row = primary.execute(
+        "select active, coalesce(wal_status, ''),"
+        " pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint, safe_wal_size"
+        " from pg_replication_slots where slot_name = %s",
+        (name,),
+    ).fetchone()
+    return None if row is None else Slot(name, *row)
+
+
+def read_subscription(replica: Connection) -> Subscription | None:
+    """The subscription of this replica's database."""
+    row = replica.execute(
+        "select s.subenabled, obj_description(s.oid, 'pg_subscription'), s.subslotname::text,"
+        " coalesce(t.apply_error_count + t.sync_error_count, 0)"
+        " from pg_subscription as s"
+        " left join pg_stat_subscription_stats as t on s.oid = t.subid"
+        " where s.subname = 'signal_marts'"
+        " and s.subdbid = (select oid from pg_database where datname = current_database())"
+    ).fetchone()
+    return None if row is None else Subscription(*row)
+
+
+def subscribed_tables(replica: Connection) -> set[str]:
+    """Qualified names of the tables that the subscription knows, copied or not."""
+    return set(_table_states(replica))
+
+
+def copying_tables(replica: Connection) -> set[str]:
+    """Qualified names of the tables whose first copy is not yet done."""
+    return {name for name, state in _table_states(replica).items() if state != "r"}
+
+
+def last_token(connection: Connection) -> UUID | None:
+    """The fence's token as this side shows it; None where there is none yet."""
+    if scalar(connection, "select to_regclass('public.ai_replication_fence')") is None:
+        return None
+    token: UUID | None = scalar(
+        connection, "select token from public.ai_replication_fence where id = 1"
+    )
+    return token
+
+
+def _table_states(replica: Connection) -> dict[str, str]:
+    rows = replica.execute(
+        """
+        select n.nspname || '.' || c.relname, r.srsubstate::text
+        from pg_subscription_rel as r
+        inner join pg_subscription as s on r.srsubid = s.oid
+        inner join pg_class as c on r.srrelid = c.oid
+        inner join pg_namespace as n on c.relnamespace = n.oid
+        where s.subname = 'signal_marts'
+        """
+    )
+    return dict(rows.fetchall())
