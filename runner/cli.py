@@ -140,6 +140,43 @@ def deploy(dry_run: bool, resync: bool, resync_table: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.argument("count", type=click.IntRange(1))
+@click.option("--dry-run", is_flag=True, help="Print what would run on which side; run nothing.")
+@click.option("--discard-data", is_flag=True, help="Delete the rows of the tables that go.")
+def rollback(count: int, dry_run: bool, discard_data: bool) -> None:
+    """Undo the last COUNT migrations; publication and landing tables follow."""
+    from runner.rollback import roll_back
+
+    given = settings.load()
+    names = roll_back(
+        *databases(given),
+        count,
+        lock_timeout=given.lock_timeout_seconds,
+        fence_timeout=given.fence_timeout_seconds,
+        report=click.echo if dry_run else note,
+        discard_data=discard_data,
+        is_dry_run=dry_run,
+    )
+    note(f"{'would roll' if dry_run else 'rolled'} back: {', '.join(names)}")
+
+
+@cli.command()
+@click.option("--discard-data", is_flag=True, help="Delete the rows of the AI tables.")
+def uninstall(discard_data: bool) -> None:
+    """Leave the platform as it was before the first deploy; the marts stay."""
+    from runner.rollback import uninstall as run
+
+    given = settings.load()
+    run(
+        *databases(given),
+        lock_timeout=given.lock_timeout_seconds,
+        fence_timeout=given.fence_timeout_seconds,
+        report=note,
+        discard_data=discard_data,
+    )
+
+
+@cli.command()
 @click.option("--select", multiple=True, help="Models to build, in dbt's syntax.")
 @click.option("--exclude", multiple=True, help="Models to leave out, in dbt's syntax.")
 @click.option("--full-refresh", is_flag=True, help="Build incremental models from nothing.")

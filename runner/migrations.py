@@ -160,6 +160,29 @@ def roll_back(
             report(f"primary: migration {name} rolled back")
 
 
+def tables_dropped(
+    connection: Connection, names: Sequence[str], folder: Path = FOLDER
+) -> list[str]:
+    """Qualified names of the existing tables of ours that rolling back would drop."""
+    found = {
+        table
+        for name in names
+        for table in re.findall(
+            r"\bdrop\s+table\s+(?:if\s+exists\s+)?(public\.\w+)",
+            statements(name, folder, rollback=True),
+            re.IGNORECASE,
+        )
+    }
+    # A table that the platform had before us under such a name stays: it is not the migrator's.
+    rows = connection.execute(
+        "select 'public.' || tablename from pg_tables"
+        " where schemaname = 'public' and tableowner = 'migrator'"
+        " and 'public.' || tablename = any(%s) order by 1",
+        (sorted(found),),
+    )
+    return [name for (name,) in rows]
+
+
 # --- one migration ----------------------------------------------------------------------------
 
 

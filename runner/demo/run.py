@@ -14,13 +14,13 @@ from runner.bars import load_bars
 from runner.cli import report_build
 from runner.database import Connection, Database, scalar
 from runner.demo.market import synthetic_market
-from runner.demo.platform import create_platform
+from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
 from runner.demo.summary import print_summary
 from runner.deploy import connected, deploy
+from runner.deploy_lock import one_at_a_time
 from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
-from runner.migrations import one_at_a_time
 from runner.progress import note, progress
 from runner.records import Bar
 from runner.settings import Settings
@@ -53,15 +53,14 @@ def _run(
     _start_afresh(primary, replica)
 
     with primary.connect() as connection:
-        create_platform(connection, until=bars[0].opened_at)
+        create_platform(connection, until=bars[0].opened_at, prices=first_prices(bars))
     note("platform: patterns, plans, orders and statistics from before the AI came")
-    steps: list[str] = []
-    deploy(
+    steps = deploy(
         primary,
         replica,
         lock_timeout=given.lock_timeout_seconds,
         fence_timeout=given.fence_timeout_seconds,
-        report=steps.append,
+        report=lambda line: None,
     )
     note(f"deployed: {len(steps)} steps on both sides")
 

@@ -78,7 +78,7 @@ def print_summary(connection: Connection) -> None:
     out.print(
         "\nNext:\n"
         '  eval "$(.venv/bin/signal-marts env)"   # then psql, yoyo and dbt find both databases\n'
-        "  psql -c 'select * from performance.daily_performance where abs(unreconciled_profit) >= 0.005'\n"
+        "  psql -c 'select * from performance.daily_performance order by unreconciled_profit'\n"
         "  .venv/bin/dbt build                    # the marts again, from the shell\n"
         "  .venv/bin/signal-marts status          # migrations, replication, freshness\n"
         "  make docs                              # lineage and every column, in one page\n"

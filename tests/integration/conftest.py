@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -173,3 +174,16 @@ def deployed_primary(landscape: Landscape) -> Iterator[Connection]:
     landscape.deploy()
     with landscape.primary.connect() as connection:
         yield connection
+
+
+@pytest.fixture
+def unused_port() -> Callable[[], int]:
+    """Finds a port of the loopback that nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
+
+    return find

@@ -1,0 +1,1 @@
+"""The demo: a market replayed through three AI modules, as a platform would run them."""

@@ -1,0 +1,273 @@
+"""What the three kinds of AI modules have in common: when they learn, when they speak, and how."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, Literal, Protocol
+
+from runner.demo.history import History, Series
+from runner.records import Episode, Generation, Model, Signal, SignalType, SpectrumResult
+
+TrainingRecord = Episode | Generation | SpectrumResult
+
+Direction = Literal[-1, 0, 1]
+
+_SIGNAL_TYPES: Mapping[Direction, SignalType] = {1: "BUY", -1: "SELL", 0: "HOLD"}
+_TICK = Decimal("1e-8")
+_PRICE_LIMIT = 1e12
+_MOST_EDGE = 0.95  # no market is certain
+
+
+class AIModule(Protocol):
+    """An AI module, as the replay drives it.
+
+    At each time at which one or more bars close, the caller appends them to its history and then::
+
+        if module.is_due(history):
+            training = module.retrain(history, at)
+        signals = module.signals(history, at)
+    """
+
+    next_number: int
+    """Number of the next episode or generation; a caller that resumes a model sets it."""
+
+    @property
+    def model(self) -> Model:
+        """The version of the model that this module is."""
+
+    def is_due(self, history: History) -> bool:
+        """Whether enough bars have closed since the last training, or for the first one."""
+
+    def retrain(self, history: History, at: datetime) -> Sequence[TrainingRecord]:
+        """Train on the bars closed by ``at``.
+
+        Returns:
+            The records of the training, in order, with ``created_at = at``: episodes, generations
+            or spectrum results, by the model's type. Numbers continue from one training to the
+            next. Empty if there is too little history.
+        """
+
+    def signals(self, history: History, at: datetime) -> Sequence[Signal]:
+        """Decide from closed bars only; at most one signal for each symbol.
+
+        Only symbols of which a bar closed exactly ``at`` are looked at. Call it once for each
+        time: what a module said before bears on what it says next.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a module has concluded for a symbol, before prices and times are put to it.
+
+    ``edge`` is ``2p - 1``, where ``p`` is the probability that the price moves in the direction
+    over the module's horizon. ``target`` is the distance of the expected price from the close,
+    ``stop`` and ``take`` are those of the barriers: multiples of the ATR, above 0.
+    """
+
+    direction: Direction
+    edge: float
+    target: float
+    stop: float
+    take: float
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Voice:
+    """What a module has said of a symbol, and its claims that time has not yet settled."""
+
+    direction: Direction = 0
+    spoke_at_size: int = -1_000_000
+    # The size of the series at which the claim is settled, its close and its signed edge.
+    claims: deque[tuple[int, float, float]] = field(default_factory=deque)
+
+
+class Calibration:
+    """How much of the edge that a module claims has come true so far.
+
+    The slope of outcomes (+1 or -1) on claimed edges, by least squares through the origin with a
+    ridge that pulls it towards ``prior``: James and Stein's shrinkage in its simplest form. Only
+    settled claims enter, so it is free of look-ahead.
+    """
+
+    def __init__(self, prior: float = 0.5, weight: float = 4.0) -> None:
+        self._product = prior * weight
+        self._square = weight
+
+    @property
+    def slope(self) -> float:
+        """What to multiply a claimed edge with, in 0.3..1.5.
+
+        A module without a record to its credit stays audible: who is never heard cannot be judged.
+        """
+        return min(1.5, max(0.3, self._product / self._square))
+
+    def settle(self, claim: float, move: float) -> None:
+        """Take in a claim (direction times edge) and the move of the price that followed."""
+        self._product += claim * ((move > 0.0) - (move < 0.0))
+        self._square += claim * claim
+
+
+class WindowedModule(ABC):
+    """A module that learns from each symbol's latest bars, again every ``retrain_bars`` bars.
+
+    It speaks of a symbol when its view changes, at the earliest ``rest`` bars after it last spoke,
+    and again when its last signal has expired while the view stands. A HOLD withdraws a signal that
+    is still alive, for a view that contradicts it without being sure enough for the other side.
+
+    Args:
+        model: the version of the model.
+        window: least bars of a symbol that a training reads; symbols with fewer are left out.
+        retrain_bars: bars that a symbol gains from one training to the next.
+        horizon: bars for which a signal lives.
+        rest: bars of silence after a signal.
+        least_edge: an edge below it is a HOLD.
+    """
+
+    next_number = 1
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        window: int,
+        retrain_bars: int,
+        horizon: int,
+        rest: int,
+        least_edge: float,
+    ) -> None:
+        self._model = model
+        self.window = window
+        self.retrain_bars = retrain_bars
+        self.horizon = horizon
+        self.rest = rest
+        self.least_edge = least_edge
+        self.calibration = Calibration()
+        self._trained_at_size: dict[str, int] = {}
+        self._voices: dict[str, _Voice] = {}
+
+    @property
+    def model(self) -> Model:
+        """The version of the model that this module is."""
+        return self._model
+
+    def is_due(self, history: History) -> bool:
+        """Whether enough bars have closed since the last training, or for the first one."""
+        return any(
+            len(series) >= self.window
+            and len(series) - self._trained_at_size.get(symbol, 0) >= self.retrain_bars
+            for symbol, series in history.items()
+        )
+
+    def retrain(self, history: History, at: datetime) -> Sequence[TrainingRecord]:
+        """Train on the bars closed by ``at``; see :class:`AIModule`."""
+        self._trained_at_size = {symbol: len(series) for symbol, series in history.items()}
+        markets = [
+            history[symbol] for symbol in sorted(history) if self._can_learn(history[symbol], at)
+        ]
+        return self._train(markets, at) if markets else ()
+
+    def signals(self, history: History, at: datetime) -> Sequence[Signal]:
+        """Decide for the symbols of which a bar closed ``at``; see :class:`AIModule`."""
+        signals = []
+        for symbol in sorted(history):
+            series = history[symbol]
+            if len(series) >= self.window and series.closed_at == at:
+                signal = self._signal(series, self._voices.setdefault(symbol, _Voice()))
+                if signal:
+                    signals.append(signal)
+        return signals
+
+    def _can_learn(self, series: Series, at: datetime) -> bool:
+        # A symbol that stopped trading would teach old prices again and again.
+        patience = max(timedelta(days=7), 10 * series.bar_length)
+        return len(series) >= self.window and at - series.closed_at <= patience
+
+    def _signal(self, series: Series, voice: _Voice) -> Signal | None:
+        size, close = len(series), float(series.close[-1])
+        while voice.claims and voice.claims[0][0] <= size:
+            _, close_then, claim = voice.claims.popleft()
+            self.calibration.settle(claim, close - close_then)
+        age = size - voice.spoke_at_size
+        if age < self.rest:
+            return None
+        view = self._decide(series, voice.direction)
+        if view is None:
+            return None
+        if view.direction:
+            voice.claims.append((size + self.horizon, close, view.direction * view.edge))
+        leaning, view = view.direction, self._calibrated(view)
+        alive = voice.direction != 0 and age < self.horizon
+        if alive and voice.direction in (leaning, view.direction):
+            return None
+        if not alive and not view.direction:
+            return None
+        signal = make_signal(view, series, self.horizon)
+        if signal:
+            voice.direction, voice.spoke_at_size = view.direction, size
+        return signal
+
+    def _calibrated(self, view: Decision) -> Decision:
+        edge = min(_MOST_EDGE, max(0.0, view.edge * self.calibration.slope))
+        direction = view.direction if edge >= self.least_edge else 0
+        return replace(view, edge=edge, direction=direction)
+
+    @abstractmethod
+    def _train(self, markets: Sequence[Series], at: datetime) -> Sequence[TrainingRecord]:
+        """Train on ``markets`` (at least one), each of at least ``window`` bars."""
+
+    @abstractmethod
+    def _decide(self, series: Series, said: Direction) -> Decision | None:
+        """The module's view of a symbol of at least ``window`` bars; None if it has none.
+
+        ``said`` is the direction of the module's last signal for the symbol.
+        """
+
+
+def make_signal(decision: Decision, series: Series, horizon: int) -> Signal | None:
+    """Put prices and times to a decision at the close of the last bar.
+
+    The confidence is the decision's edge: ``0.5 + confidence / 2`` is the probability that the
+    direction is right, which is what an ensemble averages.
+
+    Returns:
+        The signal; None if its prices would not be positive or would not differ from the close
+        after rounding to the tick, as happens in a market that stands still.
+    """
+    at = series.closed_at
+    prices: dict[str, Decimal] = {}
+    if decision.direction:
+        close, atr = float(series.close[-1]), float(series.atr[-1])
+        step = decision.direction * atr
+        target, stop, take = (
+            _to_price(close + distance * step)
+            for distance in (decision.target, -decision.stop, decision.take)
+        )
+        last = _to_price(close)
+        if target is None or stop is None or take is None or last is None:
+            return None
+        ahead = min(target, take) > last > stop
+        if not (ahead if decision.direction > 0 else max(target, take) < last < stop):
+            return None
+        prices = {"price_target": target, "stop_loss": stop, "take_profit": take}
+    return Signal(
+        symbol=series.symbol,
+        signal_type=_SIGNAL_TYPES[decision.direction],
+        confidence=round(decision.edge, 6),
+        created_at=at,
+        expires_at=at + horizon * series.bar_length,
+        metadata=dict(decision.evidence),
+        **prices,
+    )
+
+
+def _to_price(value: float) -> Decimal | None:
+    """``value`` on the grid of 1e-8; None where the price column could not hold it."""
+    if not 0.0 < value < _PRICE_LIMIT:
+        return None
+    return Decimal(value).quantize(_TICK, rounding=ROUND_HALF_EVEN) or None

@@ -1,0 +1,196 @@
+"""Replays a market, bar by bar, as the platform and the AI modules would have lived through it.
+
+Nothing is decided from a bar before it closed. Market time stands in ``created_at``, ``filled_at``
+and ``expires_at``; the database's own clock shows only in ``updated_at`` of rows that changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from random import Random
+
+from runner.database import Connection
+from runner.demo import books, writer
+from runner.demo.execution import price_decimals
+from runner.demo.history import History
+from runner.demo.journal import IssuedSignal, Journal
+from runner.demo.modules import AIModule, modules
+from runner.demo.patterns import Pattern
+from runner.demo.traders import CAPITAL, Desk
+from runner.records import Bar, Signal, timeframe_length
+
+# Trainings of a module over a whole replay, however long the file: what the demo can spend on them.
+MOST_TRAININGS = 25
+# Bars for which a pattern is what a signal is compared with.
+PATTERN_BARS = 12
+# A transaction holds whole days, and at least so many bars.
+TRANSACTION_BARS = 100
+
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayCounts:
+    """Rows that a replay wrote, and the trades that the platform's books closed.
+
+    ``executed`` and ``expired`` are of the ``signals``; ``trainings`` are calls of modules,
+    ``training_records`` the episodes, generations and spectral analyses that came of them.
+    """
+
+    days: int
+    bars: int
+    patterns: int
+    signals: int
+    executed: int
+    expired: int
+    plans: int
+    orders: int
+    trades: int
+    trainings: int
+    training_records: int
+
+
+def replay(
+    connection: Connection,
+    bars: Sequence[Bar],
+    *,
+    seed: int,
+    on_day: Callable[[date, int, int], None],
+) -> ReplayCounts:
+    """Replay ``bars`` and write what happens to the primary.
+
+    Bars of several symbols and timeframes mix freely; a symbol that has several timeframes is
+    traded in its shortest, the others are only stored. The same bars and seed give the same rows.
+    It commits as it goes, in transactions of whole days, unless the caller has one open.
+
+    Args:
+        connection: the primary, with the platform's tables and the migrations.
+        bars: in any order; at most one for each symbol, timeframe and opening.
+        seed: of the modules, the traders and the exchange.
+        on_day: called after each day with the day, days done and days in all.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ValueError: a bar is there twice, or overlaps another of its symbol and timeframe.
+        psycopg.errors.UniqueViolation: a bar was in the database before.
+    """
+    ordered = sorted(bars, key=lambda bar: (bar.closed_at, bar.symbol, bar.timeframe))
+    if not ordered:
+        return ReplayCounts(*[0] * 11)
+    session = _Session(connection, ordered, seed)
+    days = [(day, list(group)) for day, group in groupby(ordered, key=_trading_day)]
+    for done, (day, closed) in enumerate(days, start=1):
+        session.live_through(closed)
+        session.write(is_last=done == len(days))
+        on_day(day, done, len(days))
+    return session.close_books([day for day, _ in days])
+
+
+class _Session:
+    """The state of one replay: the market so far, the platform, the modules, what to write."""
+
+    def __init__(self, connection: Connection, bars: Sequence[Bar], seed: int) -> None:
+        self._connection = connection
+        self._history = History()
+        random = Random(f"{seed} replay")  # noqa: S311 - a market, not a secret
+        self._desk = Desk(price_decimals(bars), random)
+        self._journal = Journal(connection)
+        self._traded = _shortest_timeframes(bars)
+        self._modules = modules(seed)
+        self._now = bars[0].closed_at
+        # Counted in bars rather than in time: trainings then go where the bars are.
+        self._bars_done = 0
+        self._bars_between_trainings = len(bars) / MOST_TRAININGS
+        self._bars_at_training: dict[AIModule, int] = {}
+        with connection.transaction():
+            for module in self._modules:
+                module.next_number = self._journal.register(module.model, self._now)
+
+    def live_through(self, bars: Sequence[Bar]) -> None:
+        """Let ``bars``, sorted by the time they closed, happen."""
+        self._journal.bars.extend(bars)
+        for at, closed in _moments(bars):
+            self._now = at
+            self._bars_done += len(closed)
+            traded = [bar for bar in closed if self._traded[bar.symbol] == bar.timeframe]
+            for bar in traded:
+                self._history.append(bar)
+            self._desk.on_close(traded, self._history)
+            for module in self._modules:
+                self._train(module, at)
+                for signal in module.signals(self._history, at):
+                    self._issue(module, signal)
+
+    def write(self, *, is_last: bool) -> None:
+        """Commit what has gathered, if it is enough for a transaction."""
+        if is_last or len(self._journal.bars) >= TRANSACTION_BARS:
+            with self._connection.transaction():
+                self._journal.write(self._desk.drain(), self._now)
+
+    def close_books(self, days: Sequence[date]) -> ReplayCounts:
+        """Write the account's daily statistics; return the counts of the whole replay."""
+        # The statistics come last, since an order counts in its final state: one that is filled
+        # over two days belongs to the second.
+        trades, _ = books.close_trades(self._journal.orders)
+        with self._connection.transaction():
+            writer.write_stats(self._connection, books.daily_stats(trades, days))
+            writer.update_balances(self._connection, CAPITAL)
+        counts = self._journal.counts
+        return ReplayCounts(
+            days=len(days),
+            bars=counts["bars"],
+            patterns=counts["patterns"],
+            signals=counts["signals"],
+            executed=counts["executed"],
+            expired=counts["expired"],
+            plans=counts["plans"],
+            orders=counts["orders"],
+            trades=len(trades),
+            trainings=counts["trainings"],
+            training_records=counts["training_records"],
+        )
+
+    def _train(self, module: AIModule, at: datetime) -> None:
+        last = self._bars_at_training.get(module)
+        if last is not None and self._bars_done - last < self._bars_between_trainings:
+            return
+        if module.is_due(self._history):
+            self._bars_at_training[module] = self._bars_done
+            self._journal.trainings.append((module.model, module.retrain(self._history, at)))
+
+    def _issue(self, module: AIModule, signal: Signal) -> None:
+        plan = self._desk.on_signal(module.model, signal, self._history[signal.symbol])
+        pattern = self._recent_pattern(signal)
+        self._journal.signals.append(IssuedSignal(module.model, signal, pattern, plan))
+
+    def _recent_pattern(self, signal: Signal) -> Pattern | None:
+        pattern = self._desk.last_pattern.get(signal.symbol)
+        if pattern is None:
+            return None
+        age = signal.created_at - pattern.created_at
+        return pattern if age <= PATTERN_BARS * timeframe_length(pattern.timeframe) else None
+
+
+def _moments(bars: Sequence[Bar]) -> Iterator[tuple[datetime, list[Bar]]]:
+    """Bars by the time they closed."""
+    for at, closed in groupby(bars, key=lambda bar: bar.closed_at):
+        yield at, list(closed)
+
+
+def _trading_day(bar: Bar) -> date:
+    """UTC day that a bar ends: one that closes at midnight ends the day before."""
+    return (bar.closed_at - _INSTANT).date()
+
+
+def _shortest_timeframes(bars: Sequence[Bar]) -> dict[str, str]:
+    shortest: dict[str, str] = {}
+    for bar in bars:
+        known = shortest.setdefault(bar.symbol, bar.timeframe)
+        if timeframe_length(bar.timeframe) < timeframe_length(known):
+            shortest[bar.symbol] = bar.timeframe
+    return shortest

@@ -1,0 +1,156 @@
+"""The way back: the last migrations undone, with publication and landing tables following."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from psycopg import sql
+
+from runner import landing, migrations, sync
+from runner.changes import Changes
+from runner.contract import Table, read_contract
+from runner.database import Connection, ConnectionFailedError, Database, scalar
+from runner.deploy import connected
+from runner.deploy_lock import one_at_a_time
+from runner.errors import SignalMartsError, UsageError
+from runner.replication import read_subscription, slot_name
+
+# Our own bookkeeping, which no row of anybody's needs.
+_BOOKKEEPING = ("public.ai_replication_fence", "public.ai_migration_ledger")
+_YOYO_TABLES = ("_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock")
+
+
+class DataLossError(SignalMartsError):
+    """A rollback would delete rows."""
+
+    def __init__(self, rows: Mapping[str, int]) -> None:
+        held = ", ".join(f"{count:,} rows of {name}" for name, count in sorted(rows.items()))
+        super().__init__(
+            f"this would delete {held}; nothing was changed. Keep them with pg_dump --table, then "
+            "say --discard-data"
+        )
+        self.rows = dict(rows)
+
+
+def roll_back(
+    primary: Database,
+    replica: Database,
+    count: int,
+    *,
+    lock_timeout: float,
+    fence_timeout: float,
+    report: Callable[[str], None],
+    discard_data: bool = False,
+    is_dry_run: bool = False,
+) -> list[str]:
+    """Undo the last ``count`` migrations, the newest first, and return their names.
+
+    Timeouts are in seconds. Raises DataLossError where tables that would go hold rows, UsageError
+    where there are not so many migrations, and LedgerError where a rollback file was edited. A dry
+    run reports the statements instead of running them.
+    """
+    with connected(primary, replica) as sides, one_at_a_time(primary) as session:
+        migrations.check_ledger(session)
+        names = migrations.to_roll_back(session, count)
+        if len(names) < count:
+            raise UsageError(f"only {len(names)} migrations are applied; roll back at most those")
+        going = migrations.tables_dropped(session, names)
+        rows = _rows(sides.on_primary, going)
+        if is_dry_run:
+            for name, held in rows.items():
+                report(f"-- primary: {name} holds {held:,} rows, which would be deleted")
+        elif rows and not discard_data:
+            raise DataLossError(rows)
+        changes = Changes(report, is_dry_run)
+        _withdraw(sides, going, changes, fence_timeout)
+        if is_dry_run:
+            for name in names:
+                text = migrations.statements(name, rollback=True)
+                changes.run("primary", f"migration {name} rolled back", sides.on_primary, text)
+        else:
+            migrations.roll_back(primary, session, names, lock_timeout=lock_timeout, report=report)
+    return names
+
+
+def uninstall(
+    primary: Database,
+    replica: Database,
+    *,
+    lock_timeout: float,
+    fence_timeout: float,
+    report: Callable[[str], None],
+    discard_data: bool = False,
+) -> None:
+    """Leave the platform as it was before the first deploy; the marts stay where they are.
+
+    Raises DataLossError where AI tables hold rows. Where the primary cannot be reached, the replica
+    lets go of it, and ConnectionFailedError says what is left to do.
+    """
+    try:
+        with primary.connect() as connection:
+            applied = len(migrations.state(connection).applied)
+    except ConnectionFailedError as error:
+        with replica.connect(autocommit=True) as connection:
+            sync.remove_from_replica(connection)
+            slot = slot_name(connection)
+        raise ConnectionFailedError(
+            f"{error}. The replica has let go of it; when the primary is back, run uninstall again "
+            f"(until then its slot {slot} keeps its log)"
+        ) from None
+    if applied:
+        roll_back(
+            primary,
+            replica,
+            applied,
+            lock_timeout=lock_timeout,
+            fence_timeout=fence_timeout,
+            report=report,
+            discard_data=discard_data,
+        )
+    with connected(primary, replica) as sides, one_at_a_time(primary):
+        _end_replication(sides, Changes(report))
+        for name in _YOYO_TABLES:
+            sides.on_primary.execute(
+                sql.SQL("drop table if exists {}").format(sql.Identifier("public", name))
+            )
+    report("primary: as it was before the first deploy")
+
+
+def _rows(primary: Connection, tables: Sequence[str]) -> dict[str, int]:
+    counts = {
+        name: scalar(
+            primary,
+            sql.SQL("select count(*) from {}")
+            .format(sql.Identifier(*name.split(".", 1)))
+            .as_string(primary),
+        )
+        for name in tables
+        if name not in _BOOKKEEPING
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _withdraw(
+    sides: sync.Sides, going: Sequence[str], changes: Changes, fence_timeout: float
+) -> None:
+    """Take tables that will go out of replication first, so that the replica misses none."""
+    if read_subscription(sides.on_replica) is None:
+        return
+    contract = read_contract()
+    if "public.ai_replication_fence" in going:
+        # Without the fence's token no build can know what it sees.
+        _end_replication(sides, changes)
+        return
+    kept: list[Table] = [table for table in contract if table.qualified not in going]
+    if len(kept) < len(contract):
+        sync.sync(sides, kept, changes, fence_timeout=fence_timeout)
+
+
+def _end_replication(sides: sync.Sides, changes: Changes) -> None:
+    changes.run(
+        "primary", "publication and slot dropped, and the replicator's grants", sides.on_primary
+    )
+    if not changes.is_dry_run:
+        sync.remove(sides)
+    tables = [(name, None) for name in sorted(landing.landing_tables(sides.on_replica))]
+    landing.drop_leftovers(sides.on_replica, tables, changes)

@@ -1,0 +1,56 @@
+-- The fees of trades and open positions add up to the fees of the orders, to the last
+-- decimal.
+
+with fills as (
+
+    select * from {{ ref('int_fills') }}
+
+),
+
+trades as (
+
+    select * from {{ ref('trades') }}
+
+),
+
+open_positions as (
+
+    select * from {{ ref('int_open_positions') }}
+
+),
+
+signed_fees as (
+
+    select
+        symbol,
+        fee as difference
+    from fills
+
+    union all
+
+    select
+        symbol,
+        -fees as difference
+    from trades
+
+    union all
+
+    select
+        symbol,
+        -fees as difference
+    from open_positions
+
+),
+
+violations as (
+
+    select
+        symbol,
+        sum(difference) as missing_fees
+    from signed_fees
+    group by symbol
+    having sum(difference) <> 0
+
+)
+
+select * from violations

@@ -1,0 +1,78 @@
+-- The profit of a symbol's trades is the cash that its fills moved, without that of
+-- open positions. The cash flow knows nothing of matching, so a unit that is counted
+-- twice or not at all shows.
+
+with fills as (
+
+    select * from {{ ref('int_fills') }}
+
+),
+
+trades as (
+
+    select * from {{ ref('trades') }}
+
+),
+
+open_positions as (
+
+    select * from {{ ref('int_open_positions') }}
+
+),
+
+cash_flows as (
+
+    select
+        symbol,
+        case side when 'SELL' then 1 else -1 end * quantity * price - fee as amount
+    from fills
+
+    union all
+
+    select
+        symbol,
+        fees - case direction when 'SHORT' then 1 else -1 end * open_quantity * price
+            as amount
+    from open_positions
+
+),
+
+symbol_cash_flows as (
+
+    select
+        symbol,
+        sum(amount) as cash_flow
+    from cash_flows
+    group by symbol
+
+),
+
+symbol_trades as (
+
+    select
+        symbol,
+        sum(net_profit) as net_profit,
+        count(*) as trade_count
+    from trades
+    group by symbol
+
+),
+
+violations as (
+
+    select
+        symbol_cash_flows.symbol,
+        symbol_cash_flows.cash_flow,
+        symbol_trades.net_profit
+    from symbol_cash_flows
+    left join symbol_trades
+        on symbol_cash_flows.symbol = symbol_trades.symbol
+    -- Each trade's profit is rounded to eight decimals: half a unit of the last one at
+    -- most.
+    where
+        abs(symbol_cash_flows.cash_flow - coalesce(symbol_trades.net_profit, 0))
+        > 0.000000005 * coalesce(symbol_trades.trade_count, 0)
+
+)
+
+select * from violations

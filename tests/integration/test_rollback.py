@@ -1,0 +1,157 @@
+"""The way back, on two real servers."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+from conftest import Landscape
+from test_migrations import PG_DUMPALL
+
+from runner.database import ConnectionFailedError, Database
+from runner.errors import UsageError
+from runner.rollback import DataLossError, roll_back, uninstall
+
+PG_DUMP = PG_DUMPALL.parent / "pg_dump"
+
+
+def back(landscape: Landscape, count: int, **options: bool) -> list[str]:
+    return roll_back(
+        landscape.primary,
+        landscape.replica,
+        count,
+        lock_timeout=2,
+        fence_timeout=60,
+        report=landscape.reports.append,
+        **options,
+    )
+
+
+def applied(landscape: Landscape) -> list[str]:
+    rows = landscape.on_primary("select migration_id from _yoyo_migration order by 1")
+    return [str(name) for (name,) in rows]
+
+
+def dump(database: Database) -> str:
+    """A database's own objects and rows."""
+    return subprocess.run(
+        [str(PG_DUMP), "--dbname", database.url, "--restrict-key=test"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def store_signal(landscape: Landscape) -> None:
+    landscape.on_primary(
+        "insert into ai_models (model_type, model_name, version)"
+        " values ('genetic_optimization', 'm', '1');"
+        "insert into ai_trading_signals (model_id, symbol, signal_type, confidence)"
+        " select id, 'X', 'BUY', 0.5 from ai_models"
+    )
+
+
+def test_each_rollback_can_be_deployed_again(landscape: Landscape) -> None:
+    landscape.deploy()
+    everything = applied(landscape)
+    for count in range(1, len(everything) + 1):
+        names = back(landscape, count)
+        assert names == everything[: -count - 1 : -1]
+        assert applied(landscape) == everything[:-count]
+        landscape.deploy()
+        assert applied(landscape) == everything
+    assert landscape.differences() == []
+
+
+def test_publication_and_landing_follow(landscape: Landscape) -> None:
+    landscape.deploy()
+    everything = applied(landscape)
+    back(landscape, len(everything) - everything.index("0010_ai_migration_ledger"))
+    gone = "select count(*) from pg_publication_tables where tablename = 'spectrum_analysis'"
+    assert landscape.on_primary(gone) == [(1,)]
+    assert landscape.on_replica("select to_regclass('ai_replication_fence')::text") == [
+        ("ai_replication_fence",)
+    ]
+    back(landscape, 1)
+    assert landscape.on_primary("select * from pg_replication_slots") == []
+    assert landscape.on_replica("select to_regclass('ai_replication_fence')::text") == [(None,)]
+
+
+def test_rows_are_not_deleted_unasked(landscape: Landscape) -> None:
+    landscape.deploy()
+    store_signal(landscape)
+    everything = applied(landscape)
+    with pytest.raises(DataLossError) as caught:
+        back(landscape, len(everything))
+    assert caught.value.rows == {"public.ai_models": 1, "public.ai_trading_signals": 1}
+    assert applied(landscape) == everything
+    landscape.deploy()
+    assert landscape.reports == []
+    back(landscape, len(everything), discard_data=True)
+    assert applied(landscape) == []
+
+
+def test_a_table_that_others_need_stays(landscape: Landscape) -> None:
+    landscape.deploy()
+    landscape.on_primary("create table notes (signal_id bigint references ai_trading_signals (id))")
+    everything = applied(landscape)
+    with pytest.raises(Exception, match="other objects depend on it"):
+        back(landscape, len(everything))
+    landscape.deploy()
+    assert applied(landscape) == everything
+    assert landscape.differences() == []
+
+
+def test_a_dry_run_changes_nothing(landscape: Landscape) -> None:
+    landscape.deploy()
+    before = dump(landscape.primary), dump(landscape.replica)
+    landscape.reports.clear()
+    back(landscape, 3, is_dry_run=True)
+    assert any("drop index concurrently" in line for line in landscape.reports)
+    assert any("drop table public.ai_replication_fence" in line for line in landscape.reports)
+    assert (dump(landscape.primary), dump(landscape.replica)) == before
+
+
+def test_more_than_there_are(landscape: Landscape) -> None:
+    landscape.deploy()
+    with pytest.raises(UsageError, match="only 11 migrations"):
+        back(landscape, 99)
+
+
+def take_away(landscape: Landscape, primary: Database | None = None) -> None:
+    uninstall(
+        primary or landscape.primary,
+        landscape.replica,
+        lock_timeout=2,
+        fence_timeout=60,
+        report=landscape.reports.append,
+        discard_data=True,
+    )
+
+
+@pytest.mark.parametrize("kind", ["landscape", "one_server"])
+def test_uninstall_leaves_the_platform_as_it_was(kind: str, request: pytest.FixtureRequest) -> None:
+    landscape: Landscape = request.getfixturevalue(kind)
+    before = dump(landscape.primary)
+    landscape.deploy()
+    store_signal(landscape)
+    take_away(landscape)
+    assert dump(landscape.primary) == before
+    assert landscape.on_primary("select slot_name from pg_replication_slots") == []
+    # And once more, where there is nothing to take away.
+    take_away(landscape)
+    assert dump(landscape.primary) == before
+
+
+def test_uninstall_while_the_primary_is_down(
+    landscape: Landscape, unused_port: Callable[[], int]
+) -> None:
+    before = dump(landscape.primary)
+    landscape.deploy()
+    nowhere = Database("primary", f"postgresql://postgres@127.0.0.1:{unused_port()}/trading")
+    with pytest.raises(ConnectionFailedError, match="The replica has let go of it"):
+        take_away(landscape, nowhere)
+    assert landscape.on_replica("select * from pg_subscription") == []
+    take_away(landscape)
+    assert dump(landscape.primary) == before
