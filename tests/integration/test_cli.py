@@ -1,0 +1,255 @@
+"""The command line as a user has it: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from conftest import Landscape
+
+from runner.embedded import EmbeddedPair
+from runner.settings import PROJECT
+
+BIN = Path(sys.executable).parent
+HEADER = "symbol,timeframe,opened_at,open,high,low,close,volume\n"
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """The environment without settings of ours or libpq's, and with these."""
+    ours = ("PRIMARY_URL", "DATABASE_URL", "REPLICA_URL", "REPLICATION_URL")
+    kept = {k: v for k, v in os.environ.items() if k not in ours and not k.startswith("PG")}
+    return kept | variables
+
+
+def run(
+    *command: str, env: dict[str, str], cwd: Path = PROJECT
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(BIN / command[0]), *command[1:]], env=env, cwd=cwd, capture_output=True, text=True
+    )
+
+
+def marts(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return run("signal-marts", *arguments, env=env)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home of its own that the demos of this file share."""
+    folder = tmp_path_factory.mktemp("demo") / "home"
+    yield folder
+    EmbeddedPair(folder).destroy()
+
+
+@pytest.fixture(scope="module")
+def environment(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    target = tmp_path_factory.mktemp("dbt")
+    return clean_environment(
+        SIGNAL_MARTS_HOME=str(home),
+        DBT_TARGET_PATH=str(target),
+        DBT_LOG_PATH=str(target / "logs"),
+    )
+
+
+def exports(env: dict[str, str]) -> dict[str, str]:
+    """What ``eval "$(signal-marts env)"`` sets."""
+    lines = marts("env", env=env).stdout.splitlines()
+    return dict(shlex.split(line)[1].split("=", 1) for line in lines)
+
+
+def test_the_demo_after_a_kill_and_twice_in_a_row(environment: dict[str, str]) -> None:
+    demo = ("demo", "--days", "20", "--seed", "3")
+    killed = subprocess.Popen(
+        [str(BIN / "signal-marts"), *demo],
+        env=environment,
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert killed.stderr is not None
+    for line in killed.stderr:
+        if line.startswith("replaying the market: 1"):
+            killed.send_signal(signal.SIGKILL)
+            break
+    assert killed.wait() == -signal.SIGKILL
+    killed.stderr.close()
+
+    first, second = marts(*demo, env=environment), marts(*demo, env=environment)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert first.stdout == second.stdout
+    assert "AI against traditional" in first.stdout
+    assert "Traceback" not in first.stderr
+
+
+def test_the_sources_add_up_to_the_account(environment: dict[str, str]) -> None:
+    """From the primary's raw orders, by a plain loop: what the marts must say in total."""
+    env = environment | exports(environment)
+    with psycopg.connect(env["PRIMARY_URL"], passfile=env["PGPASSFILE"]) as primary:
+        cash, position, fees = primary.execute(
+            "select sum(case side when 'SELL' then 1 else -1 end * filled_quantity * filled_price),"
+            " count(*), sum(coalesce(fee, 0)) from trading_orders where filled_quantity > 0"
+        ).fetchone() or (0, 0, 0)
+    with psycopg.connect(env["REPLICA_URL"], passfile=env["PGPASSFILE"]) as replica:
+        totals = dict(
+            replica.execute(
+                "select source_type, sum(net_profit) from performance.trades group by 1"
+            ).fetchall()
+        )
+        trades_fees, open_cash, open_fees, unmatched = replica.execute(
+            "select (select sum(fees) from performance.trades),"
+            " (select coalesce(sum(case direction when 'LONG' then -1 else 1 end"
+            "  * open_quantity * price), 0) from intermediate.int_open_positions),"
+            " (select coalesce(sum(fees), 0) from intermediate.int_open_positions),"
+            " (select sum(quantity) from intermediate.int_fills)"
+            "  - 2 * (select sum(quantity) from performance.trades)"
+            "  - (select coalesce(sum(open_quantity), 0) from intermediate.int_open_positions)"
+        ).fetchone() or (0, 0, 0, 0)
+    assert position > 100
+    assert set(totals) == {"ai", "traditional"}
+    assert round(totals["ai"] + totals["traditional"], 2) == round(
+        cash - fees - (open_cash - open_fees), 2
+    )
+    assert round(trades_fees + open_fees, 8) == round(fees, 8)
+    assert unmatched == 0
+
+
+def test_plain_tools_work_after_env(environment: dict[str, str]) -> None:
+    env = environment | exports(environment)
+    applied = run("yoyo", "apply", env=env)
+    assert applied.returncode == 0, applied.stderr
+    built = run("dbt", "--quiet", "build", "--select", "marts.performance", env=env)
+    assert built.returncode == 0, built.stdout
+    # A developer's schemas have a prefix, and production's stay as they are.
+    dev = env | {"DBT_SCHEMA_PREFIX": "ada"}
+    built = run("dbt", "--quiet", "build", "--select", "+rl_progress", "--target", "dev", env=dev)
+    assert built.returncode == 0, built.stdout
+    with psycopg.connect(env["REPLICA_URL"], passfile=env["PGPASSFILE"]) as replica:
+        schemas = {name for (name,) in replica.execute("select nspname from pg_namespace")}
+    assert {"performance", "ensemble", "training", "ada_training", "ada_staging"} <= schemas
+
+
+def test_deploy_build_status_and_docs(environment: dict[str, str]) -> None:
+    again = marts("deploy", env=environment)
+    assert again.returncode == 0
+    assert "nothing to do" in again.stderr
+
+    built = marts("build", "--select", "marts.training", env=environment)
+    assert built.returncode == 0, built.stderr
+    nothing = marts("build", "--select", "no_such_model", env=environment)
+    assert nothing.returncode == 2
+    assert "nothing was built" in nothing.stderr
+
+    looked = marts("status", "--json", env=environment)
+    assert looked.returncode == 0, looked.stderr
+    status = json.loads(looked.stdout)
+    assert status["problems"] == []
+    assert {"trades", "signal_confluence"} <= {mart["name"] for mart in status["marts"]}
+
+    site = marts("docs", env=environment)
+    assert site.returncode == 0, site.stderr
+    assert "daily_performance" in Path(site.stdout.strip()).read_text()
+
+
+def test_a_database_that_no_demo_made_is_left_alone(environment: dict[str, str]) -> None:
+    env = environment | exports(environment)
+    with psycopg.connect(
+        env["PRIMARY_URL"], passfile=env["PGPASSFILE"], autocommit=True
+    ) as primary:
+        primary.execute("comment on database trading is null")
+        before = primary.execute("select count(*) from trading_orders").fetchone()
+    refused = marts("demo", "--days", "20", env=environment)
+    assert refused.returncode == 2
+    assert "no demo made" in refused.stderr
+    with psycopg.connect(
+        env["PRIMARY_URL"], passfile=env["PGPASSFILE"], autocommit=True
+    ) as primary:
+        assert primary.execute("select count(*) from trading_orders").fetchone() == before
+        primary.execute("comment on database trading is 'made by signal-marts demo'")
+
+
+BAD_FILES: dict[str, tuple[str | bytes, str | None]] = {
+    "missing column": (b"symbol,opened_at\nX,2020-01-01T00:00:00Z\n", "1"),
+    "text in a number": (HEADER + "X,1h,2020-01-01T00:00:00Z,1,2,1,one,0\n", "2"),
+    "high below low": (HEADER + "X,1h,2020-01-01T00:00:00Z,1,1,2,1,0\n", "2"),
+    "duplicate times": (HEADER + "X,1h,2020-01-01T00:00:00Z,1,1,1,1,0\n" * 2, "3"),
+    "unordered times": (
+        HEADER + "X,1h,2020-01-01T01:00:00Z,1,1,1,1,0\nX,1h,2020-01-01T00:00:00Z,1,1,1,1,0\n",
+        "3",
+    ),
+    "empty": (b"", None),
+    "binary": (bytes(range(256)), None),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_FILES)
+def test_a_bad_bar_file_is_one_clear_line(fault: str, tmp_path: Path) -> None:
+    content, line = BAD_FILES[fault]
+    path = tmp_path / "bars.csv.gz"
+    raw = content.encode() if isinstance(content, str) else content
+    path.write_bytes(raw if fault in ("binary", "empty") else gzip.compress(raw))
+    home = tmp_path / "home"
+    result = marts("demo", "--bars", str(path), env=clean_environment(SIGNAL_MARTS_HOME=str(home)))
+    assert result.returncode == 2
+    assert result.stdout == ""
+    (told,) = result.stderr.strip().splitlines()
+    assert str(path) in told
+    assert line is None or f"{path}:{line}" in told or f"line {line}" in told
+    assert not home.exists()
+
+
+def test_a_bar_file_that_is_not_there(tmp_path: Path) -> None:
+    result = marts("demo", "--bars", str(tmp_path / "no.csv"), env=clean_environment())
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "told"),
+    [
+        ({"PRIMARY_URL": "postgresql://u:hunter2@127.0.0.1:1/x"}, 2, "REPLICA_URL is not set"),
+        ({"PRIMARY_URL": "hunter2", "REPLICA_URL": "postgresql://127.0.0.1:1/x"}, 2, "libpq URL"),
+        (
+            {
+                "PRIMARY_URL": "postgresql://u:hunter2@127.0.0.1:1/x",
+                "REPLICA_URL": "postgresql://u:hunter2@127.0.0.1:1/y",
+            },
+            3,
+            "cannot connect to the primary at 127.0.0.1:1/x",
+        ),
+        ({"SIGNAL_MARTS_FENCE_TIMEOUT": "soon"}, 2, "SIGNAL_MARTS_FENCE_TIMEOUT"),
+    ],
+)
+def test_wrong_settings_are_named_without_their_secrets(
+    variables: dict[str, str], code: int, told: str
+) -> None:
+    result = marts("status", env=clean_environment(**variables))
+    assert result.returncode == code
+    assert told in result.stderr
+    assert "hunter2" not in result.stderr + result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_a_dry_run_shows_both_sides_and_does_nothing(landscape: Landscape) -> None:
+    env = os.environ | {
+        "PRIMARY_URL": landscape.primary.url,
+        "REPLICA_URL": landscape.replica.url,
+    }
+    shown = marts("deploy", "--dry-run", env=env)
+    assert shown.returncode == 0, shown.stderr
+    assert "-- primary: migration 0002_ai_models applied" in shown.stdout
+    assert "create table public.ai_trading_signals" in shown.stdout
+    assert "-- replica: landing table public.micro_patterns created" in shown.stdout
+    assert 'create table "public"."micro_patterns"' in shown.stdout
+    assert landscape.on_primary("select to_regclass('ai_models')::text") == [(None,)]
+    assert landscape.on_replica("select to_regclass('micro_patterns')::text") == [(None,)]
+    landscape.deploy()
+    assert marts("deploy", "--dry-run", env=env).stdout == ""
