@@ -4,9 +4,14 @@
 {% macro grant_usage_on_marts() %}
     {% if execute %}
         {% set schemas = [] %}
-        {% for result in results if result.node.resource_type == 'model' and result.node.fqn[1] == 'marts' %}
-            {% if result.status == 'success' and result.node.schema not in schemas %}
-                {% do schemas.append(result.node.schema) %}
+        {% for result in results if result.status == 'success' %}
+            {% set node = result.node %}
+            {% if
+                node.resource_type == 'model'
+                and node.fqn[1] == 'marts'
+                and node.schema not in schemas
+            %}
+                {% do schemas.append(node.schema) %}
             {% endif %}
         {% endfor %}
         {% for schema in schemas %}

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
@@ -99,7 +100,7 @@ def test_the_sources_add_up_to_the_account(environment: dict[str, str]) -> None:
             " count(*), sum(coalesce(fee, 0)) from trading_orders where filled_quantity > 0"
         ).fetchone() or (0, 0, 0)
     with psycopg.connect(env["REPLICA_URL"], passfile=env["PGPASSFILE"]) as replica:
-        totals = dict(
+        totals: dict[str, Decimal] = dict(
             replica.execute(
                 "select source_type, sum(net_profit) from performance.trades group by 1"
             ).fetchall()
@@ -130,7 +131,7 @@ def test_plain_tools_work_after_env(environment: dict[str, str]) -> None:
     assert built.returncode == 0, built.stdout
     # A developer's schemas have a prefix, and production's stay as they are.
     dev = env | {"DBT_SCHEMA_PREFIX": "ada"}
-    built = run("dbt", "--quiet", "build", "--select", "+rl_progress", "--target", "dev", env=dev)
+    built = run("dbt", "--quiet", "run", "--select", "+rl_progress", "--target", "dev", env=dev)
     assert built.returncode == 0, built.stdout
     with psycopg.connect(env["REPLICA_URL"], passfile=env["PGPASSFILE"]) as replica:
         schemas = {name for (name,) in replica.execute("select nspname from pg_namespace")}

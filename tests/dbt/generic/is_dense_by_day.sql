@@ -5,14 +5,17 @@
     group_by: columns of which each combination has days of its own; none means the whole relation.
 #}
 {% test is_dense_by_day(model, date_column, group_by=[]) %}
-    {% do require_list('is_dense_by_day', 'group_by', group_by or ['none']) %}
 
     with days as (
 
         select
             *,
             lead({{ date_column }}) over (
-                {{ "partition by " ~ group_by | join(', ') if group_by }}
+                {{
+                    "partition by "
+                    ~ require_list('is_dense_by_day', 'group_by', group_by) | join(', ')
+                    if group_by
+                }}
                 order by {{ date_column }}
             ) as next_date
         from {{ model }}

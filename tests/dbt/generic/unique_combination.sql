@@ -4,10 +4,9 @@
     columns: the columns that together are a key.
 #}
 {% test unique_combination(model, columns) %}
-    {% do require_list('unique_combination', 'columns', columns) %}
 
     select
-        {{ columns | join(', ') }},
+        {{ require_list('unique_combination', 'columns', columns) | join(', ') }},
         count(*) as row_count
     from {{ model }}
     group by {{ columns | join(', ') }}

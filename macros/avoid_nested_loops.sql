@@ -1,0 +1,17 @@
+{#
+    A pre-hook for a model that joins large relations on equality only: while it is built, the
+    planner does without nested loops wherever it can.
+
+    It guesses the size of what conditions and windows leave, and where it guesses one row, it may
+    loop over all of a large relation for each row of another.
+#}
+{% macro avoid_nested_loops() -%}
+    {{ return(adapter.dispatch('avoid_nested_loops')()) }}
+{%- endmacro %}
+
+{% macro default__avoid_nested_loops() -%}
+    set local enable_nestloop = off
+{%- endmacro %}
+
+{% macro spark__avoid_nested_loops() -%}
+{%- endmacro %}

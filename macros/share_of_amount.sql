@@ -1,0 +1,17 @@
+{#
+    The share of an amount that falls on a part of a quantity, as the difference of two rounded
+    cumulative shares. The shares of parts that follow each other from 0 to the whole add up to the
+    amount exactly, however they are rounded.
+
+    amount: what is split, such as a fee.
+    quantity_before: the quantity of the parts before this one.
+    quantity: the quantity of this part.
+    total_quantity: the whole quantity; above 0.
+#}
+{% macro share_of_amount(amount, quantity_before, quantity, total_quantity) -%}
+    cast(
+        round({{ amount }} * ({{ quantity_before }} + {{ quantity }}) / {{ total_quantity }}, 8)
+        - round({{ amount }} * {{ quantity_before }} / {{ total_quantity }}, 8)
+        as {{ type_money() }}
+    )
+{%- endmacro %}

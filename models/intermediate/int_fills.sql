@@ -1,0 +1,27 @@
+-- Grain: an order of which something was filled. Times are UTC.
+
+with orders as (
+
+    select * from {{ ref('stg_platform__trading_orders') }}
+
+),
+
+-- Whatever the status: a cancelled order may have been filled in part before.
+fills as (
+
+    select
+        order_id,
+        trade_plan_id,
+        symbol,
+        side,
+        filled_quantity as quantity,
+        coalesce(filled_price, price) as price,
+        fee,
+        coalesce(filled_at, created_at) as filled_at,
+        coalesce(filled_at, created_at) as available_at
+    from orders
+    where filled_quantity > 0
+
+)
+
+select * from fills

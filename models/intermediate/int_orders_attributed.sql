@@ -1,0 +1,112 @@
+-- Grain: an order. Times are UTC.
+
+{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+
+with orders as (
+
+    select * from {{ ref('stg_platform__trading_orders') }}
+
+),
+
+trade_plans as (
+
+    select * from {{ ref('stg_platform__trade_plans') }}
+
+),
+
+signals as (
+
+    select * from {{ ref('stg_ai__trading_signals') }}
+
+),
+
+models as (
+
+    select * from {{ ref('stg_ai__models') }}
+
+),
+
+matched_in_plan as (
+
+    select * from {{ ref('int_orders_matched_in_plan') }}
+
+),
+
+matched_as_of as (
+
+    select * from {{ ref('int_orders_matched_as_of') }}
+
+),
+
+matched as (
+
+    select
+        order_id,
+        signal_id,
+        plan_model_id,
+        'trade_plan' as method
+    from matched_in_plan
+
+    union all
+
+    select
+        order_id,
+        signal_id,
+        null as plan_model_id,
+        'as_of' as method
+    from matched_as_of
+
+),
+
+-- An order that executes a signal belongs to the signal's model; an order of an AI's
+-- plan that executes none, such as an exit, to the model that the plan came from.
+matched_with_models as (
+
+    select
+        matched.order_id,
+        matched.signal_id,
+        matched.method,
+        signals.created_at as signal_created_at,
+        coalesce(signals.model_id, matched.plan_model_id) as model_id
+    from matched
+    left join signals
+        on matched.signal_id = signals.signal_id
+
+),
+
+-- An order of a plan that no signal links to is the platform's own: a model that merely
+-- agreed with it earns nothing by it.
+attributed as (
+
+    select
+        orders.order_id,
+        orders.trade_plan_id,
+        orders.symbol,
+        orders.side,
+        matched_with_models.signal_id,
+        matched_with_models.model_id,
+        case
+            when matched_with_models.order_id is not null then 'ai' else 'traditional'
+        end as source_type,
+        case
+            when matched_with_models.order_id is not null then models.model_label
+            when orders.trade_plan_id is null then 'unplanned'
+            else coalesce(trade_plans.strategy, 'unknown')
+        end as source_name,
+        coalesce(matched_with_models.method, 'none') as method,
+        {{ seconds_between(
+            'matched_with_models.signal_created_at', 'orders.created_at'
+        ) }} as lag_seconds,
+        orders.created_at,
+        orders.available_at
+    from orders
+    left join matched_with_models
+        on orders.order_id = matched_with_models.order_id
+    left join models
+        on matched_with_models.model_id = models.model_id
+    left join trade_plans
+        on orders.trade_plan_id = trade_plans.trade_plan_id
+
+)
+
+select * from attributed

@@ -1,0 +1,134 @@
+-- Grain: a signal. Times are UTC.
+
+with signals as (
+
+    select * from {{ ref('stg_ai__trading_signals') }}
+
+),
+
+models as (
+
+    select * from {{ ref('stg_ai__models') }}
+
+),
+
+patterns as (
+
+    select * from {{ ref('stg_platform__micro_patterns') }}
+
+),
+
+trade_plans as (
+
+    select * from {{ ref('stg_platform__trade_plans') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('stg_platform__trading_orders') }}
+
+),
+
+attributed_orders as (
+
+    select *
+    from {{ ref('int_orders_attributed') }}
+    where signal_id is not null
+
+),
+
+numbered_orders as (
+
+    select
+        attributed_orders.signal_id,
+        orders.order_id,
+        orders.order_status,
+        orders.filled_quantity,
+        orders.created_at,
+        row_number() over (
+            partition by attributed_orders.signal_id
+            order by orders.created_at desc, orders.order_id desc
+        ) as reverse_number
+    from attributed_orders
+    inner join orders
+        on attributed_orders.order_id = orders.order_id
+
+),
+
+-- One row a signal before the join, so that its orders do not multiply it.
+signal_orders as (
+
+    select
+        signal_id,
+        count(*) as order_count,
+        cast(sum(filled_quantity) as {{ type_money() }}) as filled_quantity,
+        max(order_id) filter (where reverse_number = 1) as last_order_id,
+        max(order_status) filter (where reverse_number = 1) as last_order_status,
+        max(created_at) filter (where reverse_number = 1) as last_order_at
+    from numbered_orders
+    group by signal_id
+
+),
+
+signal_confluence as (
+
+    select
+        signals.signal_id,
+        signals.model_id,
+        models.model_name,
+        models.model_version,
+        models.model_type,
+        signals.symbol,
+        signals.signal_type,
+        signals.confidence,
+        signals.signal_status as status,
+        signals.created_at,
+        signals.expires_at,
+        patterns.pattern_id,
+        patterns.pattern_type,
+        patterns.pattern_signal,
+        patterns.confidence as pattern_confidence,
+        patterns.created_at as pattern_at,
+        -- The order of the cases matters: a HOLD without a pattern has nothing to be
+        -- neutral to.
+        case
+            when patterns.pattern_id is null then 'no_pattern'
+            when
+                signals.signal_type = 'HOLD' or patterns.pattern_signal = 'HOLD'
+                then 'neutral'
+            when signals.signal_type = patterns.pattern_signal then 'confirm'
+            when signals.signal_type <> patterns.pattern_signal then 'contradict'
+            else 'neutral'
+        end as relation,
+        signals.trade_plan_id,
+        trade_plans.strategy as plan_strategy,
+        trade_plans.entry_price_target as plan_entry_price,
+        trade_plans.stop_loss_price as plan_stop_loss_price,
+        trade_plans.take_profit_price as plan_take_profit_price,
+        coalesce(signal_orders.order_count, 0) as order_count,
+        signal_orders.last_order_id,
+        signal_orders.last_order_status,
+        signal_orders.last_order_at,
+        cast(
+            coalesce(signal_orders.filled_quantity, 0) as {{ type_money() }}
+        ) as filled_quantity,
+        -- When both the signal and its pattern were known. greatest() would be NULL on
+        -- some engines where there is no pattern.
+        greatest(
+            signals.available_at,
+            coalesce(patterns.available_at, signals.available_at)
+        ) as available_at
+    from signals
+    left join models
+        on signals.model_id = models.model_id
+    left join patterns
+        on signals.pattern_id = patterns.pattern_id
+    left join trade_plans
+        on signals.trade_plan_id = trade_plans.trade_plan_id
+    left join signal_orders
+        on signals.signal_id = signal_orders.signal_id
+
+)
+
+select * from signal_confluence

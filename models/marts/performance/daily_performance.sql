@@ -1,0 +1,119 @@
+-- Grain: a UTC day, every one from the first to the last on which a signal came, a
+-- trade closed or the platform reported.
+
+with calendar as (
+
+    select * from {{ ref('int_calendar') }}
+
+),
+
+trading_stats as (
+
+    select * from {{ ref('stg_platform__trading_stats') }}
+
+),
+
+trades as (
+
+    select * from {{ ref('trades') }}
+
+),
+
+signals as (
+
+    select * from {{ ref('stg_ai__trading_signals') }}
+
+),
+
+-- Every side is brought to one row a day before they meet: otherwise a day's profit
+-- would be counted once for every signal of the day.
+daily_reports as (
+
+    select
+        trading_date,
+        cast(sum(net_profit) as {{ type_money() }}) as reported_net_profit,
+        cast(sum(total_trades) as bigint) as reported_trades
+    from trading_stats
+    group by trading_date
+
+),
+
+daily_trades as (
+
+    select
+        {{ utc_date('exit_at') }} as trading_date,
+        sum(net_profit) filter (where source_type = 'ai') as ai_net_profit,
+        sum(net_profit) filter (
+            where source_type = 'traditional'
+        ) as traditional_net_profit,
+        count(*) filter (where source_type = 'ai') as ai_trades,
+        count(*) filter (where source_type = 'traditional') as traditional_trades
+    from trades
+    group by {{ utc_date('exit_at') }}
+
+),
+
+daily_signals as (
+
+    select
+        {{ utc_date('created_at') }} as trading_date,
+        count(*) filter (where signal_type = 'BUY') as ai_buy_signals,
+        count(*) filter (where signal_type = 'SELL') as ai_sell_signals,
+        count(*) filter (where signal_type = 'HOLD') as ai_hold_signals,
+        avg(confidence) as avg_ai_confidence
+    from signals
+    group by {{ utc_date('created_at') }}
+
+),
+
+joined as (
+
+    select
+        calendar.trading_date,
+        daily_reports.reported_net_profit,
+        daily_reports.reported_trades,
+        cast(
+            coalesce(daily_trades.ai_net_profit, 0) as {{ type_money() }}
+        ) as ai_net_profit,
+        cast(
+            coalesce(daily_trades.traditional_net_profit, 0) as {{ type_money() }}
+        ) as traditional_net_profit,
+        coalesce(daily_trades.ai_trades, 0) as ai_trades,
+        coalesce(daily_trades.traditional_trades, 0) as traditional_trades,
+        coalesce(daily_signals.ai_buy_signals, 0) as ai_buy_signals,
+        coalesce(daily_signals.ai_sell_signals, 0) as ai_sell_signals,
+        coalesce(daily_signals.ai_hold_signals, 0) as ai_hold_signals,
+        daily_signals.avg_ai_confidence
+    from calendar
+    left join daily_reports
+        on calendar.trading_date = daily_reports.trading_date
+    left join daily_trades
+        on calendar.trading_date = daily_trades.trading_date
+    left join daily_signals
+        on calendar.trading_date = daily_signals.trading_date
+
+),
+
+daily_performance as (
+
+    select
+        trading_date,
+        reported_net_profit,
+        ai_net_profit,
+        traditional_net_profit,
+        cast(
+            reported_net_profit - ai_net_profit - traditional_net_profit
+            as {{ type_money() }}
+        ) as unreconciled_profit,
+        reported_trades,
+        ai_trades,
+        traditional_trades,
+        ai_buy_signals,
+        ai_sell_signals,
+        ai_hold_signals,
+        avg_ai_confidence
+    from joined
+
+)
+
+select * from daily_performance

@@ -1,0 +1,32 @@
+-- Grain: a generation of a model's evolution. Times are UTC.
+
+with source as (
+
+    select * from {{ source('ai', 'genetic_generations') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        id as generation_id,
+        model_id,
+
+        -- strings
+        best_individual,
+
+        -- numerics
+        generation_number,
+        cast(best_fitness as {{ type_double() }}) as best_fitness,
+        cast(average_fitness as {{ type_double() }}) as average_fitness,
+        cast(population_diversity as {{ type_double() }}) as population_diversity,
+
+        -- timestamps
+        created_at,
+        created_at as available_at
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,34 @@
+-- Grain: an episode of a model's training. Times are UTC.
+
+with source as (
+
+    select * from {{ source('ai', 'rl_training_episodes') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        id as episode_id,
+        model_id,
+
+        -- strings
+        training_data,
+
+        -- numerics
+        episode_number,
+        cast(total_reward as {{ type_double() }}) as total_reward,
+        episode_length,
+        cast(average_loss as {{ type_double() }}) as average_loss,
+        cast(portfolio_value as {{ type_money() }}) as portfolio_value,
+        cast(sharpe_ratio as {{ type_double() }}) as sharpe_ratio,
+
+        -- timestamps
+        created_at,
+        created_at as available_at
+    from source
+
+)
+
+select * from renamed

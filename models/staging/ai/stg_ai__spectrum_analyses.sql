@@ -1,0 +1,33 @@
+-- Grain: a spectral analysis of a symbol's prices. Times are UTC.
+
+with source as (
+
+    select * from {{ source('ai', 'spectrum_analysis') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        id as analysis_id,
+        model_id,
+
+        -- strings
+        cast(symbol as {{ dbt.type_string() }}) as symbol,
+        cast(lower(analysis_type) as {{ dbt.type_string() }}) as analysis_type,
+        dominant_frequencies,
+        analysis_data,
+
+        -- numerics
+        cast(pattern_confidence as {{ type_double() }}) as pattern_confidence,
+        cast(anomaly_score as {{ type_double() }}) as anomaly_score,
+
+        -- timestamps
+        created_at,
+        created_at as available_at
+    from source
+
+)
+
+select * from renamed

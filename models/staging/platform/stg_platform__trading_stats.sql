@@ -1,0 +1,29 @@
+-- Grain: a trading day of the account, as the platform reports it. Days are UTC.
+
+with source as (
+
+    select * from {{ source('platform', 'trading_stats') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        id as trading_stat_id,
+
+        -- numerics
+        cast(net_profit as {{ type_money() }}) as net_profit,
+        total_trades,
+        winning_trades,
+        losing_trades,
+
+        -- dates and timestamps
+        date as trading_date,
+        -- A day's result is known when the day is over.
+        {{ utc_midnight('date + 1') }} as available_at
+    from source
+
+)
+
+select * from renamed
