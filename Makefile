@@ -21,11 +21,15 @@ lint: $(VENV)/.dev  ## check the style of Python, SQL and migrations, and the ty
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --processes 2 models macros tests/dbt
 	@$(BIN)/squawk --config .squawk.toml migrations/*.sql
+	@$(BIN)/python -m runner.migration_rules
 
 format: $(VENV)/.dev  ## mend what the linters can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/sqlfluff fix --processes 2 models macros tests/dbt
+
+bench: $(VENV)/.dev  ## print ratios of things measured side by side; passes or fails nothing
+	@for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
 docs: $(VENV)/.demo  ## write the lineage site to target/static_index.html
 	@$(BIN)/signal-marts docs
