@@ -1,4 +1,5 @@
-set local lock_timeout = '2s';
+select set_config('lock_timeout', '2s', true)
+where current_setting('lock_timeout') = '0';
 
 alter table public.ai_trading_signals
     drop constraint if exists ai_trading_signals_trade_plan_id_fkey,

@@ -3,7 +3,8 @@
 
 -- The lock on the platform's tables is held for a moment, since no signal exists yet; waiting for
 -- it must not make the platform's own writers wait behind us.
-set local lock_timeout = '2s';
+select set_config('lock_timeout', '2s', true)
+where current_setting('lock_timeout') = '0';
 
 -- bigint references smallint, integer and bigint keys alike. A platform whose tables have other
 -- names gets no foreign keys: its patterns and plans are checked by the relationship tests of dbt.

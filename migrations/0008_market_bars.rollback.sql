@@ -1,3 +1,7 @@
+-- A reader must not make all later readers wait behind us.
+select set_config('lock_timeout', '2s', true)
+where current_setting('lock_timeout') = '0';
+
 do $$
 begin
     if obj_description('public.market_bars'::regclass, 'pg_class') = 'made by signal-marts' then

@@ -25,12 +25,12 @@ from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration
 
 from runner.database import Connection, Database, scalar
-from runner.deploy_lock import yoyo_lock
+from runner.deploy_lock import WORKER, yoyo_lock
 from runner.errors import SignalMartsError, UsageError
+from runner.migration_rules import check_folder
 from runner.settings import PROJECT
 
 FOLDER = PROJECT / "migrations"
-APPLICATION = "signal-marts migrations"
 
 _ATTEMPTS = 8
 
@@ -118,9 +118,11 @@ def apply(
     ``session`` holds the deploy lock; ``lock_timeout`` is in seconds. A migration that meets a lock
     steps back, so that the platform's own statements do not queue behind it, and tries again.
     Raises LedgerError, or MigrationError naming the migration and the cause; what was applied
-    before stays.
+    before stays. Nothing is applied from a folder that breaks the rules of migrations.
     """
     check_ledger(session, folder)
+    if problems := check_folder(folder):
+        raise MigrationError("\n".join(["the migrations break the rules:", *map(str, problems)]))
     applied = _applied(session)
     pending = [migration for migration in _read(folder) if migration.id not in applied]
     if not pending:
@@ -343,7 +345,7 @@ def _backend(primary: Database, lock_timeout: float) -> Iterator[PostgresqlPsyco
             hostname=given.pop("host", None),
             port=given.pop("port", None),
             database=given.pop("dbname", None),
-            args=given | {"options": options.strip(), "application_name": APPLICATION},
+            args=given | {"options": options.strip(), "application_name": WORKER},
         ),
         "_yoyo_migration",
     )

@@ -142,7 +142,7 @@ def _careless(folder: Path) -> Path:
     shutil.copytree(PROJECT / "migrations", project / "migrations")
     shutil.copy(PROJECT / "yoyo.ini", project)
     for path in (project / "migrations").glob("*.sql"):
-        path.write_text(path.read_text().replace("set local lock_timeout = '2s';", ""))
+        path.write_text(path.read_text().replace("'lock_timeout', '2s'", "'lock_timeout', '0'"))
     return project
 
 
