@@ -12,8 +12,8 @@ help:  ## list the targets
 demo: $(VENV)/.demo  ## run the whole thing on a pair of embedded PostgreSQL servers
 	@$(BIN)/signal-marts demo $(ARGS)
 
-test: $(VENV)/.dev  ## run the unit and integration tests (ARGS="-k name" narrows them)
-	@$(BIN)/pytest $(ARGS)
+test: $(VENV)/.dev  ## run all tests (ARGS="-k name" narrows them)
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev  ## check the style of Python, SQL and migrations, and the types
 	@$(BIN)/ruff check .
@@ -48,7 +48,8 @@ requirements: $(VENV)/.dev  ## resolve and hash the requirement files anew
 	$$compile --custom-compile-command "make requirements" \
 		-c requirements/dev.txt -o requirements/production.txt
 
-clean: down  ## stop the servers, then remove the environment, the build output and the embedded data
+clean:  ## stop the servers; remove their data, the environment and the build output
+	@if [ -x $(BIN)/signal-marts ]; then $(BIN)/signal-marts down --delete-data; fi
 	@rm -rf $(VENV) target logs .signal-marts
 
 # --- the environment -------------------------------------------------------------------------

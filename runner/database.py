@@ -75,6 +75,11 @@ class Database:
         try:
             connection = psycopg.connect(autocommit=autocommit, **given)  # type: ignore[arg-type]
         except psycopg.OperationalError as error:
+            if "unsupported startup parameter" in str(error):
+                raise ConnectionFailedError(
+                    f"the {self.side}'s URL ({self.address}) goes through a connection pooler; "
+                    "use the server's direct URL"
+                ) from None
             raise ConnectionFailedError(
                 f"cannot connect to the {self.side} at {self.address}: "
                 f"{str(error).strip().splitlines()[-1]}"

@@ -1,0 +1,73 @@
+"""What a deploy says where a pooler stands in the way: a real PgBouncer in transaction mode."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from conftest import Landscape
+
+from runner.database import ConnectionFailedError, Database
+from runner.deploy_lock import LockedError
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+pytestmark = pytest.mark.skipif(
+    PGBOUNCER is None, reason="needs PgBouncer (on Debian: apt-get install pgbouncer)"
+)
+
+
+@pytest.fixture(params=["", "ignore_startup_parameters = options"], ids=["strict", "lenient"])
+def pooled(
+    request: pytest.FixtureRequest,
+    landscape: Landscape,
+    open_folder: Path,
+    unused_port: Callable[[], int],
+) -> Iterator[Database]:
+    """The primary through a pooler, which refuses or ignores options of the connection."""
+    given, port = landscape.primary.parameters(), unused_port()
+    password = Path(os.environ["PGPASSFILE"]).read_text().split()[0].rpartition(":")[2]
+    config = open_folder / "pgbouncer.ini"
+    config.write_text(
+        f"""
+        [databases]
+        * = host={given["host"]} port={given["port"]} user={given["user"]} password={password}
+        [pgbouncer]
+        listen_addr = 127.0.0.1
+        listen_port = {port}
+        unix_socket_dir =
+        auth_type = any
+        pool_mode = transaction
+        {request.param}
+        """.replace("        ", "")
+    )
+    command = [str(PGBOUNCER), "--quiet", str(config)]
+    process = subprocess.Popen(command, user="nobody" if os.geteuid() == 0 else None)
+    pooled = Database("primary", f"postgresql://postgres@127.0.0.1:{port}/{given['dbname']}")
+    try:
+        _await(process, pooled.url)
+        yield pooled
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _await(process: subprocess.Popen[bytes], url: str) -> None:
+    while process.poll() is None:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            continue
+        return
+    pytest.fail(f"PgBouncer ended with {process.returncode}")
+
+
+def test_a_deploy_through_a_pooler_is_refused(landscape: Landscape, pooled: Database) -> None:
+    with pytest.raises((LockedError, ConnectionFailedError), match="goes through a connection poo"):
+        replace(landscape, primary=pooled).deploy()
+    assert landscape.on_primary("select to_regclass('ai_models')::text") == [(None,)]
