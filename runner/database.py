@@ -82,7 +82,7 @@ class Database:
                 ) from None
             raise ConnectionFailedError(
                 f"cannot connect to the {self.side} at {self.address}: "
-                f"{str(error).strip().splitlines()[-1]}"
+                f"{str(error).strip().splitlines()[0].removeprefix('connection failed: ')}"
             ) from None
         with connection:
             yield connection

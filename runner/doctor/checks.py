@@ -1,0 +1,301 @@
+"""The doctor's checks of the contract, the migrations and the environment, and the table of all.
+
+Each check is a small function that yields findings; none of them writes.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+from runner import migrations
+from runner.contract import mismatches, read_relations
+from runner.database import Database, scalar
+from runner.doctor.findings import (
+    Finding,
+    Given,
+    Server,
+    is_same_place,
+    ok,
+    row,
+    warning,
+    wrong,
+)
+from runner.doctor.privileges import (
+    privileges_on_primary,
+    privileges_on_replica,
+    roles_on_primary,
+    roles_on_replica,
+)
+from runner.doctor.replication import replicating, replicator, route, two_databases
+from runner.doctor.servers import (
+    clock,
+    clocks,
+    disk,
+    encryption,
+    pooler,
+    room_on_primary,
+    room_on_replica,
+    transactions,
+    version,
+)
+from runner.errors import UsageError
+from runner.settings import PROJECT
+
+# --- the contract and the migrations ------------------------------------------------------------
+
+
+def platform(primary: Server, given: Given) -> Iterator[Finding]:
+    """The platform's tables as the sources say."""
+    tables = [table for table in given.contract if table.source != "ai"]
+    problems = mismatches(tables, read_relations(primary.connection, tables))
+    for problem in problems:
+        yield wrong("platform", "primary", problem, _platform_mend(problem))
+    if tables and not problems:
+        yield ok("platform", "primary", f"{len(tables)} tables are as the sources say")
+
+
+def _platform_mend(problem: str) -> str:
+    if "no primary key" in problem:
+        return f"alter table {problem.split()[1]} add primary key (id);  -- or its key's columns"
+    return (
+        "where your platform names or types it otherwise, say so in "
+        "models/staging/platform/_sources.yml (identifier, name, data_type) and in the staging "
+        "model beside it; else put it back"
+    )
+
+
+def ai_tables(primary: Server, given: Given) -> Iterator[Finding]:
+    """The AI tables as the sources say, once the migrations made them."""
+    tables = [table for table in given.contract if table.source == "ai"]
+    if not tables or migrations.state(primary.connection).pending:
+        return
+    problems = mismatches(tables, read_relations(primary.connection, tables))
+    for problem in problems:
+        yield wrong(
+            "ai tables",
+            "primary",
+            problem,
+            "put it back as the files in migrations/ make it, then run signal-marts deploy",
+        )
+    if not problems:
+        yield ok("ai tables", "primary", f"{len(tables)} tables are as the sources say")
+    yield from _foreign_keys(primary)
+
+
+def _foreign_keys(primary: Server) -> Iterator[Finding]:
+    """A signal's links: where the platform's tables have other names, the migration made none."""
+    for column, target in (("pattern_id", "micro_patterns"), ("trade_plan_id", "trade_plans")):
+        has_key, has_target = row(
+            primary.connection,
+            "select exists (select from pg_constraint as k inner join pg_attribute as a"
+            " on k.conrelid = a.attrelid and a.attnum = any(k.conkey)"
+            " where k.contype = 'f' and k.conrelid = to_regclass('public.ai_trading_signals')"
+            " and a.attname = %s), to_regclass(%s) is not null",
+            (column, f"public.{target}"),
+        )
+        if has_key:
+            yield ok("foreign keys", "primary", f"ai_trading_signals.{column} has one")
+        else:
+            yield warning(
+                "foreign keys",
+                "primary",
+                f"ai_trading_signals.{column} points at no table"
+                + ("" if has_target else f" (there is no public.{target})"),
+                "alter table public.ai_trading_signals add constraint "
+                f"ai_trading_signals_{column}_fkey foreign key ({column}) "
+                f"references public.{target} (id) on delete set null not valid;"
+                + ("" if has_target else "  -- with your table in its place"),
+            )
+
+
+def schema_state(primary: Server, _: Given) -> Iterator[Finding]:
+    """Migrations that are pending, edited, or held up by a lock that somebody left."""
+    state = migrations.state(primary.connection)
+    told = f"{len(state.on_disk) - len(state.pending)} of {len(state.on_disk)} applied"
+    yield ok("migrations", "primary", told, "run signal-marts deploy" if state.pending else "")
+    try:
+        migrations.check_ledger(primary.connection)
+    except migrations.LedgerError as error:
+        for problem in error.problems:
+            yield wrong(
+                "migrations",
+                "primary",
+                problem,
+                "put the file back as it was applied (git log -- migrations), and say what changes "
+                "in a new migration",
+            )
+    if scalar(primary.connection, "select to_regclass('public.yoyo_lock')") is None:
+        return
+    # The pids of our own deploys are negative; such a row is stale unless that session lives.
+    rows = primary.connection.execute(
+        "select l.pid, l.ctime, a.pid is not null from public.yoyo_lock as l"
+        " left join pg_stat_activity as a"
+        " on a.pid = -l.pid and a.application_name like 'signal-marts%'"
+    )
+    for pid, since, is_alive in rows:
+        yield lock_finding(pid, since, is_alive=is_alive)
+
+
+def lock_finding(pid: int, since: datetime | None, *, is_alive: bool) -> Finding:
+    """The finding for yoyo's lock row; ``since`` is in UTC, and a pid of our own is negative."""
+    when = "an unknown time" if since is None else f"{since:%Y-%m-%d %H:%M:%S} UTC"
+    if is_alive:
+        return ok("yoyo lock", "primary", f"a deploy is at work since {when}")
+    if pid < 0:
+        held, then = f"a deploy (session {-pid}) that is gone", "run signal-marts deploy, or: "
+    else:
+        held, then = f"process {pid} of some machine", "when no yoyo is running there: "
+    return warning(
+        "yoyo lock",
+        "primary",
+        f"yoyo's lock is held by {held}, since {when}",
+        f"{then}delete from public.yoyo_lock where pid = {pid};",  # noqa: S608 - told, not run
+    )
+
+
+def landing_place(replica: Server, given: Given) -> Iterator[Finding]:
+    """No table of somebody else under a landing table's name."""
+    found = read_relations(replica.connection, given.contract)
+    foreign = sorted(name for name, each in found.items() if "_xid" not in each.columns)
+    if foreign:
+        yield wrong(
+            "landing tables",
+            "replica",
+            f"tables that are not landing tables are in the way: {', '.join(foreign)}",
+            "set REPLICA_URL to a database of its own: create database analytics;",
+        )
+    else:
+        told = f"{len(found)} of {len(given.contract)} are there"
+        note = "" if len(found) == len(given.contract) else "run signal-marts deploy"
+        yield ok("landing tables", "replica", told, note)
+
+
+# --- this machine -------------------------------------------------------------------------------
+
+
+def project_files() -> Iterator[Finding]:
+    """What a build reads from the project."""
+    wanted = ("dbt_project.yml", "profiles.yml", "models", "macros", "migrations")
+    if missing := [name for name in wanted if not (PROJECT / name).exists()]:
+        yield wrong(
+            "project",
+            "here",
+            f"{PROJECT} has no {', '.join(missing)}",
+            "install signal-marts from a checkout of the project: pip install --editable .",
+        )
+    else:
+        yield ok("project", "here", str(PROJECT))
+
+
+def surroundings(
+    primary: Database, replica: Database, replication_url: str | None
+) -> Iterator[Finding]:
+    """The environment's settings against each other."""
+    if replication_url is not None:
+        try:
+            given = Database("replication", replication_url).parameters()
+        except UsageError as error:
+            yield wrong("environment", "here", str(error), "set REPLICATION_URL anew")
+        else:
+            named, wanted = given.get("dbname"), _parameters(primary).get("dbname")
+            if named and wanted and named != wanted:
+                yield wrong(
+                    "environment",
+                    "here",
+                    f"REPLICATION_URL names the database {named}, PRIMARY_URL {wanted}",
+                    "name the primary's database in both",
+                )
+    yield from dbt_environment(_parameters(replica), os.environ)
+
+
+def _parameters(database: Database) -> Mapping[str, str]:
+    """Parameters of a URL; none where it is not one, which was told when we connected."""
+    try:
+        return database.parameters()
+    except UsageError:
+        return {}
+
+
+def dbt_environment(
+    replica: Mapping[str, str], environment: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Whether a plain ``dbt build`` would write where the runner does.
+
+    ``replica`` holds the libpq parameters of the replica's URL.
+    """
+    # Defaults as in profiles.yml.
+    fields = (
+        ("PGHOST", "host", "localhost"),
+        ("PGPORT", "port", "5432"),
+        ("PGUSER", "user", "postgres"),
+        ("PGDATABASE", "dbname", "analytics"),
+    )
+    # What the URL leaves out, libpq takes from the environment too.
+    wanted = {
+        name: replica.get(key) or environment.get(name) or default for name, key, default in fields
+    }
+    export = f"export {' '.join(f'{name}={shlex.quote(value)}' for name, value in wanted.items())}"
+    if not any(environment.get(name) for name, _, _ in fields):
+        yield ok(
+            "dbt",
+            "here",
+            "PGHOST and its like are not set; only a plain dbt build needs them",
+            export,
+        )
+        return
+    differing = [
+        f"{name} is {environment.get(name) or default}"
+        for name, _, default in fields
+        if not is_same_place(environment.get(name) or default, wanted[name])
+    ]
+    if differing:
+        yield warning(
+            "dbt",
+            "here",
+            f"a plain dbt build would not go where REPLICA_URL leads: {', '.join(differing)}",
+            f"{export} (and PGPASSWORD)",
+        )
+    else:
+        yield ok("dbt", "here", "a plain dbt build goes where the runner's goes")
+
+
+# --- the table of checks ------------------------------------------------------------------------
+
+
+CheckOne = Callable[[Server, Given], Iterator[Finding]]
+CheckBoth = Callable[[Server, Server, Given], Iterator[Finding]]
+
+OF_PRIMARY: Mapping[str, CheckOne] = {
+    "version": version,
+    "pooler": pooler,
+    "encryption": encryption,
+    "clock": clock,
+    "room": room_on_primary,
+    "privileges": privileges_on_primary,
+    "roles": roles_on_primary,
+    "platform": platform,
+    "migrations": schema_state,
+    "ai tables": ai_tables,
+    "disk": disk,
+    "transactions": transactions,
+}
+OF_REPLICA: Mapping[str, CheckOne] = {
+    "version": version,
+    "pooler": pooler,
+    "encryption": encryption,
+    "clock": clock,
+    "room": room_on_replica,
+    "privileges": privileges_on_replica,
+    "roles": roles_on_replica,
+    "landing tables": landing_place,
+}
+OF_BOTH: Mapping[str, CheckBoth] = {
+    "two databases": two_databases,
+    "clock": clocks,
+    "route": route,
+    "replicator": replicator,
+    "replication": replicating,
+}

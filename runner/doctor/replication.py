@@ -1,0 +1,179 @@
+"""The doctor's checks of both sides together: two databases, and replication between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner import landing, replication, sync
+from runner.doctor.findings import (
+    Finding,
+    Given,
+    Server,
+    ok,
+    reached_locally,
+    row,
+    size,
+    warning,
+    wrong,
+)
+
+
+def two_databases(primary: Server, replica: Server, _: Given) -> Iterator[Finding]:
+    """dbt must write where it reads, so the replica is a database of its own."""
+    identity = "select system_identifier::text, current_database()::text from pg_control_system()"
+    one, other = (row(server.connection, identity) for server in (primary, replica))
+    if one == other:
+        yield wrong(
+            "two databases",
+            "both",
+            f"primary and replica are the same database ({primary.database.address})",
+            "create database analytics;  -- on this or another server, and set REPLICA_URL to it",
+        )
+    else:
+        where = "on one server" if one[0] == other[0] else "on two servers"
+        yield ok("two databases", "both", where)
+
+
+def route(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
+    """How the replica's server reaches the primary."""
+    yield route_finding(
+        primary_is_local=reached_locally(primary),
+        replica_is_local=reached_locally(replica),
+        is_given=given.replication_url is not None,
+    )
+
+
+def route_finding(*, primary_is_local: bool, replica_is_local: bool, is_given: bool) -> Finding:
+    """The finding for the replica's way to the primary; local is loopback or a socket."""
+    if is_given:
+        return ok("route", "both", "the replica connects with REPLICATION_URL")
+    if primary_is_local and not replica_is_local:
+        return wrong(
+            "route",
+            "both",
+            "the replica would look for the primary on its own machine, since PRIMARY_URL is local",
+            "set REPLICATION_URL to the primary's URL as the replica's server reaches it",
+        )
+    return ok("route", "both", "the replica connects to the primary as we do")
+
+
+def replicator(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
+    """The login with which the replica reads the primary's changes."""
+    if given.replication_url is not None:
+        return
+    is_subscribed = replication.read_subscription(replica.connection) is not None
+    exists = not primary.missing_roles([sync.REPLICATOR])
+    if is_subscribed and exists:
+        held = row(
+            primary.connection,
+            "select rolcanlogin, rolreplication from pg_roles where rolname = %s",
+            (sync.REPLICATOR,),
+        )
+        lacking = [
+            name for name, has in zip(("login", "replication"), held, strict=True) if not has
+        ]
+        if lacking:
+            yield wrong(
+                "replicator",
+                "primary",
+                f"replicator has no {' and no '.join(lacking)}, so the replica cannot connect",
+                f"alter role replicator {' '.join(lacking)};",
+            )
+    may_give = primary.is_superuser or (
+        primary.major >= 16
+        and primary.has("createrole", "replication")
+        and (not exists or primary.administers(sync.REPLICATOR))
+    )
+    if may_give:
+        yield ok("replicator", "primary", "a deploy gives it its login and password")
+        return
+    grant = f" grant replicator to {primary.quoted_login} with admin option;" if exists else ""
+    yield Finding(
+        "replicator",
+        "primary",
+        # A subscription that runs needs no new password.
+        "warning" if is_subscribed else "wrong",
+        f"{primary.login} may not give replicator a login with REPLICATION",
+        "make a login with REPLICATION that may read the published tables, and set REPLICATION_URL"
+        + (
+            f", or: alter role {primary.quoted_login} createrole replication;{grant}"
+            if primary.major >= 16
+            else ""
+        ),
+    )
+
+
+def replicating(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
+    """Replication as far as it was set up."""
+    subscription = replication.read_subscription(replica.connection)
+    deploy = "run signal-marts deploy"
+    if subscription is None:
+        yield ok("replication", "both", "not set up yet", deploy)
+        return
+    problems: list[Finding] = []
+    if not subscription.is_enabled:
+        problems.append(wrong("replication", "replica", "the subscription is disabled", deploy))
+    slot = replication.read_slot(primary.connection, replication.slot_name(replica.connection))
+    again = f"{deploy}: it copies the tables again"
+    if slot is None:
+        problems.append(
+            wrong("replication", "primary", "the slot is gone, so changes are missing", again)
+        )
+    elif slot.is_lost:
+        problems.append(
+            wrong("replication", "primary", f"slot {slot.name} is lost: its log is gone", again)
+        )
+    else:
+        if slot.wal_status == "unreserved":
+            problems.append(
+                warning(
+                    "replication",
+                    "primary",
+                    f"slot {slot.name} is about to be lost: its log may go at the next checkpoint",
+                    "alter system set max_slot_wal_keep_size = '10GB'; select pg_reload_conf();"
+                    "  -- and let the replica catch up",
+                )
+            )
+        if not slot.is_active and subscription.is_enabled:
+            problems.append(
+                wrong(
+                    "replication",
+                    "replica",
+                    f"the subscription does not read slot {slot.name} "
+                    f"({subscription.errors} errors so far)",
+                    f"the log of the replica's server says why; {deploy} to connect anew",
+                )
+            )
+    problems += _tables_replicating(replica, given)
+    sides = sync.Sides(
+        primary.database,
+        replica.database,
+        primary.connection,
+        replica.connection,
+        given.replication_url,
+    )
+    if given.contract and sync.publication_differs(sides, given.contract):
+        problems.append(
+            wrong("replication", "primary", "the publication is not as the sources say", deploy)
+        )
+    yield from problems
+    if not problems and slot is not None:
+        yield ok(
+            "replication",
+            "both",
+            f"{len(given.contract)} tables, {size(slot.lag_bytes or 0)} behind",
+        )
+
+
+def _tables_replicating(replica: Server, given: Given) -> Iterator[Finding]:
+    subscribed = replication.subscribed_tables(replica.connection)
+    if missing := sorted({table.qualified for table in given.contract} - subscribed):
+        told = f"not replicated: {', '.join(missing)}"
+        yield wrong("replication", "replica", told, "run signal-marts deploy")
+    if copying := sorted(replication.copying_tables(replica.connection)):
+        told = f"still copying {', '.join(copying)}"
+        mend = "wait; should it not end, the log of the replica's server says why"
+        yield warning("replication", "replica", told, mend)
+    if pending := sorted(landing.pending_copies(replica.connection)):
+        told = f"a deploy did not end, and is to copy again: {', '.join(pending)}"
+        yield warning("replication", "replica", told, "run signal-marts deploy")
