@@ -3,8 +3,11 @@
 
 -- The lock on the platform's tables is held for a moment, since no signal exists yet; waiting for
 -- it must not make the platform's own writers wait behind us.
-select set_config('lock_timeout', '2s', true)
-where current_setting('lock_timeout') = '0';
+do $$
+begin
+    perform set_config('lock_timeout', '2s', true) where current_setting('lock_timeout') = '0';
+end
+$$;
 
 -- bigint references smallint, integer and bigint keys alike. A platform whose tables have other
 -- names gets no foreign keys: its patterns and plans are checked by the relationship tests of dbt.

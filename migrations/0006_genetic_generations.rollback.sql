@@ -1,5 +1,8 @@
 -- A reader must not make all later readers wait behind us.
-select set_config('lock_timeout', '2s', true)
-where current_setting('lock_timeout') = '0';
+do $$
+begin
+    perform set_config('lock_timeout', '2s', true) where current_setting('lock_timeout') = '0';
+end
+$$;
 
 drop table public.genetic_generations;

@@ -89,11 +89,15 @@ def up() -> None:
 
 
 @cli.command()
-def down() -> None:
+@click.option("--delete-data", is_flag=True, help="Delete the databases of both servers as well.")
+def down(delete_data: bool) -> None:
     """Stop the embedded pair; its data stays."""
     from runner.embedded import EmbeddedPair
 
-    stopped = EmbeddedPair(settings.load().home).down()
+    pair = EmbeddedPair(settings.load().home)
+    stopped = pair.down()
+    if delete_data:
+        pair.destroy()
     note(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
 
 
@@ -204,8 +208,8 @@ def report_build(result: Any) -> None:
     if result.failures:
         lines = [f"  - {n.kind} {n.name}: {n.status}: {n.message}" for n in result.failures]
         raise Failure(
-            f"{len(result.failures)} of {len(result.nodes)} models and tests failed:\n"
-            + "\n".join(lines)
+            f"{len(result.failures)} of {len(result.nodes)} models and tests failed, and "
+            f"{result.skipped} that need them were skipped:\n" + "\n".join(lines)
         )
     models = sum(node.kind == "model" for node in result.nodes)
     note(f"built {models} models; {len(result.nodes) - models} tests and checks passed")
@@ -267,6 +271,33 @@ def _json_value(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> None:
+    """Check every precondition on both sides, and say how to mend what is wrong; writes nothing."""
+    from runner.doctor import examine
+
+    given = settings.load()
+    found = examine(*databases(given), settings.revealed(given.replication_url))
+    counts = {
+        level: sum(each.level == level for each in found)
+        for level in ("ok", "warning", "wrong", "unknown")
+    }
+    if as_json:
+        findings = [dataclasses.asdict(each) for each in found]
+        click.echo(json.dumps({"findings": findings, "counts": counts}, indent=2))
+    else:
+        marks = {"ok": "✓", "warning": "!", "wrong": "✗", "unknown": "?"}
+        width = max(len(each.check) for each in found)
+        for each in found:
+            click.echo(f"{marks[each.level]} {each.side:7}  {each.check:{width}}  {each.text}")
+            if each.mend:
+                click.echo(f"           → {each.mend}")
+        click.echo(", ".join(f"{count} {level}" for level, count in counts.items()))
+    if counts["wrong"]:
+        raise Failure(f"not well: {counts['wrong']} of {len(found)} findings are wrong")
 
 
 @cli.command()

@@ -7,19 +7,23 @@ from contextlib import contextmanager
 
 from runner import fence, migrations, sync
 from runner.changes import Changes
-from runner.contract import check_platform, read_contract
+from runner.contract import Table, check_platform, read_contract
 from runner.database import Database
-from runner.deploy_lock import check_direct, one_at_a_time
+from runner.deploy_lock import WORKER, one_at_a_time
 
 
 @contextmanager
 def connected(
-    primary: Database, replica: Database, replication_url: str | None = None
+    primary: Database,
+    replica: Database,
+    replication_url: str | None = None,
+    *,
+    application: str = "signal-marts",
 ) -> Iterator[sync.Sides]:
     """Autocommit connections to both sides."""
     with (
-        primary.connect(autocommit=True) as on_primary,
-        replica.connect(autocommit=True) as on_replica,
+        primary.connect(autocommit=True, application=application) as on_primary,
+        replica.connect(autocommit=True, application=application) as on_replica,
     ):
         yield sync.Sides(primary, replica, on_primary, on_replica, replication_url)
 
@@ -43,22 +47,32 @@ def deploy(
     """
     contract = read_contract()
     with (
-        connected(primary, replica, replication_url) as sides,
         one_at_a_time(primary) as session,
+        one_at_a_time(replica),
+        # Only now: what a killed deploy left at work was ended with the lock's taking.
+        connected(primary, replica, replication_url, application=WORKER) as sides,
     ):
-        check_direct(replica, sides.on_replica)
         sync.check_sides(sides)
         check_platform(sides.on_primary, contract)
         changes = Changes(report)
         applied = migrations.apply(primary, session, lock_timeout=lock_timeout, report=report)
-        sync.sync(sides, contract, changes, fence_timeout=fence_timeout, resync=resync)
         try:
-            fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
+            _converge(sides, contract, changes, fence_timeout, resync)
         except fence.BrokenReplicationError as error:
             report(f"{error}: doing so now")
-            sync.sync(sides, contract, changes, fence_timeout=fence_timeout, resync=())
-            fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
+            _converge(sides, contract, changes, fence_timeout, ())
     return [*applied, *changes.made]
+
+
+def _converge(
+    sides: sync.Sides,
+    contract: Sequence[Table],
+    changes: Changes,
+    fence_timeout: float,
+    resync: Sequence[str] | None,
+) -> None:
+    sync.sync(sides, contract, changes, fence_timeout=fence_timeout, resync=resync)
+    fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
 
 
 def show(

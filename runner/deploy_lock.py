@@ -14,8 +14,12 @@ import psycopg
 from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError
 
-# Any number that no other program takes: "signalMr" as eight bytes.
-_ADVISORY_KEY = 0x7369_676E_616C_4D72
+# Any numbers that no other program takes: "signalMr" as eight bytes, and the next. One a side, so
+# that two sides that are the same database by mistake are told as that.
+_ADVISORY_KEYS = {"primary": 0x7369_676E_616C_4D72, "replica": 0x7369_676E_616C_4D73}
+
+WORKER = "signal-marts worker"
+"""Name of the sessions in which the holder of the lock works."""
 
 
 class LockedError(SignalMartsError):
@@ -28,16 +32,29 @@ class LockedError(SignalMartsError):
 def one_at_a_time(database: Database, command: str = "deploy") -> Iterator[Connection]:
     """Hold the lock of a database; raise LockedError where another runner holds it.
 
-    Yields the session that holds it. Through a transaction pooler a session's lock would stay
-    behind on a shared connection, so that is refused.
+    Yields the session that holds it. What a killed runner's sessions still do is ended: it would
+    come after what is done next. Through a transaction pooler a session's lock would stay behind on
+    a shared connection, so that is refused.
     """
     with database.connect(autocommit=True, application=f"signal-marts {command}") as connection:
         check_direct(database, connection)
-        if not scalar(connection, "select pg_try_advisory_lock(%s)", (_ADVISORY_KEY,)):
+        key = _ADVISORY_KEYS[database.side]
+        if not scalar(connection, "select pg_try_advisory_lock(%s)", (key,)):
             raise LockedError(
                 f"another {command} is running on {database.address}; wait for it to end"
             )
+        _end_orphans(connection)
         yield connection
+
+
+def _end_orphans(session: Connection) -> None:
+    """End the sessions of killed runners: a statement that waits for a lock outlives its client."""
+    session.execute(
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+        " where datname = current_database() and usename = current_user"
+        " and application_name = %s and pid <> pg_backend_pid()",
+        (WORKER,),
+    )
 
 
 def check_direct(database: Database, connection: Connection) -> None:

@@ -17,6 +17,7 @@ from runner.contract import Table
 from runner.database import Connection, scalar
 from runner.errors import SignalMartsError
 from runner.replication import (
+    Token,
     copying_tables,
     last_token,
     read_subscription,
@@ -52,9 +53,9 @@ def wait(
     """
     deadline = time.monotonic() + timeout
     errors_before = _errors(replica)
-    _check_no_gap(primary, replica, contract, deadline, errors_before)
-    token = _write_token(primary)
     wanted = {table.qualified for table in contract}
+    _check_no_gap(primary, replica, wanted, deadline, errors_before)
+    token = _write_token(primary)
     while (obstacle := _obstacle(replica, wanted, token)) is not None:
         if obstacle.is_final:
             raise FenceError(f"the replica has not caught up: {obstacle.text}")
@@ -74,7 +75,17 @@ class _Obstacle:
     is_final: bool = False
 
 
-def _obstacle(replica: Connection, wanted: set[str], token: uuid.UUID) -> _Obstacle | None:
+def _obstacle(replica: Connection, wanted: set[str], token: Token) -> _Obstacle | None:
+    if (obstacle := _not_copied(replica, wanted)) is not None:
+        return obstacle
+    shown = last_token(replica)
+    # Another build's newer token proves as much.
+    if shown is None or shown.written_at < token.written_at:
+        return _Obstacle("changes are still on their way (signal-marts status shows the lag)")
+    return None
+
+
+def _not_copied(replica: Connection, wanted: set[str]) -> _Obstacle | None:
     subscription = read_subscription(replica)
     if subscription is None:
         return _Obstacle("it has no subscription; run signal-marts deploy", is_final=True)
@@ -89,65 +100,88 @@ def _obstacle(replica: Connection, wanted: set[str], token: uuid.UUID) -> _Obsta
         )
     if copying := copying_tables(replica):
         return _Obstacle(f"still copying {', '.join(sorted(copying))}")
-    if last_token(replica) != token:
-        return _Obstacle("changes are still on their way (signal-marts status shows the lag)")
     return None
 
 
-def _write_token(primary: Connection) -> uuid.UUID:
-    token = uuid.uuid4()
+def _write_token(primary: Connection) -> Token:
     try:
         with primary.transaction():
             # Whatever the primary's default is, the token must not run ahead of the log's flush.
             primary.execute("set local synchronous_commit = on")
-            primary.execute(
+            # The time only grows, in the order of the commits and whatever the clock does, so that
+            # of several builds at once each knows the others' tokens for older or newer.
+            row = primary.execute(
                 "insert into public.ai_replication_fence as fence (id, token, written_at)"
-                " values (1, %s, now())"
-                " on conflict (id) do update"
-                " set token = excluded.token, written_at = excluded.written_at",
-                (token,),
-            )
+                " values (1, %s, clock_timestamp())"
+                " on conflict (id) do update set token = excluded.token, written_at ="
+                " greatest(clock_timestamp(), fence.written_at + interval '1 microsecond')"
+                " returning token, written_at",
+                (uuid.uuid4(),),
+            ).fetchone()
     except psycopg.errors.UndefinedTable:
         raise FenceError(
             "the primary has no table public.ai_replication_fence; run signal-marts deploy"
         ) from None
-    return token
+    assert row is not None  # noqa: S101 - RETURNING returns it
+    return Token(*row)
 
 
 def _check_no_gap(
     primary: Connection,
     replica: Connection,
-    contract: Sequence[Table],
+    wanted: set[str],
     deadline: float,
     errors_before: int,
 ) -> None:
-    """Raise BrokenReplicationError where the replica lost what it had confirmed.
+    """Raise BrokenReplicationError where one side was set back to an earlier state.
 
-    A replica that was restored from a backup asks for changes that the slot has passed, and gets
-    only those after. The last token tells: the slot is past it, and the replica does not show it.
+    Waits until the replica shows the last token, or it is clear that it never will.
     """
-    if subscribed_tables(replica) != {t.qualified for t in contract} or copying_tables(replica):
-        return
-    # Taken before the token is read, so that being past it means being past the token.
-    position = scalar(primary, "select pg_current_wal_lsn()")
-    before = last_token(primary)
-    while before is not None and last_token(replica) != before and time.monotonic() < deadline:
-        is_past = scalar(
-            primary,
-            "select confirmed_flush_lsn >= %s::pg_lsn from pg_replication_slots"
-            " where slot_name = %s",
-            (position, slot_name(replica)),
-        )
-        if is_past is None:
-            return
-        # Read again: the token may have come between the two looks.
-        if is_past and last_token(replica) != before:
+    while (
+        _not_copied(replica, wanted) is None
+        and (gap := find_gap(primary, replica)) is not None
+        and time.monotonic() < deadline
+    ):
+        if gap.reason is not None:
             raise BrokenReplicationError(
-                "the replica lost changes that it had confirmed, as after a restore from a "
-                "backup; run signal-marts deploy: it copies the tables again"
+                f"{gap.reason}; run signal-marts deploy: it copies the tables again"
             )
         _check_applying(replica, errors_before)
         time.sleep(_POLL_SECONDS)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The replica does not show the primary's last token: yet (``reason`` None), or ever."""
+
+    reason: str | None
+
+
+def find_gap(primary: Connection, replica: Connection) -> Gap | None:
+    """What the last token tells of lost changes; None where the replica shows it.
+
+    A replica that was restored from a backup asks for changes that the slot has passed, and gets
+    only those after: the slot is past the token, and the replica does not show it. A primary that
+    was restored has an older token than the replica, and its next changes are skipped.
+    """
+    shown = last_token(replica)
+    # Taken before the primary's token is read, so that being past it means being past the token.
+    position = scalar(primary, "select pg_current_wal_lsn()")
+    written = last_token(primary)
+    if shown == written or written is None:
+        return None
+    if shown is not None and shown.written_at >= written.written_at:
+        return Gap("the replica has changes that the primary lost, as after a restore or failover")
+    is_past = scalar(
+        primary,
+        "select confirmed_flush_lsn >= %s::pg_lsn from pg_replication_slots where slot_name = %s",
+        (position, slot_name(replica)),
+    )
+    # Read again: the token may have come between the looks, or a newer one.
+    shown = last_token(replica)
+    if is_past and (shown is None or shown.written_at < written.written_at):
+        return Gap("the replica lost changes that it had confirmed, as after a restore of a backup")
+    return Gap(None)
 
 
 def _check_applying(replica: Connection, errors_before: int) -> None:

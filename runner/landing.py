@@ -6,7 +6,7 @@ any order and in any version of the platform's schema.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 
 from psycopg import sql
@@ -22,6 +22,11 @@ _TRIGGERS = (
     "signal_marts_log_delete",
     "signal_marts_log_key_change",
 )
+
+
+# A reader's query must not hold up a build for long. It binds whoever logs in as the role itself; a
+# login that is a member of it needs the same statement (docs/adoption.md).
+_LIMITS = {"bi_reader": ("alter role bi_reader set statement_timeout = '60s'",)}
 
 
 class LandingError(SignalMartsError):
@@ -40,6 +45,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
                 replica,
                 sql.SQL("create role {} nologin").format(name),
                 sql.SQL("comment on role {} is {}").format(name, sql.Literal(MADE_BY)),
+                *_LIMITS.get(role, ()),
                 in_transaction=True,
             )
             if role == "transformer" and not is_superuser and not changes.is_dry_run:
@@ -109,6 +115,7 @@ def extend(
                 f"change capture of {table.qualified} mended, to be copied again",
                 replica,
                 *_triggers(table, existing.key),
+                _begun_anew(table),
                 _pending(table),
                 in_transaction=True,
             )
@@ -121,6 +128,24 @@ def pending_copies(replica: Connection) -> set[str]:
     return {
         name for (name,) in replica.execute("select table_name from signal_marts.pending_copies")
     }
+
+
+def note_pending(replica: Connection, names: Iterable[str]) -> None:
+    """Note tables whose rows must be copied again, until ``sync`` has seen to it."""
+    replica.execute(
+        "insert into signal_marts.pending_copies select unnest(%s::text[]) on conflict do nothing",
+        (sorted(names),),
+    )
+
+
+def lock(names: Sequence[str]) -> list[sql.Composed]:
+    """Statements that keep writers out of landing tables until the transaction ends."""
+    return [
+        sql.SQL("lock table {} in share row exclusive mode").format(
+            sql.Identifier(*name.split(".", 1))
+        )
+        for name in names
+    ]
 
 
 def empty(names: Sequence[str]) -> list[sql.Composed]:
@@ -215,6 +240,7 @@ def _create(
         sql.SQL("create index on {} (_xid)").format(identifier(table)),
         sql.SQL("grant select on {} to transformer").format(identifier(table)),
         *_triggers(table, key),
+        _begun_anew(table),
         in_transaction=True,
     )
 
@@ -262,6 +288,19 @@ def _pending(table: Table) -> sql.Composed:
     return sql.SQL(
         "insert into signal_marts.pending_copies values ({}) on conflict do nothing"
     ).format(sql.Literal(table.qualified))
+
+
+def _begun_anew(table: Table) -> sql.Composed:
+    """Tells what reads changes that keys may have gone without a row in the change log."""
+    return sql.SQL("insert into signal_marts.copies (table_name) values ({})").format(
+        sql.Literal(table.qualified)
+    )
+
+
+def not_captured(replica: Connection, contract: Sequence[Table]) -> list[str]:
+    """Qualified names of the landing tables whose changes go unnoticed."""
+    missing = {table.qualified for table in contract} - _capturing(replica)
+    return sorted(missing & set(landing_tables(replica)))
 
 
 def _capturing(replica: Connection) -> set[str]:

@@ -382,6 +382,8 @@ def _recorded(connection: Connection) -> Mapping[str, Hashes]:
 
 def _record(connection: Connection, folder: Path) -> None:
     """Take into the ledger what was applied before it existed, or by a plain yoyo."""
+    if not _has_ledger(connection):
+        return
     applied, recorded = _applied(connection), _recorded(connection)
     for migration in _read(folder):
         if migration.id in applied and migration.id not in recorded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from runner.database import Connection, scalar
@@ -38,6 +39,14 @@ class Subscription:
     address: str | None
     slot: str | None
     errors: int
+
+
+@dataclass(frozen=True)
+class Token:
+    """The fence's token; a later one has a later time."""
+
+    token: UUID
+    written_at: datetime
 
 
 def slot_name(replica: Connection) -> str:
@@ -79,14 +88,14 @@ def copying_tables(replica: Connection) -> set[str]:
     return {name for name, state in _table_states(replica).items() if state != "r"}
 
 
-def last_token(connection: Connection) -> UUID | None:
+def last_token(connection: Connection) -> Token | None:
     """The fence's token as this side shows it; None where there is none yet."""
     if scalar(connection, "select to_regclass('public.ai_replication_fence')") is None:
         return None
-    token: UUID | None = scalar(
-        connection, "select token from public.ai_replication_fence where id = 1"
-    )
-    return token
+    row = connection.execute(
+        "select token, written_at from public.ai_replication_fence where id = 1"
+    ).fetchone()
+    return None if row is None else Token(*row)
 
 
 def _table_states(replica: Connection) -> dict[str, str]:

@@ -134,13 +134,13 @@ def _withdraw(
     sides: sync.Sides, going: Sequence[str], changes: Changes, fence_timeout: float
 ) -> None:
     """Take tables that will go out of replication first, so that the replica misses none."""
-    if read_subscription(sides.on_replica) is None:
-        return
-    contract = read_contract()
     if "public.ai_replication_fence" in going:
         # Without the fence's token no build can know what it sees.
         _end_replication(sides, changes)
         return
+    if read_subscription(sides.on_replica) is None:
+        return
+    contract = read_contract()
     kept: list[Table] = [table for table in contract if table.qualified not in going]
     if len(kept) < len(contract):
         sync.sync(sides, kept, changes, fence_timeout=fence_timeout)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from psycopg import sql
 
-from runner import migrations
+from runner import fence, landing, migrations
 from runner.contract import read_contract
 from runner.database import Connection, Database, scalar
 from runner.deploy import connected
@@ -125,6 +125,14 @@ def _replication_problems(sides: Sides, found: Replication) -> Iterator[str]:
         yield f"not replicated: {', '.join(found.tables_missing)}; run signal-marts deploy"
     if found.tables_copying:
         yield f"still copying {', '.join(found.tables_copying)}"
+    if uncaptured := landing.not_captured(sides.on_replica, read_contract()):
+        yield (
+            f"changes of {', '.join(uncaptured)} go unnoticed by the next build, since triggers "
+            "are missing; run signal-marts deploy"
+        )
+    gap = fence.find_gap(sides.on_primary, sides.on_replica)
+    if gap is not None and gap.reason is not None and not found.tables_copying:
+        yield f"{gap.reason}; run signal-marts deploy: it copies the tables again"
     if slot is not None and publication_differs(sides, read_contract()):
         yield "the publication is not as the sources say; run signal-marts deploy"
 

@@ -71,9 +71,12 @@ def sync(
     landing.extend(sides.on_replica, contract, relations, changes)
     _grant_reading(sides.on_primary, expected, changes)
 
-    again = (
-        landing.pending_copies(sides.on_replica) | _narrowed(sides, contract) | set(resync or ())
-    )
+    everything = {table.qualified for table in contract}
+    asked = everything if resync is not None and not resync else set(resync or ())
+    again = landing.pending_copies(sides.on_replica) | _narrowed(sides, contract) | asked
+    if not changes.is_dry_run:
+        # A run that is killed must not forget what it came for.
+        landing.note_pending(sides.on_replica, again)
     why_anew = (
         "asked for" if resync is not None and not resync else _why_anew(sides, contract, again)
     )
@@ -89,13 +92,13 @@ def sync(
         if again:
             _withdraw(sides, contract, again, changes)
         _publish(sides.on_primary, expected, changes)
-        if subscribed_tables(sides.on_replica) != {t.qualified for t in contract}:
-            changes.run("replica", "subscription refreshed", sides.on_replica, _REFRESH)
+        _subscribe(sides, everything, changes)
     if changes.is_dry_run:
         found = landing.leftovers(sides.on_replica, contract)
         landing.drop_leftovers(sides.on_replica, found, changes)
         return
     sides.on_replica.execute("delete from signal_marts.pending_copies")
+    _drop_orphaned_slots(sides)
     if found := landing.leftovers(sides.on_replica, contract):
         # What is in flight still has the old columns: it must arrive before they go.
         fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
@@ -120,11 +123,14 @@ def remove(sides: Sides) -> None:
             (REPLICATOR,),
         ).fetchall()
         for (schema,) in schemas:
+            name, role = sql.Identifier(schema), sql.Identifier(REPLICATOR)
             sides.on_primary.execute(
-                sql.SQL("revoke all on all tables in schema {} from {}").format(
-                    sql.Identifier(schema), sql.Identifier(REPLICATOR)
-                )
+                sql.SQL("revoke all on all tables in schema {} from {}").format(name, role)
             )
+            if schema != "public":  # that one's use came with a migration, and goes with it
+                sides.on_primary.execute(
+                    sql.SQL("revoke usage on schema {} from {}").format(name, role)
+                )
 
 
 def remove_from_replica(replica: Connection) -> None:
@@ -195,6 +201,18 @@ def _grant_reading(primary: Connection, contract: Sequence[Table], changes: Chan
     """The replicator may read what is published, column by column, and nothing else."""
     if scalar(primary, "select to_regrole(%s)", (REPLICATOR,)) is None:
         return  # Only a dry run gets here: the migration that makes it is still to come.
+    for schema in sorted({table.schema for table in contract}):
+        if not scalar(
+            primary, "select has_schema_privilege(%s, %s, 'usage')", (REPLICATOR, schema)
+        ):
+            changes.run(
+                "primary",
+                f"{REPLICATOR} may use the schema {schema}",
+                primary,
+                sql.SQL("grant usage on schema {} to {}").format(
+                    sql.Identifier(schema), sql.Identifier(REPLICATOR)
+                ),
+            )
     for table in contract:
         lacking = [
             name
@@ -298,6 +316,22 @@ def _drop_slot(primary: Connection, name: str) -> None:
     )
 
 
+def _drop_orphaned_slots(sides: Sides) -> None:
+    """Drop slots of copies whose subscription is gone: the primary would keep its log for them.
+
+    A subscription leaves them that is dropped while the primary is down, or lost with its database.
+    """
+    server = scalar(sides.on_replica, "select system_identifier::text from pg_control_system()")
+    living = sides.on_replica.execute("select oid::text from pg_subscription").fetchall()
+    sides.on_primary.execute(
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+        " where database = current_database() and not active"
+        " and slot_name::text ~ ('^pg_[0-9]+_sync_[0-9]+_' || %s || '$')"
+        " and split_part(slot_name::text, '_', 2) <> all(%s)",
+        (server, [oid for (oid,) in living]),
+    )
+
+
 # --- the subscription -------------------------------------------------------------------------
 
 _REFRESH = "alter subscription signal_marts refresh publication"
@@ -386,8 +420,13 @@ def _repair_subscription(sides: Sides, again: set[str], changes: Changes) -> Non
 
 
 def _is_connecting(sides: Sides, slot: str) -> bool:
-    """Whether the worker comes by itself: after a restart of either server it waits 5 seconds."""
-    for _ in range(80):
+    """Whether the worker comes by itself: after a restart of either server it waits a little."""
+    seconds = scalar(
+        sides.on_replica,
+        "select setting::integer / 1000 from pg_settings"
+        " where name = 'wal_retrieve_retry_interval'",
+    )
+    for _ in range(10 * (3 + seconds)):
         found = read_slot(sides.on_primary, slot)
         if found is not None and found.is_active:
             return True
@@ -396,22 +435,35 @@ def _is_connecting(sides: Sides, slot: str) -> bool:
 
 
 def _withdraw(sides: Sides, contract: Sequence[Table], again: set[str], changes: Changes) -> None:
-    """Take tables out of the subscription and empty them, so that they are copied again."""
+    """Take tables out of the subscription, so that they are copied again when they come back."""
     kept = [table for table in contract if table.qualified not in again]
-    held = sorted(again & set(landing.landing_tables(sides.on_replica)))
     changes.run(
         "primary",
-        f"publication without {', '.join(held)} for a moment",
+        f"publication without {', '.join(sorted(again))} for a moment",
         sides.on_primary,
         sql.SQL("alter publication signal_marts set table {}").format(_tables(kept)),
     )
-    changes.run(
-        "replica",
-        f"{', '.join(held)} emptied, to be copied again",
-        sides.on_replica,
-        _REFRESH,
-        *landing.empty(held),
-    )
+    changes.run("replica", "subscription without them", sides.on_replica, _REFRESH)
+
+
+def _subscribe(sides: Sides, wanted: set[str], changes: Changes) -> None:
+    """Make the subscription know the published tables; those that are new to it are copied."""
+    subscribed = subscribed_tables(sides.on_replica)
+    if subscribed == wanted:
+        return
+    new = sorted((wanted - subscribed) & set(landing.landing_tables(sides.on_replica)))
+    if new:
+        # Rows of earlier would meet themselves in the copy. The lock waits for a transaction that
+        # is being applied: its rows must not come after the emptying.
+        changes.run(
+            "replica",
+            f"{', '.join(new)} emptied, to be copied",
+            sides.on_replica,
+            *landing.lock(new),
+            *landing.empty(new),
+            in_transaction=True,
+        )
+    changes.run("replica", "subscription refreshed", sides.on_replica, _REFRESH)
 
 
 def _remember(sides: Sides) -> sql.Composed:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
 
 
+# What there is to say of a run is in its result.
+_SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "info")
+
+
 class BuildFailedError(SignalMartsError):
     """A model or a test of a build failed."""
 
@@ -36,7 +40,7 @@ class Node:
 
     @property
     def is_failure(self) -> bool:
-        return self.status in ("error", "fail", "runtime error", "skipped", "partial success")
+        return self.status in ("error", "fail", "runtime error", "partial success")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class Build:
     @property
     def failures(self) -> tuple[Node, ...]:
         return tuple(node for node in self.nodes if node.is_failure)
+
+    @property
+    def skipped(self) -> int:
+        """How many were not run, since something that they need failed."""
+        return sum(node.status == "skipped" for node in self.nodes)
 
 
 def build(
@@ -106,7 +115,7 @@ def _invoke(
     from dbt.cli.main import dbtRunner
 
     with _environment(environment):
-        result = dbtRunner(callbacks=[_counter(advance)]).invoke(["--quiet", *arguments])
+        result = dbtRunner(callbacks=[_counter(advance)]).invoke([*_SILENT, *arguments])
     if isinstance(result.exception, KeyboardInterrupt):
         raise KeyboardInterrupt
     if result.exception is not None:

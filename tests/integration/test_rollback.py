@@ -107,7 +107,7 @@ def test_a_dry_run_changes_nothing(landscape: Landscape) -> None:
     landscape.deploy()
     before = dump(landscape.primary), dump(landscape.replica)
     landscape.reports.clear()
-    back(landscape, 3, is_dry_run=True)
+    back(landscape, len(applied(landscape)), is_dry_run=True)
     assert any("drop index concurrently" in line for line in landscape.reports)
     assert any("drop table public.ai_replication_fence" in line for line in landscape.reports)
     assert (dump(landscape.primary), dump(landscape.replica)) == before
@@ -115,7 +115,7 @@ def test_a_dry_run_changes_nothing(landscape: Landscape) -> None:
 
 def test_more_than_there_are(landscape: Landscape) -> None:
     landscape.deploy()
-    with pytest.raises(UsageError, match="only 11 migrations"):
+    with pytest.raises(UsageError, match="only [0-9]+ migrations"):
         back(landscape, 99)
 
 

@@ -247,3 +247,26 @@ def test_no_password_is_told(landscape: Landscape) -> None:
     assert "secret" not in repr(
         dataclasses.replace(landscape.primary, url="postgresql://u:secret@h/d")
     )
+
+
+def test_a_platform_in_another_schema(landscape: Landscape) -> None:
+    landscape.deploy()
+    landscape.on_primary(
+        "create schema trading; alter table trading_stats set schema trading;"
+        "alter table trading.trading_stats rename to daily"
+    )
+    contract = tuple(
+        dataclasses.replace(table, schema="trading", name="daily")
+        if table.name == "trading_stats"
+        else table
+        for table in read_contract()
+    )
+    sync_to(landscape, contract)
+    rows = "select count(*), sum(net_profit) from trading.daily"
+    assert landscape.on_replica(rows) == landscape.on_primary(rows)
+    assert landscape.on_replica("select to_regclass('trading_stats')::text") == [(None,)]
+    with connected(landscape.primary, landscape.replica) as sides:
+        sync.remove(sides)
+    assert landscape.on_primary(
+        "select has_schema_privilege('replicator', 'trading', 'usage')"
+    ) == [(False,)]
