@@ -58,7 +58,8 @@ def deploy(
         applied = migrations.apply(primary, session, lock_timeout=lock_timeout, report=report)
         try:
             _converge(sides, contract, changes, fence_timeout, resync)
-        except fence.BrokenReplicationError as error:
+        except (fence.BrokenReplicationError, fence.DisabledError) as error:
+            # Disabled although it was just enabled: it cannot apply a change.
             report(f"{error}: doing so now")
             _converge(sides, contract, changes, fence_timeout, ())
     return [*applied, *changes.made]

@@ -22,6 +22,7 @@ from runner.replication import (
     last_token,
     read_subscription,
     slot_name,
+    stuck_copies,
     subscribed_tables,
 )
 
@@ -36,6 +37,10 @@ class FenceError(SignalMartsError):
     """The replica does not show what the primary has committed."""
 
     exit_code = 4
+
+
+class DisabledError(FenceError):
+    """The subscription is disabled: by hand, or by itself where it is to be on errors."""
 
 
 class BrokenReplicationError(FenceError):
@@ -60,6 +65,11 @@ def wait(
         if obstacle.is_final:
             raise FenceError(f"the replica has not caught up: {obstacle.text}")
         _check_applying(replica, errors_before)
+        if stuck := stuck_copies(primary, replica):
+            raise BrokenReplicationError(
+                f"the copy of {', '.join(sorted(stuck))} cannot go on: the primary no longer has "
+                "its slot; run signal-marts deploy: it copies the tables again"
+            )
         if time.monotonic() > deadline:
             raise FenceError(
                 f"the replica has not caught up after {timeout:g} seconds: {obstacle.text}"
@@ -90,7 +100,9 @@ def _not_copied(replica: Connection, wanted: set[str]) -> _Obstacle | None:
     if subscription is None:
         return _Obstacle("it has no subscription; run signal-marts deploy", is_final=True)
     if not subscription.is_enabled:
-        return _Obstacle("its subscription is disabled; run signal-marts deploy", is_final=True)
+        raise DisabledError(
+            "the replica has not caught up: its subscription is disabled; run signal-marts deploy"
+        )
     subscribed = subscribed_tables(replica)
     if subscribed != wanted:
         return _Obstacle(

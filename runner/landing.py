@@ -297,6 +297,17 @@ def _begun_anew(table: Table) -> sql.Composed:
     )
 
 
+def differing(replica: Connection, contract: Sequence[Table]) -> list[str]:
+    """Qualified names of the landing tables that lack a column, its type or the key."""
+    existing = read_relations(replica, contract)
+    return [
+        table.qualified
+        for table in contract
+        if (found := existing.get(table.qualified)) is not None
+        and (not found.key or not set(table.columns) <= set(found.columns.items()))
+    ]
+
+
 def not_captured(replica: Connection, contract: Sequence[Table]) -> list[str]:
     """Qualified names of the landing tables whose changes go unnoticed."""
     missing = {table.qualified for table in contract} - _capturing(replica)

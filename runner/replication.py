@@ -38,6 +38,7 @@ class Subscription:
     is_enabled: bool
     address: str | None
     slot: str | None
+    publications: tuple[str, ...]
     errors: int
 
 
@@ -69,13 +70,16 @@ def read_subscription(replica: Connection) -> Subscription | None:
     """The subscription of this replica's database."""
     row = replica.execute(
         "select s.subenabled, obj_description(s.oid, 'pg_subscription'), s.subslotname::text,"
-        " coalesce(t.apply_error_count + t.sync_error_count, 0)"
+        " s.subpublications, coalesce(t.apply_error_count + t.sync_error_count, 0)"
         " from pg_subscription as s"
         " left join pg_stat_subscription_stats as t on s.oid = t.subid"
         " where s.subname = 'signal_marts'"
         " and s.subdbid = (select oid from pg_database where datname = current_database())"
     ).fetchone()
-    return None if row is None else Subscription(*row)
+    if row is None:
+        return None
+    is_enabled, address, slot, publications, errors = row
+    return Subscription(is_enabled, address, slot, tuple(publications), errors)
 
 
 def subscribed_tables(replica: Connection) -> set[str]:
@@ -86,6 +90,56 @@ def subscribed_tables(replica: Connection) -> set[str]:
 def copying_tables(replica: Connection) -> set[str]:
     """Qualified names of the tables whose first copy is not yet done."""
     return {name for name, state in _table_states(replica).items() if state != "r"}
+
+
+def stuck_copies(primary: Connection, replica: Connection) -> set[str]:
+    """Qualified names of the tables whose first copy cannot go on, since its slot is gone.
+
+    A copy's worker drops its slot just before it commits that the copy is done. A replica that
+    crashes between the two, or loses that commit, asks for the slot for ever.
+    """
+    before = _finished_copies(replica)
+    if not before:
+        return set()
+    standing = {
+        name
+        for (name,) in primary.execute(
+            "select slot_name::text from pg_replication_slots"
+            " where slot_name = any(%s) and wal_status is distinct from 'lost'",
+            (list(before),),
+        )
+    }
+    if standing >= before.keys():
+        return set()
+    # A worker between the two is alive; if it ended meanwhile, the state is another by now.
+    alive = {
+        name
+        for (name,) in replica.execute(
+            "select n.nspname || '.' || c.relname from pg_stat_subscription as w"
+            " inner join pg_class as c on w.relid = c.oid"
+            " inner join pg_namespace as n on c.relnamespace = n.oid"
+        )
+    }
+    after = _finished_copies(replica)
+    return {before[slot] for slot in before.keys() & after.keys() - standing} - alive
+
+
+def _finished_copies(replica: Connection) -> dict[str, str]:
+    """Tables that were copied, and await what changed meanwhile, by the name of the copy's slot."""
+    rows = replica.execute(
+        """
+        select
+            format('pg_%s_sync_%s_%s', r.srsubid, r.srrelid, system_identifier),
+            n.nspname || '.' || c.relname
+        from pg_subscription_rel as r
+        inner join pg_subscription as s on r.srsubid = s.oid
+        inner join pg_class as c on r.srrelid = c.oid
+        inner join pg_namespace as n on c.relnamespace = n.oid
+        cross join pg_control_system()
+        where s.subname = 'signal_marts' and r.srsubstate = 'f'
+        """
+    )
+    return dict(rows.fetchall())
 
 
 def last_token(connection: Connection) -> Token | None:

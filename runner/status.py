@@ -19,9 +19,10 @@ from runner.replication import (
     read_slot,
     read_subscription,
     slot_name,
+    stuck_copies,
     subscribed_tables,
 )
-from runner.sync import Sides, publication_differs
+from runner.sync import PUBLICATION, Sides, publication_differs
 
 MART_SCHEMAS = ("ensemble", "performance", "training", "operations")
 
@@ -100,6 +101,7 @@ def _migration_problems(primary: Connection, state: migrations.State) -> Iterato
 
 def _replication_problems(sides: Sides, found: Replication) -> Iterator[str]:
     slot, subscription = found.slot, found.subscription
+    contract = read_contract()
     if subscription is None:
         yield "the replica has no subscription; run signal-marts deploy"
         return
@@ -125,7 +127,16 @@ def _replication_problems(sides: Sides, found: Replication) -> Iterator[str]:
         yield f"not replicated: {', '.join(found.tables_missing)}; run signal-marts deploy"
     if found.tables_copying:
         yield f"still copying {', '.join(found.tables_copying)}"
-    if uncaptured := landing.not_captured(sides.on_replica, read_contract()):
+    if stuck := stuck_copies(sides.on_primary, sides.on_replica):
+        yield f"the copy of {', '.join(sorted(stuck))} cannot go on; run signal-marts deploy"
+    if subscription.publications != (PUBLICATION,):
+        yield (
+            f"the subscription reads publication {', '.join(subscription.publications)}; "
+            "run signal-marts deploy: it copies the tables again"
+        )
+    for name in landing.differing(sides.on_replica, contract):
+        yield f"the landing table {name} is not as the sources say; run signal-marts deploy"
+    if uncaptured := landing.not_captured(sides.on_replica, contract):
         yield (
             f"changes of {', '.join(uncaptured)} go unnoticed by the next build, since triggers "
             "are missing; run signal-marts deploy"
@@ -133,7 +144,7 @@ def _replication_problems(sides: Sides, found: Replication) -> Iterator[str]:
     gap = fence.find_gap(sides.on_primary, sides.on_replica)
     if gap is not None and gap.reason is not None and not found.tables_copying:
         yield f"{gap.reason}; run signal-marts deploy: it copies the tables again"
-    if slot is not None and publication_differs(sides, read_contract()):
+    if slot is not None and publication_differs(sides, contract):
         yield "the publication is not as the sources say; run signal-marts deploy"
 
 

@@ -21,7 +21,13 @@ from runner.changes import Changes
 from runner.contract import PlatformMismatchError, Table, mismatches, read_relations
 from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError, UsageError
-from runner.replication import read_slot, read_subscription, slot_name, subscribed_tables
+from runner.replication import (
+    read_slot,
+    read_subscription,
+    slot_name,
+    stuck_copies,
+    subscribed_tables,
+)
 
 PUBLICATION = "signal_marts"
 SUBSCRIPTION = "signal_marts"
@@ -73,7 +79,12 @@ def sync(
 
     everything = {table.qualified for table in contract}
     asked = everything if resync is not None and not resync else set(resync or ())
-    again = landing.pending_copies(sides.on_replica) | _narrowed(sides, contract) | asked
+    again = (
+        landing.pending_copies(sides.on_replica)
+        | _narrowed(sides, contract)
+        | stuck_copies(sides.on_primary, sides.on_replica)
+        | asked
+    )
     if not changes.is_dry_run:
         # A run that is killed must not forget what it came for.
         landing.note_pending(sides.on_replica, again)
@@ -187,11 +198,13 @@ def _why_anew(sides: Sides, contract: Sequence[Table], again: set[str]) -> str |
     subscription = read_subscription(sides.on_replica)
     if subscription is not None and subscription.slot != slot.name:
         return "the subscription was detached from its slot"
+    if subscription is not None and subscription.publications != (PUBLICATION,):
+        return "the subscription was pointed at another publication"
+    if _published(sides.on_primary) is None:
+        return "the publication is gone from the primary"
     if again >= {table.qualified for table in contract}:
         return "every table needs it"
-    if scalar(sides.on_primary, "select 1 from pg_publication where pubname = 'signal_marts'"):
-        return None
-    return "the publication is gone from the primary"
+    return None
 
 
 # --- the primary's side -----------------------------------------------------------------------
@@ -241,6 +254,7 @@ def _publish(primary: Connection, contract: Sequence[Table], changes: Changes) -
             "primary",
             f"publication of {len(contract)} tables created",
             primary,
+            "drop publication if exists signal_marts",
             sql.SQL("create publication signal_marts for table {} with ({})").format(
                 _tables(contract), _PUBLISHED
             ),
@@ -270,8 +284,12 @@ def _tables(contract: Sequence[Table]) -> sql.Composed:
 
 
 def _published(primary: Connection) -> dict[str, set[str]] | None:
-    """Published columns by table; a table with a row filter counts as publishing none of them."""
-    if not scalar(primary, "select 1 from pg_publication where pubname = 'signal_marts'"):
+    """Published columns by table; a table with a row filter counts as publishing none of them.
+
+    None where there is no publication, or one of all tables, which cannot be altered to another.
+    """
+    ours = "select 1 from pg_publication where pubname = 'signal_marts' and not puballtables"
+    if not scalar(primary, ours):
         return None
     rows = primary.execute(
         "select schemaname || '.' || tablename,"

@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from runner import builds, sync, transform
-from runner.contract import read_contract
+from runner.contract import Table, read_contract
 from runner.database import Connection, Database
 from runner.demo.platform import create_platform
 from runner.deploy import connected, deploy
@@ -96,26 +96,27 @@ class Landscape:
 
     def differences(self) -> list[str]:
         """Published tables whose rows differ between the sides, by a hash of their contents."""
-        differing = []
-        for table in read_contract():
-            statement = sql.SQL(
-                "select count(*), coalesce(md5(string_agg(md5(t::text), '' order by t::text)), '')"
-                " from (select {} from {}) as t"
-            ).format(
-                sql.SQL(", ").join(
-                    sql.SQL("{}::{}").format(sql.Identifier(name), sql.SQL(data_type))
-                    for name, data_type in table.columns
-                ),
-                sql.Identifier(table.schema, table.name),
-            )
-            with connected(self.primary, self.replica) as sides:
-                rows = {
-                    connection.execute(statement).fetchone()
-                    for connection in (sides.on_primary, sides.on_replica)
-                }
-            if len(rows) > 1:
-                differing.append(table.qualified)
-        return differing
+        with connected(self.primary, self.replica) as sides:
+            return [
+                table.qualified
+                for table in read_contract()
+                if _content(sides.on_primary, table) != _content(sides.on_replica, table)
+            ]
+
+
+def _content(connection: Connection, table: Table) -> tuple[object, ...] | None:
+    """Number of rows, and a hash of them, with the contract's types."""
+    statement = sql.SQL(
+        "select count(*), coalesce(md5(string_agg(md5(t::text), '' order by t::text)), '')"
+        " from (select {} from {}) as t"
+    ).format(
+        sql.SQL(", ").join(
+            sql.SQL("{}::{}").format(sql.Identifier(name), sql.SQL(data_type))
+            for name, data_type in table.columns
+        ),
+        sql.Identifier(table.schema, table.name),
+    )
+    return connection.execute(statement).fetchone()
 
 
 def _database(url: str, side: str, name: str, template: str = "template1") -> Database:

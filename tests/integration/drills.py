@@ -1,0 +1,390 @@
+"""What the failure drills share: accidents at exact points, and what must hold after them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+from conftest import Landscape
+from psycopg import sql
+
+from runner import fence, sync
+from runner.contract import read_contract
+from runner.database import Connection, Database
+from runner.demo.platform import create_platform
+from runner.deploy import connected
+from runner.embedded import EmbeddedPair, EmbeddedServer
+from runner.settings import PROJECT
+from runner.status import status
+
+T = TypeVar("T")
+
+_GATE = 20_26
+
+
+def eventually(
+    question: Callable[[], T], *, seconds: float = 60, what: str = "", instead: object = None
+) -> T:
+    """Ask until the answer is true; the deadline only ends what would never end."""
+    deadline = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < deadline, f"never: {what or question} {instead}"
+        time.sleep(0.05)
+    return answer
+
+
+# --- what must hold ---------------------------------------------------------------------------
+
+
+def wait(landscape: Landscape, *, timeout: float = 60) -> None:
+    """The fence, as a build begins with it."""
+    with connected(landscape.primary, landscape.replica) as sides:
+        fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=timeout)
+
+
+def problems(landscape: Landscape) -> list[str]:
+    """What status says is wrong, but for the builds that the drills leave out."""
+    found = status(landscape.primary, landscape.replica).problems
+    return [p for p in found if not p.startswith(("nothing was built", "the last build"))]
+
+
+def told(landscape: Landscape, fragment: str) -> str:
+    """The line of status with that fragment, as soon as it is there."""
+    found: list[str] = []
+
+    def line() -> str:
+        found[:] = problems(landscape)
+        return next((problem for problem in found if fragment in problem), "")
+
+    return eventually(line, seconds=20, what=f"{fragment!r} in", instead=found)
+
+
+def heal(landscape: Landscape) -> list[str]:
+    """One plain deploy makes both sides equal, and lets later changes through."""
+    changed = landscape.deploy()
+    assert landscape.differences() == []
+    trade(landscape)
+    wait(landscape)
+    assert landscape.differences() == []
+    no_problem(landscape)
+    assert not left_over_slots(landscape)
+    return changed
+
+
+def no_problem(landscape: Landscape) -> None:
+    """Status has nothing to say, as soon as the last copy is done."""
+    found: list[str] = []
+
+    def ask() -> bool:
+        found[:] = problems(landscape)
+        return not found
+
+    eventually(ask, seconds=20, what="no problem, but", instead=found)
+
+
+def left_over_slots(landscape: Landscape) -> list[tuple[object, ...]]:
+    """Slots of the primary's database that no subscription needs."""
+    return landscape.on_primary(
+        "select slot_name from pg_replication_slots where database = current_database()"
+        " and slot_name !~ '^signal_marts_'"
+    )
+
+
+def trade(landscape: Landscape) -> None:
+    """Every kind of change, in tables of the platform and of ours."""
+    landscape.on_primary(
+        """
+        insert into trading_stats (date, net_profit)
+        select (select coalesce(max(date), '2026-01-01') from trading_stats) + n, n
+        from generate_series(1, 4) as n;
+        update trading_stats set net_profit = net_profit + 1 where id % 4 = 0;
+        delete from trading_stats where id % 4 = 1;
+        update trading_stats set id = -id where id % 4 = 2;
+        insert into micro_patterns (symbol, timeframe, pattern_type, confidence, signal)
+        select 'BTC', '1h', 'flag', 0.5, 'BUY' from generate_series(1, 3);
+        update micro_patterns set confidence = confidence / 2 where id % 3 = 0;
+        """
+    )
+    if landscape.on_primary("select to_regclass('public.ai_models')::text") != [(None,)]:
+        landscape.on_primary(
+            """
+            insert into ai_models (model_type, model_name, version)
+            select 'genetic_optimization', 'drill', (count(*) + 1)::text from ai_models;
+            insert into ai_trading_signals (model_id, symbol, signal_type, confidence, pattern_id)
+            select m.id, 'BTC', 'BUY', 0.5, p.id
+            from (select max(id) as id from ai_models) as m,
+                (select max(id) as id from micro_patterns) as p;
+            update ai_models set is_active = not is_active;
+            """
+        )
+
+
+def fill(landscape: Landscape, rows: int) -> None:
+    """Many patterns, so that copying them takes a while."""
+    landscape.on_primary(
+        "insert into micro_patterns (symbol, timeframe, pattern_type, confidence, signal)"
+        f" select 'ETH', '1h', 'wedge', 0.25, 'SELL' from generate_series(1, {rows})"
+    )
+
+
+# --- accidents --------------------------------------------------------------------------------
+
+
+class Runner:
+    """A command of the runner in a process of its own."""
+
+    def __init__(self, landscape: Landscape, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "runner", *arguments],
+            cwd=PROJECT,
+            env=os.environ
+            | {
+                "PRIMARY_URL": landscape.primary.url,
+                "REPLICA_URL": landscape.replica.url,
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def kill(self) -> None:
+        """kill -9, which must find it at work."""
+        self._process.kill()
+        _, errors = self._process.communicate(timeout=60)
+        assert self._process.returncode == -signal.SIGKILL, errors
+
+    def finish(self) -> tuple[int, str]:
+        """Wait for its end; the exit code, and what it wrote on stderr."""
+        _, errors = self._process.communicate(timeout=120)
+        return self._process.returncode, errors
+
+    def close(self) -> None:
+        if not self.ended():
+            self._process.kill()
+        self._process.communicate()
+
+
+@contextlib.contextmanager
+def running(landscape: Landscape, *arguments: str) -> Iterator[Runner]:
+    """A command in a process of its own, ended at the latest with the block."""
+    runner = Runner(landscape, *arguments)
+    try:
+        yield runner
+    finally:
+        runner.close()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Where a command of a kind must wait, in one database."""
+
+    keeper: Connection
+
+    def holds(self) -> bool:
+        """Whether a command stands here."""
+        row = self.keeper.execute(
+            "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+            " and objid = %s and database = ("
+            " select oid from pg_database where datname = current_database())",
+            (_GATE,),
+        ).fetchone()
+        return row != (0,)
+
+    def let_others_pass(self) -> None:
+        """Keep the one who stands here, and no other."""
+        self.keeper.execute("alter event trigger drill disable")
+
+    def open(self) -> None:
+        """Let the one go on who stands here."""
+        self.keeper.execute("select pg_advisory_unlock_all()")
+
+
+@contextlib.contextmanager
+def gate(landscape: Landscape, side: str, tag: str, identity: str | None = None) -> Iterator[Gate]:
+    """Hold the next command of a kind: before it, or with ``identity`` at its end.
+
+    The command goes on when the block ends, if its session still lives.
+    """
+    event = "ddl_command_start" if identity is None else "ddl_command_end"
+    condition = (
+        "true"
+        if identity is None
+        else "exists (select from pg_event_trigger_ddl_commands() where object_identity ="
+        f" '{identity}')"
+    )
+    database = getattr(landscape, side)
+    with database.connect(autocommit=True, application="drill") as keeper:
+        keeper.execute("select pg_advisory_lock(%s)", (_GATE,))
+        keeper.execute("create schema drill")
+        keeper.execute(
+            "create function drill.wait() returns event_trigger language plpgsql"
+            " set lock_timeout = 0 as $$ begin"
+            f" if {condition} then perform pg_advisory_xact_lock({_GATE}); end if; end $$"
+        )
+        keeper.execute(
+            f"create event trigger drill on {event} when tag in ('{tag}')"
+            " execute function drill.wait()"
+        )
+        try:
+            yield Gate(keeper)
+        finally:
+            keeper.execute("select pg_advisory_unlock_all()")
+            keeper.execute("set client_min_messages = error")
+            keeper.execute("drop event trigger drill; drop schema drill cascade")
+
+
+def kill_at(
+    landscape: Landscape,
+    arguments: tuple[str, ...],
+    side: str,
+    tag: str,
+    identity: str | None = None,
+) -> None:
+    """Run a command and kill -9 it at a gate."""
+    with (
+        gate(landscape, side, tag, identity) as closed,
+        running(landscape, *arguments) as runner,
+    ):
+        eventually(lambda: closed.holds() or runner.ended())
+        runner.kill()
+
+
+def kill_server(server: EmbeddedServer) -> None:
+    """kill -9 the server's main process; its backends notice and end."""
+    pid = server.pid()
+    assert pid is not None
+    family = [psutil.Process(pid), *psutil.Process(pid).children()]
+    os.kill(pid, signal.SIGKILL)
+    psutil.wait_procs(family, timeout=60)
+
+
+@contextlib.contextmanager
+def doomed(database: Database) -> Iterator[Connection]:
+    """A connection whose server may die before the block ends."""
+    with database.connect() as connection:
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def waits_for_lock(connection: Connection, statement: str) -> bool:
+    """Whether a session of this database waits for a lock with such a statement."""
+    row = connection.execute(
+        "select count(*) from pg_stat_activity where datname = current_database()"
+        " and wait_event_type = 'Lock' and query ilike %s and pid <> pg_backend_pid()",
+        (f"%{statement}%",),
+    ).fetchone()
+    return row != (0,)
+
+
+# --- servers of a drill's own -----------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def public_folder() -> Iterator[Path]:
+    """A folder that the servers' user can reach; in memory where there is room, since most of the
+    time would go into making files durable."""
+    memory = Path("/dev/shm")  # noqa: S108
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**31
+    folder = Path(tempfile.mkdtemp(prefix="drills-", dir=memory if roomy else None))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def servers(version: int = 18) -> Iterator[EmbeddedPair]:
+    """A running pair that may be killed and reconfigured."""
+    with public_folder() as folder:
+        pair = EmbeddedPair(folder / "home", version=version)
+        try:
+            pair.up()
+            for server in (pair.primary, pair.replica):
+                hurry(pair, server)
+            yield pair
+        finally:
+            pair.destroy()
+
+
+def hurry(pair: EmbeddedPair, server: EmbeddedServer) -> None:
+    """Let workers that failed try again soon."""
+    configure(pair, server, "wal_retrieve_retry_interval", "500ms")
+
+
+_numbers = itertools.count(1)
+
+
+@contextlib.contextmanager
+def landscape_on(pair: EmbeddedPair) -> Iterator[Landscape]:
+    """Fresh databases on a pair of a drill's own, whose passfile stands in the URLs."""
+    number = next(_numbers)
+    landscape = Landscape(
+        create_database(pair, pair.primary, "primary", f"platform_{number}"),
+        create_database(pair, pair.replica, "replica", f"marts_{number}"),
+    )
+    with landscape.primary.connect() as connection:
+        create_platform(connection, days=0)
+    trade(landscape)
+    try:
+        yield landscape
+    finally:
+        pair.up()
+        with connected(landscape.primary, landscape.replica) as sides:
+            sync.remove(sides)
+        for server, database in (
+            (pair.primary, landscape.primary),
+            (pair.replica, landscape.replica),
+        ):
+            name = database.parameters()["dbname"]
+            with at_server(pair, server) as connection:
+                connection.execute(
+                    sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
+                )
+
+
+def create_database(pair: EmbeddedPair, server: EmbeddedServer, side: str, name: str) -> Database:
+    """An empty database of that name."""
+    with at_server(pair, server) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    return database_on(pair, server, side, name)
+
+
+def database_on(pair: EmbeddedPair, server: EmbeddedServer, side: str, name: str) -> Database:
+    """A database of a server whose password is not in the environment's passfile."""
+    return Database(
+        side, f"postgresql://postgres@127.0.0.1:{server.port}/{name}?passfile={pair.passfile}"
+    )
+
+
+@contextlib.contextmanager
+def at_server(pair: EmbeddedPair, server: EmbeddedServer) -> Iterator[Connection]:
+    """The maintenance database of a server."""
+    with database_on(pair, server, server.name, "postgres").connect(autocommit=True) as connection:
+        yield connection
+
+
+def configure(pair: EmbeddedPair, server: EmbeddedServer, name: str, value: str) -> None:
+    """Change a setting that needs no restart."""
+    with at_server(pair, server) as connection:
+        connection.execute(
+            sql.SQL("alter system set {} = {}").format(sql.Identifier(name), sql.Literal(value))
+        )
+        connection.execute("select pg_reload_conf()")

