@@ -53,7 +53,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What a model says of a symbol at ``created_at``."""
+    """What a model says of a symbol at ``created_at``.
+
+    ``model_id`` is what registering the model returned, ``pattern_id`` the pattern that the signal
+    was compared with. A signal that is stored again under its ``idempotency_key`` is stored once.
+    """
 
     symbol: str
     signal_type: SignalType
@@ -64,6 +68,20 @@ class Signal:
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    model_id: int | None = None
+    pattern_id: int | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedPattern:
+    """The platform's pattern that a signal is compared with."""
+
+    pattern_id: int
+    pattern_type: str
+    signal: SignalType
+    confidence: float
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby, islice
 
 from runner.database import Connection
 from runner.demo import writer
 from runner.demo.execution import Order, Plan
 from runner.demo.modules.base import TrainingRecord
-from runner.demo.patterns import Pattern
 from runner.demo.traders import Activity
 from runner.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
+from runner.signal_operations import MAX_ROWS
+from runner.signals import AITradingIntegration
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedSignal:
-    """A signal with the pattern it was compared with and the plan made from it."""
+    """A signal with the plan made from it; a pattern is related to it for ``pattern_age``."""
 
     model: Model
     signal: Signal
-    pattern: Pattern | None
+    pattern_age: timedelta
     plan: Plan | None
 
     @property
     def idempotency_key(self) -> str:
-        """One signal a model version, symbol and time: a second write of it is refused."""
+        """One signal a model version, symbol and time: a second write of it changes nothing."""
         return (
             f"{self.model.model_name}/{self.model.version}/{self.signal.symbol}/"
             f"{self.signal.created_at:%Y%m%dT%H%M%SZ}"
@@ -35,11 +37,14 @@ class IssuedSignal:
 
 
 class Journal:
-    """Rows that wait for their transaction, and the ids of those that were written."""
+    """Rows that wait for their transaction, and the ids of those that were written.
+
+    What the AI modules say goes through the data access layer, as that of any module does.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._pattern_ids: dict[Pattern, int] = {}
+        self._integration = AITradingIntegration.inside(connection)
         self._plan_ids: dict[Plan, int] = {}
         self._order_ids: dict[Order, int] = {}
         self._model_ids: dict[tuple[str, str], int] = {}
@@ -55,31 +60,43 @@ class Journal:
 
     def register(self, model: Model, at: datetime) -> int:
         """Register a model; return the number of its next episode or generation."""
-        model_id = writer.register_model(self._connection, model, at)
+        model_id = self._integration.register_model(model, at=at)
         self._model_ids[model.model_name, model.version] = model_id
-        return writer.next_training_number(self._connection, model_id)
+        return 1 + self._integration.last_training_number(model_id)
 
     def write(self, activity: Activity, at: datetime) -> None:
-        """Write everything collected and ``activity``; expire what is due at ``at``."""
-        connection = self._connection
-        if self.bars:
-            writer.write_bars(connection, self.bars)
-            self.counts["bars"] += len(self.bars)
-            self.bars.clear()
+        """Write everything collected and ``activity``; expire what is due at ``at``.
+
+        Raises ValueError where a bar was in the database before.
+        """
+        self._write_bars()
         if activity.patterns:
-            ids = writer.write_patterns(connection, activity.patterns)
-            self._pattern_ids.update(zip(activity.patterns, ids, strict=True))
-            self.counts["patterns"] += len(ids)
-        if activity.plans:
-            ids = writer.write_plans(connection, activity.plans)
-            self._plan_ids.update(zip(activity.plans, ids, strict=True))
-            self.counts["plans"] += len(ids)
-        self._write_orders(activity.orders)
+            writer.write_patterns(self._connection, activity.patterns)
+            self.counts["patterns"] += len(activity.patterns)
+        from_signals = {issued.plan for issued in self.signals}
+        own = [plan for plan in activity.plans if plan not in from_signals]
+        if own:
+            ids = writer.write_plans(self._connection, own)
+            self._plan_ids.update(zip(own, ids, strict=True))
+        self.counts["plans"] += len(activity.plans)
         self._write_signals()
+        self._write_orders(activity.orders)
         self._write_trainings()
         if self._model_ids:
             model_ids = list(self._model_ids.values())
-            self.counts["expired"] += writer.expire_signals(connection, model_ids, at)
+            self.counts["expired"] += self._integration.expire_due_signals(
+                at=at, model_ids=model_ids
+            )
+
+    def _write_bars(self) -> None:
+        waiting = iter(self.bars)
+        stored = 0
+        while chunk := list(islice(waiting, MAX_ROWS)):
+            stored += self._integration.store_market_bars(chunk)
+        if stored < len(self.bars):
+            raise ValueError(f"{len(self.bars) - stored} bars were in the database before")
+        self.counts["bars"] += stored
+        self.bars.clear()
 
     def _write_orders(self, orders: Sequence[Order]) -> None:
         known = {self._order_ids[order]: order for order in orders if order in self._order_ids}
@@ -92,24 +109,37 @@ class Journal:
             self.counts["orders"] += len(ids)
 
     def _write_signals(self) -> None:
-        if not self.signals:
-            return
-        writer.write_signals(
-            self._connection,
-            [
-                (
-                    self._model_ids[issued.model.model_name, issued.model.version],
-                    issued.idempotency_key,
-                    issued.signal,
-                    self._pattern_ids[issued.pattern] if issued.pattern else None,
-                    self._plan_ids[issued.plan] if issued.plan else None,
-                )
-                for issued in self.signals
-            ],
+        patterns = self._related_patterns()
+        ids = self._integration.store_ai_signals(
+            replace(
+                issued.signal,
+                model_id=self._model_ids[issued.model.model_name, issued.model.version],
+                pattern_id=pattern_id,
+                idempotency_key=issued.idempotency_key,
+            )
+            for issued, pattern_id in zip(self.signals, patterns, strict=True)
         )
-        self.counts["signals"] += len(self.signals)
-        self.counts["executed"] += sum(issued.plan is not None for issued in self.signals)
+        taken: dict[int, Plan] = {}
+        for id_, issued in zip(ids, self.signals, strict=True):
+            if issued.plan is not None:
+                plan_id = self._integration.create_trade_plan_from_ai_signal(
+                    id_, at=issued.plan.created_at
+                )
+                taken[plan_id] = issued.plan
+                self._plan_ids[issued.plan] = plan_id
+        writer.take_up_plans(self._connection, taken)
+        self.counts["signals"] += len(ids)
+        self.counts["executed"] += len(taken)
         self.signals.clear()
+
+    def _related_patterns(self) -> list[int | None]:
+        """The id of the pattern that each waiting signal is compared with."""
+        found: list[int | None] = []
+        for age, group in groupby(self.signals, key=lambda issued: issued.pattern_age):
+            asked = [(issued.signal.symbol, issued.signal.created_at) for issued in group]
+            patterns = self._integration.find_related_patterns(asked, within=age)
+            found.extend(None if pattern is None else pattern.pattern_id for pattern in patterns)
+        return found
 
     def _write_trainings(self) -> None:
         for model, records in self.trainings:
@@ -118,11 +148,11 @@ class Journal:
             generations = [record for record in records if isinstance(record, Generation)]
             results = [record for record in records if isinstance(record, SpectrumResult)]
             if episodes:
-                writer.write_episodes(self._connection, model_id, episodes)
+                self._integration.store_episodes(model_id, episodes)
             if generations:
-                writer.write_generations(self._connection, model_id, generations)
+                self._integration.store_generations(model_id, generations)
             if results:
-                writer.write_spectrum(self._connection, model_id, results)
+                self._integration.store_spectrum_results(model_id, results)
             self.counts["trainings"] += 1
             self.counts["training_records"] += len(records)
         self.trainings.clear()

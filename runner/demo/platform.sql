@@ -18,17 +18,19 @@ create table public.micro_patterns (
 create index micro_patterns_symbol_created_at on public.micro_patterns (symbol, created_at desc);
 create index micro_patterns_type on public.micro_patterns (pattern_type);
 
+-- A plan that others hand in, such as one made from a signal, has no timeframe, direction and size
+-- until the strategy engine takes it up.
 create table public.trade_plans (
     id serial primary key,
     strategy varchar(50) not null,
     symbol varchar(20) not null,
-    timeframe varchar(10) not null,
-    direction varchar(5) not null check (direction in ('LONG', 'SHORT')),
+    timeframe varchar(10),
+    direction varchar(5) check (direction in ('LONG', 'SHORT')),
     entry_price_target numeric(18, 8) not null check (entry_price_target > 0),
     stop_loss_price numeric(18, 8) not null,
     take_profit_1_price numeric(18, 8) not null,
     take_profit_2_price numeric(18, 8),
-    position_size numeric(24, 8) not null,
+    position_size numeric(24, 8),
     leverage smallint not null default 1,
     max_holding_bars integer,
     created_by varchar(50) not null default 'strategy-engine',

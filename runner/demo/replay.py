@@ -18,7 +18,6 @@ from runner.demo.execution import price_decimals
 from runner.demo.history import History
 from runner.demo.journal import IssuedSignal, Journal
 from runner.demo.modules import AIModule, modules
-from runner.demo.patterns import Pattern
 from runner.demo.traders import CAPITAL, Desk
 from runner.records import Bar, Signal, timeframe_length
 
@@ -76,8 +75,8 @@ def replay(
         What was written.
 
     Raises:
-        ValueError: a bar is there twice, or overlaps another of its symbol and timeframe.
-        psycopg.errors.UniqueViolation: a bar was in the database before.
+        ValueError: a bar is there twice, overlaps another of its symbol and timeframe, or was in
+            the database before.
     """
     ordered = sorted(bars, key=lambda bar: (bar.closed_at, bar.symbol, bar.timeframe))
     if not ordered:
@@ -165,15 +164,8 @@ class _Session:
 
     def _issue(self, module: AIModule, signal: Signal) -> None:
         plan = self._desk.on_signal(module.model, signal, self._history[signal.symbol])
-        pattern = self._recent_pattern(signal)
-        self._journal.signals.append(IssuedSignal(module.model, signal, pattern, plan))
-
-    def _recent_pattern(self, signal: Signal) -> Pattern | None:
-        pattern = self._desk.last_pattern.get(signal.symbol)
-        if pattern is None:
-            return None
-        age = signal.created_at - pattern.created_at
-        return pattern if age <= PATTERN_BARS * timeframe_length(pattern.timeframe) else None
+        age = PATTERN_BARS * timeframe_length(self._traded[signal.symbol])
+        self._journal.signals.append(IssuedSignal(module.model, signal, age, plan))
 
 
 def _moments(bars: Sequence[Bar]) -> Iterator[tuple[datetime, list[Bar]]]:

@@ -102,7 +102,6 @@ class Desk:
     ) -> None:
         self.exchange = Exchange(rules or Rules(), decimals, random)
         self.habits = habits or Habits()
-        self.last_pattern: dict[str, Pattern] = {}
         self._random = random
         self._intents: list[_Intent] = []
         self._activity = Activity()
@@ -116,7 +115,6 @@ class Desk:
             series = history[bar.symbol]
             for pattern in detect(series):
                 self._activity.patterns.append(pattern)
-                self.last_pattern[bar.symbol] = pattern
                 self._plan_pattern(pattern, series)
             self._trade_by_hand(bar)
 

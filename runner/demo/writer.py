@@ -1,7 +1,7 @@
-"""Everything that the demo writes to the primary, and nothing but the writing.
+"""What the demo's platform writes to the primary; the AI modules write through runner.signals.
 
 The caller owns the transaction. Rows are copied in bulk with ids drawn from the tables' own
-sequences, so that the platform and the AI modules can go on inserting afterwards.
+sequences, so that the platform can go on inserting afterwards.
 """
 
 from __future__ import annotations
@@ -18,50 +18,6 @@ from runner.database import Connection
 from runner.demo.books import DayStats
 from runner.demo.execution import Order, Plan
 from runner.demo.patterns import Pattern
-from runner.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
-
-
-def write_bars(connection: Connection, bars: Iterable[Bar]) -> None:
-    """Append closed bars to market_bars."""
-    columns = ("symbol", "timeframe", "opened_at", "open", "high", "low", "close", "volume")
-    _copy(
-        connection,
-        "market_bars",
-        columns,
-        ([getattr(bar, column) for column in columns] for bar in bars),
-    )
-
-
-def register_model(connection: Connection, model: Model, at: datetime) -> int:
-    """Id of a model version, which is registered at ``at`` unless it was before."""
-    row = connection.execute(
-        """
-        insert into public.ai_models (
-            model_type, model_name, version, config, created_at, updated_at
-        )
-        values (%s, %s, %s, %s, %s, %s)
-        on conflict (model_name, version) do update set is_active = true
-        returning id
-        """,
-        (model.model_type, model.model_name, model.version, Jsonb(dict(model.config)), at, at),
-    ).fetchone()
-    if row is None:
-        raise LookupError(f"{model.model_name} {model.version} was not registered")
-    return int(row[0])
-
-
-def next_training_number(connection: Connection, model_id: int) -> int:
-    """The number after the model's last episode or generation; 1 for a new model."""
-    row = connection.execute(
-        """
-        select greatest(
-            (select max(episode_number) from public.rl_training_episodes where model_id = %(id)s),
-            (select max(generation_number) from public.genetic_generations where model_id = %(id)s)
-        )
-        """,
-        {"id": model_id},
-    ).fetchone()
-    return 1 + (row[0] if row and row[0] is not None else 0)
 
 
 def write_patterns(connection: Connection, patterns: Sequence[Pattern]) -> list[int]:
@@ -88,7 +44,7 @@ def write_plans(connection: Connection, plans: Sequence[Plan]) -> list[int]:
             plan.symbol,
             plan.timeframe,
             plan.strategy,
-            "LONG" if plan.side == "BUY" else "SHORT",
+            _direction(plan),
             plan.entry_price,
             plan.stop_loss,
             plan.take_profit,
@@ -100,6 +56,42 @@ def write_plans(connection: Connection, plans: Sequence[Plan]) -> list[int]:
         for plan in plans
     ]
     return _insert(connection, "trade_plans", columns, rows)
+
+
+def take_up_plans(connection: Connection, plans: Mapping[int, Plan]) -> None:
+    """Size plans (by id) that were made from signals, at the market as the engine finds it.
+
+    A plan from a signal has the signal's prices, and enters where the model expects the price to
+    go; the strategy engine enters at the market, and quotes in the symbol's ticks.
+    """
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            update public.trade_plans
+            set
+                timeframe = %s,
+                direction = %s,
+                entry_price_target = %s,
+                stop_loss_price = %s,
+                take_profit_1_price = %s,
+                position_size = %s,
+                max_holding_bars = %s
+            where id = %s
+            """,
+            [
+                (
+                    plan.timeframe,
+                    _direction(plan),
+                    plan.entry_price,
+                    plan.stop_loss,
+                    plan.take_profit,
+                    plan.quantity,
+                    plan.hold_bars,
+                    id_,
+                )
+                for id_, plan in plans.items()
+            ],
+        )
 
 
 def write_orders(
@@ -150,88 +142,6 @@ def update_orders(connection: Connection, orders: Mapping[int, Order]) -> None:
             """,
             [(*_execution(order), order.status, id_) for id_, order in orders.items()],
         )
-
-
-def write_signals(
-    connection: Connection,
-    signals: Sequence[tuple[int, str, Signal, int | None, int | None]],
-) -> list[int]:
-    """Insert signals, each with model id, idempotency key, pattern id and plan id; return ids.
-
-    A signal with a plan is EXECUTED, any other ACTIVE.
-    """
-    columns = (
-        "model_id", "idempotency_key", "symbol", "signal_type", "confidence", "price_target",
-        "stop_loss", "take_profit", "metadata", "pattern_id", "trade_plan_id", "status",
-        "expires_at", "created_at", "updated_at",
-    )  # fmt: skip
-    rows = [
-        (
-            model_id,
-            key,
-            signal.symbol,
-            signal.signal_type,
-            signal.confidence,
-            signal.price_target,
-            signal.stop_loss,
-            signal.take_profit,
-            Jsonb(dict(signal.metadata)),
-            pattern_id,
-            plan_id,
-            "ACTIVE" if plan_id is None else "EXECUTED",
-            signal.expires_at,
-            signal.created_at,
-            signal.created_at,
-        )
-        for model_id, key, signal, pattern_id, plan_id in signals
-    ]
-    return _insert(connection, "ai_trading_signals", columns, rows)
-
-
-def expire_signals(connection: Connection, model_ids: Sequence[int], at: datetime) -> int:
-    """Mark the models' active signals that are past their time at ``at``; return how many.
-
-    A signal without ``expires_at`` is active until something is done about it.
-    """
-    return connection.execute(
-        """
-        update public.ai_trading_signals
-        set status = 'EXPIRED'
-        where model_id = any(%s) and status = 'ACTIVE' and expires_at <= %s
-        """,
-        (list(model_ids), at),
-    ).rowcount
-
-
-def write_episodes(connection: Connection, model_id: int, episodes: Iterable[Episode]) -> None:
-    """Insert a model's training episodes."""
-    columns = (
-        "episode_number", "total_reward", "episode_length", "average_loss", "portfolio_value",
-        "sharpe_ratio", "training_data", "created_at",
-    )  # fmt: skip
-    _copy_records(connection, "rl_training_episodes", columns, model_id, episodes)
-
-
-def write_generations(
-    connection: Connection, model_id: int, generations: Iterable[Generation]
-) -> None:
-    """Insert a model's generations."""
-    columns = (
-        "generation_number", "best_fitness", "average_fitness", "population_diversity",
-        "best_individual", "created_at",
-    )  # fmt: skip
-    _copy_records(connection, "genetic_generations", columns, model_id, generations)
-
-
-def write_spectrum(
-    connection: Connection, model_id: int, results: Iterable[SpectrumResult]
-) -> None:
-    """Insert a model's spectral analyses."""
-    columns = (
-        "symbol", "analysis_type", "dominant_frequencies", "pattern_confidence", "anomaly_score",
-        "analysis_data", "created_at",
-    )  # fmt: skip
-    _copy_records(connection, "spectrum_analysis", columns, model_id, results)
 
 
 def write_stats(connection: Connection, days: Sequence[DayStats]) -> None:
@@ -287,32 +197,15 @@ def update_balances(connection: Connection, capital: Decimal) -> None:
     )
 
 
+def _direction(plan: Plan) -> str:
+    return "LONG" if plan.side == "BUY" else "SHORT"
+
+
 def _execution(order: Order) -> tuple[Any, Any, Any, datetime | None]:
     """Price, quantity, fee and time of what was filled: all null before the first fill."""
     if not order.filled_quantity:
         return None, None, None, None
     return order.filled_price, order.filled_quantity, order.fee, order.filled_at
-
-
-def _copy_records(
-    connection: Connection,
-    table: str,
-    columns: Sequence[str],
-    model_id: int,
-    records: Iterable[Episode | Generation | SpectrumResult],
-) -> None:
-    rows = (
-        (model_id, *(_as_json(getattr(record, column)) for column in columns)) for record in records
-    )
-    _copy(connection, table, ("model_id", *columns), rows)
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, Mapping):
-        return Jsonb(dict(value))
-    if isinstance(value, tuple):
-        return Jsonb([dict(item) for item in value])
-    return value
 
 
 def _insert(

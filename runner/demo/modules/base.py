@@ -262,7 +262,9 @@ def make_signal(decision: Decision, series: Series, horizon: int) -> Signal | No
         created_at=at,
         expires_at=at + horizon * series.bar_length,
         metadata=dict(decision.evidence),
-        **prices,
+        price_target=prices.get("price_target"),
+        stop_loss=prices.get("stop_loss"),
+        take_profit=prices.get("take_profit"),
     )
 
 

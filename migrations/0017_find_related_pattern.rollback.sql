@@ -1,0 +1,1 @@
+drop function public.find_related_pattern(text, timestamptz, interval);

@@ -1,0 +1,1 @@
+drop function public.missing_ai_references(bigint[], bigint[]);

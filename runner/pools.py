@@ -1,0 +1,218 @@
+"""Two pools of connections that never wait for each other: trading, and analytics.
+
+A trading pool writes to the primary as ``ai_writer``; an analytics pool reads the marts on the
+replica as ``bi_reader``, in sessions that cannot write. Each has its own size, so that analysts who
+hold all of theirs never keep a signal from being stored.
+
+The timeouts below are those of a pool's sessions. They guard against accidents: a session may set
+them otherwise, and a client that does not come through a pool has what its login has (see
+``limit_ai_writer_login`` in the migrations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from runner import settings
+from runner.database import Connection, Database
+from runner.errors import UsageError
+
+AsyncConnectionType = AsyncConnection[TupleRow]
+
+# How long a pool tries to replace a connection by itself, in seconds. It doubles its pauses, so
+# that after a long outage it would sleep on; whoever asks for a connection later makes it try anew.
+_RECONNECT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """Size, timeouts and role of a pool.
+
+    Attributes:
+        application_name: what ``pg_stat_activity`` shows.
+        role: role that a session takes on; None stays with the login's own.
+        min_size: connections that are kept open.
+        max_size: connections at most.
+        wait_seconds: how long a caller waits for a connection while all are in use.
+        statement_timeout_seconds: a statement that takes longer is cancelled.
+        idle_in_transaction_seconds: a session that stops amid a transaction is ended.
+        lock_timeout_seconds: a statement gives up waiting for a lock.
+        max_idle_seconds: a connection above ``min_size`` that is not used is closed.
+        is_read_only: whether a session can write.
+    """
+
+    application_name: str
+    role: str | None
+    min_size: int = 1
+    max_size: int = 4
+    wait_seconds: float = 10.0
+    statement_timeout_seconds: float = 30.0
+    idle_in_transaction_seconds: float = 30.0
+    lock_timeout_seconds: float = 5.0
+    max_idle_seconds: float = 300.0
+    is_read_only: bool = False
+
+    def options(self) -> str:
+        """The server's command-line options of a session."""
+        settings = {
+            "timezone": "UTC",
+            "statement_timeout": f"{self.statement_timeout_seconds * 1000:.0f}",
+            "idle_in_transaction_session_timeout": f"{self.idle_in_transaction_seconds * 1000:.0f}",
+            "lock_timeout": f"{self.lock_timeout_seconds * 1000:.0f}",
+        }
+        if self.role is not None:
+            settings["role"] = self.role
+        if self.is_read_only:
+            settings["default_transaction_read_only"] = "on"
+        return " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+
+TRADING = PoolLimits("signal-marts trading", "ai_writer")
+ANALYTICS = PoolLimits(
+    "signal-marts analytics",
+    "bi_reader",
+    min_size=0,
+    statement_timeout_seconds=60.0,
+    is_read_only=True,
+)
+
+
+class Pools:
+    """The two pools of a process, open from ``with Pools(...) as pools:`` on.
+
+    Args:
+        trading: the primary.
+        analytics: the replica; None where the process reads no marts.
+        trading_limits: of the trading pool.
+        analytics_limits: of the analytics pool.
+
+    Opening waits for no server: who asks for a connection does.
+    """
+
+    def __init__(
+        self,
+        trading: Database,
+        analytics: Database | None = None,
+        *,
+        trading_limits: PoolLimits = TRADING,
+        analytics_limits: PoolLimits = ANALYTICS,
+    ) -> None:
+        self.trading = _pool(trading, trading_limits)
+        self.analytics = None if analytics is None else _pool(analytics, analytics_limits)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Pools of PRIMARY_URL (or DATABASE_URL) and, where it is set, REPLICA_URL.
+
+        Raises UsageError where there is no primary.
+        """
+        return cls(*_databases())
+
+    def __enter__(self) -> Self:
+        for pool in self._all():
+            pool.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for pool in self._all():
+            pool.close()
+
+    def _all(self) -> list[ConnectionPool[Connection]]:
+        return [pool for pool in (self.trading, self.analytics) if pool is not None]
+
+
+class AsyncPools:
+    """The same for a process that runs on asyncio: ``async with AsyncPools(...) as pools:``."""
+
+    def __init__(
+        self,
+        trading: Database,
+        analytics: Database | None = None,
+        *,
+        trading_limits: PoolLimits = TRADING,
+        analytics_limits: PoolLimits = ANALYTICS,
+    ) -> None:
+        self.trading = _async_pool(trading, trading_limits)
+        self.analytics = None if analytics is None else _async_pool(analytics, analytics_limits)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """As :meth:`Pools.from_environment`."""
+        return cls(*_databases())
+
+    async def __aenter__(self) -> Self:
+        for pool in self._all():
+            await pool.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for pool in self._all():
+            await pool.close()
+
+    def _all(self) -> list[AsyncConnectionPool[AsyncConnectionType]]:
+        return [pool for pool in (self.trading, self.analytics) if pool is not None]
+
+
+def _databases() -> tuple[Database, Database | None]:
+    given = settings.load()
+    primary = settings.revealed(given.primary_url)
+    replica = settings.revealed(given.replica_url)
+    if primary is None:
+        raise UsageError("set PRIMARY_URL (or DATABASE_URL) to the primary's libpq URL")
+    return (
+        Database("primary", primary),
+        None if replica is None else Database("replica", replica),
+    )
+
+
+def _pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:
+    return ConnectionPool(kwargs=_parameters(database, limits), **_sizes(limits))
+
+
+def _async_pool(database: Database, limits: PoolLimits) -> AsyncConnectionPool[AsyncConnectionType]:
+    return AsyncConnectionPool(kwargs=_parameters(database, limits), **_sizes(limits))
+
+
+def _sizes(limits: PoolLimits) -> Mapping[str, Any]:
+    return {
+        "name": limits.application_name,
+        "min_size": limits.min_size,
+        "max_size": limits.max_size,
+        "timeout": limits.wait_seconds,
+        "max_idle": limits.max_idle_seconds,
+        "reconnect_timeout": _RECONNECT_SECONDS,
+        "open": False,
+    }
+
+
+def _parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
+    given: dict[str, Any] = dict(database.parameters())
+    given["options"] = f"{given.get('options', '')} {limits.options()}".strip()
+    given["application_name"] = limits.application_name
+    # A server that vanishes without a word is noticed in half a minute rather than in hours.
+    for name, value in {
+        "connect_timeout": "5",
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "30000",
+    }.items():
+        given.setdefault(name, value)
+    return {**given, "autocommit": True}

@@ -1,0 +1,326 @@
+"""Every role against every table, function and verb: what is not granted is refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+from conftest import Landscape, _drop, _landscape
+from psycopg import sql
+from test_signals import AT, MODEL, SIGNAL
+
+from runner.contract import read_contract
+from runner.database import Connection, Database
+from runner.embedded import EmbeddedPair
+from runner.pools import TRADING, Pools
+from runner.signals import AITradingIntegration, InvalidRecordError
+
+VERBS = ("select", "insert", "update", "delete", "truncate")
+
+OURS = {
+    "ai_models",
+    "ai_trading_signals",
+    "rl_training_episodes",
+    "genetic_generations",
+    "spectrum_analysis",
+    "market_bars",
+    "ai_replication_fence",
+    "ai_migration_ledger",
+}
+WRITTEN = OURS - {"ai_replication_fence", "ai_migration_ledger"}
+FUNCTIONS = {
+    "create_trade_plan_from_ai_signal",
+    "expire_ai_signals",
+    "find_ai_signals",
+    "find_related_pattern",
+    "last_ai_training_number",
+    "missing_ai_references",
+    "record_ai_signal_execution",
+    "register_ai_model",
+    "reserve_ai_ids",
+    "store_ai_signal",
+    "stored_ai_ids",
+}
+# Where one may write a column or two, and where one may read more than is its business.
+COLUMNS_OF_FUNCTIONS = {
+    ("ai_models", "select"),
+    ("ai_models", "insert"),
+    ("ai_models", "update"),
+    ("ai_trading_signals", "select"),
+    ("ai_trading_signals", "insert"),
+    ("ai_trading_signals", "update"),
+    ("rl_training_episodes", "select"),
+    ("genetic_generations", "select"),
+    ("spectrum_analysis", "select"),
+    ("micro_patterns", "select"),
+    ("trade_plans", "select"),
+    ("trade_plans", "insert"),
+}
+
+
+@pytest.fixture(scope="module")
+def shared(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Landscape]:
+    """A deployed platform whose replica has a mart and what stands before it."""
+    made = _landscape(pair, pair.urls().replica)
+    made.deploy()
+    made.build(tmp_path_factory.mktemp("target"), "+order_attribution")
+    yield made
+    _drop(made)
+
+
+def tables(connection: Connection) -> list[tuple[str, str]]:
+    """Schema and name of every table and view that is not the system's own."""
+    return connection.execute(
+        "select n.nspname::text, c.relname::text from pg_class as c"
+        " inner join pg_namespace as n on c.relnamespace = n.oid"
+        " where c.relkind in ('r', 'p', 'v', 'm')"
+        " and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by 1, 2"
+    ).fetchall()
+
+
+def allowed_verbs(connection: Connection, role: str, schema: str, table: str) -> set[str]:
+    """The verbs that a role gets through with, on any column; each is tried, and taken back."""
+    row = connection.execute(
+        "select array_agg(attname::text order by attnum) from pg_attribute"
+        " where attrelid = %s::regclass and attnum > 0 and not attisdropped",
+        (sql.Identifier(schema, table).as_string(),),
+    ).fetchone()
+    assert row is not None
+    relation = sql.Identifier(schema, table)
+    allowed = set()
+    for verb in VERBS:
+        for column in map(sql.Identifier, row[0]):
+            statement = {
+                "select": "select {column} from {relation} limit 0",
+                "insert": "insert into {relation} ({column}) values (default)",
+                "update": "update {relation} set {column} = default where false",
+                "delete": "delete from {relation} where false",
+                "truncate": "truncate {relation}",
+            }[verb]
+            if gets_through(
+                connection, role, sql.SQL(statement).format(relation=relation, column=column)
+            ):
+                allowed.add(verb)
+                break
+            if verb in ("delete", "truncate"):
+                break
+    return allowed
+
+
+def gets_through(connection: Connection, role: str, statement: sql.Composed | sql.SQL) -> bool:
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+            connection.execute("set local lock_timeout = '2s'")
+            connection.execute(statement)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    except psycopg.Error:
+        # It was let through to be refused for what it says.
+        return True
+    return True
+
+
+def expected_on_primary(role: str, table: str) -> set[str]:
+    everything = set(VERBS)
+    if role == "migrator" and table in OURS:
+        return everything
+    if role == "ai_writer":
+        return {"insert"} if table in WRITTEN else set()
+    if role == "replicator":
+        published = {found.name for found in read_contract()}
+        return {"select"} if table in published else set()
+    # migrator may act as the functions' owner.
+    return {verb for name, verb in COLUMNS_OF_FUNCTIONS if name == table}
+
+
+@pytest.mark.parametrize("role", ["migrator", "ai_writer", "replicator", "ai_functions"])
+def test_tables_of_the_primary(shared: Landscape, role: str) -> None:
+    with shared.primary.connect(autocommit=True) as connection:
+        found = tables(connection)
+        assert {table for _, table in found} >= OURS
+        for schema, table in found:
+            given = allowed_verbs(connection, role, schema, table)
+            assert given == expected_on_primary(role, table), table
+
+
+@pytest.mark.parametrize("role", ["transformer", "bi_reader"])
+def test_tables_of_the_replica(shared: Landscape, role: str) -> None:
+    built = {"staging", "intermediate", "performance"}
+    with shared.replica.connect(autocommit=True) as connection:
+        found = tables(connection)
+        assert {"public", "signal_marts", *built} <= {schema for schema, _ in found}
+        for schema, table in found:
+            given = allowed_verbs(connection, role, schema, table)
+            if role == "transformer":
+                # Truncating a view is refused as nonsense, after it was allowed.
+                expected = set(VERBS) if schema in built else {"select"}
+            else:
+                expected = {"select"} if schema == "performance" else set()
+            assert given == expected, f"{schema}.{table}"
+
+
+@pytest.mark.parametrize("role", ["migrator", "ai_writer", "replicator", "ai_functions"])
+def test_functions_of_the_primary(shared: Landscape, role: str) -> None:
+    with shared.primary.connect(autocommit=True) as connection:
+        functions = connection.execute(
+            "select proname::text, oid::regprocedure::text,"
+            " 'select ' || oid::regproc || '(' || coalesce((select string_agg('null::'"
+            " || format_type(type, null), ', ') from unnest(proargtypes) as type), '') || ')',"
+            " prosecdef, proconfig, pg_get_userbyid(proowner)::text"
+            " from pg_proc where pronamespace = 'public'::regnamespace"
+            " and prorettype <> 'trigger'::regtype"
+        ).fetchall()
+        assert {name for name, *_ in functions} == FUNCTIONS | {"limit_ai_writer_login"}
+        for name, signature, call, is_definer, settings, owner in functions:
+            assert 'search_path=""' in settings, signature
+            assert is_definer is (name in FUNCTIONS)
+            assert owner == ("ai_functions" if name in FUNCTIONS else "migrator")
+            may = role in (owner, "migrator") or (role == "ai_writer" and name in FUNCTIONS)
+            assert gets_through(connection, role, sql.SQL(call)) is may, signature
+
+
+def test_nothing_else_can_be_made_or_drawn(shared: Landscape) -> None:
+    attempts = {
+        "create table public.mine (id bigint)": {"migrator"},
+        "create function public.mine() returns integer language sql as 'select 1'": {"migrator"},
+        "create schema mine": set(),
+        "create role mine": set(),
+        "select nextval('public.ai_models_id_seq')": {"migrator"},
+        "select nextval('public.ai_trading_signals_id_seq')": {"migrator", "ai_functions"},
+        "select nextval('public.trade_plans_id_seq')": {"migrator", "ai_functions"},
+        "select nextval('public.micro_patterns_id_seq')": set(),
+        "alter function public.find_ai_signals(text[]) owner to ai_writer": set(),
+        "copy public.ai_models to program 'true'": set(),
+    }
+    with shared.primary.connect(autocommit=True) as connection:
+        for statement, roles in attempts.items():
+            for role in ("migrator", "ai_writer", "replicator", "ai_functions"):
+                may = gets_through(connection, role, sql.SQL(statement))
+                assert may is (role in roles), f"{role}: {statement}"
+
+
+TRAP = """
+    create function pg_temp.spring(anything bool) returns bool language plpgsql as
+    $$ begin raise exception 'sprung as %', current_user; end $$;
+"""
+
+
+def test_a_callers_own_objects_fool_no_function(shared: Landscape) -> None:
+    """A temporary schema comes first even in an empty search_path, for relations and types."""
+    with shared.primary.connect() as connection:
+        connection.execute("set local role ai_writer")
+        connection.execute(TRAP)
+        # A type of the caller's, which would run the caller's function with the owner's rights.
+        for name in ("text", "jsonb", "regclass", "timestamptz", "record", "int8", "int4", "name"):
+            connection.execute(
+                sql.SQL(
+                    "create domain pg_temp.{} as pg_catalog.bool check (pg_temp.spring(value))"
+                ).format(sql.Identifier(name))
+            )
+        for name in ("ai_models", "ai_trading_signals", "trade_plans", "micro_patterns"):
+            connection.execute(
+                sql.SQL("create temporary table {} (id bigint)").format(sql.Identifier(name))
+            )
+        for call in (
+            "register_ai_model('sparse_spectrum', 'trap', '1')",
+            "last_ai_training_number(1)",
+            "store_ai_signal(public.register_ai_model('sparse_spectrum', 'trap', '1'), 'X', 'BUY',"
+            " 0.5, price_target => 2, stop_loss => 1, take_profit => 3, idempotency_key => 'trap')",
+            "store_ai_signal(public.register_ai_model('sparse_spectrum', 'trap', '1'), 'X', 'BUY',"
+            " 0.5, idempotency_key => 'trap')",
+            "find_ai_signals(array['trap'])",
+            "reserve_ai_ids('spectrum_analysis', 2)",
+            "stored_ai_ids('spectrum_analysis', array[1])",
+            "find_related_pattern('BTCUSD')",
+            "missing_ai_references(array[0], array[0])",
+            "create_trade_plan_from_ai_signal("
+            "(select signal_id from public.find_ai_signals(array['trap'])))",
+            "record_ai_signal_execution("
+            "(select signal_id from public.find_ai_signals(array['trap'])),"
+            " public.create_trade_plan_from_ai_signal("
+            "(select signal_id from public.find_ai_signals(array['trap']))))",
+            "expire_ai_signals()",
+        ):
+            connection.execute(sql.SQL("select * from public.{}").format(sql.SQL(call)))
+        connection.rollback()
+
+
+# --- logins -------------------------------------------------------------------------------------
+
+_SETTINGS = sql.SQL(
+    "select current_setting('statement_timeout'), current_setting('lock_timeout'),"
+    " current_setting('idle_in_transaction_session_timeout')"
+)
+
+
+@pytest.fixture
+def module_login(shared: Landscape) -> Iterator[Database]:
+    """A login that is a member of ai_writer, as a team would make it."""
+    shared.on_primary("create role a_module login password 'secret'; grant ai_writer to a_module")
+    server = shared.primary.parameters()
+    yield Database(
+        "primary",
+        f"postgresql://a_module:secret@{server['host']}:{server['port']}/{server['dbname']}",
+    )
+    shared.on_primary(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = 'a_module'"
+    )
+    shared.on_primary("drop role a_module")
+
+
+def settings_of(database: Database) -> tuple[object, ...] | None:
+    with database.connect() as connection:
+        return connection.execute(_SETTINGS).fetchone()
+
+
+def test_a_login_of_its_own_can_do_its_work(shared: Landscape, module_login: Database) -> None:
+    for role in ("ai_writer", None):
+        limits = replace(TRADING, role=role)
+        with Pools(module_login, trading_limits=limits) as pools:
+            module = AITradingIntegration(pools)
+            signal = replace(SIGNAL, model_id=module.register_model(MODEL))
+            first, second = module.store_ai_signals([signal, signal])
+            plan = module.create_trade_plan_from_ai_signal(first)
+            module.record_execution(second, trade_plan_id=plan)
+            with pytest.raises(InvalidRecordError, match="signal 1: model_id 9999 is no"):
+                module.store_ai_signals([signal, replace(signal, model_id=9999)])
+
+
+def test_what_limits_a_login(shared: Landscape, module_login: Database) -> None:
+    # A member has nothing of ai_writer's settings.
+    assert settings_of(module_login) == ("0", "0", "0")
+    shared.on_primary("select limit_ai_writer_login('a_module', 2)")
+    assert settings_of(module_login) == ("1min", "5s", "1min")
+    with module_login.connect() as first, module_login.connect():
+        with pytest.raises(Exception, match="too many connections for role"):
+            settings_of(module_login)
+        # A session may set its own, which nothing can forbid it.
+        first.execute("set statement_timeout = 0")
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="is not a login that is a mem"):
+        shared.on_primary("select limit_ai_writer_login('replicator')")
+
+
+def test_what_holds_for_every_caller(shared: Landscape, module_login: Database) -> None:
+    with Pools(module_login) as pools:
+        module = AITradingIntegration(pools)
+        signal = replace(SIGNAL, model_id=module.register_model(MODEL), expires_at=None)
+        id_ = module.store_ai_signal(replace(signal, created_at=AT))
+    call = "select create_trade_plan_from_ai_signal(%s)"
+    with shared.primary.connect() as holder, module_login.connect() as careless:
+        holder.execute("select from ai_trading_signals where id = %s for update", (id_,))
+        careless.execute("set lock_timeout = 0")
+        started = time.monotonic()
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            careless.execute(call, (id_,))
+        assert 4 < time.monotonic() - started < 15
+        careless.rollback()
+        holder.rollback()
+        # Who holds a signal's row and stops there is sent away.
+        careless.execute(call, (id_,))
+        assert careless.execute(_SETTINGS).fetchone() == ("0", "0", "1min")
+        careless.commit()
+        assert careless.execute(_SETTINGS).fetchone() == ("0", "0", "0")
