@@ -1,0 +1,118 @@
+-- Grain: a source of trades: an AI model version, a strategy of the platform's own, or
+-- all of either type. Days are UTC.
+
+with models as (
+
+    select * from {{ ref('stg_ai__models') }}
+
+),
+
+signals as (
+
+    select * from {{ ref('stg_ai__trading_signals') }}
+
+),
+
+attributed_orders as (
+
+    select * from {{ ref('int_orders_attributed') }}
+
+),
+
+calendar as (
+
+    select * from {{ ref('int_calendar') }}
+
+),
+
+bounds as (
+
+    select
+        min(trading_date) as first_date,
+        max(trading_date) as last_date
+    from calendar
+
+),
+
+-- What shows that a source was at work. A model counts from its registration on,
+-- whether it said anything or not: silence is a choice. A history that was brought in
+-- is older than the model's row.
+appearances as (
+
+    select
+        'ai' as source_type,
+        model_label as source_name,
+        {{ utc_date('created_at') }} as seen_date
+    from models
+
+    union all
+
+    select
+        'ai' as source_type,
+        models.model_label as source_name,
+        {{ utc_date('signals.created_at') }} as seen_date
+    from signals
+    inner join models
+        on signals.model_id = models.model_id
+
+    union all
+
+    select
+        source_type,
+        source_name,
+        {{ utc_date('created_at') }} as seen_date
+    from attributed_orders
+
+),
+
+-- A strategy may be called 'all' too: its trades are in the total, and it gets no row
+-- of its own.
+named_appearances as (
+
+    select
+        source_type,
+        source_name,
+        seen_date,
+        false as is_total
+    from appearances
+    where source_name <> 'all'
+
+    union all
+
+    select
+        source_type,
+        'all' as source_name,
+        seen_date,
+        true as is_total
+    from appearances
+
+),
+
+sources as (
+
+    select
+        -- Sorts faster than names.
+        row_number() over (
+            order by
+                named_appearances.source_type,
+                named_appearances.source_name,
+                named_appearances.is_total
+        ) as source_number,
+        named_appearances.source_type,
+        named_appearances.source_name,
+        named_appearances.is_total,
+        least(
+            greatest(min(named_appearances.seen_date), min(bounds.first_date)),
+            min(bounds.last_date)
+        ) as first_date
+    from named_appearances
+    cross join bounds
+    where bounds.first_date is not null
+    group by
+        named_appearances.source_type,
+        named_appearances.source_name,
+        named_appearances.is_total
+
+)
+
+select * from sources

@@ -1,0 +1,119 @@
+-- Grain: a window over the days of the data. Days are UTC.
+
+with calendar as (
+
+    select * from {{ ref('int_calendar') }}
+
+),
+
+signals as (
+
+    select * from {{ ref('stg_ai__trading_signals') }}
+
+),
+
+bars as (
+
+    select * from {{ ref('stg_ai__market_bars') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('stg_platform__trading_orders') }}
+
+),
+
+fills as (
+
+    select * from {{ ref('int_fills') }}
+
+),
+
+trading_stats as (
+
+    select * from {{ ref('stg_platform__trading_stats') }}
+
+),
+
+known as (
+
+    select max(available_at) as available_at
+    from signals
+
+    union all
+
+    select max(available_at) as available_at
+    from bars
+
+    union all
+
+    select max(available_at) as available_at
+    from orders
+
+    union all
+
+    select max(available_at) as available_at
+    from fills
+
+    union all
+
+    select max(available_at) as available_at
+    from trading_stats
+
+),
+
+latest as (
+
+    select {{ utc_date('max(available_at)') }} as latest_date
+    from known
+
+),
+
+-- A day is closed once something is known from after it. The clock says nothing of
+-- that: the data may be of last year.
+closed_days as (
+
+    select
+        min(calendar.trading_date) as first_date,
+        max(calendar.trading_date) as last_date
+    from calendar
+    cross join latest
+    where calendar.trading_date < latest.latest_date
+
+),
+
+window_lengths as (
+
+    select
+        'all' as window_name,
+        cast(null as integer) as window_days
+
+    {% for days in [365, 90, 30] %}
+        union all
+
+        select
+            '{{ days }}d' as window_name,
+            {{ days }} as window_days
+
+    {% endfor %}
+
+),
+
+windows as (
+
+    select
+        window_lengths.window_name,
+        window_lengths.window_days,
+        coalesce(
+            closed_days.last_date - window_lengths.window_days + 1,
+            closed_days.first_date
+        ) as first_date,
+        closed_days.last_date
+    from window_lengths
+    cross join closed_days
+    where closed_days.last_date is not null
+
+)
+
+select * from windows

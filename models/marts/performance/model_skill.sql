@@ -1,0 +1,223 @@
+-- Grain: an AI model version and a window of days that ends on the last closed day in
+-- the data. Days are UTC.
+
+{% set horizons = var('skill_horizons_bars') %}
+
+with models as (
+
+    select * from {{ ref('stg_ai__models') }}
+
+),
+
+windows as (
+
+    select * from {{ ref('int_windows') }}
+
+),
+
+signals as (
+
+    select * from {{ ref('stg_ai__trading_signals') }}
+
+),
+
+resolved_signals as (
+
+    select *
+    from {{ ref('signal_outcomes') }}
+    where outcome_return is not null
+
+),
+
+rank_ics as (
+
+    select * from {{ ref('int_model_rank_ics') }}
+
+),
+
+forecasts as (
+
+    select
+        model_id,
+        {{ utc_date('resolved_at') }} as resolved_date,
+        {{ confidence_bin('confidence') }} as confidence_bin,
+        0.5 + confidence / 2 as predicted,
+        case when is_win then 1 else 0 end as hit
+    from resolved_signals
+
+),
+
+-- One row a day and bin before the windows, which overlap.
+daily_bins as (
+
+    select
+        model_id,
+        resolved_date,
+        confidence_bin,
+        count(*) as n,
+        sum(hit) as hits,
+        sum(predicted) as predicted,
+        sum(power(predicted - hit, 2)) as squared_errors
+    from forecasts
+    group by model_id, resolved_date, confidence_bin
+
+),
+
+window_bins as (
+
+    select
+        daily_bins.model_id,
+        windows.window_name,
+        daily_bins.confidence_bin,
+        sum(daily_bins.n) as n,
+        sum(daily_bins.squared_errors) as squared_errors,
+        abs(
+            cast(sum(daily_bins.hits) as {{ type_double() }})
+            - sum(daily_bins.predicted)
+        ) as calibration_error
+    from daily_bins
+    inner join windows
+        on daily_bins.resolved_date between windows.first_date and windows.last_date
+    group by
+        daily_bins.model_id,
+        windows.window_name,
+        daily_bins.confidence_bin
+
+),
+
+-- A bin's share of the signals times its error is its summed error over all signals.
+window_scores as (
+
+    select
+        model_id,
+        window_name,
+        cast(sum(n) as bigint) as n,
+        sum(squared_errors)
+        / cast(sum(n) as {{ type_double() }}) as brier_score,
+        sum(calibration_error)
+        / cast(sum(n) as {{ type_double() }}) as expected_calibration_error
+    from window_bins
+    group by model_id, window_name
+
+),
+
+positions as (
+
+    select
+        model_id,
+        symbol,
+        signal_id,
+        created_at,
+        case signal_type when 'BUY' then 1 when 'SELL' then -1 else 0 end as position
+    from signals
+
+),
+
+moves as (
+
+    select
+        model_id,
+        {{ utc_date('created_at') }} as signal_date,
+        abs(
+            position - lag(position) over (
+                partition by model_id, symbol
+                order by created_at, signal_id
+            )
+        ) as position_change
+    from positions
+
+),
+
+daily_moves as (
+
+    select
+        model_id,
+        signal_date,
+        count(position_change) as moves,
+        sum(position_change) as position_change
+    from moves
+    group by model_id, signal_date
+
+),
+
+window_moves as (
+
+    select
+        daily_moves.model_id,
+        windows.window_name,
+        cast(sum(daily_moves.position_change) as {{ type_double() }})
+        / cast(
+            2 * nullif(sum(daily_moves.moves), 0) as {{ type_double() }}
+        ) as turnover
+    from daily_moves
+    inner join windows
+        on daily_moves.signal_date between windows.first_date and windows.last_date
+    group by daily_moves.model_id, windows.window_name
+
+),
+
+-- ln IC falls along a line if the signal decays by the same share every bar.
+decays as (
+
+    select
+        model_id,
+        window_name,
+        case
+            when count(*) = {{ horizons | length }} and min(rank_ic) > 0
+                then regr_slope(
+                    ln(case when rank_ic > 0 then rank_ic end),
+                    cast(horizon_bars as {{ type_double() }})
+                )
+        end as slope
+    from rank_ics
+    where horizon_number > 0
+    group by model_id, window_name
+
+),
+
+model_skill as (
+
+    select
+        models.model_id,
+        models.model_name,
+        models.model_version,
+        windows.window_name,
+        windows.first_date as window_first_date,
+        windows.last_date as window_last_date,
+        coalesce(window_scores.n, 0) as n,
+        window_scores.brier_score,
+        window_scores.expected_calibration_error,
+        rank_ics.rank_ic,
+        rank_ics.ic_ir,
+        rank_ics.rank_ic_over,
+        coalesce(rank_ics.samples, 0) as rank_ic_samples,
+        coalesce(rank_ics.observations, 0) as rank_ic_observations,
+        case
+            when decays.slope < 0
+                then -ln(cast(2 as {{ type_double() }})) / decays.slope
+        end as signal_half_life_bars,
+        window_moves.turnover,
+        {{ utc_midnight('windows.last_date + 1') }} as available_at
+    from models
+    cross join windows
+    left join window_scores
+        on
+            models.model_id = window_scores.model_id
+            and windows.window_name = window_scores.window_name
+    left join rank_ics
+        on
+            models.model_id = rank_ics.model_id
+            and windows.window_name = rank_ics.window_name
+            and rank_ics.horizon_number = 0
+    left join decays
+        on
+            models.model_id = decays.model_id
+            and windows.window_name = decays.window_name
+    left join window_moves
+        on
+            models.model_id = window_moves.model_id
+            and windows.window_name = window_moves.window_name
+
+)
+
+select * from model_skill

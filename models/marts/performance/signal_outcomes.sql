@@ -1,0 +1,231 @@
+-- Grain: a signal. Times are UTC.
+
+{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+
+with signals as (
+
+    select * from {{ ref('stg_ai__trading_signals') }}
+
+),
+
+models as (
+
+    select * from {{ ref('stg_ai__models') }}
+
+),
+
+entered_signals as (
+
+    select * from {{ ref('int_signals_entered') }}
+
+),
+
+placed_signals as (
+
+    select * from {{ ref('int_signals_placed') }}
+
+),
+
+walked_signals as (
+
+    select * from {{ ref('int_signals_walked') }}
+
+),
+
+bars as (
+
+    select * from {{ ref('int_bars_numbered') }}
+
+),
+
+trades as (
+
+    select *
+    from {{ ref('trades') }}
+    where signal_id is not null
+
+),
+
+-- One row a signal before the join, so that its trades do not multiply it.
+executed_signals as (
+
+    select
+        signal_id,
+        count(*) as executed_trades,
+        cast(sum(quantity) as {{ type_money() }}) as executed_quantity,
+        cast(sum(net_profit) as {{ type_money() }}) as executed_net_profit,
+        cast(sum(entry_price * quantity) as {{ type_money() }}) as executed_value,
+        max(available_at) as executed_available_at
+    from trades
+    group by signal_id
+
+),
+
+-- Without a touch, the last bar of the signal's life is where it ends, once that bar is
+-- there.
+exits as (
+
+    select
+        entered_signals.signal_id,
+        entered_signals.entry_price,
+        entered_signals.lower_barrier,
+        entered_signals.upper_barrier,
+        entered_signals.first_bar_number,
+        walked_signals.touched_bar_number,
+        walked_signals.lowest_price,
+        walked_signals.highest_price,
+        case
+            when walked_signals.touched_bar_number is not null
+                then walked_signals.touched_bar_number
+            when entered_signals.end_bar_number = entered_signals.last_bar_number
+                then entered_signals.end_bar_number
+        end as exit_bar_number
+    from entered_signals
+    inner join walked_signals
+        on entered_signals.signal_id = walked_signals.signal_id
+
+),
+
+touches as (
+
+    select
+        exits.*,
+        bars.open_price as exit_bar_open,
+        bars.close_price as exit_bar_close,
+        bars.closed_at as resolved_at,
+        coalesce(bars.low_price <= exits.lower_barrier, false) as is_low_touched,
+        coalesce(bars.high_price >= exits.upper_barrier, false) as is_high_touched
+    from exits
+    inner join bars
+        on exits.exit_bar_number = bars.bar_number
+
+),
+
+-- A BUY stops at the lower barrier, a SELL at the upper one. Where both were touched,
+-- nobody knows which came first: the worse is taken.
+resolved as (
+
+    select
+        touches.*,
+        signals.signal_type,
+        case
+            when signals.signal_type = 'BUY' and touches.is_low_touched then 'STOP_LOSS'
+            when
+                signals.signal_type = 'SELL' and touches.is_high_touched
+                then 'STOP_LOSS'
+            when touches.is_low_touched or touches.is_high_touched then 'TAKE_PROFIT'
+            else 'EXPIRED'
+        end as outcome,
+        case signals.signal_type when 'BUY' then 1 else -1 end as direction_sign
+    from touches
+    inner join signals
+        on touches.signal_id = signals.signal_id
+
+),
+
+-- A barrier that the market jumped over is met at the bar's open.
+priced as (
+
+    select
+        resolved.*,
+        cast(case
+            when resolved.outcome = 'EXPIRED' then resolved.exit_bar_close
+            when (resolved.outcome = 'STOP_LOSS') = (resolved.signal_type = 'BUY')
+                then least(resolved.lower_barrier, resolved.exit_bar_open)
+            else greatest(resolved.upper_barrier, resolved.exit_bar_open)
+        end as {{ type_money() }}) as exit_price
+    from resolved
+
+),
+
+measured as (
+
+    select
+        signal_id,
+        outcome,
+        is_low_touched and is_high_touched as is_ambiguous,
+        exit_price,
+        resolved_at,
+        exit_bar_number - first_bar_number + 1 as bars_held,
+        direction_sign
+        * cast(exit_price - entry_price as {{ type_double() }})
+        / cast(entry_price as {{ type_double() }}) as outcome_return,
+        cast(
+            case direction_sign
+                when 1 then lowest_price - entry_price
+                else entry_price - highest_price
+            end as {{ type_double() }}
+        ) / cast(entry_price as {{ type_double() }}) as mae,
+        cast(
+            case direction_sign
+                when 1 then highest_price - entry_price
+                else entry_price - lowest_price
+            end as {{ type_double() }}
+        ) / cast(entry_price as {{ type_double() }}) as mfe
+    from priced
+
+),
+
+-- A signal may have come when no bar had closed, or for a symbol that has none.
+entries as (
+
+    select
+        placed_signals.signal_id,
+        bars.close_price as entry_price
+    from placed_signals
+    inner join bars
+        on placed_signals.entry_bar_number = bars.bar_number
+    where bars.close_price > 0
+
+),
+
+signal_outcomes as (
+
+    select
+        signals.signal_id,
+        signals.model_id,
+        models.model_name,
+        models.model_version,
+        signals.symbol,
+        signals.signal_type,
+        signals.confidence,
+        case
+            when signals.signal_type = 'HOLD' then 'NOT_APPLICABLE'
+            when entries.signal_id is null then 'NOT_APPLICABLE'
+            else coalesce(measured.outcome, 'OPEN')
+        end as outcome,
+        measured.is_ambiguous,
+        cast(case
+            when signals.signal_type in ('BUY', 'SELL') then entries.entry_price
+        end as {{ type_money() }}) as entry_price,
+        measured.exit_price,
+        measured.outcome_return,
+        measured.outcome_return > 0 as is_win,
+        measured.mae,
+        measured.mfe,
+        measured.bars_held,
+        coalesce(executed_signals.executed_trades, 0) as executed_trades,
+        executed_signals.executed_quantity,
+        executed_signals.executed_net_profit,
+        cast(executed_signals.executed_net_profit as {{ type_double() }})
+        / cast(
+            nullif(executed_signals.executed_value, 0) as {{ type_double() }}
+        ) as executed_return,
+        executed_signals.executed_available_at,
+        signals.created_at,
+        signals.valid_until_at,
+        measured.resolved_at,
+        measured.resolved_at as available_at
+    from signals
+    left join models
+        on signals.model_id = models.model_id
+    left join entries
+        on signals.signal_id = entries.signal_id
+    left join measured
+        on signals.signal_id = measured.signal_id
+    left join executed_signals
+        on signals.signal_id = executed_signals.signal_id
+
+)
+
+select * from signal_outcomes

@@ -1,0 +1,21 @@
+-- The ensemble never loses more than the bound beyond the best expert. A failure means
+-- that weights, losses or the bound are computed wrongly, not that the experts are bad.
+
+with ensemble_regret as (
+
+    select * from {{ ref('ensemble_regret') }}
+
+),
+
+violations as (
+
+    select
+        decision_date,
+        regret,
+        regret_bound
+    from ensemble_regret
+    where regret > regret_bound + 1e-9
+
+)
+
+select * from violations
