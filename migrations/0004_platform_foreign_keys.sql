@@ -10,23 +10,40 @@ end
 $$;
 
 -- bigint references smallint, integer and bigint keys alike. A platform whose tables have other
--- names gets no foreign keys: its patterns and plans are checked by the relationship tests of dbt.
+-- names, or no unique id (as when they are partitioned by time), gets no foreign keys: its patterns
+-- and plans are checked by the relationship tests of dbt.
 -- Deleting a pattern or a plan is the platform's right: the signal then loses its link.
 do $$
 begin
-    if to_regclass('public.micro_patterns') is not null then
+    if exists (
+        select from pg_catalog.pg_index as i
+        inner join pg_catalog.pg_attribute as a
+            on i.indrelid = a.attrelid and i.indkey[0] = a.attnum
+        where
+            i.indrelid = to_regclass('public.micro_patterns') and a.attname = 'id'
+            and i.indisunique and i.indisvalid and i.indimmediate
+            and i.indnkeyatts = 1 and i.indpred is null
+    ) then
         alter table public.ai_trading_signals
             add constraint ai_trading_signals_pattern_id_fkey
             foreign key (pattern_id) references public.micro_patterns (id) on delete set null;
     else
-        raise notice 'no public.micro_patterns: ai_trading_signals.pattern_id has no foreign key';
+        raise notice 'no public.micro_patterns (id): pattern_id has no foreign key';
     end if;
-    if to_regclass('public.trade_plans') is not null then
+    if exists (
+        select from pg_catalog.pg_index as i
+        inner join pg_catalog.pg_attribute as a
+            on i.indrelid = a.attrelid and i.indkey[0] = a.attnum
+        where
+            i.indrelid = to_regclass('public.trade_plans') and a.attname = 'id'
+            and i.indisunique and i.indisvalid and i.indimmediate
+            and i.indnkeyatts = 1 and i.indpred is null
+    ) then
         alter table public.ai_trading_signals
             add constraint ai_trading_signals_trade_plan_id_fkey
             foreign key (trade_plan_id) references public.trade_plans (id) on delete set null;
     else
-        raise notice 'no public.trade_plans: ai_trading_signals.trade_plan_id has no foreign key';
+        raise notice 'no public.trade_plans (id): trade_plan_id has no foreign key';
     end if;
 end
 $$;

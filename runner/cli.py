@@ -34,14 +34,12 @@ def main() -> None:
     """Run the command line; every error becomes one message and an exit code."""
     try:
         cli(standalone_mode=False)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):  # click makes the one of the other
+        note("stopped")
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        note("stopped")
-        sys.exit(130)
     except SignalMartsError as error:
         note(f"signal-marts: {error}")
         sys.exit(error.exit_code)
@@ -50,7 +48,11 @@ def main() -> None:
         told = [error.diag.message_primary or str(error).strip() or type(error).__name__]
         told += [text for text in (error.diag.message_detail, error.diag.message_hint) if text]
         note(f"signal-marts: the database said: {'; '.join(told)}")
-        sys.exit(3 if isinstance(error, psycopg.OperationalError) else 1)
+        # No state: the connection broke; class 08 and 57P: the server ended or refused it.
+        is_lost = isinstance(error, psycopg.OperationalError) and (
+            error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+        )
+        sys.exit(3 if is_lost else 1)
     except BrokenPipeError:
         # Whoever read stdout has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -255,6 +257,8 @@ def _slot(replication: Any) -> str:
         return "no slot"
     lag = replication.lag_seconds
     behind = "" if lag is None else f", {lag:.3f} s"
+    if replication.slot.lag_bytes is None:
+        return f"slot {replication.slot.name} is being made: it waits for open transactions"
     safe = replication.slot.safe_wal_bytes
     room = "" if safe is None else f"; lost after {safe:,} more"
     return (

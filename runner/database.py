@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from psycopg.rows import TupleRow
 from runner.errors import SignalMartsError, UsageError
 
 Connection = psycopg.Connection[TupleRow]
+
+# A sign @ that does not end the user and password: after another one, or after a slash.
+_RAW_SIGN = re.compile(r"postgres(?:ql)?://[^?]*?[@/][^?]*@")
 
 
 class ConnectionFailedError(SignalMartsError):
@@ -41,6 +45,13 @@ class Database:
 
     def parameters(self) -> dict[str, str]:
         """libpq parameters that the URL sets."""
+        # libpq would take the rest of such a password for the host or the database, and both are
+        # shown in messages.
+        if _RAW_SIGN.match(self.url):
+            raise UsageError(
+                f"the {self.side}'s URL has a / or an @ that is not percent-encoded; in a user, a "
+                "password or a database's name write %2F and %40"
+            )
         try:
             given = conninfo.conninfo_to_dict(self.url)
         except psycopg.ProgrammingError:
@@ -52,24 +63,32 @@ class Database:
         return {name: str(value) for name, value in given.items() if value is not None}
 
     def environment(self) -> dict[str, str]:
-        """The URL as libpq's own variables (PGHOST, PGPORT, ...), as dbt reads them."""
-        names = {
-            option.keyword.decode(): option.envvar.decode()
-            for option in pq.Conninfo.get_defaults()
-            if option.envvar
-        }
-        return {names[k]: v for k, v in self.parameters().items() if k in names}
+        """The URL as libpq's own variables (PGHOST, PGPORT, ...), as dbt reads them.
+
+        What the URL leaves out is libpq's default, which is not always that of the dbt profile.
+        """
+        defaults = pq.Conninfo.get_defaults()
+        given = {
+            option.keyword.decode(): (option.val or b"").decode()
+            for option in defaults
+            if option.keyword in (b"host", b"port", b"user", b"dbname")
+        } | self.parameters()
+        given["dbname"] = given["dbname"] or given["user"]
+        names = {o.keyword.decode(): o.envvar.decode() for o in defaults if o.envvar}
+        return {names[k]: v for k, v in given.items() if k in names}
 
     @contextmanager
     def connect(
         self, *, autocommit: bool = False, application: str = "signal-marts", options: str = ""
     ) -> Iterator[Connection]:
-        """A direct connection in UTC; raise ConnectionFailedError where there is none.
+        """A direct connection in UTC and read committed; raise ConnectionFailedError for none.
 
         ``options`` are command-line options of the server, such as ``-c lock_timeout=2s``.
         """
         given = self.parameters()
-        given["options"] = f"{given.get('options', '')} -c timezone=UTC {options}".strip()
+        # A database may have another default, under which two builds could not both write a token.
+        ours = r"-c timezone=UTC -c default_transaction_isolation=read\ committed"
+        given["options"] = f"{given.get('options', '')} {ours} {options}".strip()
         given.setdefault("connect_timeout", "10")
         given["application_name"] = application
         try:

@@ -53,6 +53,7 @@ def deploy(
         connected(primary, replica, replication_url, application=WORKER) as sides,
     ):
         sync.check_sides(sides)
+        sync.check_replicator(sides)
         check_platform(sides.on_primary, contract)
         changes = Changes(report)
         applied = migrations.apply(primary, session, lock_timeout=lock_timeout, report=report)
@@ -88,6 +89,7 @@ def show(
     contract = read_contract()
     with connected(primary, replica, replication_url) as sides:
         sync.check_sides(sides)
+        sync.check_replicator(sides)
         check_platform(sides.on_primary, contract)
         migrations.check_ledger(sides.on_primary)
         changes = Changes(report, is_dry_run=True)

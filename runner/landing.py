@@ -35,7 +35,6 @@ class LandingError(SignalMartsError):
 
 def prepare(replica: Connection, changes: Changes) -> None:
     """Roles of dbt and of the marts' readers, and the schema of change capture."""
-    is_superuser = scalar(replica, "select rolsuper from pg_roles where rolname = current_user")
     for role in ("transformer", "bi_reader"):
         if scalar(replica, "select to_regrole(%s)", (role,)) is None:
             name = sql.Identifier(role)
@@ -48,9 +47,19 @@ def prepare(replica: Connection, changes: Changes) -> None:
                 *_LIMITS.get(role, ()),
                 in_transaction=True,
             )
-            if role == "transformer" and not is_superuser and not changes.is_dry_run:
-                # dbt builds as transformer, whoever logs in.
-                replica.execute("grant transformer to current_user")
+    # dbt builds as transformer, whoever logs in. The role may be older than this deploy.
+    may_become = scalar(
+        replica,
+        "select pg_has_role(oid, %s) from pg_roles where rolname = 'transformer'",
+        ("set" if replica.info.server_version >= 160000 else "member",),
+    )
+    if may_become is False:
+        changes.run(
+            "replica",
+            "login made a member of transformer",
+            replica,
+            "grant transformer to current_user",
+        )
     if scalar(replica, "select to_regclass('signal_marts.builds')") is None:
         changes.run(
             "replica",

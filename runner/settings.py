@@ -44,7 +44,9 @@ class Settings(BaseSettings):
     )
     lock_timeout_seconds: float = Field(
         2,
-        gt=0,
+        # Whole milliseconds reach the server, and none of them would mean no limit at all.
+        ge=0.001,
+        le=86400,
         validation_alias="SIGNAL_MARTS_LOCK_TIMEOUT",
         description="How long a migration waits for a lock before it steps back and tries again.",
     )

@@ -180,6 +180,28 @@ def check_sides(sides: Sides) -> None:
         )
 
 
+def check_replicator(sides: Sides) -> None:
+    """Raise SyncError where we would change the password of somebody else's ``replicator``.
+
+    The name is a common one for the login of a physical standby.
+    """
+    if sides.replication_url is not None:
+        return
+    is_others = scalar(
+        sides.on_primary,
+        "select shobj_description(oid, 'pg_authid') is distinct from %s"
+        " from pg_roles where rolname = %s",
+        (landing.MADE_BY, REPLICATOR),
+    )
+    if is_others:
+        raise SyncError(
+            f"the primary has a role {REPLICATOR} that Signal Marts did not make, and a new "
+            "password would lock out whoever uses it; make a login of its own "
+            f"(create role ... login replication password ... in role {REPLICATOR}) and set "
+            "REPLICATION_URL"
+        )
+
+
 def _check_names(contract: Sequence[Table], resync: Sequence[str] | None) -> None:
     known = {table.qualified for table in contract}
     if unknown := [name for name in resync or () if name not in known]:

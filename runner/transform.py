@@ -73,7 +73,8 @@ def build(
     ``target`` is dbt's output folder. Raises UsageError where the selection matches nothing, and
     BuildFailedError where dbt could not start; failed models and tests are in the result.
     """
-    arguments = ["build", *_options(target)]
+    # A test that compares with a model outside the selection would meet what is not built, or old.
+    arguments = ["build", "--indirect-selection", "buildable", *_options(target)]
     if select:
         arguments += ["--select", *select]
     if exclude:
@@ -97,9 +98,16 @@ def build(
 
 
 def docs(environment: Mapping[str, str], *, advance: Advance, target: Path | None = None) -> Path:
-    """Write the lineage site, one self-contained file, and return its path."""
-    _invoke(environment, ["docs", "generate", "--static", *_options(target)], advance)
-    return (target or PROJECT / "target") / "static_index.html"
+    """Write the lineage site, one self-contained file, and return its path.
+
+    Raises BuildFailedError where dbt could not write it.
+    """
+    # As dbt reads it: the result does not say where the site is.
+    target = target or Path(os.environ.get("DBT_TARGET_PATH", PROJECT / "target"))
+    result = _invoke(environment, ["docs", "generate", "--static", *_options(target)], advance)
+    if not result.success:
+        raise BuildFailedError("dbt could not write the lineage site; logs/dbt.log says why")
+    return target.resolve() / "static_index.html"
 
 
 def _options(target: Path | None) -> list[str]:
@@ -116,11 +124,18 @@ def _invoke(
 
     with _environment(environment):
         result = dbtRunner(callbacks=[_counter(advance)]).invoke([*_SILENT, *arguments])
-    if isinstance(result.exception, KeyboardInterrupt):
+    if _is_interrupt(result.exception):
         raise KeyboardInterrupt
     if result.exception is not None:
         raise BuildFailedError(f"dbt {arguments[0]} could not run: {result.exception}")
     return result
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether an interrupt is at the root: as ``transformer`` dbt may fail to end its sessions."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _counter(advance: Advance) -> Callable[..., None]:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
@@ -226,7 +227,16 @@ def test_a_bar_file_that_is_not_there(tmp_path: Path) -> None:
             3,
             "cannot connect to the primary at 127.0.0.1:1/x",
         ),
+        (
+            {
+                "PRIMARY_URL": "postgresql://u:not/hunter2@127.0.0.1:1/x",
+                "REPLICA_URL": "postgresql://127.0.0.1:1/y",
+            },
+            2,
+            "percent-encoded",
+        ),
         ({"SIGNAL_MARTS_FENCE_TIMEOUT": "soon"}, 2, "SIGNAL_MARTS_FENCE_TIMEOUT"),
+        ({"SIGNAL_MARTS_LOCK_TIMEOUT": "0.0001"}, 2, "SIGNAL_MARTS_LOCK_TIMEOUT"),
     ],
 )
 def test_wrong_settings_are_named_without_their_secrets(
@@ -237,6 +247,61 @@ def test_wrong_settings_are_named_without_their_secrets(
     assert told in result.stderr
     assert "hunter2" not in result.stderr + result.stdout
     assert "Traceback" not in result.stderr
+
+
+def test_status_while_a_slot_is_being_made(landscape: Landscape) -> None:
+    env = os.environ | {
+        "PRIMARY_URL": landscape.primary.url,
+        "REPLICA_URL": landscape.replica.url,
+    }
+    slot = f"signal_marts_{landscape.replica.parameters()['dbname']}"
+    with (
+        landscape.primary.connect() as writer,
+        landscape.primary.connect(autocommit=True) as maker,
+        ThreadPoolExecutor() as pool,
+    ):
+        writer.execute("select pg_current_xact_id()")
+        statement = f"select pg_create_logical_replication_slot('{slot}', 'pgoutput')"
+        making = pool.submit(maker.execute, statement)
+        while not landscape.on_primary("select 1 from pg_replication_slots where active"):
+            assert not making.done()
+        looked = marts("status", env=env)
+        writer.rollback()
+        making.result(timeout=60)
+    landscape.on_primary(f"select pg_drop_replication_slot('{slot}')")
+    assert looked.returncode == 1, looked.stderr
+    assert "waits for open transactions" in looked.stdout
+
+
+def test_a_part_builds_where_nothing_else_is(landscape: Landscape, tmp_path: Path) -> None:
+    landscape.deploy()
+    built = landscape.build(tmp_path, "+trades")
+    assert built.failures == ()
+    assert {"model", "test"} <= {node.kind for node in built.nodes}
+
+
+def test_an_interrupted_build_leaves_no_row(landscape: Landscape, tmp_path: Path) -> None:
+    landscape.deploy()
+    env = os.environ | {
+        "PRIMARY_URL": landscape.primary.url,
+        "REPLICA_URL": landscape.replica.url,
+        "DBT_TARGET_PATH": str(tmp_path),
+        "DBT_LOG_PATH": str(tmp_path / "logs"),
+    }
+    with subprocess.Popen(
+        [str(BIN / "signal-marts"), "build"],
+        env=env,
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert "building:" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == 130
+    assert told.endswith("stopped\n")
+    assert landscape.on_replica("select count(*) from signal_marts.builds") == [(0,)]
 
 
 def test_a_dry_run_shows_both_sides_and_does_nothing(landscape: Landscape) -> None:

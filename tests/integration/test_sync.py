@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -233,6 +234,73 @@ def test_the_replicator_reads_the_contract_and_nothing_else(landscape: Landscape
         connection.execute("select id, symbol, signal from micro_patterns")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("select * from micro_patterns")
+
+
+def test_a_replicator_of_somebody_else_keeps_its_password(landscape: Landscape) -> None:
+    landscape.deploy()
+    with connected(landscape.primary, landscape.replica) as sides:
+        sync.remove(sides)
+    verifier = "select rolpassword from pg_authid where rolname = 'replicator'"
+    before = landscape.on_primary(verifier)
+    landscape.on_primary("comment on role replicator is 'our standby'")
+    try:
+        with pytest.raises(sync.SyncError, match="REPLICATION_URL"):
+            landscape.deploy()
+        assert landscape.reports == []
+        assert landscape.on_primary(verifier) == before
+    finally:
+        landscape.on_primary(f"comment on role replicator is '{landing.MADE_BY}'")
+
+
+def test_a_login_that_was_not_made_a_member_of_transformer(landscape: Landscape) -> None:
+    # A deploy that was killed, or another login's, made the role.
+    landscape.deploy()
+    name = f"login_of_{landscape.replica.parameters()['dbname']}"
+    landscape.on_replica(
+        f"create role {name} createrole; grant transformer to {name} with admin option;"
+        f"revoke transformer from {name}; grant transformer to {name} with admin true, set false"
+    )
+    with landscape.replica.connect(autocommit=True) as connection:
+        connection.execute(f"set role {name}")
+        landing.prepare(connection, Changes(landscape.reports.append))
+        connection.execute("set role transformer")
+        connection.execute("reset role")
+        connection.execute(f"drop owned by {name}; drop role {name}")
+
+
+def test_a_partitioned_table(landscape: Landscape) -> None:
+    landscape.on_primary(
+        "create table rows (like micro_patterns); insert into rows select * from micro_patterns;"
+        "drop table micro_patterns cascade;"
+        "create table micro_patterns (like rows, primary key (id, created_at))"
+        " partition by range (created_at);"
+        "create table older partition of micro_patterns"
+        " for values from (minvalue) to ('2025-01-01');"
+        "create table newer partition of micro_patterns"
+        " for values from ('2025-01-01') to (maxvalue);"
+        "insert into micro_patterns select * from rows; drop table rows"
+    )
+    landscape.deploy()
+    landscape.on_primary("update micro_patterns set created_at = '2025-02-01' where id = 1")
+    with connected(landscape.primary, landscape.replica) as sides:
+        fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=60)
+    assert landscape.differences() == []
+
+
+def test_builds_at_once_where_the_default_is_serializable(landscape: Landscape) -> None:
+    landscape.deploy()
+    name = landscape.primary.parameters()["dbname"]
+    landscape.on_primary(
+        f"alter database {name} set default_transaction_isolation = 'serializable'"
+    )
+
+    def wait_often(_: int) -> None:
+        with connected(landscape.primary, landscape.replica) as sides:
+            for _ in range(20):
+                fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=60)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(wait_often, range(3)))
 
 
 def test_no_password_is_told(landscape: Landscape) -> None:

@@ -1,0 +1,52 @@
+"""URLs: what of them is shown, and what dbt gets of them."""
+
+from __future__ import annotations
+
+import getpass
+
+import pytest
+
+from runner.database import Database
+from runner.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hun@ter2@h:5432/d",
+        "postgresql://u:hun/ter2@h:5432/d",
+        "postgres://u:12/ter2@h/d",
+        "postgresql://u@azure:ter2@h/d",
+    ],
+)
+def test_a_password_that_is_not_encoded_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(UsageError, match="percent-encoded") as caught:
+        _ = Database("primary", url).address
+    assert "ter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("postgresql://u:p%40s%2Fs@h:5433/d?sslmode=require", "h:5433/d"),
+        ("postgresql://u:p?s#s@h/d", "h:5432/d"),
+        ("postgresql://u@h/d?host=@abstract", "@abstract:5432/d"),
+        ("postgresql:///d?host=/run/postgresql", "/run/postgresql:5432/d"),
+        ("postgres://u:p@a:1,b:2/d", "a,b:1,2/d"),
+        ("host=h dbname=d password='p@s/s'", "h:5432/d"),
+    ],
+)
+def test_an_address_has_no_login(url: str, address: str) -> None:
+    assert Database("primary", url).address == address
+
+
+def test_dbt_connects_as_libpq_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    assert Database("replica", "postgresql:///d?sslmode=require").environment() == {
+        "PGHOST": "",  # libpq's own socket, where the profile's default is localhost
+        "PGPORT": "5432",
+        "PGUSER": getpass.getuser(),
+        "PGDATABASE": "d",
+        "PGSSLMODE": "require",
+    }
