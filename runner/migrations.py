@@ -76,7 +76,8 @@ class Hashes:
 def state(connection: Connection, folder: Path = FOLDER) -> State:
     """Compare the folder with the primary; nothing is written."""
     on_disk = tuple(migration.id for migration in _read(folder))
-    return State(on_disk, tuple(sorted(_applied(connection))))
+    applied = applied_names(connection) & {*on_disk, *_recorded(connection)}
+    return State(on_disk, tuple(sorted(applied)))
 
 
 def statements(name: str, folder: Path = FOLDER, *, rollback: bool = False) -> str:
@@ -89,7 +90,8 @@ def check_ledger(connection: Connection, folder: Path = FOLDER) -> None:
     on_disk = {migration.id: _hashes(migration) for migration in _read(folder)}
     recorded = _recorded(connection)
     problems = []
-    for name in sorted(_applied(connection)):
+    # What is neither on disk nor in the ledger is not ours: a platform may use yoyo as well.
+    for name in sorted(applied_names(connection) & (on_disk.keys() | recorded.keys())):
         if name in on_disk:
             before, now = recorded.get(name, on_disk[name]), on_disk[name]
             if before.apply != now.apply:
@@ -123,7 +125,7 @@ def apply(
     check_ledger(session, folder)
     if problems := check_folder(folder):
         raise MigrationError("\n".join(["the migrations break the rules:", *map(str, problems)]))
-    applied = _applied(session)
+    applied = applied_names(session)
     pending = [migration for migration in _read(folder) if migration.id not in applied]
     if not pending:
         _record(session, folder)
@@ -139,7 +141,7 @@ def apply(
 
 def to_roll_back(connection: Connection, count: int, folder: Path = FOLDER) -> list[str]:
     """Names of the last ``count`` applied migrations, the newest first."""
-    applied = _applied(connection)
+    applied = applied_names(connection)
     newest_first = [m.id for m in reversed(_read(folder)) if m.id in applied]
     return newest_first[:count]
 
@@ -321,7 +323,8 @@ def _read(folder: Path) -> Sequence[Migration]:
     return migrations
 
 
-def _applied(connection: Connection) -> set[str]:
+def applied_names(connection: Connection) -> set[str]:
+    """Names of all that yoyo applied; a platform's own migrations may be among them."""
     if scalar(connection, "select to_regclass(%s)", ("public._yoyo_migration",)) is None:
         return set()
     return {
@@ -384,7 +387,7 @@ def _record(connection: Connection, folder: Path) -> None:
     """Take into the ledger what was applied before it existed, or by a plain yoyo."""
     if not _has_ledger(connection):
         return
-    applied, recorded = _applied(connection), _recorded(connection)
+    applied, recorded = applied_names(connection), _recorded(connection)
     for migration in _read(folder):
         if migration.id in applied and migration.id not in recorded:
             _write_ledger(connection, migration)

@@ -109,7 +109,8 @@ def uninstall(
         )
     with connected(primary, replica) as sides, one_at_a_time(primary):
         _end_replication(sides, Changes(report))
-        for name in _YOYO_TABLES:
+        # A platform may have migrations of its own by yoyo, in the same tables.
+        for name in () if migrations.applied_names(sides.on_primary) else _YOYO_TABLES:
             sides.on_primary.execute(
                 sql.SQL("drop table if exists {}").format(sql.Identifier("public", name))
             )

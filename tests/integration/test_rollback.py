@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from conftest import Landscape
@@ -115,7 +117,7 @@ def test_a_dry_run_changes_nothing(landscape: Landscape) -> None:
 
 def test_more_than_there_are(landscape: Landscape) -> None:
     landscape.deploy()
-    with pytest.raises(UsageError, match="only [0-9]+ migrations"):
+    with pytest.raises(UsageError, match=r"only \d+ migrations"):
         back(landscape, 99)
 
 
@@ -142,6 +144,22 @@ def test_uninstall_leaves_the_platform_as_it_was(kind: str, request: pytest.Fixt
     # And once more, where there is nothing to take away.
     take_away(landscape)
     assert dump(landscape.primary) == before
+
+
+def test_a_platform_with_yoyo_of_its_own(landscape: Landscape, tmp_path: Path) -> None:
+    (tmp_path / "0001_mine.sql").write_text("create table public.mine (id int);")
+    options = ("--batch", "--no-config-file", "--database", landscape.primary.url)
+    subprocess.run(
+        [str(Path(sys.executable).parent / "yoyo"), "apply", *options, str(tmp_path)],
+        check=True,
+        capture_output=True,
+    )
+    landscape.deploy()
+    take_away(landscape)
+    mine = "select migration_id, to_regclass('mine')::text from _yoyo_migration"
+    assert landscape.on_primary(mine) == [("0001_mine", "mine")]
+    landscape.deploy()
+    assert landscape.differences() == []
 
 
 def test_uninstall_while_the_primary_is_down(

@@ -1,0 +1,189 @@
+-- Grain: a forecast (a signal or a micro pattern) of a symbol that has a later close,
+-- with the closes at which it is live. Times are UTC.
+
+{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+
+{# The linter has no value for a var: the default of int is for it alone. #}
+{% set forecast_bars = var('ensemble_forecast_bars') | int(1) %}
+
+with bars as (
+
+    select * from {{ ref('int_ensemble_bars') }}
+
+),
+
+experts as (
+
+    select * from {{ ref('int_ensemble_experts') }}
+
+),
+
+signals as (
+
+    select * from {{ ref('stg_ai__trading_signals') }}
+
+),
+
+patterns as (
+
+    select * from {{ ref('stg_platform__micro_patterns') }}
+
+),
+
+symbols as (
+
+    select
+        symbol,
+        min(bar_number) as first_bar_number,
+        count(*) as bar_count
+    from bars
+    group by symbol
+
+),
+
+statements as (
+
+    select
+        cast('signal' as {{ dbt.type_string() }}) as forecast_type,
+        signals.signal_id as forecast_id,
+        experts.expert_number,
+        signals.symbol,
+        signals.signal_type as direction,
+        signals.confidence,
+        signals.expires_at,
+        signals.available_at
+    from signals
+    inner join experts
+        on signals.model_id = experts.model_id
+    where experts.expert_type = 'model'
+
+    union all
+
+    select
+        cast('pattern' as {{ dbt.type_string() }}) as forecast_type,
+        patterns.pattern_id as forecast_id,
+        experts.expert_number,
+        patterns.symbol,
+        patterns.pattern_signal as direction,
+        patterns.confidence,
+        null as expires_at,
+        patterns.available_at
+    from patterns
+    inner join experts
+        on coalesce(patterns.pattern_type, 'unknown') = experts.expert_name
+    where experts.expert_type = 'pattern'
+
+),
+
+-- A platform's confidence is not ours to check: the bound on the regret needs
+-- probabilities.
+forecasts as (
+
+    select
+        forecast_type,
+        forecast_id,
+        expert_number,
+        symbol,
+        case direction
+            when 'BUY' then 0.5 + least(greatest(coalesce(confidence, 0), 0), 1) / 2
+            when 'SELL' then 0.5 - least(greatest(coalesce(confidence, 0), 0), 1) / 2
+            else 0.5
+        end as probability_up,
+        expires_at,
+        available_at,
+        row_number() over (
+            order by available_at, forecast_type, forecast_id
+        ) as forecast_number
+    from statements
+
+),
+
+events as (
+
+    select
+        symbol,
+        decided_at as event_at,
+        1 as is_bar,
+        null as forecast_number,
+        'bar' as event_type
+    from bars
+
+    union all
+
+    select
+        symbol,
+        available_at as event_at,
+        0 as is_bar,
+        forecast_number,
+        'start' as event_type
+    from forecasts
+
+    union all
+
+    select
+        symbol,
+        expires_at as event_at,
+        0 as is_bar,
+        forecast_number,
+        'end' as event_type
+    from forecasts
+    where expires_at is not null
+
+),
+
+-- At the same instant, starts and ends come before closes: a forecast counts at the
+-- close at which it is made, and no longer at the one at which it expires.
+counted_events as (
+
+    select
+        forecast_number,
+        event_type,
+        sum(is_bar) over (
+            partition by symbol
+            order by event_at asc, is_bar asc
+            rows between unbounded preceding and current row
+        ) as bars_before
+    from events
+
+),
+
+spans as (
+
+    select
+        forecast_number,
+        max(bars_before) filter (where event_type = 'start') as first_position,
+        max(bars_before) filter (where event_type = 'end') as end_position
+    from counted_events
+    where event_type <> 'bar'
+    group by forecast_number
+
+),
+
+-- A forecast expires at expires_at or after so many bars, whichever comes first: what
+-- was said of the next hours says nothing of the next month.
+int_ensemble_forecasts as (
+
+    select
+        forecasts.forecast_number,
+        forecasts.forecast_type,
+        forecasts.forecast_id,
+        forecasts.expert_number,
+        forecasts.symbol,
+        forecasts.probability_up,
+        symbols.first_bar_number + spans.first_position as first_bar_number,
+        symbols.first_bar_number + least(
+            spans.first_position + {{ forecast_bars }},
+            coalesce(spans.end_position, symbols.bar_count),
+            symbols.bar_count
+        ) as end_bar_number,
+        forecasts.available_at
+    from forecasts
+    inner join spans
+        on forecasts.forecast_number = spans.forecast_number
+    inner join symbols
+        on forecasts.symbol = symbols.symbol
+    where spans.first_position < symbols.bar_count
+
+)
+
+select * from int_ensemble_forecasts

@@ -1,0 +1,28 @@
+-- Grain: an expert, the day of its forecasts and the day on which their outcomes were
+-- known. Days are UTC.
+
+with live_forecasts as (
+
+    select * from {{ ref('int_ensemble_forecasts_live') }}
+
+),
+
+-- Silence is a forecast of 0.5 and always loses 0.25: only what a forecast loses beyond
+-- that is summed, so that the closes at which an expert was silent need no rows.
+int_ensemble_losses as (
+
+    select
+        expert_number,
+        decided_date,
+        resolved_date,
+        count(*) as forecasts,
+        sum(
+            (probability_up - went_up) * (probability_up - went_up) - 0.25
+        ) as excess_loss
+    from live_forecasts
+    where went_up is not null
+    group by expert_number, decided_date, resolved_date
+
+)
+
+select * from int_ensemble_losses

@@ -1,0 +1,192 @@
+-- Grain: a model, a type of micro pattern and a relation to it. As of the build.
+
+with judged_signals as (
+
+    select *
+    from {{ ref('int_ensemble_signals_judged') }}
+    where is_win is not null
+
+),
+
+models as (
+
+    select * from {{ ref('stg_ai__models') }}
+
+),
+
+given as (
+
+    select
+        model_id,
+        pattern_type,
+        relation,
+        count(*) as cases_given,
+        sum(is_win) as wins_given
+    from judged_signals
+    where pattern_type is not null
+    group by model_id, pattern_type, relation
+
+),
+
+model_totals as (
+
+    select
+        model_id,
+        count(*) as cases,
+        sum(is_win) as wins,
+        max(resolved_at) as available_at
+    from judged_signals
+    group by model_id
+
+),
+
+-- All other signals of the same model, those without a pattern included.
+counted as (
+
+    select
+        given.model_id,
+        given.pattern_type,
+        given.relation,
+        given.cases_given,
+        given.wins_given,
+        model_totals.cases - given.cases_given as cases_not,
+        model_totals.wins - given.wins_given as wins_not,
+        cast(model_totals.wins as {{ type_double() }})
+        / model_totals.cases as pooled_rate,
+        model_totals.available_at
+    from given
+    inner join model_totals
+        on given.model_id = model_totals.model_id
+
+),
+
+measured as (
+
+    select
+        *,
+        cast(wins_given as {{ type_double() }}) / cases_given as win_rate_given,
+        cast(wins_not as {{ type_double() }}) / nullif(cases_not, 0) as win_rate_not,
+        {{ wilson_bound('wins_given', 'cases_given', 'lower') }} as given_lower,
+        {{ wilson_bound('wins_given', 'cases_given', 'upper') }} as given_upper,
+        {{ wilson_bound('wins_not', 'cases_not', 'lower') }} as not_lower,
+        {{ wilson_bound('wins_not', 'cases_not', 'upper') }} as not_upper
+    from counted
+
+),
+
+-- The score test needs some cases on either side to keep its level, and wins and losses
+-- to compare.
+scored as (
+
+    select
+        *,
+        win_rate_given - win_rate_not as difference,
+        case
+            when
+                cases_given >= {{ var('confirmation_min_cases') }}
+                and cases_not >= {{ var('confirmation_min_cases') }}
+                and pooled_rate > 0
+                and pooled_rate < 1
+                then
+                    (win_rate_given - win_rate_not) / sqrt(
+                        pooled_rate * (1 - pooled_rate) * (
+                            1 / cast(cases_given as {{ type_double() }})
+                            + 1 / cast(cases_not as {{ type_double() }})
+                        )
+                    )
+        end as z_score
+    from measured
+
+),
+
+mirrored as (
+
+    select
+        *,
+        -abs(z_score) as lower_score
+    from scored
+
+),
+
+tested as (
+
+    select
+        *,
+        2 * {{ normal_cdf('lower_score') }} as p_value
+    from mirrored
+
+),
+
+numbered as (
+
+    select
+        *,
+        count(p_value) over () as tests,
+        row_number() over (
+            order by
+                p_value asc nulls last, model_id asc, pattern_type asc, relation asc
+        ) as p_rank
+    from tested
+
+),
+
+-- Benjamini and Hochberg: the least of p * tests / rank among this and all larger p.
+adjusted as (
+
+    select
+        *,
+        case
+            when p_value is not null
+                then
+                    least(
+                        min(p_value * tests / p_rank) over (
+                            order by p_rank desc
+                            rows between unbounded preceding and current row
+                        ),
+                        1
+                    )
+        end as q_value
+    from numbered
+
+),
+
+confirmation_lift as (
+
+    select
+        adjusted.model_id,
+        models.model_name,
+        models.model_version,
+        adjusted.pattern_type,
+        cast(adjusted.relation as {{ dbt.type_string() }}) as relation,
+        adjusted.cases_given,
+        cast(adjusted.wins_given as bigint) as wins_given,
+        adjusted.win_rate_given,
+        adjusted.cases_not,
+        cast(adjusted.wins_not as bigint) as wins_not,
+        adjusted.win_rate_not,
+        adjusted.win_rate_given / nullif(adjusted.win_rate_not, 0) as lift,
+        adjusted.difference,
+        adjusted.difference - sqrt(
+            (adjusted.win_rate_given - adjusted.given_lower)
+            * (adjusted.win_rate_given - adjusted.given_lower)
+            + (adjusted.not_upper - adjusted.win_rate_not)
+            * (adjusted.not_upper - adjusted.win_rate_not)
+        ) as difference_lower,
+        adjusted.difference + sqrt(
+            (adjusted.given_upper - adjusted.win_rate_given)
+            * (adjusted.given_upper - adjusted.win_rate_given)
+            + (adjusted.win_rate_not - adjusted.not_lower)
+            * (adjusted.win_rate_not - adjusted.not_lower)
+        ) as difference_upper,
+        adjusted.z_score,
+        adjusted.p_value,
+        adjusted.q_value,
+        adjusted.tests,
+        adjusted.available_at
+    from adjusted
+    left join models
+        on adjusted.model_id = models.model_id
+
+)
+
+select * from confirmation_lift

@@ -1,0 +1,61 @@
+-- Grain: a decision, as it was first published. Times are UTC.
+
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        full_refresh=false,
+        pre_hook="{{ avoid_nested_loops() }}"
+    )
+}}
+
+-- The one model whose rows depend on when builds ran, since that is what it is for:
+-- rows are only ever added, and a full refresh leaves them alone.
+
+with decisions as (
+
+    select * from {{ ref('ensemble_decisions') }}
+
+),
+
+{% if is_incremental() %}
+
+    published as (
+
+        select
+            symbol,
+            decided_at
+        from {{ this }}
+
+    ),
+
+{% endif %}
+
+ensemble_publications as (
+
+    select
+        decisions.symbol,
+        decisions.decided_at,
+        decisions.timeframe,
+        decisions.decision,
+        decisions.probability_up,
+        decisions.contributors,
+        decisions.confirming_experts,
+        decisions.contradicting_experts,
+        current_timestamp as published_at,
+        {{ seconds_between(
+            'decisions.decided_at', 'current_timestamp'
+        ) }} as seconds_to_publication
+    from decisions
+    {% if is_incremental() %}
+        left join published
+            on
+                decisions.symbol = published.symbol
+                and decisions.decided_at = published.decided_at
+        where published.symbol is null
+    {% endif %}
+
+)
+
+select * from ensemble_publications

@@ -1,0 +1,45 @@
+-- Grain: a published decision that the present build would not make like that. Times
+-- are UTC.
+
+{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+
+with publications as (
+
+    select * from {{ ref('ensemble_publications') }}
+
+),
+
+decisions as (
+
+    select * from {{ ref('ensemble_decisions') }}
+
+),
+
+-- Weights are sums of doubles, whose last digits depend on the order of the rows.
+ensemble_revisions as (
+
+    select
+        publications.symbol,
+        publications.decided_at,
+        publications.decision as published_decision,
+        decisions.decision as computed_decision,
+        publications.probability_up as published_probability_up,
+        decisions.probability_up as computed_probability_up,
+        decisions.probability_up - publications.probability_up as probability_change,
+        coalesce(
+            publications.decision <> decisions.decision, true
+        ) as is_decision_changed,
+        publications.published_at
+    from publications
+    left join decisions
+        on
+            publications.symbol = decisions.symbol
+            and publications.decided_at = decisions.decided_at
+    where
+        decisions.symbol is null
+        or publications.decision <> decisions.decision
+        or abs(publications.probability_up - decisions.probability_up) > 1e-9
+
+)
+
+select * from ensemble_revisions

@@ -1,0 +1,146 @@
+-- Grain: an expert and a UTC day, every one from the day on which the expert joined.
+
+with experts as (
+
+    select * from {{ ref('int_ensemble_experts') }}
+
+),
+
+calendar as (
+
+    select * from {{ ref('int_ensemble_calendar') }}
+
+),
+
+losses as (
+
+    select * from {{ ref('int_ensemble_losses') }}
+
+),
+
+rounds as (
+
+    select * from {{ ref('int_ensemble_rounds') }}
+
+),
+
+resolved_rounds as (
+
+    select
+        resolved_date,
+        sum(rounds) as rounds
+    from rounds
+    group by resolved_date
+
+),
+
+resolved_losses as (
+
+    select
+        expert_number,
+        resolved_date,
+        sum(forecasts) as forecasts,
+        sum(excess_loss) as excess_loss
+    from losses
+    group by expert_number, resolved_date
+
+),
+
+daily_rounds as (
+
+    select
+        calendar.trading_date,
+        coalesce(sum(resolved_rounds.rounds) over (
+            order by calendar.trading_date
+            rows between unbounded preceding and 1 preceding
+        ), 0) as rounds_resolved
+    from calendar
+    left join resolved_rounds
+        on calendar.trading_date = resolved_rounds.resolved_date
+
+),
+
+-- Only what was resolved before the day began: an outcome that was known at midnight
+-- counts from the next day.
+summed as (
+
+    select
+        daily_rounds.trading_date,
+        daily_rounds.rounds_resolved,
+        experts.expert_number,
+        coalesce(sum(resolved_losses.forecasts) over days_before, 0)
+            as forecasts_resolved,
+        coalesce(sum(resolved_losses.excess_loss) over days_before, 0) as excess_loss
+    from daily_rounds
+    inner join experts
+        on daily_rounds.trading_date >= experts.joined_date
+    left join resolved_losses
+        on
+            experts.expert_number = resolved_losses.expert_number
+            and daily_rounds.trading_date = resolved_losses.resolved_date
+    window
+        days_before as (
+            partition by experts.expert_number
+            order by daily_rounds.trading_date
+            rows between unbounded preceding and 1 preceding
+        )
+
+),
+
+-- The losses of silence are the same for all and cancel; the least loss is subtracted
+-- so that some weight is 1 and none overflows.
+compared as (
+
+    select
+        *,
+        count(*) over (partition by trading_date) as expert_count,
+        0.5 * (
+            min(excess_loss) over (partition by trading_date) - excess_loss
+        ) as log_weight
+    from summed
+
+),
+
+raised as (
+
+    select
+        *,
+        {{ exp_or_zero('log_weight') }} as raw_weight
+    from compared
+
+),
+
+expert_weights as (
+
+    select
+        raised.trading_date as weight_date,
+        experts.expert_id,
+        experts.expert_type,
+        experts.expert_name,
+        experts.model_id,
+        experts.joined_date,
+        cast(raised.expert_count as bigint) as experts,
+        cast(raised.rounds_resolved as bigint) as rounds_resolved,
+        cast(raised.forecasts_resolved as bigint) as forecasts_resolved,
+        cast(
+            0.25 * raised.rounds_resolved + raised.excess_loss
+            as {{ type_double() }}
+        ) as cumulative_loss,
+        cast(raised.excess_loss as {{ type_double() }}) as excess_loss,
+        cast(
+            raised.raw_weight
+            / sum(raised.raw_weight) over (partition by raised.trading_date)
+            as {{ type_double() }}
+        ) as weight,
+        row_number() over (
+            partition by raised.trading_date
+            order by raised.excess_loss, experts.expert_id
+        ) as weight_rank,
+        {{ utc_midnight('raised.trading_date') }} as available_at
+    from raised
+    inner join experts
+        on raised.expert_number = experts.expert_number
+
+)
+
+select * from expert_weights

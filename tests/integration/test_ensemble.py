@@ -1,0 +1,661 @@
+"""The ensemble's marts against a brute-force reference, and against their own future."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from conftest import Landscape
+from psycopg import sql
+from psycopg.rows import dict_row
+from scipy.stats import kstest
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import (
+    confint_proportions_2indep,
+    proportion_confint,
+    proportions_ztest,
+)
+
+from runner import builds
+from runner.settings import PROJECT
+
+sys.path.insert(0, str(PROJECT / "tests" / "reference"))
+
+import ensemble as reference
+
+# dbt leaves the log of a call open until the next one.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+    # Several builds in a test, each of which takes long beside other tests.
+    pytest.mark.timeout(900),
+]
+
+VARS: dict[str, Any] = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+HORIZON: int = VARS["ensemble_horizon_bars"]
+LIFETIME: int = VARS["ensemble_forecast_bars"]
+DEADBAND: float = VARS["ensemble_deadband"]
+
+MARTS = ("+ensemble_regret", "+ensemble_revisions", "+signal_validation", "+confirmation_lift")
+# Tests that compare a model of these with one that is not built here.
+OTHERS = (
+    "path:models/staging,resource_type:test",
+    "signal_confluence",
+    "path:models/marts/performance",
+    "path:models/marts/training",
+    "path:models/marts/operations",
+)
+START = datetime(2025, 3, 3, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SYMBOLS = ("GAPS", "FINER", "DAILY", "NO_BARS", "A", "B", "C", "D")
+Row = dict[str, Any]
+
+
+@dataclass
+class History:
+    """Rows of the primary, as one would write them by hand. Keys are row numbers from 1."""
+
+    models: list[tuple[str, datetime]] = field(default_factory=list)
+    bars: list[reference.Bar] = field(default_factory=list)
+    patterns: list[reference.Forecast] = field(default_factory=list)
+    signals: list[reference.Forecast] = field(default_factory=list)
+    pattern_of_signal: dict[int, int] = field(default_factory=dict)
+
+    def insert(self, landscape: Landscape, late: frozenset[tuple[str, int]] | None = None) -> None:
+        """Write everything but ``late``, which are (table, id)."""
+        skipped = late or frozenset()
+        with landscape.primary.connect() as connection, connection.cursor() as cursor:
+            # The stand-in brings patterns of its own.
+            cursor.execute("delete from micro_patterns where symbol <> all (%s)", (list(SYMBOLS),))
+            for number, (name, created_at) in enumerate(self.models, start=1):
+                cursor.execute(
+                    "insert into ai_models (id, model_type, model_name, version, created_at)"
+                    " values (%s, 'genetic_optimization', %s, 'v1', %s) on conflict do nothing",
+                    (number, name, created_at),
+                )
+            cursor.executemany(
+                "insert into market_bars"
+                " (symbol, timeframe, opened_at, open, high, low, close, volume)"
+                " values (%s, %s, %s, %s, %s, %s, %s, 1) on conflict do nothing",
+                [
+                    (
+                        bar.symbol,
+                        bar.timeframe,
+                        bar.closed_at - timedelta(minutes=bar.minutes),
+                        *[bar.close] * 4,
+                    )
+                    for number, bar in enumerate(self.bars)
+                    if ("bars", number) not in skipped
+                ],
+            )
+            cursor.executemany(
+                "insert into micro_patterns"
+                " (id, created_at, symbol, timeframe, pattern_type, confidence, signal)"
+                " values (%s, %s, %s, '1h', %s, %s, %s) on conflict do nothing",
+                [
+                    (p.id, p.at, p.symbol, p.expert.split(": ")[1], p.confidence, p.direction)
+                    for p in self.patterns
+                    if ("patterns", p.id) not in skipped
+                ],
+            )
+            model_ids = {f"model: {name} v1": n for n, (name, _) in enumerate(self.models, 1)}
+            cursor.executemany(
+                "insert into ai_trading_signals (id, model_id, symbol, signal_type, confidence,"
+                " pattern_id, expires_at, created_at)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+                [
+                    (
+                        s.id,
+                        model_ids[s.expert],
+                        s.symbol,
+                        s.direction,
+                        s.confidence,
+                        self.pattern_of_signal.get(s.id),
+                        s.expires_at,
+                        s.at,
+                    )
+                    for s in self.signals
+                    if ("signals", s.id) not in skipped
+                ],
+            )
+
+    def heard_of(self) -> dict[str, datetime]:
+        """When each expert was registered or first spoke."""
+        first = {f"model: {name} v1": at for name, at in self.models}
+        for forecast in [*self.signals, *self.patterns]:
+            first[forecast.expert] = min(first.get(forecast.expert, forecast.at), forecast.at)
+        return first
+
+    def cases(self) -> list[reference.Case]:
+        """The BUY and SELL signals with their outcomes, by brute force."""
+        own = reference.own_bars(self.bars)
+        patterns = {pattern.id: pattern for pattern in self.patterns}
+        cases = []
+        for signal in self.signals:
+            if signal.direction == "HOLD":
+                continue
+            bar = next(
+                (b for b in own if b.symbol == signal.symbol and b.closed_at >= signal.at), None
+            )
+            went, resolved_at = reference.target(bar, self.bars, HORIZON) if bar else (np.nan, None)
+            pattern = patterns.get(self.pattern_of_signal.get(signal.id, 0))
+            if pattern is None or pattern.at > signal.at:
+                relation = "no_pattern"
+            elif pattern.direction == "HOLD":
+                relation = "neutral"
+            else:
+                relation = "confirm" if pattern.direction == signal.direction else "contradict"
+            edges = [tenth / 10 for tenth in range(1, 10)]
+            cases.append(
+                reference.Case(
+                    signal.id,
+                    signal.at,
+                    signal.expert,
+                    signal.symbol,
+                    signal.direction,
+                    1 + sum(signal.confidence > edge for edge in edges),
+                    relation,
+                    None if np.isnan(went) else (went == 1) == (signal.direction == "BUY"),
+                    resolved_at,
+                )
+            )
+        return cases
+
+
+def random_history(seed: int) -> History:
+    """Twelve days with everything that can go wrong in them."""
+    random = Random(seed)  # noqa: S311 - a market, not a secret
+    history = History()
+    history.models = [
+        ("steady", START - 30 * HOUR),
+        ("late", START + 5 * 24 * HOUR + 7 * HOUR),
+        ("registered_after_its_signals", START + 9 * 24 * HOUR),
+        ("silent", START - 30 * HOUR),
+    ]
+    end = START + 12 * 24 * HOUR
+
+    def walk(symbol: str, timeframe: str, since: datetime, until: datetime, gaps: float) -> None:
+        price, bar = 100, reference.Bar(symbol, timeframe, since, 0.0)
+        length = timedelta(minutes=bar.minutes)
+        at = since
+        while (at := at + length) <= until:
+            # Small steps on a coarse grid: the price often stands where it was.
+            price = max(1, price + random.choice([-1, 0, 0, 1]))
+            if random.random() >= gaps:
+                history.bars.append(reference.Bar(symbol, timeframe, at, float(price)))
+
+    walk("GAPS", "1h", START, end, 0.1)
+    walk("FINER", "1h", START, end, 0.0)
+    walk("FINER", "60m", START, end - 48 * HOUR, 0.0)
+    # A shorter timeframe begins in the middle, not on the hour, and ends before the end.
+    walk("FINER", "15m", START + 6 * 24 * HOUR + 0.5 * HOUR, START + 9 * 24 * HOUR, 0.02)
+    walk("DAILY", "1d", START - 40 * 24 * HOUR, end, 0.0)
+    walk("UNSPOKEN", "4h", START, end, 0.0)
+    symbols = ["GAPS", "FINER", "DAILY", "NO_BARS"]
+    directions = ["BUY", "SELL", "HOLD", "BUY", "SELL"]
+
+    def moment(since: datetime) -> datetime:
+        hours = random.uniform(0, (end - since) / HOUR)
+        # Many exactly at a close, and at the same instant as others.
+        return since + (int(hours) if random.random() < 0.6 else round(hours, 3)) * HOUR
+
+    since_of_type = {"flag": START, "wedge": START + 26 * HOUR, "rare": START + 8 * 24 * HOUR}
+    for number in range(1, 181):
+        kind = random.choice(list(since_of_type))
+        history.patterns.append(
+            reference.Forecast(
+                f"pattern: {kind}",
+                number,
+                random.choice(symbols),
+                random.choice(directions),
+                round(random.random(), 4),
+                moment(since_of_type[kind]),
+            )
+        )
+    since_of_model = {
+        "steady": START,
+        "late": history.models[1][1],
+        "registered_after_its_signals": START + 2 * 24 * HOUR,
+    }
+    for number in range(1, 601):
+        name = random.choice(list(since_of_model))
+        at = moment(since_of_model[name])
+        symbol = random.choice(symbols)
+        # Lives of very different length: an earlier signal often outlives a later one.
+        life = random.choice([None, 0.25, 1, 2, 5, 30, 100])
+        history.signals.append(
+            reference.Forecast(
+                f"model: {name} v1",
+                number,
+                symbol,
+                random.choice(directions),
+                random.choice([0.0, 1.0, 0.3, 0.7, round(random.random(), 6)]),
+                at,
+                None if life is None else at + life * HOUR,
+            )
+        )
+        near = [p.id for p in history.patterns if p.symbol == symbol]
+        if random.random() < 0.7:
+            history.pattern_of_signal[number] = random.choice(near)
+    return history
+
+
+def rows(landscape: Landscape, table: str) -> list[Row]:
+    with landscape.replica.connect() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        return cursor.execute(
+            sql.SQL("select * from {}").format(sql.Identifier(*table.split(".")))
+        ).fetchall()
+
+
+def built(landscape: Landscape, target: Path, *, full_refresh: bool = False) -> None:
+    result = builds.build(
+        landscape.primary,
+        landscape.replica,
+        fence_timeout=60,
+        advance=lambda done, total, at: None,
+        select=MARTS,
+        exclude=OTHERS,
+        full_refresh=full_refresh,
+        target=target,
+    )
+    assert not result.failures, [(node.name, node.message) for node in result.failures]
+
+
+def keyed(found: Sequence[Row], *names: str) -> dict[tuple[Any, ...], Row]:
+    result = {tuple(row[name] for name in names): row for row in found}
+    assert len(result) == len(found)
+    return result
+
+
+def assert_same(before: Mapping[Any, Row], after: Mapping[Any, Row]) -> None:
+    assert before.keys() == after.keys()
+    for key, row in before.items():
+        for name, value in row.items():
+            if isinstance(value, float):
+                assert after[key][name] == pytest.approx(value, rel=1e-9, abs=1e-12), (key, name)
+            else:
+                assert after[key][name] == value, (key, name)
+
+
+def assert_equals_reference(landscape: Landscape, history: History) -> None:
+    decisions, weights, (regret, bound) = reference.decide(
+        history.bars,
+        [*history.signals, *history.patterns],
+        history.heard_of(),
+        horizon=HORIZON,
+        lifetime=LIFETIME,
+    )
+    found = keyed(rows(landscape, "ensemble.ensemble_decisions"), "symbol", "decided_at")
+    assert found.keys() == {(d.symbol, d.decided_at) for d in decisions}
+    for decision in decisions:
+        row = found[decision.symbol, decision.decided_at]
+        expected = decision.probability_up
+        assert row["probability_up"] == pytest.approx(expected, rel=1e-9)
+        assert row["score"] == pytest.approx(2 * expected - 1, rel=1e-9, abs=1e-12)
+        assert row["equal_weights_probability_up"] == pytest.approx(decision.equal_weights)
+        assert row["contributors"] == decision.contributors
+        if abs(abs(expected - 0.5) - DEADBAND) > 1e-9:
+            side = "BUY" if expected > 0.5 else "SELL"
+            assert row["decision"] == (side if abs(expected - 0.5) > DEADBAND else "HOLD")
+    found_weights = keyed(rows(landscape, "ensemble.expert_weights"), "weight_date", "expert_id")
+    assert found_weights.keys() == {(date.fromordinal(d), e) for d, e in weights}
+    for (day, expert), weight in weights.items():
+        row = found_weights[date.fromordinal(day), expert]
+        assert row["weight"] == pytest.approx(weight, rel=1e-9, abs=1e-120)
+    regrets = sorted(rows(landscape, "ensemble.ensemble_regret"), key=lambda r: r["decision_date"])
+    assert regrets[-1]["regret"] == pytest.approx(regret, rel=1e-9, abs=1e-9)
+    assert regrets[-1]["regret_bound"] == pytest.approx(bound, rel=1e-9)
+    assert all(row["regret"] <= row["regret_bound"] for row in regrets)
+
+
+def assert_validation_equals_reference(landscape: Landscape, history: History) -> None:
+    cases = history.cases()
+    least = VARS["validation_min_cases"]
+    found = keyed(rows(landscape, "ensemble.signal_validation"), "signal_id")
+    assert len(found) == len(history.signals)
+    for case in cases:
+        row = found[case.id,]
+        level, number, wins = reference.similar(case, cases, least)
+        assert (row["similarity_level"], row["similar_cases"], row["similar_wins"]) == (
+            level,
+            number,
+            wins,
+        )
+        assert (row["relation"], row["confidence_bin"]) == (case.relation, case.bin)
+        if not number:
+            assert row["base_rate"] is None
+            assert row["verdict"] == "unproven"
+            continue
+        lower, upper = proportion_confint(wins, number, method="wilson")
+        assert row["base_rate"] == pytest.approx(wins / number)
+        assert row["base_rate_lower"] == pytest.approx(lower, rel=1e-9, abs=1e-12)
+        assert row["base_rate_upper"] == pytest.approx(upper, rel=1e-9)
+        verdict = "supported" if lower > 0.5 else "unsupported" if upper < 0.5 else "unproven"
+        assert row["verdict"] == (verdict if number >= least else "unproven")
+    judged = {case.id for case in cases}
+    assert all(
+        row["verdict"] == "unproven" and row["similar_cases"] == 0 and row["base_rate"] is None
+        for (signal_id,), row in found.items()
+        if signal_id not in judged
+    )
+
+
+def assert_lift_equals_oracles(landscape: Landscape, history: History) -> list[Row]:
+    cases = [case for case in history.cases() if case.won is not None]
+    kinds = {p.id: p.expert.split(": ")[1] for p in history.patterns}
+    names = {number: f"model: {name} v1" for number, (name, _) in enumerate(history.models, 1)}
+    found = rows(landscape, "ensemble.confirmation_lift")
+    expected_keys = {
+        (case.model, kinds[history.pattern_of_signal[case.id]], case.relation)
+        for case in cases
+        if case.relation != "no_pattern"
+    }
+    assert expected_keys == {
+        (names[row["model_id"]], row["pattern_type"], row["relation"]) for row in found
+    }
+    for row in found:
+        of_model = [case for case in cases if case.model == names[row["model_id"]]]
+        given = [
+            case
+            for case in of_model
+            if case.relation == row["relation"]
+            and kinds[history.pattern_of_signal[case.id]] == row["pattern_type"]
+        ]
+        counts = np.array([len(given), len(of_model) - len(given)])
+        wins = np.array([sum(bool(c.won) for c in given), sum(bool(c.won) for c in of_model)])
+        wins[1] -= wins[0]
+        assert (row["cases_given"], row["cases_not"]) == tuple(counts)
+        assert (row["wins_given"], row["wins_not"]) == tuple(wins)
+        if not counts[1]:
+            assert row["difference"] is None
+            continue
+        lower, upper = confint_proportions_2indep(
+            wins[0], counts[0], wins[1], counts[1], method="newcomb", compare="diff"
+        )
+        assert row["difference_lower"] == pytest.approx(lower, rel=1e-9, abs=1e-12)
+        assert row["difference_upper"] == pytest.approx(upper, rel=1e-9, abs=1e-12)
+        if wins[1]:
+            assert row["lift"] == pytest.approx(wins[0] / counts[0] * counts[1] / wins[1])
+        if counts.min() < VARS["confirmation_min_cases"]:
+            assert row["p_value"] is None
+            assert row["q_value"] is None
+        else:
+            z_score, p_value = proportions_ztest(wins, counts)
+            assert row["z_score"] == pytest.approx(z_score, rel=1e-9, abs=1e-12)
+            assert row["p_value"] == pytest.approx(p_value, rel=1e-9)
+    tested = [row for row in found if row["p_value"] is not None]
+    if tested:
+        q_values = multipletests([row["p_value"] for row in tested], method="fdr_bh")[1]
+        assert [row["q_value"] for row in tested] == pytest.approx(list(q_values), rel=1e-9)
+        assert {row["tests"] for row in found} == {len(tested)}
+    return tested
+
+
+PAST = {
+    "ensemble.ensemble_decisions": ("decided_at", ("symbol", "decided_at")),
+    "ensemble.expert_weights": ("available_at", ("weight_date", "expert_id")),
+    "ensemble.signal_validation": ("created_at", ("signal_id",)),
+}
+
+
+def past(landscape: Landscape, at: datetime) -> dict[str, dict[tuple[Any, ...], Row]]:
+    """The marts' rows of what was known at a time."""
+    return {
+        table: keyed([row for row in rows(landscape, table) if row[moment] <= at], *key)
+        for table, (moment, key) in PAST.items()
+    }
+
+
+def cut(landscape: Landscape, at: datetime) -> None:
+    """Delete from the primary everything that was not known at a time."""
+    moment = f"timestamptz '{at.isoformat()}'"
+    for statement in (
+        f"delete from ai_trading_signals where created_at > {moment}",
+        f"delete from micro_patterns where created_at > {moment}",
+        "delete from ai_models as m where not exists"
+        " (select from ai_trading_signals as s where s.model_id = m.id)"
+        f" and created_at > {moment}",
+        "delete from market_bars where opened_at"
+        " + left(timeframe, -1)::int * (case right(timeframe, 1) when 'm' then interval '1 minute'"
+        f" when 'h' then interval '1 hour' else interval '24 hours' end) > {moment}",
+    ):
+        landscape.on_primary(statement)
+
+
+def test_marts_equal_the_reference_and_the_future_changes_nothing(
+    landscape: Landscape, tmp_path: Path
+) -> None:
+    history = random_history(11)
+    random = Random(12)  # noqa: S311
+    landscape.deploy()
+    # Some rows arrive after the first build, long after they were written.
+    late = frozenset(
+        (table, number)
+        for table, count in (("bars", len(history.bars)), ("patterns", 180), ("signals", 600))
+        for number in range(1, count + 1)
+        if random.random() < 0.03
+    )
+    waiting = frozenset(late) | {
+        ("signals", number)
+        for number, pattern in history.pattern_of_signal.items()
+        if ("patterns", pattern) in late
+    }
+    history.insert(landscape, waiting)
+    built(landscape, tmp_path)
+    first = keyed(rows(landscape, "ensemble.ensemble_publications"), "symbol", "decided_at")
+    assert len(first) == len(rows(landscape, "ensemble.ensemble_decisions"))
+    assert not rows(landscape, "ensemble.ensemble_revisions")
+
+    history.insert(landscape)
+    built(landscape, tmp_path)
+    assert_equals_reference(landscape, history)
+    assert_validation_equals_reference(landscape, history)
+    assert_lift_equals_oracles(landscape, history)
+
+    # What was published stays as it was, whatever is computed now.
+    second = keyed(rows(landscape, "ensemble.ensemble_publications"), "symbol", "decided_at")
+    assert_same(first, {key: row for key, row in second.items() if key in first})
+    computed = keyed(rows(landscape, "ensemble.ensemble_decisions"), "symbol", "decided_at")
+    assert second.keys() == first.keys() | computed.keys()
+    revisions = keyed(rows(landscape, "ensemble.ensemble_revisions"), "symbol", "decided_at")
+    assert revisions
+    for key, row in second.items():
+        now = computed.get(key)
+        is_revised = now is None or abs(now["probability_up"] - row["probability_up"]) > 1e-9
+        assert (key in revisions) == is_revised
+
+    # Cut at any moment, the past stays: also where a timeframe, a model or a type of pattern
+    # begins only later. A full refresh does not touch what was published.
+    for moment in (
+        START + 9.2 * 24 * HOUR,
+        START + random.uniform(5.5, 8) * 24 * HOUR,
+        START + 4 * 24 * HOUR,
+    ):
+        before = past(landscape, moment)
+        cut(landscape, moment)
+        built(landscape, tmp_path, full_refresh=True)
+        after = past(landscape, moment)
+        assert all(before[table] for table in PAST)
+        for table in PAST:
+            assert_same(before[table], after[table])
+        assert len(rows(landscape, "ensemble.ensemble_decisions")) == len(
+            after["ensemble.ensemble_decisions"]
+        )
+    third = keyed(rows(landscape, "ensemble.ensemble_publications"), "symbol", "decided_at")
+    assert_same(second, third)
+    gone = keyed(rows(landscape, "ensemble.ensemble_revisions"), "symbol", "decided_at")
+    assert any(row["computed_decision"] is None for row in gone.values())
+
+
+def noisy_history(seed: int, *, coins: int, signals_each: int) -> History:
+    """A random market in which one model knows what comes and all others toss coins."""
+    random = Random(seed)  # noqa: S311
+    history = History()
+    registered = START - 48 * HOUR
+    history.models = [("knows", registered), *((f"coin_{n:03}", registered) for n in range(coins))]
+    closes: dict[tuple[str, int], float] = {}
+    for symbol in ("A", "B", "C", "D"):
+        price = 1000.0
+        for hour in range(600):
+            price = round(price * np.exp(random.gauss(0, 0.01)), 6)
+            closes[symbol, hour] = price
+            history.bars.append(reference.Bar(symbol, "1h", START + hour * HOUR, price))
+    number = 0
+    for symbol in ("A", "B", "C", "D"):
+        for kind in ("flag", "wedge", "head"):
+            for side in ("BUY", "SELL"):
+                number += 1
+                history.patterns.append(
+                    reference.Forecast(f"pattern: {kind}", number, symbol, side, 0.0, START)
+                )
+    for model, _ in history.models:
+        for _ in range(signals_each):
+            symbol, hour = random.choice("ABCD"), random.randrange(1, 580)
+            goes_up = closes[symbol, hour + HORIZON] > closes[symbol, hour]
+            is_right = random.random() < (0.7 if model == "knows" else 0.5)
+            history.signals.append(
+                reference.Forecast(
+                    f"model: {model} v1",
+                    len(history.signals) + 1,
+                    symbol,
+                    "BUY" if goes_up == is_right else "SELL",
+                    0.4,
+                    START + hour * HOUR,
+                    START + (hour + 1) * HOUR,
+                )
+            )
+            history.pattern_of_signal[len(history.signals)] = random.choice(
+                [p.id for p in history.patterns if p.symbol == symbol]
+            )
+    return history
+
+
+def assert_equals_averages(landscape: Landscape, history: History) -> None:
+    """For noisy_history, whose signals live for one bar and whose patterns have no confidence."""
+    heard_of = history.heard_of()
+    experts = sorted(heard_of)
+    joined = np.array([reference.day_number(heard_of[expert]) + 1 for expert in experts])
+    closes: dict[str, list[reference.Bar]] = {}
+    for bar in history.bars:
+        closes.setdefault(bar.symbol, []).append(bar)
+    said: dict[tuple[datetime, str], Row] = {}
+    for signal in history.signals:
+        said.setdefault((signal.at, signal.symbol), {})[signal.expert] = signal.probability_up
+    places = sorted(said)
+    forecasts = np.array([[said[place].get(e, 0.5) for e in experts] for place in places])
+    outcomes, resolved = np.full(len(places), np.nan), np.full(len(places), 10**9)
+    for number, (at, symbol) in enumerate(places):
+        hour = round((at - START) / HOUR)
+        if hour + HORIZON < len(closes[symbol]):
+            start, end = closes[symbol][hour], closes[symbol][hour + HORIZON]
+            outcomes[number] = float(end.close > start.close)
+            resolved[number] = reference.day_number(end.closed_at)
+    decided = np.array([reference.day_number(at) for at, _ in places])
+    probabilities = reference.averages(forecasts, outcomes, decided, resolved, joined)
+    found = keyed(rows(landscape, "ensemble.ensemble_decisions"), "decided_at", "symbol")
+    assert sorted(found) == places
+    for place, probability in zip(places, probabilities, strict=True):
+        assert found[place]["probability_up"] == pytest.approx(probability, rel=1e-9)
+    regrets = sorted(rows(landscape, "ensemble.ensemble_regret"), key=lambda r: r["decision_date"])
+    regret, bound = reference.regret_and_bound(forecasts, outcomes, decided, resolved, joined)
+    assert regrets[-1]["regret"] == pytest.approx(regret, rel=1e-9, abs=1e-9)
+    assert regrets[-1]["regret_bound"] == pytest.approx(bound, rel=1e-9)
+
+
+def test_skill_gets_the_weight_and_noise_finds_nothing(
+    landscape: Landscape, tmp_path: Path
+) -> None:
+    history = noisy_history(5, coins=90, signals_each=240)
+    landscape.deploy()
+    history.insert(landscape)
+    built(landscape, tmp_path)
+    weights = rows(landscape, "ensemble.expert_weights")
+    last_day = max(row["weight_date"] for row in weights)
+    at_last = {row["expert_name"]: row for row in weights if row["weight_date"] == last_day}
+    assert at_last["knows v1"]["weight_rank"] == 1
+    assert at_last["knows v1"]["weight"] > 0.5
+    coins = [row["weight"] for name, row in at_last.items() if name.startswith("coin")]
+    assert max(coins) < 0.1
+    # The coins claim an edge of 0.4 and have none: silence would have lost less.
+    assert np.mean(coins) < min(r["weight"] for n, r in at_last.items() if n in ("flag", "wedge"))
+
+    assert_equals_averages(landscape, history)
+    lifts = assert_lift_equals_oracles(landscape, history)
+    p_values = [row["p_value"] for row in lifts if row["model_name"] != "knows"]
+    assert len(p_values) > 400
+    assert kstest(p_values, "uniform").pvalue > 0.01
+    assert not [row for row in lifts if row["q_value"] < 0.05]
+    verdicts = [
+        row["verdict"]
+        for row in rows(landscape, "ensemble.signal_validation")
+        if row["model_id"] > 1
+    ]
+    assert verdicts.count("supported") < 0.1 * len(verdicts)
+    known = [
+        row["verdict"]
+        for row in rows(landscape, "ensemble.signal_validation")
+        if row["model_id"] == 1 and row["created_at"] > START + 400 * HOUR
+    ]
+    assert known.count("supported") > 0.5 * len(known)
+
+
+def simulated(seed: int, skill: float, delay: int) -> tuple[np.ndarray[Any, Any], float, float]:
+    """A market of coin flips, six experts of whom the first has skill, outcomes late by days.
+
+    Returns the last day's weights, the regret and its bound.
+    """
+    generator = np.random.default_rng(seed)
+    days, per_day, experts = 60, 5, 6
+    decided = np.repeat(np.arange(days), per_day)
+    resolved = decided + generator.integers(0, delay + 1, len(decided))
+    outcomes = generator.integers(0, 2, len(decided)).astype(float)
+    outcomes[generator.random(len(decided)) < 0.05] = np.nan
+    rate = np.full(experts, 0.5)
+    rate[0] = skill
+    is_right = generator.random((len(decided), experts)) < rate
+    side = np.where(is_right, 1, -1) * np.where(outcomes == 1, 1, -1)[:, None]
+    speaks = generator.random((len(decided), experts)) < 0.7
+    forecasts = 0.5 + np.where(speaks, 0.2 * side, 0.0)
+    joined = np.zeros(experts, dtype=np.int64)
+    joined[-1] = generator.integers(0, days // 2)
+    forecasts[decided < joined[-1], -1] = 0.5
+    regret, bound = reference.regret_and_bound(forecasts, outcomes, decided, resolved, joined)
+    weights = reference.weights_of_day(forecasts, outcomes, resolved, joined, days)
+    return weights, regret, bound
+
+
+def test_regret_stays_within_its_bound_in_600_markets() -> None:
+    skilled: list[reference.Floats] = []
+    level: list[reference.Floats] = []
+    for seed in range(600):
+        skill = 0.7 if seed % 2 else 0.5
+        weights, regret, bound = simulated(seed, skill, delay=seed % 3)
+        assert regret <= bound
+        (skilled if seed % 2 else level).append(weights)
+    # The first expert gets the weight if it has skill, and no more than its share if not.
+    assert np.mean(skilled, axis=0)[0] > 0.7
+    share = np.mean(level, axis=0)[:-1]
+    error = np.std(level, axis=0)[:-1] / np.sqrt(len(level))
+    assert (np.abs(share - share.mean()) < 4 * error).all()
+
+
+def test_without_delay_regret_is_at_most_2_ln_n() -> None:
+    generator = np.random.default_rng(3)
+    for _ in range(100):
+        rounds, experts = 200, 8
+        forecasts = generator.random((rounds, experts))
+        outcomes = generator.integers(0, 2, rounds).astype(float)
+        decided = np.arange(rounds)
+        joined = np.zeros(experts, dtype=np.int64)
+        # Every outcome is known before the next round's day begins.
+        regret, bound = reference.regret_and_bound(forecasts, outcomes, decided, decided, joined)
+        assert bound == pytest.approx(2 * np.log(experts))
+        assert regret <= bound
