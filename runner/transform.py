@@ -5,6 +5,7 @@ Importing dbt takes seconds, so it happens inside the functions that need it.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -122,13 +123,24 @@ def _invoke(
 ) -> dbtRunnerResult:
     from dbt.cli.main import dbtRunner
 
-    with _environment(environment):
-        result = dbtRunner(callbacks=[_counter(advance)]).invoke([*_SILENT, *arguments])
+    try:
+        with _environment(environment):
+            result = dbtRunner(callbacks=[_counter(advance)]).invoke([*_SILENT, *arguments])
+    finally:
+        _close_log()
     if _is_interrupt(result.exception):
         raise KeyboardInterrupt
     if result.exception is not None:
         raise BuildFailedError(f"dbt {arguments[0]} could not run: {result.exception}")
     return result
+
+
+def _close_log() -> None:
+    """Close dbt's log file, which dbt leaves to the garbage collector."""
+    log = logging.getLogger("file_log")
+    for handler in tuple(log.handlers):
+        log.removeHandler(handler)
+        handler.close()
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
