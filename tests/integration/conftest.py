@@ -22,6 +22,9 @@ from runner.demo.platform import create_platform
 from runner.deploy import connected, deploy
 from runner.embedded import EmbeddedPair
 
+VERSION = int(os.environ.get("SIGNAL_MARTS_TEST_POSTGRES", "18"))
+"""Version of the servers that tests run on: 18, or 16."""
+
 _numbers = itertools.count(1)
 
 
@@ -39,9 +42,7 @@ def pair() -> Iterator[EmbeddedPair]:
     """The running pair. SIGNAL_MARTS_TEST_POSTGRES chooses its version, 18 or 16."""
     folder = Path(tempfile.mkdtemp(prefix="signal-marts-test-"))
     folder.chmod(0o755)
-    made = EmbeddedPair(
-        folder / "pair", version=int(os.environ.get("SIGNAL_MARTS_TEST_POSTGRES", "18"))
-    )
+    made = EmbeddedPair(folder / "pair", version=VERSION)
     urls = made.up()
     os.environ["PGPASSFILE"] = str(urls.passfile)
     # The platform as it was before us, made once and copied for each test.

