@@ -78,7 +78,8 @@ def sync(
     _grant_reading(sides.on_primary, expected, changes)
 
     everything = {table.qualified for table in contract}
-    asked = everything if resync is not None and not resync else set(resync or ())
+    is_all_asked = resync is not None and not resync
+    asked = everything if is_all_asked else set(resync or ())
     again = (
         landing.pending_copies(sides.on_replica)
         | _narrowed(sides, contract)
@@ -88,9 +89,7 @@ def sync(
     if not changes.is_dry_run:
         # A run that is killed must not forget what it came for.
         landing.note_pending(sides.on_replica, again)
-    why_anew = (
-        "asked for" if resync is not None and not resync else _why_anew(sides, contract, again)
-    )
+    why_anew = "asked for" if is_all_asked else _why_anew(sides, contract, again)
     if why_anew is not None and read_subscription(sides.on_replica) is not None:
         changes.run("replica", f"all tables are copied again: {why_anew}", sides.on_replica)
         if not changes.is_dry_run:
@@ -118,8 +117,8 @@ def sync(
 
 def publication_differs(sides: Sides, contract: Sequence[Table]) -> bool:
     """Whether the publication is not as the contract says; nothing is written."""
-    wanted = {table.qualified: set(table.column_names) for table in contract}
-    return _published(sides.on_primary) != wanted or not _publishes_all_changes(sides.on_primary)
+    on_primary = sides.on_primary
+    return _published(on_primary) != _wanted(contract) or not _publishes_all_changes(on_primary)
 
 
 def remove(sides: Sides) -> None:
@@ -282,7 +281,7 @@ def _publish(primary: Connection, contract: Sequence[Table], changes: Changes) -
             ),
         )
         return
-    if published != {t.qualified: set(t.column_names) for t in contract}:
+    if published != _wanted(contract):
         changes.run(
             "primary",
             f"publication set to {len(contract)} tables",
@@ -296,6 +295,11 @@ def _publish(primary: Connection, contract: Sequence[Table], changes: Changes) -
             primary,
             sql.SQL("alter publication signal_marts set ({})").format(_PUBLISHED),
         )
+
+
+def _wanted(contract: Sequence[Table]) -> dict[str, set[str]]:
+    """Columns to publish by table, as ``_published`` tells those that are."""
+    return {table.qualified: set(table.column_names) for table in contract}
 
 
 def _tables(contract: Sequence[Table]) -> sql.Composed:
