@@ -42,7 +42,7 @@ requirements: $(VENV)/.dev  ## resolve and hash the requirement files anew
 	@compile="$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --upgrade"; \
 	$$compile --custom-compile-command "make requirements" \
-		--extra demo --group build --group dev -o requirements/dev.txt && \
+		--all-extras --group build --group dev -o requirements/dev.txt && \
 	$$compile --custom-compile-command "make requirements" \
 		--extra demo --group build -c requirements/dev.txt -o requirements/demo.txt && \
 	$$compile --custom-compile-command "make requirements" \
