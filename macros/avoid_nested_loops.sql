@@ -3,14 +3,17 @@
     planner does without nested loops wherever it can.
 
     It guesses the size of what conditions and windows leave, and where it guesses one row, it may
-    loop over all of a large relation for each row of another.
+    loop over all of a large relation for each row of another. A build from changes starts from few
+    rows, and there nested loops are what is wanted.
 #}
 {% macro avoid_nested_loops() -%}
     {{ return(adapter.dispatch('avoid_nested_loops')()) }}
 {%- endmacro %}
 
 {% macro default__avoid_nested_loops() -%}
-    set local enable_nestloop = off
+    {%- if not is_from_changes() -%}
+        set local enable_nestloop = off
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro spark__avoid_nested_loops() -%}

@@ -60,7 +60,8 @@ def prepare(replica: Connection, changes: Changes) -> None:
             replica,
             "grant transformer to current_user",
         )
-    if scalar(replica, "select to_regclass('signal_marts.builds')") is None:
+    # The newest of its tables: an older deploy lacks it.
+    if scalar(replica, "select to_regclass('signal_marts.frozen_moment')") is None:
         changes.run(
             "replica",
             "change capture installed",
@@ -68,6 +69,9 @@ def prepare(replica: Connection, changes: Changes) -> None:
             _file("change_capture.sql"),
             "grant usage on schema signal_marts to transformer",
             "grant select on all tables in schema signal_marts to transformer",
+            # A build prunes what all models have read.
+            "grant delete on signal_marts.change_log, signal_marts.copies to transformer",
+            "grant insert, update on signal_marts.change_log_pruned to transformer",
             sql.SQL("grant create on database {} to transformer").format(
                 sql.Identifier(replica.info.dbname)
             ),

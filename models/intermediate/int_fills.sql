@@ -1,8 +1,16 @@
 -- Grain: an order of which something was filled. Times are UTC.
 
+{{ config(
+    materialized='incremental',
+    unique_key='order_id',
+    indexes=[{'columns': ['symbol', 'filled_at']}, {'columns': ['trade_plan_id']}]
+) }}
+
 with orders as (
 
-    select * from {{ ref('stg_platform__trading_orders') }}
+    select *
+    from {{ ref('stg_platform__trading_orders') }}
+    {{ where_affected('order_id') }}
 
 ),
 

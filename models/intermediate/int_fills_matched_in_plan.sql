@@ -1,16 +1,31 @@
 -- Grain: a buy and a sell of the same trade plan and symbol that share units. No times.
 
+{{ config(
+    materialized='incremental',
+    unique_key=['buy_order_id', 'sell_order_id'],
+    meta={'affected_by': 'trade_plan_id'},
+    indexes=[{'columns': ['trade_plan_id']}, {'columns': ['sell_order_id']}]
+) }}
+
 with fills as (
 
     select *
     from {{ ref('int_fills') }}
-    where trade_plan_id is not null
+    where
+        trade_plan_id is not null
+        {{ where_affected('trade_plan_id', keyword='and') }}
+
+),
+
+numbered_fills as (
+
+    {{ number_units('fills', ['trade_plan_id', 'symbol']) }}
 
 ),
 
 matched_fills as (
 
-    {{ match_fills('fills', ['trade_plan_id', 'symbol']) }}
+    {{ match_units('numbered_fills', ['trade_plan_id', 'symbol']) }}
 
 )
 

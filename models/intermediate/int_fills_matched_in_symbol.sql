@@ -1,69 +1,39 @@
 -- Grain: a buy and a sell of the same symbol that share units which their trade plans
 -- left unmatched. No times.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key=['buy_order_id', 'sell_order_id'],
+    meta={
+        'affected_where':
+            'stored.symbol = affected.symbol and stored.last_unit > affected.from_unit'
+    },
+    indexes=[{'columns': ['symbol', 'last_unit']}, {'columns': ['sell_order_id']}],
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
-with fills as (
-
-    select * from {{ ref('int_fills') }}
-
-),
-
-matched_in_plan as (
-
-    select * from {{ ref('int_fills_matched_in_plan') }}
-
-),
-
-matched_sides as (
+with numbered_fills as (
 
     select
-        buy_order_id as order_id,
-        quantity
-    from matched_in_plan
-
-    union all
-
-    select
-        sell_order_id as order_id,
-        quantity
-    from matched_in_plan
-
-),
-
-matched_orders as (
-
-    select
-        order_id,
-        cast(sum(quantity) as {{ type_money() }}) as matched_quantity
-    from matched_sides
-    group by order_id
-
-),
-
--- Matching takes a fill's units from its beginning, so what is left is its end.
-rest_of_fills as (
-
-    select
-        fills.order_id,
-        fills.symbol,
-        fills.side,
-        cast(
-            fills.quantity - coalesce(matched_orders.matched_quantity, 0)
-            as {{ type_money() }}
-        ) as quantity,
-        coalesce(matched_orders.matched_quantity, 0) as matched_quantity,
-        fills.filled_at
-    from fills
-    left join matched_orders
-        on fills.order_id = matched_orders.order_id
-    where fills.quantity > coalesce(matched_orders.matched_quantity, 0)
+        fills.*,
+        {% if is_from_changes() %}
+            affected.from_unit
+        {% else %}
+            cast(0 as {{ type_money() }}) as from_unit
+        {% endif %}
+    from {{ ref('int_fills_left_by_plans') }} as fills
+    {% if is_from_changes() %}
+        inner join affected
+            on
+                fills.symbol = affected.symbol
+                and fills.last_unit > affected.from_unit
+    {% endif %}
 
 ),
 
 matched_rest as (
 
-    {{ match_fills('rest_of_fills', ['symbol']) }}
+    {{ match_units('numbered_fills', ['symbol']) }}
 
 ),
 
@@ -73,6 +43,7 @@ matched_fills as (
         matched_rest.symbol,
         matched_rest.buy_order_id,
         matched_rest.sell_order_id,
+        matched_rest.last_unit,
         matched_rest.quantity,
         cast(
             matched_rest.buy_quantity_before + buys.matched_quantity
@@ -83,9 +54,9 @@ matched_fills as (
             as {{ type_money() }}
         ) as sell_quantity_before
     from matched_rest
-    inner join rest_of_fills as buys
+    inner join numbered_fills as buys
         on matched_rest.buy_order_id = buys.order_id
-    inner join rest_of_fills as sells
+    inner join numbered_fills as sells
         on matched_rest.sell_order_id = sells.order_id
 
 )

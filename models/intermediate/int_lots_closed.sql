@@ -1,7 +1,12 @@
 -- Grain: a closed lot: the quantity that one opening and one closing order share. Times
 -- are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key=['buy_order_id', 'sell_order_id'],
+    indexes=[{'columns': ['opening_order_id']}, {'columns': ['closing_order_id']}],
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 with fills as (
 
@@ -31,6 +36,7 @@ matched as (
         sell_quantity_before,
         'trade_plan' as matched_within
     from matched_in_plan
+    {{ where_affected(['buy_order_id', 'sell_order_id']) }}
 
     union all
 
@@ -42,6 +48,7 @@ matched as (
         sell_quantity_before,
         'symbol' as matched_within
     from matched_in_symbol
+    {{ where_affected(['buy_order_id', 'sell_order_id']) }}
 
 ),
 
@@ -84,6 +91,8 @@ closed_lots as (
     select
         case when is_long then buy_order_id else sell_order_id end as opening_order_id,
         case when is_long then sell_order_id else buy_order_id end as closing_order_id,
+        buy_order_id,
+        sell_order_id,
         symbol,
         case when is_long then 'LONG' else 'SHORT' end as direction,
         matched_within,

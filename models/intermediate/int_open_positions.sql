@@ -1,8 +1,12 @@
 -- Grain: an order of which a filled quantity is still open. Times are UTC.
 
+{{ config(materialized='incremental', unique_key='order_id') }}
+
 with fills as (
 
-    select * from {{ ref('int_fills') }}
+    select *
+    from {{ ref('int_fills') }}
+    {{ where_affected('order_id') }}
 
 ),
 
@@ -24,6 +28,7 @@ closed_sides as (
         opening_order_id as order_id,
         quantity
     from closed_lots
+    {{ where_affected('opening_order_id', 'order_id') }}
 
     union all
 
@@ -31,6 +36,7 @@ closed_sides as (
         closing_order_id as order_id,
         quantity
     from closed_lots
+    {{ where_affected('closing_order_id', 'order_id') }}
 
 ),
 

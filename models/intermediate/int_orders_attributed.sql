@@ -1,10 +1,21 @@
 -- Grain: an order. Times are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key='order_id',
+    indexes=[
+        {'columns': ['signal_id']},
+        {'columns': ['model_id']},
+        {'columns': ['trade_plan_id']}
+    ],
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 with orders as (
 
-    select * from {{ ref('stg_platform__trading_orders') }}
+    select *
+    from {{ ref('stg_platform__trading_orders') }}
+    {{ where_affected('order_id') }}
 
 ),
 
@@ -28,13 +39,17 @@ models as (
 
 matched_in_plan as (
 
-    select * from {{ ref('int_orders_matched_in_plan') }}
+    select *
+    from {{ ref('int_orders_matched_in_plan') }}
+    {{ where_affected('order_id') }}
 
 ),
 
 matched_as_of as (
 
-    select * from {{ ref('int_orders_matched_as_of') }}
+    select *
+    from {{ ref('int_orders_matched_as_of') }}
+    {{ where_affected('order_id') }}
 
 ),
 

@@ -1,7 +1,12 @@
 -- Grain: an order without a trade plan that came while a signal of its symbol and side
 -- was valid, with the latest such signal. Times are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key='order_id',
+    indexes=[{'columns': ['signal_id']}],
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 -- "The latest valid signal" is not "the latest signal, if it is valid": an earlier
 -- signal may outlive a later one. Comparing every order with every signal before it is
@@ -12,15 +17,21 @@
 -- window over blocks and orders together and no join: the planner has no statistics on
 -- either and would compare far too many pairs.
 
-with signals as (
+with orders as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select *
+    from {{ ref('stg_platform__trading_orders') }}
+    {{ where_affected('order_id') }}
 
 ),
 
-orders as (
+signals as (
 
-    select * from {{ ref('stg_platform__trading_orders') }}
+    select *
+    from {{ ref('stg_ai__trading_signals') }}
+    {% if is_from_changes() %}
+        where signal_id in ({{ signals_valid_at('orders') }})
+    {% endif %}
 
 ),
 

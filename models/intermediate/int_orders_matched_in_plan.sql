@@ -1,16 +1,26 @@
 -- Grain: an order whose trade plan a signal linked to before it. Times are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key='order_id',
+    meta={'affected_by': 'trade_plan_id'},
+    indexes=[{'columns': ['trade_plan_id']}, {'columns': ['signal_id']}],
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 with signals as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select *
+    from {{ ref('stg_ai__trading_signals') }}
+    {{ where_affected('trade_plan_id') }}
 
 ),
 
 orders as (
 
-    select * from {{ ref('stg_platform__trading_orders') }}
+    select *
+    from {{ ref('stg_platform__trading_orders') }}
+    {{ where_affected('trade_plan_id') }}
 
 ),
 
@@ -114,6 +124,7 @@ latest_signals as (
 
     select
         order_id,
+        trade_plan_id,
         plan_model_id,
         is_order,
         -- Each count above 0 begins with its one signal; at 0 there is none.
@@ -128,6 +139,7 @@ orders_with_signals as (
 
     select
         order_id,
+        trade_plan_id,
         plan_model_id,
         signal_id
     from latest_signals

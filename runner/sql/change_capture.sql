@@ -22,6 +22,20 @@ create table if not exists signal_marts.copies (
     xid xid8 not null default pg_current_xact_id()
 );
 
+-- Up to where the change log was pruned: a reader whose last cut is older must compare all rows.
+create table if not exists signal_marts.change_log_pruned (
+    is_only_row boolean primary key default true check (is_only_row),
+    pruned_to xid8 not null
+);
+
+-- The moment that a build of the runner reads the landing tables as of: an exported snapshot, good
+-- while the backend that holds the lock of builds lives.
+create table if not exists signal_marts.frozen_moment (
+    is_only_row boolean primary key default true check (is_only_row),
+    snapshot text not null,
+    holder integer not null
+);
+
 -- Landing tables whose rows must be copied again, since a column was added to them.
 create table if not exists signal_marts.pending_copies (
     table_name text primary key

@@ -1,8 +1,16 @@
 -- Grain: an order. Times are UTC.
 
+{{ config(
+    materialized='incremental',
+    unique_key='order_id',
+    indexes=[{'columns': ['signal_id']}]
+) }}
+
 with attributed_orders as (
 
-    select * from {{ ref('int_orders_attributed') }}
+    select *
+    from {{ ref('int_orders_attributed') }}
+    {{ where_affected('order_id') }}
 
 ),
 

@@ -1,9 +1,17 @@
 -- Grain: a closed lot: the quantity that one opening and one closing order share. Times
 -- are UTC.
 
+{{ config(
+    materialized='incremental',
+    unique_key=['opening_order_id', 'closing_order_id'],
+    indexes=[{'columns': ['signal_id']}, {'columns': ['exit_at']}]
+) }}
+
 with closed_lots as (
 
-    select * from {{ ref('int_lots_closed') }}
+    select *
+    from {{ ref('int_lots_closed') }}
+    {{ where_affected(['opening_order_id', 'closing_order_id']) }}
 
 ),
 

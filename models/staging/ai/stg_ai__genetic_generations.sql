@@ -1,8 +1,15 @@
 -- Grain: a generation of a model's evolution. Times are UTC.
 
+{{ config(
+    unique_key='generation_id',
+    meta={'landing_key': ['id']}
+) }}
+
 with source as (
 
-    select * from {{ source('ai', 'genetic_generations') }}
+    select *
+    from {{ source('ai', 'genetic_generations') }}
+    {{ where_affected('id', 'generation_id') }}
 
 ),
 

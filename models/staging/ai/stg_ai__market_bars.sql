@@ -1,8 +1,15 @@
 -- Grain: a bar (symbol, timeframe, opened_at). Times are UTC.
 
+{{ config(
+    unique_key=['symbol', 'timeframe', 'opened_at'],
+    meta={'landing_key': ['symbol', 'timeframe', 'opened_at']}
+) }}
+
 with source as (
 
-    select * from {{ source('ai', 'market_bars') }}
+    select *
+    from {{ source('ai', 'market_bars') }}
+    {{ where_affected(['symbol', 'timeframe', 'opened_at']) }}
 
 ),
 

@@ -1,8 +1,15 @@
 -- Grain: a version of an AI module. Times are UTC.
 
+{{ config(
+    unique_key='model_id',
+    meta={'landing_key': ['id']}
+) }}
+
 with source as (
 
-    select * from {{ source('ai', 'ai_models') }}
+    select *
+    from {{ source('ai', 'ai_models') }}
+    {{ where_affected('id', 'model_id') }}
 
 ),
 

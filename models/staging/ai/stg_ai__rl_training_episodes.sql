@@ -1,8 +1,15 @@
 -- Grain: an episode of a model's training. Times are UTC.
 
+{{ config(
+    unique_key='episode_id',
+    meta={'landing_key': ['id']}
+) }}
+
 with source as (
 
-    select * from {{ source('ai', 'rl_training_episodes') }}
+    select *
+    from {{ source('ai', 'rl_training_episodes') }}
+    {{ where_affected('id', 'episode_id') }}
 
 ),
 

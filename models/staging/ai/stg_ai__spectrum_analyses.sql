@@ -1,8 +1,15 @@
 -- Grain: a spectral analysis of a symbol's prices. Times are UTC.
 
+{{ config(
+    unique_key='analysis_id',
+    meta={'landing_key': ['id']}
+) }}
+
 with source as (
 
-    select * from {{ source('ai', 'spectrum_analysis') }}
+    select *
+    from {{ source('ai', 'spectrum_analysis') }}
+    {{ where_affected('id', 'analysis_id') }}
 
 ),
 

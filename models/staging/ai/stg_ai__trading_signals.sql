@@ -1,8 +1,22 @@
 -- Grain: a signal. Times are UTC.
 
+{{ config(
+    unique_key='signal_id',
+    meta={'landing_key': ['id']},
+    indexes=[
+        {'columns': ['symbol', 'created_at']},
+        {'columns': ['trade_plan_id']},
+        {'columns': ['pattern_id']},
+        {'columns': ['model_id', 'created_at']},
+        {'columns': ['(valid_until_at - created_at)']}
+    ]
+) }}
+
 with source as (
 
-    select * from {{ source('ai', 'ai_trading_signals') }}
+    select *
+    from {{ source('ai', 'ai_trading_signals') }}
+    {{ where_affected('id', 'signal_id') }}
 
 ),
 

@@ -1,8 +1,15 @@
 -- Grain: a chart pattern that the platform detected. Times are UTC.
 
+{{ config(
+    unique_key='pattern_id',
+    meta={'landing_key': ['id']}
+) }}
+
 with source as (
 
-    select * from {{ source('platform', 'micro_patterns') }}
+    select *
+    from {{ source('platform', 'micro_patterns') }}
+    {{ where_affected('id', 'pattern_id') }}
 
 ),
 

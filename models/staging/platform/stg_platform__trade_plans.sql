@@ -1,8 +1,15 @@
 -- Grain: a plan to trade. Times are UTC.
 
+{{ config(
+    unique_key='trade_plan_id',
+    meta={'landing_key': ['id']}
+) }}
+
 with source as (
 
-    select * from {{ source('platform', 'trade_plans') }}
+    select *
+    from {{ source('platform', 'trade_plans') }}
+    {{ where_affected('id', 'trade_plan_id') }}
 
 ),
 

@@ -1,8 +1,19 @@
 -- Grain: an order, with what was filled of it. Times are UTC.
 
+{{ config(
+    unique_key='order_id',
+    meta={'landing_key': ['id']},
+    indexes=[
+        {'columns': ['symbol', 'created_at']},
+        {'columns': ['trade_plan_id']}
+    ]
+) }}
+
 with source as (
 
-    select * from {{ source('platform', 'trading_orders') }}
+    select *
+    from {{ source('platform', 'trading_orders') }}
+    {{ where_affected('id', 'order_id') }}
 
 ),
 

@@ -1,8 +1,15 @@
 -- Grain: a trading day of the account, as the platform reports it. Days are UTC.
 
+{{ config(
+    unique_key='trading_stat_id',
+    meta={'landing_key': ['id']}
+) }}
+
 with source as (
 
-    select * from {{ source('platform', 'trading_stats') }}
+    select *
+    from {{ source('platform', 'trading_stats') }}
+    {{ where_affected('id', 'trading_stat_id') }}
 
 ),
 

@@ -1,48 +1,35 @@
 {#
     A query that matches buys with sells, first in, first out, within a group.
 
-    Bought and sold units are each numbered in the order of their fills. As positions net, a unit
-    that is bought closes the oldest open sold unit and the other way round, so the k-th unit bought
-    is always matched with the k-th unit sold, whichever came first. The ends of the fills of both
-    sides, laid on one line of units, cut it into segments that belong to one buy and one sell each:
-    those that end next. Windows find them, so that no buy is ever compared with every sell.
+    Bought and sold units are each numbered in the order of their fills (number_units). As positions
+    net, a unit that is bought closes the oldest open sold unit and the other way round, so the k-th
+    unit bought is always matched with the k-th unit sold, whichever came first. The ends of the
+    fills of both sides, laid on one line of units, cut it into segments that belong to one buy and
+    one sell each: those that end next. Windows find them, so that no buy is ever compared with every
+    sell.
 
-    fills: a relation or CTE with the columns of group_by, order_id, side, quantity (above 0) and
-        filled_at; at most one row an order.
+    numbered_fills: a relation or CTE with the columns of group_by, order_id, side, quantity,
+        last_unit, and from_unit, the same in all of a group: the units up to it were matched before,
+        and every fill in the relation has units beyond it. At most one row an order.
     group_by: the columns within which fills may be matched, none of them NULL.
 
-    Columns: those of group_by, buy_order_id, sell_order_id, quantity, buy_quantity_before and
-    sell_quantity_before (what earlier segments took of the same order). One row for every buy and
-    sell that share units. What no row takes has no counterpart in the group.
+    Columns: those of group_by, buy_order_id, sell_order_id, last_unit, quantity, buy_quantity_before
+    and sell_quantity_before (what earlier segments took of the same order). One row for every buy
+    and sell that share units. What no row takes has no counterpart in the group.
 #}
-{% macro match_fills(fills, group_by) -%}
-    {%- set groups = require_list('match_fills', 'group_by', group_by) | join(', ') -%}
-    with numbered as (
-
-        select
-            {{ groups }},
-            order_id,
-            side,
-            cast(sum(quantity) over (
-                partition by {{ groups }}, side
-                order by filled_at, order_id
-                rows between unbounded preceding and current row
-            ) as {{ type_money() }}) as last_unit,
-            quantity
-        from {{ fills }}
-
-    ),
-
-    cuts as (
+{% macro match_units(numbered_fills, group_by) -%}
+    {%- set groups = require_list('match_units', 'group_by', group_by) | join(', ') %}
+    with cuts as (
 
         select
             {{ groups }},
             last_unit,
+            min(from_unit) as from_unit,
             max(order_id) filter (where side = 'BUY') as buy_order_id,
             max(order_id) filter (where side = 'SELL') as sell_order_id,
             max(last_unit - quantity) filter (where side = 'BUY') as units_before_buy,
             max(last_unit - quantity) filter (where side = 'SELL') as units_before_sell
-        from numbered
+        from {{ numbered_fills }}
         group by {{ groups }}, last_unit
 
     ),
@@ -54,7 +41,7 @@
         select
             *,
             coalesce(
-                lag(last_unit) over (partition by {{ groups }} order by last_unit), 0
+                lag(last_unit) over (partition by {{ groups }} order by last_unit), from_unit
             ) as units_before,
             count(buy_order_id) over (
                 partition by {{ groups }}
@@ -93,6 +80,7 @@
             {{ groups }},
             buy_order_id,
             sell_order_id,
+            last_unit,
             cast(last_unit - units_before as {{ type_money() }}) as quantity,
             cast(
                 units_before - units_before_buy as {{ type_money() }}

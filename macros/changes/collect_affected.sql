@@ -1,0 +1,34 @@
+{#
+    The pre-hook of an incremental model, in its transaction. It notes which versions of the parents
+    are about to be read, before anything is read of them; and where the model is built from changes,
+    it collects in the temporary table `affected` the keys of all rows that these may alter. For a
+    model m they are those of the macro affected_m, and for a model of staging those of the changed
+    rows of its landing table.
+#}
+{% macro collect_affected() %}
+    {% if execute and is_exact() %}
+        {% set parents = parent_names() %}
+        {% if is_from_changes() and not parents %}
+            {{ read_frozen_moment() }}
+        {% endif %}
+        create temporary table versions_read on commit drop as
+        select
+            relation,
+            version
+        from {{ changes_table('relations') }}
+        where relation in ({{ (parents or ["''"]) | join(', ') }});
+        {% if not parents %}
+            create temporary table landing_cut on commit drop as
+            select pg_snapshot_xmin(pg_current_snapshot()) as landing_cut;
+        {% endif %}
+        {% if is_from_changes() %}
+            create temporary table affected on commit drop as
+            {% if parents %}
+                {{ context['affected_' ~ model.name]() }}
+            {% else %}
+                {{ affected_in_landing() }}
+            {% endif %};
+            analyze affected;
+        {% endif %}
+    {% endif %}
+{% endmacro %}

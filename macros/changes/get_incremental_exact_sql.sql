@@ -1,0 +1,76 @@
+{#
+    An incremental strategy: the affected rows become those that were just computed, and what really
+    differs is kept, before and after, for the models that read this one.
+
+    Affected rows are those that agree with a row of `affected` in all of its columns, which are the
+    unique key unless the model's meta names others, `affected_by`; or, with `affected_where`, those
+    that meet that condition on `stored` and `affected`.
+#}
+{% macro get_incremental_exact_sql(arguments) %}
+    {% set key = config.get('unique_key') %}
+    {% set key = [key] if key is string else key %}
+    {% set meta = config.get('meta', {}) %}
+    {% set by = meta.get('affected_by', key) %}
+    {% set by = [by] if by is string else by %}
+    {% set columns = arguments.dest_columns | map(attribute='quoted') | list %}
+    {% set images = changes_table(this.schema ~ '__' ~ this.identifier) %}
+    {% set version %}
+        (
+            select relations.version + 1
+            from {{ changes_table('relations') }} as relations
+            where relations.relation = {{ relation_name(this) }}
+        )
+    {% endset %}
+    with gone as (
+
+        delete from {{ arguments.target_relation }} as stored
+        using affected
+        where
+            {% if meta.get('affected_where') -%}
+            {{ meta.affected_where }}
+            {%- else -%}
+            {% for column in by -%}
+            stored.{{ column }} = affected.{{ column }}
+            {%- if not loop.last %} and {% endif %}
+            {%- endfor %}
+            {%- endif %}
+            and not exists (
+                select from {{ arguments.temp_relation }} as fresh
+                where
+                    {% for column in key -%}
+                    fresh.{{ column }} = stored.{{ column }} and {# -#}
+                    {% endfor -%}
+                    ({% for column in columns %}fresh.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
+                    is not distinct from
+                    ({% for column in columns %}stored.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
+            )
+        returning stored.*
+
+    )
+
+    insert into {{ images }} (_version, {{ columns | join(', ') }})
+    select {{ version }}, {{ columns | join(', ') }}
+    from gone;
+
+    with come as (
+
+        insert into {{ arguments.target_relation }} ({{ columns | join(', ') }})
+        select {{ columns | join(', ') }}
+        from {{ arguments.temp_relation }} as fresh
+        where
+            not exists (
+                select from {{ arguments.target_relation }} as stored
+                where
+                    {% for column in key -%}
+                    stored.{{ column }} = fresh.{{ column }}
+                    {%- if not loop.last %} and {% endif %}
+                    {%- endfor %}
+            )
+        returning *
+
+    )
+
+    insert into {{ images }} (_version, {{ columns | join(', ') }})
+    select {{ version }}, {{ columns | join(', ') }}
+    from come
+{% endmacro %}

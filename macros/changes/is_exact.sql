@@ -1,0 +1,10 @@
+{#
+    Whether the model that is rendered is kept up by changes: materialized as incremental with the
+    strategy `exact`.
+#}
+{% macro is_exact() -%}
+    {{ return(
+        config.get('materialized') == 'incremental'
+        and config.get('incremental_strategy') == 'exact'
+    ) }}
+{%- endmacro %}

@@ -1,0 +1,52 @@
+{#
+    The post-hook of an incremental model, in its transaction: its new version, and the versions of
+    its parents that it now accounts for.
+#}
+{% macro publish_changes() %}
+    {% if execute and is_exact() %}
+        {% set images = changes_table(this.schema ~ '__' ~ this.identifier) %}
+        {% set relations = changes_table('relations') %}
+        {% set landing_cut = 'null' if parent_names() else '(select landing_cut from landing_cut)' %}
+        {% if is_from_changes() %}
+            update {{ relations }}
+            set
+                version = version + case
+                    when exists (select from {{ images }} where _version = relations.version + 1)
+                        then 1
+                    else 0
+                end,
+                landing_cut = {{ landing_cut }},
+                built_at = now()
+            where relation = {{ relation_name(this) }};
+        {% else %}
+            {% set key = config.get('unique_key') %}
+            create unique index on {{ this }} ({{ key if key is string else key | join(', ') }});
+            drop table if exists {{ images }};
+            create table {{ images }} as
+            select
+                0::bigint as _version,
+                stored.*
+            from {{ this }} as stored
+            with no data;
+            create index on {{ images }} (_version);
+            insert into {{ relations }}
+                (relation, definition, version, rebuilt_version, landing_cut, built_at)
+            values (
+                {{ relation_name(this) }}, '{{ model_definition() }}', 1, 1, {{ landing_cut }}, now()
+            )
+            on conflict (relation) do update set
+                definition = excluded.definition,
+                version = relations.version + 1,
+                rebuilt_version = relations.version + 1,
+                landing_cut = excluded.landing_cut,
+                built_at = excluded.built_at;
+        {% endif %}
+        delete from {{ changes_table('reads') }} where reader = {{ relation_name(this) }};
+        insert into {{ changes_table('reads') }} (reader, relation, version)
+        select
+            {{ relation_name(this) }},
+            relation,
+            version
+        from versions_read;
+    {% endif %}
+{% endmacro %}

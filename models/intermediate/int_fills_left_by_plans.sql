@@ -1,0 +1,141 @@
+-- Grain: an order with filled units that its trade plan left unmatched. Times are UTC.
+
+{{ config(
+    materialized='incremental',
+    unique_key='order_id',
+    meta={
+        'affected_where':
+            'stored.symbol = affected.symbol and stored.filled_at >= affected.from_at'
+    },
+    indexes=[
+        {'columns': ['symbol', 'side', 'filled_at', 'last_unit']},
+        {'columns': ['symbol', 'last_unit']}
+    ],
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
+
+with fills as (
+
+    select fills.*
+    from {{ ref('int_fills') }} as fills
+    {% if is_from_changes() %}
+        inner join affected
+            on
+                fills.symbol = affected.symbol
+                and fills.filled_at >= affected.from_at
+    {% endif %}
+
+),
+
+matched_in_plan as (
+
+    select * from {{ ref('int_fills_matched_in_plan') }}
+
+),
+
+{% if is_from_changes() %}
+
+    -- The units of the fills before the first one that changed keep their numbers.
+    kept as (
+
+        select
+            stored.symbol,
+            stored.side,
+            max(stored.last_unit) as last_unit
+        from {{ this }} as stored
+        inner join affected
+            on
+                stored.symbol = affected.symbol
+                and stored.filled_at < affected.from_at
+        group by stored.symbol, stored.side
+
+    ),
+
+{% endif %}
+
+matched_sides as (
+
+    select
+        buy_order_id as order_id,
+        quantity
+    from matched_in_plan
+    {% if is_from_changes() %}
+        where buy_order_id in (select fills.order_id from fills)
+    {% endif %}
+
+    union all
+
+    select
+        sell_order_id as order_id,
+        quantity
+    from matched_in_plan
+    {% if is_from_changes() %}
+        where sell_order_id in (select fills.order_id from fills)
+    {% endif %}
+
+),
+
+matched_orders as (
+
+    select
+        order_id,
+        cast(sum(quantity) as {{ type_money() }}) as matched_quantity
+    from matched_sides
+    group by order_id
+
+),
+
+-- Matching takes a fill's units from its beginning, so what is left is its end.
+rest_of_fills as (
+
+    select
+        fills.order_id,
+        fills.symbol,
+        fills.side,
+        cast(
+            fills.quantity - coalesce(matched_orders.matched_quantity, 0)
+            as {{ type_money() }}
+        ) as quantity,
+        coalesce(matched_orders.matched_quantity, 0) as matched_quantity,
+        fills.filled_at
+    from fills
+    left join matched_orders
+        on fills.order_id = matched_orders.order_id
+    where fills.quantity > coalesce(matched_orders.matched_quantity, 0)
+
+),
+
+numbered_fills as (
+
+    {{ number_units('rest_of_fills', ['symbol']) }}
+
+),
+
+fills_left_by_plans as (
+
+    select
+        numbered_fills.order_id,
+        numbered_fills.symbol,
+        numbered_fills.side,
+        numbered_fills.quantity,
+        numbered_fills.matched_quantity,
+        {% if is_from_changes() %}
+            cast(
+                coalesce(kept.last_unit, 0) + numbered_fills.last_unit
+                as {{ type_money() }}
+            ) as last_unit,
+        {% else %}
+            numbered_fills.last_unit,
+        {% endif %}
+        numbered_fills.filled_at
+    from numbered_fills
+    {% if is_from_changes() %}
+        left join kept
+            on
+                numbered_fills.symbol = kept.symbol
+                and numbered_fills.side = kept.side
+    {% endif %}
+
+)
+
+select * from fills_left_by_plans
