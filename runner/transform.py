@@ -68,14 +68,20 @@ def build(
     exclude: Sequence[str] = (),
     full_refresh: bool = False,
     target: Path | None = None,
+    tests: bool = True,
+    schema_prefix: str | None = None,
 ) -> Build:
     """Run ``dbt build`` on the database that ``environment`` (PGHOST, ...) names.
 
-    ``target`` is dbt's output folder. Raises UsageError where the selection matches nothing, and
+    ``target`` is dbt's output folder; without ``tests`` only models are built; ``schema_prefix``
+    builds into schemas of its own, such as ``prefix_performance``. Raises UsageError where the selection matches nothing, and
     BuildFailedError where dbt could not start; failed models and tests are in the result.
     """
     # A test that compares with a model outside the selection would meet what is not built, or old.
-    arguments = ["build", "--indirect-selection", "buildable", *_options(target)]
+    arguments = ["build", "--indirect-selection", "buildable"] if tests else ["run"]
+    arguments += _options(target, "prod" if schema_prefix is None else "dev")
+    if schema_prefix is not None:
+        environment = {**environment, "DBT_SCHEMA_PREFIX": schema_prefix}
     if select:
         arguments += ["--select", *select]
     if exclude:
@@ -111,8 +117,8 @@ def docs(environment: Mapping[str, str], *, advance: Advance, target: Path | Non
     return target.resolve() / "static_index.html"
 
 
-def _options(target: Path | None) -> list[str]:
-    options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", "prod"]
+def _options(target: Path | None, profile: str = "prod") -> list[str]:
+    options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", profile]
     if target is not None:
         options += ["--target-path", str(target), "--log-path", str(target / "logs")]
     return options

@@ -1,0 +1,54 @@
+"""Two builds of the same marts, row for row."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from runner.database import Connection, scalar
+
+# What says when it was built, and the books that a full refresh leaves alone.
+LEFT_OUT = ("ensemble_publications", "ensemble_revisions")
+SCHEMAS = ("staging", "intermediate", "performance", "ensemble", "training")
+
+
+def differing_models(connection: Connection, prefix: str) -> dict[str, tuple[int, int]]:
+    """Tables whose rows differ between the marts and those in schemas with the prefix.
+
+    For each, how many rows only the one and only the other has. Doubles count as equal where they
+    agree to nine significant digits: sums of them depend on the order of the rows.
+    """
+    tables = connection.execute(
+        "select schemaname, tablename from pg_tables where schemaname = any(%s) order by 1, 2",
+        (list(SCHEMAS),),
+    ).fetchall()
+    found = {}
+    for schema, table in tables:
+        if table in LEFT_OUT:
+            continue
+        ours, theirs = (
+            sql.SQL("select {} from {}").format(
+                _columns(connection, schema, table), sql.Identifier(name, table)
+            )
+            for name in (schema, f"{prefix}_{schema}")
+        )
+        counts = tuple(
+            scalar(connection, sql.SQL("select count(*) from ({} except all {}) as t").format(*pair))
+            for pair in ((ours, theirs), (theirs, ours))
+        )
+        if any(counts):
+            found[f"{schema}.{table}"] = counts
+    return found
+
+
+def _columns(connection: Connection, schema: str, table: str) -> sql.Composed:
+    columns = connection.execute(
+        "select column_name, data_type from information_schema.columns"
+        " where table_schema = %s and table_name = %s order by column_name",
+        (schema, table),
+    ).fetchall()
+    return sql.SQL(", ").join(
+        sql.SQL("to_char({}, '9.99999999EEEE')" if data_type == "double precision" else "{}").format(
+            sql.Identifier(name)
+        )
+        for name, data_type in columns
+    )

@@ -1,0 +1,374 @@
+"""Random changes of a trading platform and its AI modules: rows that come, change, move and go.
+
+Everything happens on a primary with its constraints, in hours of a few days, with few symbols, so
+that rows meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from runner.database import Connection
+
+BEGIN = datetime(2025, 3, 1, tzinfo=UTC)
+HOURS = 96
+SYMBOLS = ("BTCUSD", "ETHUSD", "O'Neil; --")
+SIDES = ("BUY", "SELL")
+STRATEGIES = ("breakout", "reversal")
+TABLES = (
+    "ai_models",
+    "ai_trading_signals",
+    "rl_training_episodes",
+    "genetic_generations",
+    "spectrum_analysis",
+    "micro_patterns",
+    "trade_plans",
+    "trading_orders",
+    "trading_stats",
+)
+
+
+class RandomMarket:
+    """Makes random changes through a connection to a primary; ``random`` decides on all of them."""
+
+    def __init__(self, connection: Connection, random: Random) -> None:
+        self.connection = connection
+        self.random = random
+
+    def change(self) -> None:
+        """Make one change; what the primary's constraints refuse changes nothing."""
+        made = self.random.choices(tuple(_WEIGHTS), weights=tuple(_WEIGHTS.values()))[0]
+        try:
+            with self.connection.transaction():
+                made(self)
+        except psycopg.errors.IntegrityError:
+            pass
+
+    def begin(self) -> None:
+        """Rows enough for the first changes to find some."""
+        for _ in range(4):
+            self.add_model()
+        for symbol in SYMBOLS:
+            for hour in range(HOURS // 2):
+                self._add_bar(symbol, hour)
+        for add in (self.add_pattern, self.add_plan, self.add_signal, self.add_order):
+            for _ in range(12):
+                add()
+
+    # --- rows that come ---------------------------------------------------------------------
+
+    def add_model(self) -> None:
+        kind = self.random.choice(
+            ("reinforcement_learning", "genetic_optimization", "sparse_spectrum")
+        )
+        self._insert(
+            "ai_models",
+            model_type=kind,
+            model_name=f"model {self.random.randrange(10**9)}",
+            version="1",
+            created_at=BEGIN,
+        )
+
+    def add_bar(self) -> None:
+        """A bar at the end, or a late one in a gap."""
+        self._add_bar(self.random.choice(SYMBOLS), self.random.randrange(HOURS))
+
+    def _add_bar(self, symbol: str, hour: int) -> None:
+        start = 100 + self.random.randrange(-20, 20)
+        end = start + self.random.randrange(-5, 6)
+        self.connection.execute(
+            "insert into public.market_bars values (%s, '1h', %s, %s, %s, %s, %s, %s)"
+            " on conflict do nothing",
+            (
+                symbol,
+                BEGIN + timedelta(hours=hour),
+                start,
+                max(start, end) + self.random.randrange(4),
+                min(start, end) - self.random.randrange(4),
+                end,
+                self.random.randrange(1000),
+            ),
+        )
+
+    def add_pattern(self) -> None:
+        self._insert(
+            "micro_patterns",
+            symbol=self._symbol(),
+            timeframe="1h",
+            pattern_type=self.random.choice(("engulfing", "pin bar")),
+            confidence=self.random.randrange(101) / 100,
+            signal=self.random.choice((*SIDES, "HOLD")),
+            created_at=self._time(),
+        )
+
+    def add_plan(self) -> None:
+        self._insert(
+            "trade_plans",
+            strategy=self.random.choice(STRATEGIES),
+            symbol=self._symbol(),
+            entry_price_target=100,
+            stop_loss_price=95,
+            take_profit_1_price=110,
+            created_at=self._time(),
+        )
+
+    def add_signal(self) -> None:
+        side = self.random.choice((*SIDES, "HOLD"))
+        is_barred = side != "HOLD" and self.random.random() < 0.8
+        near, far = self.random.randrange(1, 8), self.random.randrange(1, 8)
+        sign = 1 if side == "BUY" else -1
+        created_at = self._time()
+        self._insert(
+            "ai_trading_signals",
+            model_id=self._pick("ai_models"),
+            symbol=self._symbol(),
+            signal_type=side,
+            confidence=self.random.randrange(101) / 100,
+            stop_loss=100 - sign * near if is_barred else None,
+            take_profit=100 + sign * far if is_barred else None,
+            pattern_id=self._pick("micro_patterns") if self.random.random() < 0.7 else None,
+            trade_plan_id=self._pick("trade_plans") if self.random.random() < 0.3 else None,
+            created_at=created_at,
+            expires_at=self._later(created_at, 48),
+        )
+
+    def add_order(self) -> None:
+        quantity = self.random.randrange(1, 6)
+        filled = self.random.choice((None, 0, quantity, quantity, quantity, quantity / 2))
+        created_at = self._time()
+        self._insert(
+            "trading_orders",
+            client_order_id=str(self.random.randrange(10**15)),
+            trade_plan_id=self._pick("trade_plans") if self.random.random() < 0.5 else None,
+            created_at=created_at,
+            filled_at=self._later(created_at, 6) if filled else None,
+            symbol=self._symbol(),
+            order_type="market",
+            side=self.random.choice(SIDES),
+            status=self.random.choice(("NEW", "PARTIALLY_FILLED", "FILLED", "CANCELLED")),
+            price=self._price(),
+            quantity=quantity,
+            filled_price=self._price() if filled else None,
+            filled_quantity=filled,
+            fee=self.random.choice((None, 0, "0.1", "0.33333333")),
+            created_by="test",
+        )
+
+    def add_training(self) -> None:
+        model = self._pick("ai_models")
+        number = self.random.randrange(40)
+        kind = self.random.randrange(3)
+        if kind == 0:
+            self._insert(
+                "rl_training_episodes",
+                model_id=model,
+                episode_number=number,
+                total_reward=self.random.randrange(100) / 7,
+                episode_length=10,
+                sharpe_ratio=self.random.random(),
+                created_at=self._time(),
+            )
+        elif kind == 1:
+            self._insert(
+                "genetic_generations",
+                model_id=model,
+                generation_number=number,
+                best_fitness=self.random.random(),
+                average_fitness=0.1,
+                population_diversity=0.5,
+                best_individual=Jsonb({}),
+                created_at=self._time(),
+            )
+        else:
+            self._insert(
+                "spectrum_analysis",
+                model_id=model,
+                symbol=self._symbol(),
+                analysis_type="fourier",
+                dominant_frequencies=Jsonb([{"frequency": 0.1, "power": 1}]),
+                pattern_confidence=self.random.random(),
+                anomaly_score=self.random.randrange(-5, 6),
+                created_at=self._time(),
+            )
+
+    def add_statistics(self) -> None:
+        self._insert(
+            "trading_stats",
+            date=self._time().date(),
+            net_profit=self.random.randrange(-50, 50),
+            total_trades=3,
+            winning_trades=2,
+            losing_trades=1,
+        )
+
+    # --- rows that change -------------------------------------------------------------------
+
+    def change_signal(self) -> None:
+        created_at = self._time()
+        self._update(
+            "ai_trading_signals",
+            self.random.choice(
+                (
+                    {"confidence": self.random.randrange(101) / 100},
+                    {"status": self.random.choice(("ACTIVE", "EXECUTED", "EXPIRED"))},
+                    {"trade_plan_id": self._pick("trade_plans"), "status": "EXECUTED"},
+                    {"pattern_id": self._pick("micro_patterns")},
+                    {"symbol": self._symbol()},
+                    {"model_id": self._pick("ai_models")},
+                    {"created_at": created_at, "expires_at": self._later(created_at, 48)},
+                    {"take_profit": None},
+                )
+            ),
+        )
+
+    def change_order(self) -> None:
+        self._update(
+            "trading_orders",
+            self.random.choice(
+                (
+                    {"filled_quantity": 1, "filled_price": 101, "filled_at": self._time()},
+                    {"filled_quantity": None, "status": "CANCELLED"},
+                    {"fee": "0.7"},
+                    {"filled_price": self._price()},
+                    {"filled_at": self._time()},
+                    {"trade_plan_id": self._pick("trade_plans")},
+                    {"trade_plan_id": None},
+                    {"symbol": self._symbol()},
+                    {"side": self.random.choice(SIDES)},
+                    {"created_at": self._time()},
+                )
+            ),
+        )
+
+    def change_another(self) -> None:
+        table, values = self.random.choice(
+            (
+                ("ai_models", {"model_name": f"model {self.random.randrange(10**9)}"}),
+                ("ai_models", {"is_active": False}),
+                ("micro_patterns", {"signal": self.random.choice((*SIDES, "HOLD"))}),
+                ("micro_patterns", {"pattern_type": "engulfing"}),
+                ("micro_patterns", {"symbol": self._symbol()}),
+                ("micro_patterns", {"created_at": self._time()}),
+                ("trade_plans", {"strategy": self.random.choice(STRATEGIES)}),
+                ("trade_plans", {"symbol": self._symbol()}),
+                ("trading_stats", {"net_profit": 7}),
+                ("rl_training_episodes", {"total_reward": 3.5}),
+                ("genetic_generations", {"best_fitness": 0.9}),
+                ("spectrum_analysis", {"anomaly_score": 4.5}),
+            )
+        )
+        self._update(table, values)
+
+    def change_bar(self) -> None:
+        bar = self._bar()
+        if bar is not None:
+            self.connection.execute(
+                "update public.market_bars set high = high + 3, close = close + 1,"
+                " open = least(open, high) where symbol = %s and opened_at = %s",
+                bar,
+            )
+
+    # --- rows that move and go --------------------------------------------------------------
+
+    def change_key(self) -> None:
+        table = self.random.choice(("ai_trading_signals", "trading_orders", "spectrum_analysis"))
+        self._update(table, {"id": 10**6 + self.random.randrange(10**6)})
+
+    def move_bar(self) -> None:
+        bar = self._bar()
+        if bar is not None:
+            self.connection.execute(
+                "update public.market_bars set opened_at = %s where symbol = %s and opened_at = %s",
+                (self._time().replace(minute=0), *bar),
+            )
+
+    def delete(self) -> None:
+        table = self.random.choice(TABLES)
+        self.connection.execute(
+            sql.SQL("delete from {} where id = %s").format(sql.Identifier("public", table)),
+            (self._pick(table),),
+        )
+
+    def delete_bar(self) -> None:
+        bar = self._bar()
+        if bar is not None:
+            self.connection.execute(
+                "delete from public.market_bars where symbol = %s and opened_at = %s", bar
+            )
+
+    # --- what the changes are made of -------------------------------------------------------
+
+    def _symbol(self) -> str:
+        return self.random.choice(SYMBOLS)
+
+    def _time(self) -> datetime:
+        """A time that others have as well, more often than not."""
+        minutes = self.random.choice((0, 0, 0, 1, 30))
+        return BEGIN + timedelta(hours=self.random.randrange(HOURS), minutes=minutes)
+
+    def _later(self, than: datetime, hours: int) -> datetime | None:
+        return self.random.choice((None, than + timedelta(hours=self.random.randrange(1, hours))))
+
+    def _price(self) -> int:
+        return 100 + self.random.randrange(-10, 10)
+
+    def _pick(self, table: str) -> Any:
+        """The id of some row, None where there is none."""
+        ids = self.connection.execute(
+            sql.SQL("select id from {} order by id").format(sql.Identifier("public", table))
+        ).fetchall()
+        return self.random.choice(ids)[0] if ids else None
+
+    def _bar(self) -> tuple[str, datetime] | None:
+        bars = self.connection.execute(
+            "select symbol, opened_at from public.market_bars order by symbol, opened_at"
+        ).fetchall()
+        return self.random.choice(bars) if bars else None
+
+    def _insert(self, table: str, **values: object) -> None:
+        self.connection.execute(
+            sql.SQL("insert into {} ({}) values ({})").format(
+                sql.Identifier("public", table),
+                sql.SQL(", ").join(map(sql.Identifier, values)),
+                sql.SQL(", ").join([sql.Placeholder()] * len(values)),
+            ),
+            tuple(values.values()),
+        )
+
+    def _update(self, table: str, values: dict[str, object]) -> None:
+        self.connection.execute(
+            sql.SQL("update {} set {} where id = %s").format(
+                sql.Identifier("public", table),
+                sql.SQL(", ").join(
+                    sql.SQL("{} = %s").format(sql.Identifier(name)) for name in values
+                ),
+            ),
+            (*values.values(), self._pick(table)),
+        )
+
+
+_WEIGHTS: dict[Callable[[RandomMarket], None], int] = {
+    RandomMarket.add_bar: 12,
+    RandomMarket.add_signal: 12,
+    RandomMarket.add_order: 16,
+    RandomMarket.add_pattern: 5,
+    RandomMarket.add_plan: 3,
+    RandomMarket.add_model: 1,
+    RandomMarket.add_training: 6,
+    RandomMarket.add_statistics: 2,
+    RandomMarket.change_signal: 10,
+    RandomMarket.change_order: 14,
+    RandomMarket.change_another: 8,
+    RandomMarket.change_bar: 4,
+    RandomMarket.change_key: 4,
+    RandomMarket.move_bar: 2,
+    RandomMarket.delete: 6,
+    RandomMarket.delete_bar: 2,
+}
