@@ -1,33 +1,65 @@
 {#
-    Before a run: the books of change capture.
+    Before a run: the books of change capture and of builds.
 
     relations: an incremental model's table. Its version counts the builds that changed it;
         rebuilt_version is that of its last build in full. definition tells whether the model's code
         is still the one that the rows were built with. landing_cut, in staging alone: transactions
         from this one on may not have been read yet.
     reads: the version of each parent that a model's rows account for.
+    builds, build_results: what operations.build_history shows.
 #}
 {% macro prepare_changes() %}
     {% if execute and flags.WHICH in ('build', 'run') %}
-        {# dbt may have lost the role with a transaction, and commits what a hook did late. #}
-        {% if target.get('role') %}
-            set role {{ adapter.quote(target.role) }};
-        {% endif %}
-        create schema if not exists {{ changes_table('relations').include(database=false, identifier=false) }};
+        {{ take_role() }}
+        create schema if not exists
+            {{ changes_table('relations').include(database=false, identifier=false) }};
         create table if not exists {{ changes_table('relations') }} (
             relation text primary key,
             definition text not null,
             version bigint not null,
             rebuilt_version bigint not null,
             landing_cut xid8,
-            built_at timestamptz not null
+            built_at timestamptz not null,
+            rebuilt_at timestamptz not null
         );
+        alter table {{ changes_table('relations') }} add column if not exists rebuilt_at timestamptz; {# TODO remove #}
         create table if not exists {{ changes_table('reads') }} (
             reader text not null,
             relation text not null,
             version bigint not null,
             primary key (reader, relation)
         );
+        create table if not exists {{ changes_table('builds') }} (
+            build_id text primary key,
+            command text not null,
+            started_at timestamptz not null,
+            finished_at timestamptz not null,
+            is_success boolean not null,
+            nodes integer not null,
+            failures integer not null
+        );
+        create table if not exists {{ changes_table('build_results') }} (
+            build_id text not null,
+            node_id text not null,
+            node_name text not null,
+            node_type text not null,
+            status text not null,
+            build_mode text,
+            rows_written bigint,
+            run_seconds double precision not null,
+            landing_cut xid8,
+            message text,
+            primary key (build_id, node_id)
+        );
+        {# A model that is no longer kept up by changes holds up no one's. #}
+        {% set kept = ["''"] %}
+        {% for node in graph.nodes.values()
+            if node.resource_type == 'model' and node.config.get('materialized') == 'incremental'
+        %}
+            {% do kept.append("'" ~ node.schema ~ '.' ~ node.alias ~ "'") %}
+        {% endfor %}
+        delete from {{ changes_table('reads') }} where reader not in ({{ kept | join(', ') }});
+        delete from {{ changes_table('relations') }} where relation not in ({{ kept | join(', ') }});
         commit;
     {% endif %}
 {% endmacro %}

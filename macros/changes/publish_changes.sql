@@ -8,6 +8,16 @@
         {% set relations = changes_table('relations') %}
         {% set landing_cut = 'null' if parent_names() else '(select landing_cut from landing_cut)' %}
         {% if is_from_changes() %}
+            {# What all readers have read. #}
+            delete from {{ images }}
+            where _version <= (
+                select coalesce(min(reads.version), relations.version)
+                from {{ relations }} as relations
+                left join {{ changes_table('reads') }} as reads
+                    on relations.relation = reads.relation
+                where relations.relation = {{ relation_name(this) }}
+                group by relations.version
+            );
             update {{ relations }}
             set
                 version = version + case
@@ -29,17 +39,25 @@
             from {{ this }} as stored
             with no data;
             create index on {{ images }} (_version);
-            insert into {{ relations }}
-                (relation, definition, version, rebuilt_version, landing_cut, built_at)
+            insert into {{ relations }} (
+                relation, definition, version, rebuilt_version, landing_cut, built_at, rebuilt_at
+            )
             values (
-                {{ relation_name(this) }}, '{{ model_definition() }}', 1, 1, {{ landing_cut }}, now()
+                {{ relation_name(this) }},
+                '{{ model_definition() }}',
+                1,
+                1,
+                {{ landing_cut }},
+                now(),
+                now()
             )
             on conflict (relation) do update set
                 definition = excluded.definition,
                 version = relations.version + 1,
                 rebuilt_version = relations.version + 1,
                 landing_cut = excluded.landing_cut,
-                built_at = excluded.built_at;
+                built_at = excluded.built_at,
+                rebuilt_at = excluded.rebuilt_at;
         {% endif %}
         delete from {{ changes_table('reads') }} where reader = {{ relation_name(this) }};
         insert into {{ changes_table('reads') }} (reader, relation, version)

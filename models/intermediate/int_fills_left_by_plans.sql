@@ -96,7 +96,9 @@ rest_of_fills as (
             fills.quantity - coalesce(matched_orders.matched_quantity, 0)
             as {{ type_money() }}
         ) as quantity,
-        coalesce(matched_orders.matched_quantity, 0) as matched_quantity,
+        cast(
+            coalesce(matched_orders.matched_quantity, 0) as {{ type_money() }}
+        ) as matched_quantity,
         fills.filled_at
     from fills
     left join matched_orders
