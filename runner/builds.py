@@ -1,16 +1,22 @@
-"""A build: the fence, dbt, and a row that says how it went."""
+"""A build: the fence, one moment for all tables, and dbt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import psycopg
 
 from runner import fence, transform
 from runner.contract import read_contract
-from runner.database import Database
+from runner.database import Connection, Database, scalar
 from runner.deploy import connected
+from runner.deploy_lock import LockedError, check_direct
 from runner.progress import Advance
+
+# Any number that no other program takes; macros/changes/builds_lock.sql looks for it.
+_LOCK = 7_460_113
 
 
 def build(
@@ -27,31 +33,64 @@ def build(
     """Build the marts from all that the primary had committed when this was called.
 
     ``fence_timeout`` is in seconds; ``target`` is dbt's output folder. Raises FenceError where the
-    replica does not catch up.
+    replica does not catch up, and LockedError where another build or a watch is at work.
     """
-    with connected(primary, replica) as sides:
-        fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=fence_timeout)
-    started_at = datetime.now(UTC)
-    result = transform.build(
-        replica.environment(),
-        advance=advance,
-        select=select,
-        exclude=exclude,
-        full_refresh=full_refresh,
-        target=target,
-    )
-    with replica.connect() as connection:
-        connection.execute(
-            "insert into signal_marts.builds"
-            " (started_at, finished_at, is_success, nodes, failures, selection)"
-            " values (%s, %s, %s, %s, %s, %s)",
-            (
-                started_at,
-                datetime.now(UTC),
-                not result.failures,
-                len(result.nodes),
-                len(result.failures),
-                " ".join(select) or None,
-            ),
+    with one_build(replica, "build") as session:
+        with connected(primary, replica) as sides:
+            fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=fence_timeout)
+        with frozen(replica, session):
+            return transform.build(
+                replica.environment(),
+                advance=advance,
+                select=select,
+                exclude=exclude,
+                full_refresh=full_refresh,
+                target=target,
+            )
+
+
+@contextmanager
+def one_build(replica: Database, command: str) -> Iterator[Connection]:
+    """Hold the lock of builds; raise LockedError where another runner holds it.
+
+    Yields the session that holds it: the lock ends with it, however the runner ends.
+    """
+    with replica.connect(autocommit=True, application=f"signal-marts {command}") as session:
+        check_direct(replica, session)
+        if not scalar(session, "select pg_try_advisory_lock(%s)", (_LOCK,)):
+            holder = session.execute(
+                "select a.application_name, a.pid from pg_locks as l"
+                " inner join pg_stat_activity as a on l.pid = a.pid"
+                " inner join pg_database as d on l.database = d.oid"
+                " where l.locktype = 'advisory' and l.granted and l.objid = %s"
+                " and d.datname = current_database()",
+                (_LOCK,),
+            ).fetchone()
+            who = "another build" if holder is None else f"{holder[0]} (server process {holder[1]})"
+            raise LockedError(f"{who} is building on {replica.address}; wait for it to end")
+        yield session
+
+
+@contextmanager
+def frozen(replica: Database, session: Connection) -> Iterator[None]:
+    """Let every model of staging read the landing tables as of this moment.
+
+    ``session`` holds the lock of builds: the moment is good for as long as it does. See
+    macros/changes/read_frozen_moment.sql.
+    """
+    # A hosted server may end sessions that wait in a transaction, as this one is meant to.
+    options = "-c idle_in_transaction_session_timeout=0"
+    with replica.connect(application="signal-marts moment", options=options) as holder:
+        holder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        snapshot = scalar(holder, "select pg_export_snapshot()")
+        session.execute(
+            "insert into signal_marts.frozen_moment (snapshot, holder) values (%s, %s)"
+            " on conflict (is_only_row) do update"
+            " set snapshot = excluded.snapshot, holder = excluded.holder",
+            (snapshot, session.info.backend_pid),
         )
-    return result
+        try:
+            yield
+        finally:
+            if not session.broken:
+                session.execute("delete from signal_marts.frozen_moment")

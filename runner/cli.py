@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import shlex
+import signal
 import sys
 import traceback
 from datetime import datetime
@@ -203,6 +204,71 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
             full_refresh=full_refresh,
         )
     report_build(result)
+
+
+@cli.command()
+@click.option(
+    "--interval",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Least seconds between the beginnings of two rounds.",
+)
+@click.option(
+    "--test-every",
+    default=3600.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Seconds between two rounds with all tests; 0: never.",
+)
+@click.option(
+    "--metrics-port", type=click.IntRange(1, 65535), help="Serve metrics for Prometheus here."
+)
+@click.option(
+    "--metrics-address", default="127.0.0.1", show_default=True, help="Where the metrics listen."
+)
+def watch(
+    interval: float, test_every: float, metrics_port: int | None, metrics_address: str
+) -> None:
+    """Build the marts whenever rows arrive, until SIGTERM; a line a round on stdout."""
+    from runner.watch import Round, Watch
+    from runner.watch_metrics import Metrics
+
+    given = settings.load()
+    primary, replica = databases(given)
+    metrics = Metrics(metrics_address, metrics_port)
+    is_asked_to_stop = False
+
+    def on_round(done: Round) -> None:
+        click.echo(str(done))
+        metrics.count(done)
+
+    def on_trouble(text: str) -> None:
+        note(f"signal-marts: {text}")
+        metrics.count_trouble()
+
+    def stop(signal_number: int, frame: object) -> None:
+        nonlocal is_asked_to_stop
+        is_asked_to_stop = True
+        # dbt cancels what it runs, as at Ctrl-C: every model is built whole or not at all.
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        Watch(
+            primary,
+            replica,
+            interval=interval,
+            test_interval=test_every,
+            fence_timeout=given.fence_timeout_seconds,
+            on_round=on_round,
+            on_trouble=on_trouble,
+            on_fresh=metrics.note_fresh,
+        ).run()
+    except KeyboardInterrupt:
+        if not is_asked_to_stop:
+            raise
+        note("stopped")
 
 
 def report_build(result: Any) -> None:

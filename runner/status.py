@@ -185,12 +185,12 @@ def _marts(replica: Connection) -> tuple[Mart, ...]:
 
 
 def _last_builds(replica: Connection) -> tuple[LastBuild, ...]:
-    if scalar(replica, "select to_regclass('signal_marts.builds')") is None:
+    if scalar(replica, "select to_regclass('changes.builds')") is None:
         return ()
     return tuple(
         LastBuild(*row)
         for row in replica.execute(
             "select started_at, extract(epoch from finished_at - started_at)::float8,"
-            " is_success, nodes, failures from signal_marts.builds order by id desc limit 5"
+            " is_success, nodes, failures from changes.builds order by started_at desc limit 5"
         )
     )

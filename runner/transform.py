@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from runner.errors import SignalMartsError, UsageError
 from runner.progress import Advance
@@ -19,6 +19,7 @@ from runner.settings import PROJECT
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
+    from dbt.contracts.graph.manifest import Manifest
 
 
 # What there is to say of a run is in its result.
@@ -70,12 +71,15 @@ def build(
     target: Path | None = None,
     tests: bool = True,
     schema_prefix: str | None = None,
+    project: Manifest | None = None,
 ) -> Build:
     """Run ``dbt build`` on the database that ``environment`` (PGHOST, ...) names.
 
     ``target`` is dbt's output folder; without ``tests`` only models are built; ``schema_prefix``
-    builds into schemas of its own, such as ``prefix_performance``. Raises UsageError where the selection matches nothing, and
-    BuildFailedError where dbt could not start; failed models and tests are in the result.
+    builds into schemas of its own, such as ``prefix_performance``; ``project`` is what ``parse``
+    returned, which saves the time of parsing. Raises UsageError where the selection matches
+    nothing, and BuildFailedError where dbt could not start; failed models and tests are in the
+    result.
     """
     # A test that compares with a model outside the selection would meet what is not built, or old.
     arguments = ["build", "--indirect-selection", "buildable"] if tests else ["run"]
@@ -88,7 +92,7 @@ def build(
         arguments += ["--exclude", *exclude]
     if full_refresh:
         arguments.append("--full-refresh")
-    result = _invoke(environment, arguments, advance)
+    result = _invoke(environment, arguments, advance, project)
     nodes = tuple(
         Node(
             name=each.node.name,
@@ -102,6 +106,15 @@ def build(
     if not nodes:
         raise UsageError("nothing was built: no model or test matches the selection")
     return Build(nodes)
+
+
+def parse(environment: Mapping[str, str], *, target: Path | None = None) -> Manifest:
+    """Read the project once, for many builds of it as it is now.
+
+    Raises BuildFailedError where it is not well-formed.
+    """
+    result = _invoke(environment, ["parse", *_options(target)], lambda done, total, at: None)
+    return cast("Manifest", result.result)
 
 
 def docs(environment: Mapping[str, str], *, advance: Advance, target: Path | None = None) -> Path:
@@ -125,13 +138,17 @@ def _options(target: Path | None, profile: str = "prod") -> list[str]:
 
 
 def _invoke(
-    environment: Mapping[str, str], arguments: Sequence[str], advance: Advance
+    environment: Mapping[str, str],
+    arguments: Sequence[str],
+    advance: Advance,
+    project: Manifest | None = None,
 ) -> dbtRunnerResult:
     from dbt.cli.main import dbtRunner
 
     try:
         with _environment(environment):
-            result = dbtRunner(callbacks=[_counter(advance)]).invoke([*_SILENT, *arguments])
+            runner = dbtRunner(manifest=project, callbacks=[_counter(advance)])
+            result = runner.invoke([*_SILENT, *arguments])
     finally:
         _close_log()
     if _is_interrupt(result.exception):

@@ -7,8 +7,7 @@
     The model's meta names the landing table's key columns, `landing_key`, in the order of unique_key.
 #}
 {% macro affected_in_landing() %}
-    {% set table = graph.sources[model.depends_on.nodes[0]] %}
-    {% set landing = source(table.source_name, table.name) %}
+    {% set landing = landing_relation() %}
     {% set landing_key = require_list('meta', 'landing_key', config.get('meta').landing_key) %}
     {% set key = config.get('unique_key') %}
     {% set key = [key] if key is string else key %}
@@ -19,7 +18,7 @@
             exists (
                 select from signal_marts.copies
                 where
-                    copies.table_name = '{{ landing.schema }}.{{ landing.identifier }}'
+                    copies.table_name = {{ relation_name(landing) }}
                     and copies.xid >= relations.landing_cut
             )
             or relations.landing_cut < (select pruned_to from signal_marts.change_log_pruned)
@@ -43,7 +42,7 @@
         {%- endfor %}
         from signal_marts.change_log
         where
-            table_name = '{{ landing.schema }}.{{ landing.identifier }}'
+            table_name = {{ relation_name(landing) }}
             and xid >= (select landing_cut from last_cut)
 
         union all

@@ -6,7 +6,11 @@
     {% if execute and is_exact() %}
         {% set images = changes_table(this.schema ~ '__' ~ this.identifier) %}
         {% set relations = changes_table('relations') %}
-        {% set landing_cut = 'null' if parent_names() else '(select landing_cut from landing_cut)' %}
+        {% set landing_table, landing_cut = 'null', 'null' %}
+        {% if not parent_names() %}
+            {% set landing_table = relation_name(landing_relation()) %}
+            {% set landing_cut = '(select landing_cut from landing_cut)' %}
+        {% endif %}
         {% if is_from_changes() %}
             {# What all readers have read. #}
             delete from {{ images }}
@@ -40,13 +44,21 @@
             with no data;
             create index on {{ images }} (_version);
             insert into {{ relations }} (
-                relation, definition, version, rebuilt_version, landing_cut, built_at, rebuilt_at
+                relation,
+                definition,
+                version,
+                rebuilt_version,
+                landing_table,
+                landing_cut,
+                built_at,
+                rebuilt_at
             )
             values (
                 {{ relation_name(this) }},
                 '{{ model_definition() }}',
                 1,
                 1,
+                {{ landing_table }},
                 {{ landing_cut }},
                 now(),
                 now()
@@ -55,6 +67,7 @@
                 definition = excluded.definition,
                 version = relations.version + 1,
                 rebuilt_version = relations.version + 1,
+                landing_table = excluded.landing_table,
                 landing_cut = excluded.landing_cut,
                 built_at = excluded.built_at,
                 rebuilt_at = excluded.rebuilt_at;

@@ -1,15 +1,15 @@
 -- Grain: a UTC day, every one from the first to the last on which a signal came, a
 -- trade closed or the platform reported.
 
-with signals as (
+with signal_days as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select * from {{ ref('int_signal_days') }}
 
 ),
 
-closed_lots as (
+source_days as (
 
-    select * from {{ ref('int_lots_closed') }}
+    select * from {{ ref('int_source_days') }}
 
 ),
 
@@ -21,13 +21,14 @@ trading_stats as (
 
 active_days as (
 
-    select {{ utc_date('created_at') }} as trading_date
-    from signals
+    select trading_date
+    from signal_days
 
     union distinct
 
-    select {{ utc_date('exit_at') }} as trading_date
-    from closed_lots
+    select trading_date
+    from source_days
+    where trades > 0
 
     union distinct
 

@@ -1,6 +1,10 @@
 -- Grain: an order of which a filled quantity is still open. Times are UTC.
 
-{{ config(materialized='incremental', unique_key='order_id') }}
+{{ config(
+    materialized='incremental',
+    unique_key='order_id',
+    indexes=[{'columns': ['(' ~ utc_date('opened_at') ~ ')']}]
+) }}
 
 with fills as (
 

@@ -6,7 +6,8 @@
     indexes=[
         {'columns': ['signal_id']},
         {'columns': ['model_id']},
-        {'columns': ['trade_plan_id']}
+        {'columns': ['trade_plan_id']},
+        {'columns': ['(' ~ utc_date('created_at') ~ ')']}
     ],
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}

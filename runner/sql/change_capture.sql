@@ -41,17 +41,6 @@ create table if not exists signal_marts.pending_copies (
     table_name text primary key
 );
 
--- The runner's builds; the newest has the highest id.
-create table if not exists signal_marts.builds (
-    id bigint generated always as identity primary key,
-    started_at timestamptz not null,
-    finished_at timestamptz not null,
-    is_success boolean not null,
-    nodes integer not null,
-    failures integer not null,
-    selection text
-);
-
 create or replace function signal_marts.stamp_change() returns trigger
 language plpgsql
 set search_path = ''

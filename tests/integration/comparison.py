@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from runner.database import Connection, scalar
+from runner.database import Connection
 
 # What says when it was built, and the books that a full refresh leaves alone.
 LEFT_OUT = ("ensemble_publications", "ensemble_revisions")
@@ -32,7 +32,9 @@ def differing_models(connection: Connection, prefix: str) -> dict[str, tuple[int
             for name in (schema, f"{prefix}_{schema}")
         )
         counts = tuple(
-            scalar(connection, sql.SQL("select count(*) from ({} except all {}) as t").format(*pair))
+            scalar(
+                connection, sql.SQL("select count(*) from ({} except all {}) as t").format(*pair)
+            )
             for pair in ((ours, theirs), (theirs, ours))
         )
         if any(counts):
@@ -47,8 +49,8 @@ def _columns(connection: Connection, schema: str, table: str) -> sql.Composed:
         (schema, table),
     ).fetchall()
     return sql.SQL(", ").join(
-        sql.SQL("to_char({}, '9.99999999EEEE')" if data_type == "double precision" else "{}").format(
-            sql.Identifier(name)
-        )
+        sql.SQL(
+            "to_char({}, '9.99999999EEEE')" if data_type == "double precision" else "{}"
+        ).format(sql.Identifier(name))
         for name, data_type in columns
     )

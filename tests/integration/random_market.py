@@ -6,7 +6,7 @@ that rows meet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -214,7 +214,7 @@ class RandomMarket:
         created_at = self._time()
         self._update(
             "ai_trading_signals",
-            self.random.choice(
+            self._choice(
                 (
                     {"confidence": self.random.randrange(101) / 100},
                     {"status": self.random.choice(("ACTIVE", "EXECUTED", "EXPIRED"))},
@@ -231,7 +231,7 @@ class RandomMarket:
     def change_order(self) -> None:
         self._update(
             "trading_orders",
-            self.random.choice(
+            self._choice(
                 (
                     {"filled_quantity": 1, "filled_price": 101, "filled_at": self._time()},
                     {"filled_quantity": None, "status": "CANCELLED"},
@@ -248,7 +248,7 @@ class RandomMarket:
         )
 
     def change_another(self) -> None:
-        table, values = self.random.choice(
+        table, values = self._choice(
             (
                 ("ai_models", {"model_name": f"model {self.random.randrange(10**9)}"}),
                 ("ai_models", {"is_active": False}),
@@ -305,6 +305,9 @@ class RandomMarket:
 
     # --- what the changes are made of -------------------------------------------------------
 
+    def _choice(self, choices: Sequence[Any]) -> Any:
+        return self.random.choice(choices)
+
     def _symbol(self) -> str:
         return self.random.choice(SYMBOLS)
 
@@ -342,7 +345,7 @@ class RandomMarket:
             tuple(values.values()),
         )
 
-    def _update(self, table: str, values: dict[str, object]) -> None:
+    def _update(self, table: str, values: Mapping[str, object]) -> None:
         self.connection.execute(
             sql.SQL("update {} set {} where id = %s").format(
                 sql.Identifier("public", table),

@@ -1,8 +1,8 @@
 -- Grain: a source and a window in which it won or lost a trade. Days are UTC.
 
-with trades as (
+with source_runs as (
 
-    select * from {{ ref('trades') }}
+    select * from {{ ref('int_source_runs') }}
 
 ),
 
@@ -18,66 +18,60 @@ windows as (
 
 ),
 
-named_trades as (
+numbered_runs as (
 
     select
         sources.source_number,
-        trades.opening_order_id,
-        trades.closing_order_id,
-        trades.net_profit,
-        trades.exit_at
-    from trades
+        source_runs.*
+    from source_runs
     inner join sources
         on
-            trades.source_type = sources.source_type
-            and trades.source_name = sources.source_name
-            and not sources.is_total
+            source_runs.source_type = sources.source_type
+            and source_runs.source_name = sources.source_name
+            and source_runs.is_total = sources.is_total
+
+),
+
+-- Only the first run of a day may go on from the day before, and only the last one to
+-- the day after.
+outer_runs as (
+
+    select
+        source_number,
+        trading_date,
+        1 as run_number,
+        first_result as result,
+        first_run_trades as trades
+    from numbered_runs
 
     union all
 
     select
-        sources.source_number,
-        trades.opening_order_id,
-        trades.closing_order_id,
-        trades.net_profit,
-        trades.exit_at
-    from trades
-    inner join sources
-        on
-            trades.source_type = sources.source_type
-            and sources.is_total
+        source_number,
+        trading_date,
+        2 as run_number,
+        last_result as result,
+        last_run_trades as trades
+    from numbered_runs
+    where runs > 1
 
 ),
 
-signed_trades as (
+begun as (
 
     select
-        source_number,
-        opening_order_id,
-        closing_order_id,
-        exit_at,
-        {{ utc_date('exit_at') }} as exit_date,
-        cast(sign(net_profit) as integer) as result
-    from named_trades
-
-),
-
--- Two numberings run in step as long as the result stays the same: their difference
--- names the streak.
-numbered as (
-
-    select
-        source_number,
-        exit_date,
-        result,
-        row_number() over (
-            partition by source_number
-            order by exit_at, closing_order_id, opening_order_id
-        ) - row_number() over (
-            partition by source_number, result
-            order by exit_at, closing_order_id, opening_order_id
-        ) as streak_number
-    from signed_trades
+        *,
+        case
+            when
+                run_number = 1
+                and result = lag(result) over (
+                    partition by source_number
+                    order by trading_date, run_number
+                )
+                then 0
+            else 1
+        end as begins
+    from outer_runs
 
 ),
 
@@ -85,13 +79,15 @@ streak_days as (
 
     select
         source_number,
+        trading_date,
         result,
-        streak_number,
-        exit_date,
-        count(*) as trades
-    from numbered
-    where result <> 0
-    group by source_number, result, streak_number, exit_date
+        trades,
+        sum(begins) over (
+            partition by source_number
+            order by trading_date, run_number
+            rows between unbounded preceding and current row
+        ) as streak_number
+    from begun
 
 ),
 
@@ -103,16 +99,35 @@ streaks as (
         streak_days.source_number,
         windows.window_name,
         streak_days.result,
-        streak_days.streak_number,
         sum(streak_days.trades) as trades
     from streak_days
     inner join windows
-        on streak_days.exit_date between windows.first_date and windows.last_date
+        on streak_days.trading_date between windows.first_date and windows.last_date
+    where streak_days.result <> 0
     group by
         streak_days.source_number,
         windows.window_name,
         streak_days.result,
         streak_days.streak_number
+
+    union all
+
+    {% for result, column in [
+        (1, 'longest_win_run_trades'), (-1, 'longest_loss_run_trades')
+    ] %}
+        select
+            numbered_runs.source_number,
+            windows.window_name,
+            {{ result }} as result,
+            max(numbered_runs.{{ column }}) as trades
+        from numbered_runs
+        inner join windows
+            on numbered_runs.trading_date between windows.first_date and windows.last_date
+        where numbered_runs.{{ column }} > 0
+        group by numbered_runs.source_number, windows.window_name
+
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 

@@ -7,15 +7,15 @@ with models as (
 
 ),
 
-signals as (
+signal_days as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select * from {{ ref('int_signal_days') }}
 
 ),
 
-attributed_orders as (
+source_days as (
 
-    select * from {{ ref('int_orders_attributed') }}
+    select * from {{ ref('int_source_days') }}
 
 ),
 
@@ -50,18 +50,19 @@ appearances as (
     select
         'ai' as source_type,
         models.model_label as source_name,
-        {{ utc_date('signals.created_at') }} as seen_date
-    from signals
+        signal_days.trading_date as seen_date
+    from signal_days
     inner join models
-        on signals.model_id = models.model_id
+        on signal_days.model_id = models.model_id
 
     union all
 
     select
         source_type,
         source_name,
-        {{ utc_date('created_at') }} as seen_date
-    from attributed_orders
+        trading_date as seen_date
+    from source_days
+    where orders > 0
 
 ),
 

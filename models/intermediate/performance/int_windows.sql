@@ -6,9 +6,15 @@ with calendar as (
 
 ),
 
-signals as (
+signal_days as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select * from {{ ref('int_signal_days') }}
+
+),
+
+source_days as (
+
+    select * from {{ ref('int_source_days') }}
 
 ),
 
@@ -18,54 +24,38 @@ bars as (
 
 ),
 
-orders as (
-
-    select * from {{ ref('stg_platform__trading_orders') }}
-
-),
-
-fills as (
-
-    select * from {{ ref('int_fills') }}
-
-),
-
 trading_stats as (
 
     select * from {{ ref('stg_platform__trading_stats') }}
 
 ),
 
+-- Signals, orders and fills are known when they come.
 known as (
 
-    select max(available_at) as available_at
-    from signals
+    select max(trading_date) as known_date
+    from signal_days
 
     union all
 
-    select max(available_at) as available_at
+    select max(trading_date) as known_date
+    from source_days
+
+    union all
+
+    select {{ utc_date('max(available_at)') }} as known_date
     from bars
 
     union all
 
-    select max(available_at) as available_at
-    from orders
-
-    union all
-
-    select max(available_at) as available_at
-    from fills
-
-    union all
-
-    select max(available_at) as available_at
+    select {{ utc_date('max(available_at)') }} as known_date
     from trading_stats
 
 ),
 
 latest as (
 
-    select {{ utc_date('max(available_at)') }} as latest_date
+    select max(known_date) as latest_date
     from known
 
 ),

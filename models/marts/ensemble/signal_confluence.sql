@@ -1,8 +1,16 @@
 -- Grain: a signal. Times are UTC.
 
+{{ config(
+    materialized='incremental',
+    unique_key='signal_id',
+    indexes=[{'columns': ['symbol', 'created_at']}]
+) }}
+
 with signals as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select *
+    from {{ ref('stg_ai__trading_signals') }}
+    {{ where_affected('signal_id') }}
 
 ),
 
@@ -34,7 +42,9 @@ attributed_orders as (
 
     select *
     from {{ ref('int_orders_attributed') }}
-    where signal_id is not null
+    where
+        signal_id is not null
+        {{ where_affected('signal_id', keyword='and') }}
 
 ),
 

@@ -13,15 +13,15 @@ trading_stats as (
 
 ),
 
-trades as (
+source_days as (
 
-    select * from {{ ref('trades') }}
+    select * from {{ ref('int_source_days') }}
 
 ),
 
-signals as (
+signal_days as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select * from {{ ref('int_signal_days') }}
 
 ),
 
@@ -41,28 +41,29 @@ daily_reports as (
 daily_trades as (
 
     select
-        {{ utc_date('exit_at') }} as trading_date,
+        trading_date,
         sum(net_profit) filter (where source_type = 'ai') as ai_net_profit,
         sum(net_profit) filter (
             where source_type = 'traditional'
         ) as traditional_net_profit,
-        count(*) filter (where source_type = 'ai') as ai_trades,
-        count(*) filter (where source_type = 'traditional') as traditional_trades
-    from trades
-    group by {{ utc_date('exit_at') }}
+        sum(trades) filter (where source_type = 'ai') as ai_trades,
+        sum(trades) filter (where source_type = 'traditional') as traditional_trades
+    from source_days
+    group by trading_date
 
 ),
 
 daily_signals as (
 
     select
-        {{ utc_date('created_at') }} as trading_date,
-        count(*) filter (where signal_type = 'BUY') as ai_buy_signals,
-        count(*) filter (where signal_type = 'SELL') as ai_sell_signals,
-        count(*) filter (where signal_type = 'HOLD') as ai_hold_signals,
-        avg(confidence) as avg_ai_confidence
-    from signals
-    group by {{ utc_date('created_at') }}
+        trading_date,
+        sum(buy_signals) as ai_buy_signals,
+        sum(sell_signals) as ai_sell_signals,
+        sum(hold_signals) as ai_hold_signals,
+        sum(total_confidence)
+        / cast(sum(signals) as {{ type_double() }}) as avg_ai_confidence
+    from signal_days
+    group by trading_date
 
 ),
 
@@ -78,11 +79,11 @@ joined as (
         cast(
             coalesce(daily_trades.traditional_net_profit, 0) as {{ type_money() }}
         ) as traditional_net_profit,
-        coalesce(daily_trades.ai_trades, 0) as ai_trades,
-        coalesce(daily_trades.traditional_trades, 0) as traditional_trades,
-        coalesce(daily_signals.ai_buy_signals, 0) as ai_buy_signals,
-        coalesce(daily_signals.ai_sell_signals, 0) as ai_sell_signals,
-        coalesce(daily_signals.ai_hold_signals, 0) as ai_hold_signals,
+        cast(coalesce(daily_trades.ai_trades, 0) as bigint) as ai_trades,
+        cast(coalesce(daily_trades.traditional_trades, 0) as bigint) as traditional_trades,
+        cast(coalesce(daily_signals.ai_buy_signals, 0) as bigint) as ai_buy_signals,
+        cast(coalesce(daily_signals.ai_sell_signals, 0) as bigint) as ai_sell_signals,
+        cast(coalesce(daily_signals.ai_hold_signals, 0) as bigint) as ai_hold_signals,
         daily_signals.avg_ai_confidence
     from calendar
     left join daily_reports

@@ -22,74 +22,9 @@ windows as (
 
 ),
 
-trades as (
+source_days as (
 
-    select * from {{ ref('trades') }}
-
-),
-
-open_positions as (
-
-    select * from {{ ref('int_open_positions') }}
-
-),
-
-closed_trades as (
-
-    select
-        source_type,
-        source_name,
-        {{ utc_date('exit_at') }} as trading_date,
-        count(*) as trades,
-        count(*) filter (where net_profit > 0) as winning_trades,
-        count(*) filter (where net_profit < 0) as losing_trades,
-        sum(net_profit) as net_profit,
-        coalesce(sum(net_profit) filter (where net_profit > 0), 0) as gross_profit,
-        coalesce(sum(net_profit) filter (where net_profit < 0), 0) as gross_loss
-    from trades
-    group by source_type, source_name, {{ utc_date('exit_at') }}
-
-),
-
-position_changes as (
-
-    select
-        source_type,
-        source_name,
-        {{ utc_date('entry_at') }} as trading_date,
-        1 as change
-    from trades
-
-    union all
-
-    -- On the day on which it is closed, a position was open.
-    select
-        source_type,
-        source_name,
-        {{ utc_date('exit_at') }} + 1 as trading_date,
-        -1 as change
-    from trades
-
-    union all
-
-    select
-        source_type,
-        source_name,
-        {{ utc_date('opened_at') }} as trading_date,
-        1 as change
-    from open_positions
-
-),
-
-changed_positions as (
-
-    select
-        source_type,
-        source_name,
-        trading_date,
-        sum(change) as change
-    from position_changes
-    group by source_type, source_name, trading_date
+    select * from {{ ref('int_source_days') }}
 
 ),
 
@@ -105,23 +40,24 @@ facts as (
         net_profit,
         gross_profit,
         gross_loss,
-        0 as change
-    from closed_trades
+        opened_positions as change
+    from source_days
 
     union all
 
+    -- On the day on which it is closed, a position was open.
     select
         source_type,
         source_name,
-        trading_date,
+        trading_date + 1 as trading_date,
         0 as trades,
         0 as winning_trades,
         0 as losing_trades,
         0 as net_profit,
         0 as gross_profit,
         0 as gross_loss,
-        change
-    from changed_positions
+        -1 * trades as change
+    from source_days
 
 ),
 
@@ -173,7 +109,7 @@ daily_facts as (
 
 ),
 
-source_days as (
+dense_days as (
 
     select
         sources.source_type,
@@ -188,9 +124,9 @@ source_days as (
 joined as (
 
     select
-        source_days.source_type,
-        source_days.source_name,
-        source_days.trading_date,
+        dense_days.source_type,
+        dense_days.source_name,
+        dense_days.trading_date,
         coalesce(daily_facts.trades, 0) as trades,
         coalesce(daily_facts.winning_trades, 0) as winning_trades,
         coalesce(daily_facts.losing_trades, 0) as losing_trades,
@@ -198,12 +134,12 @@ joined as (
         coalesce(daily_facts.gross_profit, 0) as gross_profit,
         coalesce(daily_facts.gross_loss, 0) as gross_loss,
         coalesce(daily_facts.change, 0) as change
-    from source_days
+    from dense_days
     left join daily_facts
         on
-            source_days.source_type = daily_facts.source_type
-            and source_days.source_name = daily_facts.source_name
-            and source_days.trading_date = daily_facts.trading_date
+            dense_days.source_type = daily_facts.source_type
+            and dense_days.source_name = daily_facts.source_name
+            and dense_days.trading_date = daily_facts.trading_date
 
 ),
 

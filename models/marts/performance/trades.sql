@@ -4,7 +4,12 @@
 {{ config(
     materialized='incremental',
     unique_key=['opening_order_id', 'closing_order_id'],
-    indexes=[{'columns': ['signal_id']}, {'columns': ['exit_at']}]
+    indexes=[
+        {'columns': ['signal_id']},
+        {'columns': ['exit_at']},
+        {'columns': ['(' ~ utc_date('exit_at') ~ ')']},
+        {'columns': ['(' ~ utc_date('entry_at') ~ ')']}
+    ]
 ) }}
 
 with closed_lots as (

@@ -2,7 +2,8 @@
 
 {{ config(
     unique_key='generation_id',
-    meta={'landing_key': ['id']}
+    meta={'landing_key': ['id']},
+    indexes=[{'columns': ['model_id', 'generation_number']}]
 ) }}
 
 with source as (

@@ -2,7 +2,8 @@
 
 {{ config(
     unique_key=['symbol', 'timeframe', 'opened_at'],
-    meta={'landing_key': ['symbol', 'timeframe', 'opened_at']}
+    meta={'landing_key': ['symbol', 'timeframe', 'opened_at']},
+    indexes=[{'columns': ['available_at']}]
 ) }}
 
 with source as (

@@ -2,7 +2,8 @@
 
 {{ config(
     unique_key='episode_id',
-    meta={'landing_key': ['id']}
+    meta={'landing_key': ['id']},
+    indexes=[{'columns': ['model_id', 'episode_number']}]
 ) }}
 
 with source as (

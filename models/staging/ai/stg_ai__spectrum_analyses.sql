@@ -2,7 +2,10 @@
 
 {{ config(
     unique_key='analysis_id',
-    meta={'landing_key': ['id']}
+    meta={'landing_key': ['id']},
+    indexes=[{
+        'columns': ['model_id', 'symbol', 'analysis_type', 'created_at', 'analysis_id']
+    }]
 ) }}
 
 with source as (

@@ -1,0 +1,32 @@
+-- Grain: a UTC day and a model that gave a signal on it.
+
+{{ config(
+    materialized='incremental',
+    unique_key=['trading_date', 'model_id'],
+    meta={'affected_by': 'trading_date'}
+) }}
+
+with signals as (
+
+    select *
+    from {{ ref('stg_ai__trading_signals') }}
+    {{ where_affected(utc_date('created_at'), 'trading_date') }}
+
+),
+
+signal_days as (
+
+    select
+        {{ utc_date('created_at') }} as trading_date,
+        model_id,
+        count(*) as signals,
+        count(*) filter (where signal_type = 'BUY') as buy_signals,
+        count(*) filter (where signal_type = 'SELL') as sell_signals,
+        count(*) filter (where signal_type = 'HOLD') as hold_signals,
+        sum(confidence) as total_confidence
+    from signals
+    group by {{ utc_date('created_at') }}, model_id
+
+)
+
+select * from signal_days

@@ -1,0 +1,126 @@
+-- Grain: a UTC day and a source that placed an order, opened a position or closed a
+-- trade on it.
+
+{{ config(
+    materialized='incremental',
+    unique_key=['trading_date', 'source_type', 'source_name'],
+    meta={'affected_by': 'trading_date'}
+) }}
+
+with orders as (
+
+    select
+        source_type,
+        source_name,
+        {{ utc_date('created_at') }} as trading_date
+    from {{ ref('int_orders_attributed') }}
+    {{ where_affected(utc_date('created_at'), 'trading_date') }}
+
+),
+
+opened_positions as (
+
+    select
+        source_type,
+        source_name,
+        {{ utc_date('entry_at') }} as trading_date
+    from {{ ref('trades') }}
+    {{ where_affected(utc_date('entry_at'), 'trading_date') }}
+
+    union all
+
+    select
+        source_type,
+        source_name,
+        {{ utc_date('opened_at') }} as trading_date
+    from {{ ref('int_open_positions') }}
+    {{ where_affected(utc_date('opened_at'), 'trading_date') }}
+
+),
+
+closed_trades as (
+
+    select
+        source_type,
+        source_name,
+        {{ utc_date('exit_at') }} as trading_date,
+        net_profit
+    from {{ ref('trades') }}
+    {{ where_affected(utc_date('exit_at'), 'trading_date') }}
+
+),
+
+facts as (
+
+    select
+        source_type,
+        source_name,
+        trading_date,
+        count(*) as orders,
+        0 as opened_positions,
+        0 as trades,
+        0 as winning_trades,
+        0 as losing_trades,
+        0 as net_profit,
+        0 as gross_profit,
+        0 as gross_loss
+    from orders
+    group by source_type, source_name, trading_date
+
+    union all
+
+    select
+        source_type,
+        source_name,
+        trading_date,
+        0 as orders,
+        count(*) as opened_positions,
+        0 as trades,
+        0 as winning_trades,
+        0 as losing_trades,
+        0 as net_profit,
+        0 as gross_profit,
+        0 as gross_loss
+    from opened_positions
+    group by source_type, source_name, trading_date
+
+    union all
+
+    select
+        source_type,
+        source_name,
+        trading_date,
+        0 as orders,
+        0 as opened_positions,
+        count(*) as trades,
+        count(*) filter (where net_profit > 0) as winning_trades,
+        count(*) filter (where net_profit < 0) as losing_trades,
+        sum(net_profit) as net_profit,
+        coalesce(sum(net_profit) filter (where net_profit > 0), 0) as gross_profit,
+        coalesce(sum(net_profit) filter (where net_profit < 0), 0) as gross_loss
+    from closed_trades
+    group by source_type, source_name, trading_date
+
+),
+
+source_days as (
+
+    select
+        trading_date,
+        source_type,
+        source_name,
+        {% for column in [
+            'orders', 'opened_positions', 'trades', 'winning_trades', 'losing_trades'
+        ] -%}
+            cast(sum({{ column }}) as bigint) as {{ column }},
+        {% endfor -%}
+        {% for column in ['net_profit', 'gross_profit', 'gross_loss'] -%}
+            cast(sum({{ column }}) as {{ type_money() }}) as {{ column }}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from facts
+    group by trading_date, source_type, source_name
+
+)
+
+select * from source_days

@@ -1,0 +1,195 @@
+"""Watch: build after build, as changes arrive, from a project that is parsed once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from runner import builds, fence, transform
+from runner.contract import read_contract
+from runner.database import Connection, ConnectionFailedError, Database, scalar
+from runner.deploy import connected
+from runner.deploy_lock import LockedError
+from runner.errors import SignalMartsError
+from runner.sync import Sides
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+# Seconds between tries while a server does not answer.
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One build of a watch.
+
+    ``tables`` are the landing tables that had changed; None where everything was built: in the
+    first round, and after one that failed. ``seconds`` runs from before the fence until all models
+    were visible: what was committed before a round waited no longer than that in it.
+    """
+
+    number: int
+    tables: tuple[str, ...] | None
+    models: int
+    is_tested: bool
+    failures: tuple[str, ...]
+    seconds: float
+
+    def __str__(self) -> str:
+        changed = "everything" if self.tables is None else ", ".join(self.tables)
+        tested = " and tests" if self.is_tested else ""
+        text = (
+            f"round {self.number}: {self.models} models{tested} in {self.seconds:.1f} s ({changed})"
+        )
+        return f"{text}; failed: {', '.join(self.failures)}" if self.failures else text
+
+
+@dataclass
+class Watch:
+    """Builds models whenever rows have arrived, and all tests now and then.
+
+    ``interval`` is the least time between the beginnings of two rounds, ``test_interval`` that
+    between two rounds with tests (0: never), and ``fence_timeout`` how long the replica may take to
+    catch up, all in seconds. ``on_round`` and ``on_trouble`` are told of each round, and of each
+    time that a server could not be used; ``on_fresh`` of each moment at which the marts held all
+    that the primary had committed ``seconds`` before.
+    """
+
+    primary: Database
+    replica: Database
+    interval: float
+    test_interval: float
+    fence_timeout: float
+    on_round: Callable[[Round], None]
+    on_trouble: Callable[[str], None]
+    on_fresh: Callable[[float], None]
+    target: Path | None = None
+
+    def run(self) -> None:
+        """Watch until interrupted; raises LockedError where another build is at work at first.
+
+        A server that goes away, or a replica that does not catch up, is told and waited for.
+        """
+        pause = _FIRST_PAUSE
+        rounds = 0
+        self._tested_at = time.monotonic()
+        project: Manifest | None = None
+        while True:
+            try:
+                with self._sides() as (sides, session):
+                    project = project or transform.parse(
+                        self.replica.environment(), target=self.target
+                    )
+                    must_build_all = True
+                    while True:
+                        begun = time.monotonic()
+                        done = self._round(sides, session, project, rounds + 1, must_build_all)
+                        if done is not None:
+                            rounds += 1
+                            must_build_all = bool(done.failures)
+                            self.on_round(done)
+                        if not must_build_all:
+                            self.on_fresh(time.monotonic() - begun)
+                        pause = _FIRST_PAUSE
+                        time.sleep(max(0.0, begun + self.interval - time.monotonic()))
+            except (
+                ConnectionFailedError,
+                LockedError,
+                fence.FenceError,
+                transform.BuildFailedError,
+                psycopg.OperationalError,
+            ) as error:
+                # Later, what holds the lock may be our own session that the server has not missed.
+                if isinstance(error, LockedError) and project is None:
+                    raise
+                self.on_trouble(f"{_first_line(error)}; trying again in {pause:g} s")
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    @contextmanager
+    def _sides(self) -> Iterator[tuple[Sides, Connection]]:
+        with ExitStack() as stack:
+            session = stack.enter_context(builds.one_build(self.replica, "watch"))
+            yield stack.enter_context(connected(self.primary, self.replica)), session
+
+    def _round(
+        self,
+        sides: Sides,
+        session: Connection,
+        project: Manifest,
+        number: int,
+        must_build_all: bool,
+    ) -> Round | None:
+        """Build what changed; None where nothing did."""
+        begun = time.monotonic()
+        contract = read_contract()
+        fence.wait(sides.on_primary, sides.on_replica, contract, timeout=self.fence_timeout)
+        is_tested = 0 < self.test_interval <= begun - self._tested_at
+        tables = None if must_build_all or is_tested else changed_tables(sides.on_replica)
+        if tables == ():
+            return None
+        sources = {table.qualified: f"source:{table.source}.{table.name}+" for table in contract}
+        with builds.frozen(self.replica, session):
+            built = transform.build(
+                self.replica.environment(),
+                advance=lambda done, total, at: None,
+                select=() if tables is None else [sources[name] for name in tables],
+                target=self.target,
+                tests=is_tested,
+                project=project,
+            )
+        if is_tested:
+            self._tested_at = begun
+        return Round(
+            number,
+            tables,
+            sum(node.kind == "model" for node in built.nodes),
+            is_tested,
+            tuple(node.name for node in built.failures),
+            time.monotonic() - begun,
+        )
+
+
+def changed_tables(replica: Connection) -> tuple[str, ...] | None:
+    """Qualified names of the landing tables with changes that staging has not read.
+
+    None where a model of staging was not built yet.
+    """
+    if scalar(replica, "select to_regclass('changes.relations')") is None:
+        return None
+    cuts = replica.execute(
+        "select landing_table, landing_cut::text from changes.relations"
+        " where landing_table is not null"
+    ).fetchall()
+    if not cuts:
+        return None
+    query = sql.SQL(" union all ").join(
+        sql.SQL(
+            "select {name} where exists (select from {table} where _xid >= {cut}::xid8)"
+            " or exists (select from signal_marts.change_log"
+            " where table_name = {name} and xid >= {cut}::xid8)"
+            " or exists (select from signal_marts.copies"
+            " where table_name = {name} and xid >= {cut}::xid8)"
+        ).format(
+            name=sql.Literal(name),
+            table=sql.Identifier(*name.split(".", 1)),
+            cut=sql.Literal(cut),
+        )
+        for name, cut in cuts
+    )
+    return tuple(sorted(name for (name,) in replica.execute(query)))
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, SignalMartsError):
+        return str(error).splitlines()[0]
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,64 @@
+"""What a watch tells Prometheus."""
+
+from __future__ import annotations
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from runner.errors import UsageError
+from runner.watch import Round
+
+
+class Metrics:
+    """Counts of a watch, served over HTTP where a port is given."""
+
+    def __init__(self, address: str, port: int | None) -> None:
+        """Raises UsageError where the address or the port cannot be listened on."""
+        registry = CollectorRegistry()
+        self._rounds = Counter(
+            "signal_marts_rounds", "Builds that ended.", ["result"], registry=registry
+        )
+        self._models = Counter(
+            "signal_marts_models_built", "Models that were built.", registry=registry
+        )
+        self._seconds = Histogram(
+            "signal_marts_round_seconds",
+            "From before a build's fence until its models were visible.",
+            buckets=(0.5, 1, 2, 3, 5, 10, 30, 60, 300, 900),
+            registry=registry,
+        )
+        self._troubles = Counter(
+            "signal_marts_troubles",
+            "Times that a server could not be used, or the replica did not catch up.",
+            registry=registry,
+        )
+        self._fresh = Gauge(
+            "signal_marts_fresh_as_of_timestamp_seconds",
+            "What the primary had committed by then is in the marts.",
+            registry=registry,
+        )
+        for result in ("success", "failure"):
+            self._rounds.labels(result)
+        if port is not None:
+            try:
+                start_http_server(port, address, registry)
+            except OSError as error:
+                raise UsageError(
+                    f"the metrics cannot be served at {address}:{port}: {error.strerror}; "
+                    "choose another --metrics-port"
+                ) from None
+
+    def count(self, done: Round) -> None:
+        """Count a round."""
+        self._rounds.labels("failure" if done.failures else "success").inc()
+        self._models.inc(done.models)
+        self._seconds.observe(done.seconds)
+
+    def count_trouble(self) -> None:
+        """Count a time that a server could not be used."""
+        self._troubles.inc()
+
+    def note_fresh(self, seconds: float) -> None:
+        """Note that the marts hold what the primary had committed so many seconds ago."""
+        self._fresh.set(time.time() - seconds)
