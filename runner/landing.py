@@ -128,7 +128,7 @@ def extend(
                 f"change capture of {table.qualified} mended, to be copied again",
                 replica,
                 *_triggers(table, existing.key),
-                _begun_anew(table),
+                _begun_anew(table.qualified),
                 _pending(table),
                 in_transaction=True,
             )
@@ -162,8 +162,19 @@ def lock(names: Sequence[str]) -> list[sql.Composed]:
 
 
 def empty(names: Sequence[str]) -> list[sql.Composed]:
-    """Statements that empty landing tables; DELETE, so that the keys reach the change log."""
-    return [sql.SQL("delete from {}").format(sql.Identifier(*name.split(".", 1))) for name in names]
+    """Statements that empty landing tables, for a transaction.
+
+    Whoever reads their changes compares all rows instead: millions of keys need no log. DELETE,
+    since a build that began before still reads the rows, as TRUNCATE would not let it.
+    """
+    if not names:
+        return []
+    return [
+        sql.SQL("set local signal_marts.is_copying = on").format(),
+        *(sql.SQL("delete from {}").format(sql.Identifier(*name.split(".", 1))) for name in names),
+        sql.SQL("set local signal_marts.is_copying = off").format(),
+        *(_begun_anew(name) for name in names),
+    ]
 
 
 def landing_tables(replica: Connection) -> dict[str, list[str]]:
@@ -253,7 +264,7 @@ def _create(
         sql.SQL("create index on {} (_xid)").format(identifier(table)),
         sql.SQL("grant select on {} to transformer").format(identifier(table)),
         *_triggers(table, key),
-        _begun_anew(table),
+        _begun_anew(table.qualified),
         in_transaction=True,
     )
 
@@ -303,10 +314,10 @@ def _pending(table: Table) -> sql.Composed:
     ).format(sql.Literal(table.qualified))
 
 
-def _begun_anew(table: Table) -> sql.Composed:
+def _begun_anew(name: str) -> sql.Composed:
     """Tells what reads changes that keys may have gone without a row in the change log."""
     return sql.SQL("insert into signal_marts.copies (table_name) values ({})").format(
-        sql.Literal(table.qualified)
+        sql.Literal(name)
     )
 
 

@@ -57,6 +57,10 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+    -- The table is being emptied to be copied anew, and signal_marts.copies says so.
+    if pg_catalog.current_setting('signal_marts.is_copying', true) = 'on' then
+        return null;
+    end if;
     insert into signal_marts.change_log (table_name, key)
     select
         tg_table_schema || '.' || tg_table_name,

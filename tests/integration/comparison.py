@@ -31,14 +31,15 @@ def differing_models(connection: Connection, prefix: str) -> dict[str, tuple[int
             )
             for name in (schema, f"{prefix}_{schema}")
         )
-        counts = tuple(
-            scalar(
-                connection, sql.SQL("select count(*) from ({} except all {}) as t").format(*pair)
-            )
-            for pair in ((ours, theirs), (theirs, ours))
-        )
+        counts = connection.execute(
+            sql.SQL(
+                "select (select count(*) from ({0} except all {1}) as ours),"
+                " (select count(*) from ({1} except all {0}) as theirs)"
+            ).format(ours, theirs)
+        ).fetchone()
+        assert counts is not None
         if any(counts):
-            found[f"{schema}.{table}"] = counts
+            found[f"{schema}.{table}"] = (counts[0], counts[1])
     return found
 
 

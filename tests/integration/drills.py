@@ -145,7 +145,7 @@ def fill(landscape: Landscape, rows: int) -> None:
 class Runner:
     """A command of the runner in a process of its own."""
 
-    def __init__(self, landscape: Landscape, *arguments: str) -> None:
+    def __init__(self, landscape: Landscape, *arguments: str, target: Path | None = None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "runner", *arguments],
             cwd=PROJECT,
@@ -153,7 +153,8 @@ class Runner:
             | {
                 "PRIMARY_URL": landscape.primary.url,
                 "REPLICA_URL": landscape.replica.url,
-            },
+            }
+            | ({} if target is None else {"DBT_TARGET_PATH": str(target)}),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -180,9 +181,12 @@ class Runner:
 
 
 @contextlib.contextmanager
-def running(landscape: Landscape, *arguments: str) -> Iterator[Runner]:
-    """A command in a process of its own, ended at the latest with the block."""
-    runner = Runner(landscape, *arguments)
+def running(landscape: Landscape, *arguments: str, target: Path | None = None) -> Iterator[Runner]:
+    """A command in a process of its own, ended at the latest with the block.
+
+    ``target`` is the folder that dbt writes to.
+    """
+    runner = Runner(landscape, *arguments, target=target)
     try:
         yield runner
     finally:

@@ -43,12 +43,16 @@ class RandomMarket:
         self.random = random
 
     def change(self) -> None:
-        """Make one change; what the primary's constraints refuse changes nothing."""
+        """Make one change; what constraints refuse, or another transaction holds, stays."""
         made = self.random.choices(tuple(_WEIGHTS), weights=tuple(_WEIGHTS.values()))[0]
         try:
             with self.connection.transaction():
                 made(self)
-        except psycopg.errors.IntegrityError:
+        except (
+            psycopg.errors.IntegrityError,
+            psycopg.errors.LockNotAvailable,
+            psycopg.errors.DeadlockDetected,
+        ):
             pass
 
     def begin(self) -> None:

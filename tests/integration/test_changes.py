@@ -1,0 +1,264 @@
+"""What is built from changes equals what is built in full, whatever happened in between.
+
+SIGNAL_MARTS_STEPS asks for more random steps than the usual number, and for other ones each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from comparison import SCHEMAS, differing_models
+from conftest import Landscape
+from drills import (
+    configure,
+    eventually,
+    kill_server,
+    landscape_on,
+    no_problem,
+    running,
+    servers,
+    wait,
+    waits_for_lock,
+)
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from psycopg import sql
+from random_market import RandomMarket
+
+from runner import builds, transform
+from runner.database import Connection, ConnectionFailedError
+from runner.embedded import EmbeddedPair
+from runner.settings import PROJECT
+
+STEPS = int(os.environ.get("SIGNAL_MARTS_STEPS", "1000"))
+_STEPS_OF_A_HISTORY = 250
+# A build takes a thousand times longer than a change, so many changes come between two of them.
+_CHANGES_BETWEEN_BUILDS = 20
+
+seeds = st.integers(0, 2**32)
+
+
+@pytest.fixture(scope="module")
+def mortals() -> Iterator[EmbeddedPair]:
+    """A pair whose servers may be killed, and where long transactions arrive before they end."""
+    with servers() as pair:
+        configure(pair, pair.primary, "logical_decoding_work_mem", "64kB")
+        yield pair
+
+
+class Histories(RuleBasedStateMachine):
+    """Random changes on the primary, and among them builds, partial ones, and accidents."""
+
+    pair: EmbeddedPair
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="signal-marts-changes-"))
+        self.closing = contextlib.ExitStack()
+        self.closing.callback(shutil.rmtree, self.folder)
+        self.landscape: Landscape = self.closing.enter_context(landscape_on(self.pair))
+        self.landscape.deploy()
+        self.connection = self._connect()
+        self.long: Connection | None = None
+        self.changes = 0
+
+    def _connect(self) -> Connection:
+        connection = self.closing.enter_context(self.landscape.primary.connect(autocommit=True))
+        # A row that the long transaction holds stays as it is.
+        connection.execute("set lock_timeout = '20ms'")
+        return connection
+
+    def teardown(self) -> None:
+        with self.closing:
+            self.end_long_transaction(commit=True)
+            self.compare()
+
+    # --- changes ----------------------------------------------------------------------------
+
+    @initialize(seed=seeds)
+    def begin(self, seed: int) -> None:
+        RandomMarket(self.connection, Random(seed)).begin()
+
+    @rule(seed=seeds)
+    def change(self, seed: int) -> None:
+        RandomMarket(self.connection, Random(seed)).change()
+        self.changes += 1
+
+    @rule(seed=seeds, number=st.integers(2, 12), commit=st.booleans())
+    def change_in_one_transaction(self, seed: int, number: int, commit: bool) -> None:
+        market = RandomMarket(self.connection, Random(seed))
+        with self.connection.transaction(force_rollback=not commit):
+            for _ in range(number):
+                market.change()
+        self.changes += 1
+
+    @precondition(lambda self: self.long is None)
+    @rule(seed=seeds)
+    def begin_long_transaction(self, seed: int) -> None:
+        """So much that the replica applies it before it is known to be committed."""
+        self.long = self._connect()
+        self.long.autocommit = False
+        market = RandomMarket(self.long, Random(seed))
+        for _ in range(10):
+            market.change()
+        self.long.execute(
+            "insert into micro_patterns"
+            " (symbol, timeframe, pattern_type, confidence, signal, created_at)"
+            " select 'BTCUSD', '1h', repeat('x', 50), 0.5, 'BUY', '2025-03-02 12:00Z'"
+            " from generate_series(1, 1000)"
+        )
+        self.changes += 1
+
+    @precondition(lambda self: self.long is not None)
+    @rule(commit=st.booleans())
+    def end_long_transaction(self, commit: bool) -> None:
+        if self.long is not None:
+            (self.long.commit if commit else self.long.rollback)()
+            self.long.close()
+            self.long = None
+            self.changes += 1
+
+    # --- builds and accidents, some changes apart -------------------------------------------
+
+    def _is_due(self) -> bool:
+        return self.changes >= _CHANGES_BETWEEN_BUILDS
+
+    @precondition(_is_due)
+    @rule()
+    def compare(self) -> None:
+        """A quiet point: every table equals a full refresh in other schemas."""
+        wait(self.landscape)
+        assert not self.build().failures
+        full = self.build(schema_prefix="full", full_refresh=True)
+        assert not full.failures, full.failures
+        with self.landscape.replica.connect() as replica:
+            assert differing_models(replica, "full") == {}
+
+    @precondition(_is_due)
+    @rule(number=st.integers(1, 3), random=st.randoms(use_true_random=False))
+    def build_some(self, number: int, random: Random) -> None:
+        self.build(select=random.sample(self.models(), number))
+
+    @precondition(_is_due)
+    @rule()
+    def build_all(self) -> None:
+        assert not self.build().failures
+
+    @precondition(_is_due)
+    @rule(random=st.randoms(use_true_random=False))
+    def fail_at_a_model(self, random: Random) -> None:
+        """A model cannot write, and what needs it is skipped."""
+        if (table := self._table(random)) is not None:
+            self._on_replica("alter table {} add constraint never check (false) not valid", table)
+            self.build()
+            self._on_replica("alter table if exists {} drop constraint if exists never", table)
+
+    @precondition(_is_due)
+    @rule(random=st.randoms(use_true_random=False))
+    def lose_a_table(self, random: Random) -> None:
+        if (table := self._table(random)) is not None:
+            self._on_replica("drop table {} cascade", table)
+
+    @precondition(_is_due)
+    @rule(random=st.randoms(use_true_random=False), at_server=st.booleans())
+    def kill_in_a_build(self, random: Random, at_server: bool) -> None:
+        """The runner, or the replica's server under it, while a model is being built."""
+        table = self._table(random)
+        if table is None:
+            return
+        with (
+            self.landscape.replica.connect() as blocker,
+            running(self.landscape, "build", target=self.folder / "killed") as runner,
+        ):
+            blocker.execute(sql.SQL("lock table {}").format(sql.Identifier(*table)))
+            eventually(lambda: runner.ended() or waits_for_lock(blocker, "%"), seconds=120)
+            if at_server:
+                kill_server(self.pair.replica)
+            elif not runner.ended():
+                runner.kill()
+            blocker.close()
+        self.pair.up()
+        eventually(self._is_replica_up)
+        self.changes = 0
+
+    @precondition(_is_due)
+    @rule()
+    def resync(self) -> None:
+        self.end_long_transaction(commit=True)
+        wait(self.landscape)
+        self.landscape.deploy(resync=())
+        no_problem(self.landscape)
+
+    # --- what they are made of --------------------------------------------------------------
+
+    def build(self, **options: Any) -> transform.Build:
+        self.changes = 0
+        prefix = options.get("schema_prefix")
+        with (
+            builds.one_build(self.landscape.replica, "build") as session,
+            builds.frozen(self.landscape.replica, session),
+        ):
+            return transform.build(
+                self.landscape.replica.environment(),
+                advance=lambda done, total, at: None,
+                target=self.folder / str(prefix),
+                tests=False,
+                **options,
+            )
+
+    def models(self) -> list[str]:
+        return sorted(path.stem for path in (PROJECT / "models").rglob("*.sql"))
+
+    def _table(self, random: Random) -> tuple[str, str] | None:
+        """Some model's table."""
+        with self.landscape.replica.connect() as replica:
+            tables = replica.execute(
+                "select schemaname, tablename from pg_tables where schemaname = any(%s)"
+                " and tablename <> 'ensemble_publications' order by 1, 2",
+                (list(SCHEMAS),),
+            ).fetchall()
+        return random.choice(tables) if tables else None
+
+    def _on_replica(self, statement: str, table: tuple[str, str]) -> None:
+        with self.landscape.replica.connect() as replica:
+            replica.execute(sql.SQL(statement).format(sql.Identifier(*table)))
+
+    def _is_replica_up(self) -> bool:
+        try:
+            with self.landscape.replica.connect():
+                return True
+        except ConnectionFailedError:
+            return False
+
+
+@pytest.mark.timeout(60 * STEPS)
+def test_marts_from_changes_equal_marts_in_full(mortals: EmbeddedPair) -> None:
+    Histories.pair = mortals
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Histories,
+        settings=settings(
+            max_examples=max(1, STEPS // _STEPS_OF_A_HISTORY),
+            stateful_step_count=_STEPS_OF_A_HISTORY,
+            derandomize="SIGNAL_MARTS_STEPS" not in os.environ,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
