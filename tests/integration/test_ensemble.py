@@ -171,7 +171,7 @@ class History:
 
 def random_history(seed: int) -> History:
     """Twelve days with everything that can go wrong in them."""
-    random = Random(seed)  # noqa: S311 - a market, not a secret
+    random = Random(seed)
     history = History()
     history.models = [
         ("steady", START - 30 * HOUR),
@@ -434,7 +434,7 @@ def test_marts_equal_the_reference_and_the_future_changes_nothing(
     landscape: Landscape, tmp_path: Path
 ) -> None:
     history = random_history(11)
-    random = Random(12)  # noqa: S311
+    random = Random(12)
     landscape.deploy()
     # Some rows arrive after the first build, long after they were written.
     late = frozenset(
@@ -497,7 +497,7 @@ def test_marts_equal_the_reference_and_the_future_changes_nothing(
 
 def noisy_history(seed: int, *, coins: int, signals_each: int) -> History:
     """A random market in which one model knows what comes and all others toss coins."""
-    random = Random(seed)  # noqa: S311
+    random = Random(seed)
     history = History()
     registered = START - 48 * HOUR
     history.models = [("knows", registered), *((f"coin_{n:03}", registered) for n in range(coins))]

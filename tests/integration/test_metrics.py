@@ -269,7 +269,7 @@ SKILLED = ("skilled", "skilled in one", "says one thing", "silent")
 
 
 def make_world() -> World:
-    random = Random(20260331)  # noqa: S311 - data, not a secret
+    random = Random(20260331)
     sources = [random_source(f"strategy {n}", random) for n in range(200)]
     sources += [random_source(f"model {n}", random, is_ai=True) for n in range(12)]
     sources += degenerate_sources()

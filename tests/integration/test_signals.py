@@ -401,7 +401,7 @@ def test_many_who_store_the_same_store_it_once(desk: Desk) -> None:
     batch = [desk.signal(idempotency_key=f"key {n}") for n in range(50)]
 
     def store(seed: int) -> list[int]:
-        mixed = random.Random(seed).sample(batch, len(batch))  # noqa: S311 - an order
+        mixed = random.Random(seed).sample(batch, len(batch))
         if seed % 2:
             ids = desk.module.store_ai_signals(mixed)
         else:
@@ -542,7 +542,7 @@ def test_plans_are_made_once_though_the_server_dies(monkeypatch: pytest.MonkeyPa
 
             def convert(client: int) -> dict[int, int]:
                 plans = {}
-                for id_ in random.Random(client).sample(ids, count):  # noqa: S311 - an order
+                for id_ in random.Random(client).sample(ids, count):
                     plans[id_] = module.create_trade_plan_from_ai_signal(id_)
                     done.release()
                 return plans

@@ -37,7 +37,7 @@ def make_bar(number: int, *prices: int | str, volume: int | str = 0) -> Bar:
 
 
 def make_exchange(rules: Rules = FREE, decimals: int = 2) -> Exchange:
-    return Exchange(rules, {"TEST": decimals}, Random(1))  # noqa: S311
+    return Exchange(rules, {"TEST": decimals}, Random(1))
 
 
 def make_plan(**given: Any) -> Plan:
@@ -211,7 +211,7 @@ def check(order: Order) -> None:
 def simulate(walk: list[Any], seed: int) -> list[Order]:
     """Random bars and random orders; invariants are checked after each bar."""
     rules = Rules(volume_share=Decimal("0.1"), reject_share=0.1, patience_bars=3)
-    exchange = Exchange(rules, {"TEST": 2}, Random(seed))  # noqa: S311
+    exchange = Exchange(rules, {"TEST": 2}, Random(seed))
     orders: dict[Order, datetime | None] = {}
     price = Decimal(100)
     for number, (change, above, below, volume, actions) in enumerate(walk):
