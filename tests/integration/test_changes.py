@@ -249,7 +249,7 @@ class Histories(RuleBasedStateMachine):
 @pytest.mark.timeout(60 * STEPS)
 def test_marts_from_changes_equal_marts_in_full(mortals: EmbeddedPair) -> None:
     Histories.pair = mortals
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Histories,
         settings=settings(
             max_examples=max(1, STEPS // _STEPS_OF_A_HISTORY),

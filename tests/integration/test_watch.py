@@ -1,0 +1,174 @@
+"""Watch: rounds as changes arrive, one at a time, through restarts, to a clean end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Landscape
+from drills import eventually, kill_server, landscape_on, servers
+
+from runner import builds
+from runner.deploy_lock import LockedError
+from runner.embedded import EmbeddedPair
+from runner.settings import PROJECT
+from runner.watch import changed_tables
+
+
+@pytest.fixture(scope="module")
+def mortals() -> Iterator[EmbeddedPair]:
+    """A pair whose servers may be killed."""
+    with servers() as pair:
+        yield pair
+
+
+@pytest.fixture
+def landscape(mortals: EmbeddedPair) -> Iterator[Landscape]:
+    """A deployed platform on that pair."""
+    with landscape_on(mortals) as made:
+        made.deploy()
+        yield made
+
+
+class Watching:
+    """A watch in a process of its own, and the lines that it wrote so far."""
+
+    def __init__(self, landscape: Landscape, target: Path, *options: str) -> None:
+        self.rounds: list[str] = []
+        self.notes: list[str] = []
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "runner", "watch", *options],
+            cwd=PROJECT,
+            env=os.environ
+            | {
+                "PRIMARY_URL": landscape.primary.url,
+                "REPLICA_URL": landscape.replica.url,
+                "DBT_TARGET_PATH": str(target),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._readers = [
+            threading.Thread(target=self._read, args=pair)
+            for pair in ((self._process.stdout, self.rounds), (self._process.stderr, self.notes))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    @staticmethod
+    def _read(stream: Iterator[str], lines: list[str]) -> None:
+        lines.extend(line.rstrip() for line in stream)
+
+    def has_built(self, rounds: int) -> bool:
+        assert self._process.poll() is None, self.notes
+        return len(self.rounds) >= rounds
+
+    def end(self, number: int) -> int:
+        self._process.send_signal(number)
+        code = self._process.wait(timeout=60)
+        for reader in self._readers:
+            reader.join()
+        return code
+
+
+@contextlib.contextmanager
+def watching(landscape: Landscape, target: Path, *options: str) -> Iterator[Watching]:
+    watch = Watching(landscape, target, *options)
+    try:
+        eventually(lambda: watch.has_built(1), seconds=240, what="a first round")
+        yield watch
+    finally:
+        watch.end(signal.SIGKILL)
+
+
+PLAN = (
+    "insert into trade_plans (strategy, symbol, entry_price_target, stop_loss_price,"
+    " take_profit_1_price) values ('watched', 'BTC', 10, 9, 12)"
+)
+ORDER = (
+    "insert into trading_orders (client_order_id, symbol, order_type, side, quantity, created_by)"
+    " values ('watched {0}', 'BTC {0}', 'market', 'BUY', 1, 'test')"
+)
+
+
+def is_attributed(landscape: Landscape, symbol: str) -> bool:
+    rows = landscape.on_replica(
+        f"select count(*) from performance.order_attribution where symbol = '{symbol}'"
+    )
+    return rows == [(1,)]
+
+
+def test_rounds_follow_changes_until_sigterm(
+    landscape: Landscape, tmp_path: Path, unused_port: Callable[[], int]
+) -> None:
+    port = unused_port()
+    with watching(landscape, tmp_path, "--metrics-port", str(port)) as watch:
+        assert "(everything)" in watch.rounds[0]
+        landscape.on_primary(ORDER.format(1))
+        eventually(lambda: is_attributed(landscape, "BTC 1"), seconds=120)
+        eventually(lambda: watch.has_built(2), seconds=60)
+        assert watch.rounds[1].endswith("(public.trading_orders)")
+        landscape.on_primary(f"{ORDER.format(2)}; {PLAN}")
+        eventually(lambda: is_attributed(landscape, "BTC 2"), seconds=120)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            metrics = answer.read().decode()
+        assert 'signal_marts_rounds_total{result="failure"} 0.0' in metrics
+        assert "signal_marts_fresh_as_of_timestamp_seconds 1." in metrics
+
+        # Nobody else builds meanwhile.
+        with (
+            pytest.raises(LockedError, match=r"signal-marts watch \(server process \d+\)"),
+            builds.one_build(landscape.replica, "build"),
+        ):
+            pass
+        assert watch.end(signal.SIGTERM) == 0
+    assert watch.notes[-1] == "stopped"
+    assert landscape.on_replica("select count(*) from signal_marts.frozen_moment") == [(0,)]
+    with builds.one_build(landscape.replica, "build"):
+        pass
+
+
+def test_a_watch_outlives_its_servers(
+    mortals: EmbeddedPair, landscape: Landscape, tmp_path: Path
+) -> None:
+    with watching(landscape, tmp_path) as watch:
+        for number, server in enumerate((mortals.replica, mortals.primary)):
+            kill_server(server)
+            told = len(watch.notes)
+            eventually(lambda: len(watch.notes) > told, what="a word of the trouble")  # noqa: B023
+            mortals.up()
+            landscape.on_primary(ORDER.format(number))
+            eventually(
+                lambda: is_attributed(landscape, f"BTC {number}"),  # noqa: B023
+                seconds=180,
+                instead=watch.notes,
+            )
+        assert watch.end(signal.SIGTERM) == 0
+
+
+def test_changed_tables_are_those_that_staging_has_not_read(
+    landscape: Landscape, tmp_path: Path
+) -> None:
+    def changed() -> tuple[str, ...] | None:
+        with landscape.replica.connect(autocommit=True) as replica:
+            return changed_tables(replica)
+
+    assert changed() is None
+    landscape.build(tmp_path, "staging")
+    assert changed() == ()
+    landscape.on_replica("update public.trading_stats set net_profit = 1")
+    landscape.on_replica("delete from public.micro_patterns where id = 1")
+    assert changed() == ("public.micro_patterns", "public.trading_stats")
+    landscape.build(tmp_path, "stg_platform__trading_stats")
+    assert changed() == ("public.micro_patterns",)
+    landscape.build(tmp_path, "staging")
+    assert changed() == ()
