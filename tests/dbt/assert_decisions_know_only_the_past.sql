@@ -33,9 +33,13 @@ violations as (
         forecasts.forecast_id
     from live_forecasts
     inner join forecasts
-        on live_forecasts.forecast_number = forecasts.forecast_number
+        on
+            live_forecasts.expert_number = forecasts.expert_number
+            and live_forecasts.forecast_id = forecasts.forecast_id
     inner join bars
-        on live_forecasts.bar_number = bars.bar_number
+        on
+            live_forecasts.symbol = bars.symbol
+            and live_forecasts.decided_at = bars.decided_at
     left join signals
         on
             forecasts.forecast_type = 'signal'

@@ -150,9 +150,9 @@ class Histories(RuleBasedStateMachine):
             assert differing_models(replica, "full") == {}
 
     @precondition(_is_due)
-    @rule(number=st.integers(1, 3), random=st.randoms(use_true_random=False))
-    def build_some(self, number: int, random: Random) -> None:
-        self.build(select=random.sample(self.models(), number))
+    @rule(number=st.integers(1, 3), seed=seeds)
+    def build_some(self, number: int, seed: int) -> None:
+        self.build(select=Random(seed).sample(self.models(), number))
 
     @precondition(_is_due)
     @rule()
@@ -160,25 +160,28 @@ class Histories(RuleBasedStateMachine):
         assert not self.build().failures
 
     @precondition(_is_due)
-    @rule(random=st.randoms(use_true_random=False))
-    def fail_at_a_model(self, random: Random) -> None:
+    @rule(seed=seeds)
+    def fail_at_a_model(self, seed: int) -> None:
         """A model cannot write, and what needs it is skipped."""
-        if (table := self._table(random)) is not None:
+        self.changes = 0
+        if (table := self._table(seed)) is not None:
             self._on_replica("alter table {} add constraint never check (false) not valid", table)
             self.build()
             self._on_replica("alter table if exists {} drop constraint if exists never", table)
 
     @precondition(_is_due)
-    @rule(random=st.randoms(use_true_random=False))
-    def lose_a_table(self, random: Random) -> None:
-        if (table := self._table(random)) is not None:
+    @rule(seed=seeds)
+    def lose_a_table(self, seed: int) -> None:
+        self.changes = 0
+        if (table := self._table(seed)) is not None:
             self._on_replica("drop table {} cascade", table)
 
     @precondition(_is_due)
-    @rule(random=st.randoms(use_true_random=False), at_server=st.booleans())
-    def kill_in_a_build(self, random: Random, at_server: bool) -> None:
+    @rule(seed=seeds, at_server=st.booleans())
+    def kill_in_a_build(self, seed: int, at_server: bool) -> None:
         """The runner, or the replica's server under it, while a model is being built."""
-        table = self._table(random)
+        self.changes = 0
+        table = self._table(seed)
         if table is None:
             return
         with (
@@ -194,11 +197,11 @@ class Histories(RuleBasedStateMachine):
             blocker.close()
         self.pair.up()
         eventually(self._is_replica_up)
-        self.changes = 0
 
     @precondition(_is_due)
     @rule()
     def resync(self) -> None:
+        self.changes = 0
         self.end_long_transaction(commit=True)
         wait(self.landscape)
         self.landscape.deploy(resync=())
@@ -224,7 +227,7 @@ class Histories(RuleBasedStateMachine):
     def models(self) -> list[str]:
         return sorted(path.stem for path in (PROJECT / "models").rglob("*.sql"))
 
-    def _table(self, random: Random) -> tuple[str, str] | None:
+    def _table(self, seed: int) -> tuple[str, str] | None:
         """Some model's table."""
         with self.landscape.replica.connect() as replica:
             tables = replica.execute(
@@ -232,7 +235,7 @@ class Histories(RuleBasedStateMachine):
                 " and tablename <> 'ensemble_publications' order by 1, 2",
                 (list(SCHEMAS),),
             ).fetchall()
-        return random.choice(tables) if tables else None
+        return Random(seed).choice(tables) if tables else None
 
     def _on_replica(self, statement: str, table: tuple[str, str]) -> None:
         with self.landscape.replica.connect() as replica:

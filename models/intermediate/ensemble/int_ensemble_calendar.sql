@@ -1,6 +1,12 @@
 -- Grain: a UTC day, every one from the first on which there is an expert and a close to
 -- the last with a close.
 
+{{ config(
+    materialized='incremental',
+    unique_key='trading_date',
+    meta={'affected_where': 'affected.is_changed'}
+) }}
+
 with experts as (
 
     select * from {{ ref('int_ensemble_experts') }}

@@ -1,9 +1,21 @@
 -- Grain: an expert, which is an AI model version or a type of micro pattern. Times are
 -- UTC.
 
+{{ config(
+    materialized='incremental',
+    unique_key='expert_number',
+    meta={
+        'affected_where':
+            "(stored.model_id = affected.model_id or (stored.expert_type = 'pattern'"
+            ~ " and stored.expert_name = affected.pattern_type))"
+    }
+) }}
+
 with models as (
 
-    select * from {{ ref('stg_ai__models') }}
+    select *
+    from {{ ref('stg_ai__models') }}
+    {{ where_affected('model_id') }}
 
 ),
 
@@ -19,20 +31,75 @@ patterns as (
 
 ),
 
-first_signals as (
+{% if is_from_changes() %}
 
-    select
-        model_id,
-        min(available_at) as available_at
-    from signals
-    group by model_id
+    first_signals as (
 
-),
+        select
+            models.model_id,
+            (
+                select signals.available_at
+                from {{ ref('stg_ai__trading_signals') }} as signals
+                where signals.model_id = models.model_id
+                order by signals.created_at
+                limit 1
+            ) as available_at
+        from models
 
--- A model may be registered after the fact: what it had said was known all the same.
+    ),
+
+    pattern_types as (
+
+        select
+            affected.pattern_type,
+            (
+                select min(patterns.pattern_id)
+                from {{ ref('stg_platform__micro_patterns') }} as patterns
+                where coalesce(patterns.pattern_type, 'unknown') = affected.pattern_type
+            ) as first_pattern_id,
+            (
+                select patterns.available_at
+                from {{ ref('stg_platform__micro_patterns') }} as patterns
+                where coalesce(patterns.pattern_type, 'unknown') = affected.pattern_type
+                order by patterns.created_at
+                limit 1
+            ) as available_at
+        from affected
+        where affected.pattern_type is not null
+
+    ),
+
+{% else %}
+
+    first_signals as (
+
+        select
+            model_id,
+            min(available_at) as available_at
+        from signals
+        group by model_id
+
+    ),
+
+    pattern_types as (
+
+        select
+            coalesce(pattern_type, 'unknown') as pattern_type,
+            min(pattern_id) as first_pattern_id,
+            min(available_at) as available_at
+        from patterns
+        group by coalesce(pattern_type, 'unknown')
+
+    ),
+
+{% endif %}
+
+-- A number stays the expert's own: even for a model, odd for a type of pattern. A model
+-- may be registered after the fact: what it had said was known all the same.
 experts as (
 
     select
+        2 * models.model_id as expert_number,
         cast('model: ' || models.model_label as {{ dbt.type_string() }}) as expert_id,
         cast('model' as {{ dbt.type_string() }}) as expert_type,
         models.model_label as expert_name,
@@ -48,15 +115,14 @@ experts as (
     union all
 
     select
-        cast(
-            'pattern: ' || coalesce(pattern_type, 'unknown') as {{ dbt.type_string() }}
-        ) as expert_id,
+        2 * first_pattern_id + 1 as expert_number,
+        cast('pattern: ' || pattern_type as {{ dbt.type_string() }}) as expert_id,
         cast('pattern' as {{ dbt.type_string() }}) as expert_type,
-        coalesce(pattern_type, 'unknown') as expert_name,
+        pattern_type as expert_name,
         null as model_id,
-        min(available_at) as available_at
-    from patterns
-    group by coalesce(pattern_type, 'unknown')
+        available_at
+    from pattern_types
+    where first_pattern_id is not null
 
 ),
 
@@ -65,7 +131,7 @@ experts as (
 int_ensemble_experts as (
 
     select
-        row_number() over (order by expert_id) as expert_number,
+        expert_number,
         expert_id,
         expert_type,
         expert_name,

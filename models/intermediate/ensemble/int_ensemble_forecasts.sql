@@ -1,7 +1,15 @@
 -- Grain: a forecast (a signal or a micro pattern) of a symbol that has a later close,
 -- with the closes at which it is live. Times are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key=['forecast_type', 'forecast_id'],
+    indexes=[
+        {'columns': ['symbol', 'first_bar_number']},
+        {'columns': ['symbol', 'end_bar_number']}
+    ],
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set forecast_bars = var('ensemble_forecast_bars') | int(1) %}
@@ -20,24 +28,25 @@ experts as (
 
 signals as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select *
+    from {{ ref('stg_ai__trading_signals') }}
+    {% if is_from_changes() %}
+        where signal_id in (
+            select forecast_id from affected where forecast_type = 'signal'
+        )
+    {% endif %}
 
 ),
 
 patterns as (
 
-    select * from {{ ref('stg_platform__micro_patterns') }}
-
-),
-
-symbols as (
-
-    select
-        symbol,
-        min(bar_number) as first_bar_number,
-        count(*) as bar_count
-    from bars
-    group by symbol
+    select *
+    from {{ ref('stg_platform__micro_patterns') }}
+    {% if is_from_changes() %}
+        where pattern_id in (
+            select forecast_id from affected where forecast_type = 'pattern'
+        )
+    {% endif %}
 
 ),
 
@@ -90,96 +99,156 @@ forecasts as (
             else 0.5
         end as probability_up,
         expires_at,
-        available_at,
-        row_number() over (
-            order by available_at, forecast_type, forecast_id
-        ) as forecast_number
+        available_at
     from statements
 
 ),
 
-events as (
+{% if is_from_changes() %}
 
-    select
-        symbol,
-        decided_at as event_at,
-        1 as is_bar,
-        null as forecast_number,
-        'bar' as event_type
-    from bars
+    symbols as (
 
-    union all
+        select
+            forecasts.symbol,
+            (
+                select max(bars.bar_number)
+                from {{ ref('int_ensemble_bars') }} as bars
+                where bars.symbol = forecasts.symbol
+            ) as bar_count
+        from forecasts
+        group by forecasts.symbol
 
-    select
-        symbol,
-        available_at as event_at,
-        0 as is_bar,
-        forecast_number,
-        'start' as event_type
-    from forecasts
+    ),
 
-    union all
+    -- The same counts as below, looked up: a close's number is that of the closes up to it.
+    spans as (
 
-    select
-        symbol,
-        expires_at as event_at,
-        0 as is_bar,
-        forecast_number,
-        'end' as event_type
-    from forecasts
-    where expires_at is not null
+        select
+            forecasts.forecast_type,
+            forecasts.forecast_id
+            {%- for count, bound in [
+                ('first_position', 'available_at'),
+                ('end_position', 'expires_at')
+            ] %},
+                case
+                    when forecasts.{{ bound }} is not null
+                        then coalesce((
+                            select bars.bar_number
+                            from {{ ref('int_ensemble_bars') }} as bars
+                            where
+                                bars.symbol = forecasts.symbol
+                                and bars.decided_at < forecasts.{{ bound }}
+                            order by bars.decided_at desc
+                            limit 1
+                        ), 0)
+                end as {{ count }}
+            {%- endfor %}
+        from forecasts
 
-),
+    ),
 
--- At the same instant, starts and ends come before closes: a forecast counts at the
--- close at which it is made, and no longer at the one at which it expires.
-counted_events as (
+{% else %}
 
-    select
-        forecast_number,
-        event_type,
-        sum(is_bar) over (
-            partition by symbol
-            order by event_at asc, is_bar asc
-            rows between unbounded preceding and current row
-        ) as bars_before
-    from events
+    symbols as (
 
-),
+        select
+            symbol,
+            count(*) as bar_count
+        from bars
+        group by symbol
 
-spans as (
+    ),
 
-    select
-        forecast_number,
-        max(bars_before) filter (where event_type = 'start') as first_position,
-        max(bars_before) filter (where event_type = 'end') as end_position
-    from counted_events
-    where event_type <> 'bar'
-    group by forecast_number
+    events as (
 
-),
+        select
+            symbol,
+            decided_at as event_at,
+            1 as is_bar,
+            null as forecast_type,
+            null as forecast_id,
+            'bar' as event_type
+        from bars
+
+        union all
+
+        select
+            symbol,
+            available_at as event_at,
+            0 as is_bar,
+            forecast_type,
+            forecast_id,
+            'start' as event_type
+        from forecasts
+
+        union all
+
+        select
+            symbol,
+            expires_at as event_at,
+            0 as is_bar,
+            forecast_type,
+            forecast_id,
+            'end' as event_type
+        from forecasts
+        where expires_at is not null
+
+    ),
+
+    -- At the same instant, starts and ends come before closes: a forecast counts at the
+    -- close at which it is made, and no longer at the one at which it expires.
+    counted_events as (
+
+        select
+            forecast_type,
+            forecast_id,
+            event_type,
+            sum(is_bar) over (
+                partition by symbol
+                order by event_at asc, is_bar asc
+                rows between unbounded preceding and current row
+            ) as bars_before
+        from events
+
+    ),
+
+    spans as (
+
+        select
+            forecast_type,
+            forecast_id,
+            max(bars_before) filter (where event_type = 'start') as first_position,
+            max(bars_before) filter (where event_type = 'end') as end_position
+        from counted_events
+        where event_type <> 'bar'
+        group by forecast_type, forecast_id
+
+    ),
+
+{% endif %}
 
 -- A forecast expires at expires_at or after so many bars, whichever comes first: what
 -- was said of the next hours says nothing of the next month.
 int_ensemble_forecasts as (
 
     select
-        forecasts.forecast_number,
         forecasts.forecast_type,
         forecasts.forecast_id,
         forecasts.expert_number,
         forecasts.symbol,
         forecasts.probability_up,
-        symbols.first_bar_number + spans.first_position as first_bar_number,
-        symbols.first_bar_number + least(
+        1 + spans.first_position as first_bar_number,
+        1 + greatest(spans.first_position, least(
             spans.first_position + {{ forecast_bars }},
             coalesce(spans.end_position, symbols.bar_count),
             symbols.bar_count
-        ) as end_bar_number,
+        )) as end_bar_number,
         forecasts.available_at
     from forecasts
     inner join spans
-        on forecasts.forecast_number = spans.forecast_number
+        on
+            forecasts.forecast_type = spans.forecast_type
+            and forecasts.forecast_id = spans.forecast_id
     inner join symbols
         on forecasts.symbol = symbols.symbol
     where spans.first_position < symbols.bar_count

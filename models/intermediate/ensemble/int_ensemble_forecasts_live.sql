@@ -1,14 +1,47 @@
 -- Grain: an expert and a close at which it has a live forecast, with the latest one.
 -- Days are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key=['symbol', 'decided_at', 'expert_number'],
+    meta={'affected_by': ['symbol', 'decided_at']},
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set forecast_bars = var('ensemble_forecast_bars') | int(1) %}
 
-with forecasts as (
+with bars as (
 
-    select * from {{ ref('int_ensemble_forecasts') }}
+    select *
+    from {{ ref('int_ensemble_bars') }}
+    {{ where_affected(['symbol', 'decided_at']) }}
+
+),
+
+{% if is_from_changes() %}
+
+    bar_numbers as (
+
+        {{ bar_ranges('bars') }}
+
+    ),
+
+{% endif %}
+
+-- At an affected close, those are live that began so many closes ago at most.
+forecasts as (
+
+    select{% if is_from_changes() %} distinct{% endif %} forecasts.*
+    from {{ ref('int_ensemble_forecasts') }} as forecasts
+    {% if is_from_changes() %}
+        inner join bar_numbers
+            on
+                forecasts.symbol = bar_numbers.symbol
+                and forecasts.first_bar_number
+                between bar_numbers.first_number - {{ forecast_bars - 1 }}
+                and bar_numbers.last_number
+    {% endif %}
 
 ),
 
@@ -18,19 +51,19 @@ experts as (
 
 ),
 
-bars as (
-
-    select * from {{ ref('int_ensemble_bars') }}
-
-),
-
+-- Later forecasts of an expert have higher numbers.
 spans as (
 
     select
-        forecast_number,
         expert_number,
+        symbol,
+        forecast_id,
+        probability_up,
         first_bar_number,
         end_bar_number,
+        row_number() over (
+            order by expert_number, symbol, available_at, forecast_id
+        ) as forecast_number,
         lead(first_bar_number) over next_forecast as next_first_bar_number,
         lead(end_bar_number) over next_forecast as next_end_bar_number
     from forecasts
@@ -38,7 +71,7 @@ spans as (
     window
         next_forecast as (
             partition by expert_number, symbol
-            order by forecast_number
+            order by available_at, forecast_id
         )
 
 ),
@@ -50,6 +83,7 @@ clipped_spans as (
     select
         forecast_number,
         expert_number,
+        symbol,
         first_bar_number,
         case
             when next_end_bar_number >= end_bar_number
@@ -75,6 +109,7 @@ closes_of_spans as (
 
     select
         clipped_spans.expert_number,
+        clipped_spans.symbol,
         clipped_spans.first_bar_number + offsets.bars_after_first as bar_number,
         clipped_spans.forecast_number
     from clipped_spans
@@ -89,31 +124,33 @@ closes_of_spans as (
 latest as (
 
     select
-        expert_number,
-        bar_number,
-        max(forecast_number) as forecast_number
+        max(forecast_number) as forecast_number,
+        bar_number
     from closes_of_spans
-    group by expert_number, bar_number
+    group by expert_number, symbol, bar_number
 
 ),
 
 int_ensemble_forecasts_live as (
 
     select
-        latest.bar_number,
-        latest.expert_number,
-        latest.forecast_number,
-        forecasts.probability_up,
+        bars.symbol,
+        bars.decided_at,
+        spans.expert_number,
+        spans.forecast_id,
+        spans.probability_up,
         bars.went_up,
         bars.decided_date,
         bars.resolved_date
     from latest
-    inner join forecasts
-        on latest.forecast_number = forecasts.forecast_number
+    inner join spans
+        on latest.forecast_number = spans.forecast_number
     inner join bars
-        on latest.bar_number = bars.bar_number
+        on
+            spans.symbol = bars.symbol
+            and latest.bar_number = bars.bar_number
     inner join experts
-        on latest.expert_number = experts.expert_number
+        on spans.expert_number = experts.expert_number
     where bars.decided_date >= experts.joined_date
 
 )

@@ -1,9 +1,31 @@
 -- Grain: an expert, the day of its forecasts and the day on which their outcomes were
 -- known. Days are UTC.
 
-with live_forecasts as (
+{{ config(
+    materialized='incremental',
+    unique_key=['expert_number', 'decided_date', 'resolved_date'],
+    meta={'affected_by': 'decided_date'}
+) }}
 
-    select * from {{ ref('int_ensemble_forecasts_live') }}
+with bars as (
+
+    select * from {{ ref('int_ensemble_bars') }}
+
+),
+
+live_forecasts as (
+
+    select *
+    from {{ ref('int_ensemble_forecasts_live') }}
+    {% if is_from_changes() %}
+        where (symbol, decided_at) in (
+            select
+                symbol,
+                decided_at
+            from bars
+            {{ where_affected('decided_date') }}
+        )
+    {% endif %}
 
 ),
 
@@ -16,9 +38,9 @@ int_ensemble_losses as (
         decided_date,
         resolved_date,
         count(*) as forecasts,
-        sum(
-            (probability_up - went_up) * (probability_up - went_up) - 0.25
-        ) as excess_loss
+        {{ sum_exactly(
+            '(probability_up - went_up) * (probability_up - went_up) - 0.25'
+        ) }} as excess_loss
     from live_forecasts
     where went_up is not null
     group by expert_number, decided_date, resolved_date

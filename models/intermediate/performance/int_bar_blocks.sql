@@ -1,11 +1,14 @@
--- Grain: a block of 1, 2, 4, ... bars that follow each other. No times.
+-- Grain: a block of 1, 2, 4, ... bars of a symbol that follow each other. No times.
 
-{{ config(indexes=[{'columns': ['block_start', 'block_size'], 'unique': true}]) }}
+{{ config(
+    materialized='incremental',
+    unique_key=['symbol', 'block_size', 'block_start']
+) }}
 
 -- A block begins at a multiple of its size and holds the lowest and the highest price
 -- of its bars: two blocks of a size make one of the next. All of them together are
--- twice as many as the bars. A block may run over the end of a symbol: who looks for
--- prices of one symbol asks only for blocks that lie within it.
+-- twice as many as the bars. Only whole ones are there, so that new bars make new
+-- blocks and change none.
 
 {% set largest_exponent = 20 %}
 
@@ -15,14 +18,50 @@ with bars as (
 
 ),
 
+{% if is_from_changes() %}
+
+    -- What is not affected and makes a larger block together with what is.
+    kept as (
+
+        select stored.*
+        from affected
+        inner join {{ this }} as stored
+            on
+                affected.symbol = stored.symbol
+                and affected.block_size = stored.block_size
+                and affected.block_start + affected.block_size * (
+                    1 - 2 * mod(affected.block_start / affected.block_size, 2)
+                ) = stored.block_start
+        where not exists (
+            select from affected as halves
+            where
+                halves.symbol = stored.symbol
+                and halves.block_size = stored.block_size
+                and halves.block_start = stored.block_start
+        )
+
+    ),
+
+{% endif %}
+
 blocks_of_1 as (
 
     select
-        bar_number as block_start,
+        symbol,
         cast(1 as bigint) as block_size,
+        bar_number as block_start,
         low_price,
         high_price
     from bars
+    {% if is_from_changes() %}
+        where (symbol, bar_number) in (
+            select
+                affected.symbol,
+                affected.block_start
+            from affected
+            where affected.block_size = 1
+        )
+    {% endif %}
 
 ),
 
@@ -30,12 +69,22 @@ blocks_of_1 as (
     blocks_of_{{ 2 ** exponent }} as (
 
         select
-            block_start - mod(block_start, {{ 2 ** exponent }}) as block_start,
+            symbol,
             cast({{ 2 ** exponent }} as bigint) as block_size,
+            block_start - mod(block_start, {{ 2 ** exponent }}) as block_start,
             cast(min(low_price) as {{ type_money() }}) as low_price,
             cast(max(high_price) as {{ type_money() }}) as high_price
-        from blocks_of_{{ 2 ** (exponent - 1) }}
-        group by block_start - mod(block_start, {{ 2 ** exponent }})
+        from {% if is_from_changes() %}
+            (
+                select * from blocks_of_{{ 2 ** (exponent - 1) }}
+                union all
+                select * from kept
+                where block_size = {{ 2 ** (exponent - 1) }}
+            ) as halves
+        {%- else %} blocks_of_{{ 2 ** (exponent - 1) }}
+        {%- endif %}
+        group by symbol, block_start - mod(block_start, {{ 2 ** exponent }})
+        having count(*) = 2
 
     ),
 

@@ -1,22 +1,28 @@
 -- Grain: a bar of a symbol's own timeframe, the shortest it has. Times are UTC.
 
+{{ config(
+    materialized='incremental',
+    unique_key=['symbol', 'opened_at'],
+    meta={
+        'affected_where':
+            'stored.symbol = affected.symbol'
+            ~ ' and stored.opened_at between affected.from_at and affected.to_at'
+    },
+    indexes=[{'columns': ['symbol', 'bar_number']}]
+) }}
+
 with bars as (
 
-    select
-        *,
-        {{ seconds_between('opened_at', 'closed_at') }} as length_seconds
+    select *
     from {{ ref('stg_ai__market_bars') }}
-    where closed_at is not null
 
 ),
 
 timeframes as (
 
-    select distinct
-        symbol,
-        timeframe,
-        length_seconds
-    from bars
+    select *
+    from {{ ref('int_timeframes') }}
+    {{ where_affected('symbol') }}
 
 ),
 
@@ -34,14 +40,47 @@ ranked_timeframes as (
 
 ),
 
--- Numbers run through all symbols, so that one number finds a bar. Those of a symbol
--- have no gap.
+-- A stretch of bars that are numbered: all bars of a symbol, or the affected ones, which
+-- go on where the bars before them end.
+stretches as (
+
+    select
+        ranked_timeframes.symbol,
+        ranked_timeframes.timeframe,
+        {% if is_from_changes() %}
+            affected.from_at,
+            affected.to_at,
+            coalesce((
+                select stored.bar_number + 1
+                from {{ this }} as stored
+                where
+                    stored.symbol = affected.symbol
+                    and stored.opened_at < affected.from_at
+                order by stored.opened_at desc
+                limit 1
+            ), 0) as first_bar_number
+        {% else %}
+            cast(null as timestamp with time zone) as from_at,
+            0 as first_bar_number
+        {% endif %}
+    from ranked_timeframes
+    {% if is_from_changes() %}
+        inner join affected
+            on ranked_timeframes.symbol = affected.symbol
+    {% endif %}
+    where ranked_timeframes.timeframe_rank = 1
+
+),
+
 numbered as (
 
     select
         bars.symbol,
         bars.timeframe,
-        row_number() over (order by bars.symbol, bars.opened_at) - 1 as bar_number,
+        stretches.first_bar_number + row_number() over (
+            partition by bars.symbol, stretches.from_at
+            order by bars.opened_at
+        ) - 1 as bar_number,
         bars.open_price,
         bars.high_price,
         bars.low_price,
@@ -50,11 +89,13 @@ numbered as (
         bars.closed_at,
         bars.available_at
     from bars
-    inner join ranked_timeframes
+    inner join stretches
         on
-            bars.symbol = ranked_timeframes.symbol
-            and bars.timeframe = ranked_timeframes.timeframe
-            and ranked_timeframes.timeframe_rank = 1
+            bars.symbol = stretches.symbol
+            and bars.timeframe = stretches.timeframe
+            {% if is_from_changes() %}
+                and bars.opened_at between stretches.from_at and stretches.to_at
+            {% endif %}
 
 )
 

@@ -1,8 +1,8 @@
 -- Grain: a model, a window and a horizon with a rank correlation. Days are UTC.
 
-with forward_returns as (
+with daily_ics as (
 
-    select * from {{ ref('int_signals_forward') }}
+    select * from {{ ref('int_model_rank_ics_daily') }}
 
 ),
 
@@ -12,110 +12,86 @@ windows as (
 
 ),
 
-symbol_counts as (
+-- What is known of a day's returns when the last window closes: all or some of them.
+closed_daily_ics as (
 
     select
-        model_id,
-        count(distinct symbol) as symbols
-    from forward_returns
-    group by model_id
+        daily_ics.*,
+        {{ utc_midnight('last_closed.last_date + 1') }} as closed_at,
+        -- Over symbols, a day is a sample. Over time, where a model has one symbol, a
+        -- window is.
+        min(daily_ics.first_symbol) over (partition by daily_ics.model_id)
+        < max(daily_ics.last_symbol) over (partition by daily_ics.model_id)
+            as is_over_symbols
+    from daily_ics
+    cross join (
+        select max(last_date) as last_date
+        from windows
+    ) as last_closed
 
 ),
 
-last_closed as (
+{% set sample = ['model_id', 'horizon_number', 'window_name', 'sample_date'] %}
 
-    select max(last_date) as last_date
-    from windows
-
-),
-
-known_returns as (
-
-    select forward_returns.*
-    from forward_returns
-    cross join last_closed
-    where
-        forward_returns.known_at
-        <= {{ utc_midnight('last_closed.last_date + 1') }}
-
-),
-
--- Over symbols, a day is a sample. Over time, where a model has one symbol, a window
--- is.
+-- Samples that are not ready: days of which a part is known, and all days of a model
+-- with one symbol.
 samples as (
 
     select
-        known_returns.model_id,
-        known_returns.horizon_number,
-        known_returns.horizon_bars,
+        forward_returns.model_id,
+        forward_returns.horizon_number,
+        forward_returns.horizon_bars,
         cast(null as {{ dbt.type_string() }}) as window_name,
-        known_returns.signal_date as sample_date,
-        known_returns.score,
-        known_returns.forward_return
-    from known_returns
-    inner join symbol_counts
+        forward_returns.signal_date as sample_date,
+        forward_returns.score,
+        forward_returns.forward_return
+    from closed_daily_ics
+    inner join {{ ref('int_signals_forward') }} as forward_returns
         on
-            known_returns.model_id = symbol_counts.model_id
-            and symbol_counts.symbols > 1
+            closed_daily_ics.model_id = forward_returns.model_id
+            and closed_daily_ics.signal_date = forward_returns.signal_date
+            and closed_daily_ics.horizon_number = forward_returns.horizon_number
+            and closed_daily_ics.closed_at >= forward_returns.known_at
+    where
+        closed_daily_ics.is_over_symbols
+        and closed_daily_ics.first_known_at <= closed_daily_ics.closed_at
+        and closed_daily_ics.known_at > closed_daily_ics.closed_at
 
     union all
 
     select
-        known_returns.model_id,
-        known_returns.horizon_number,
-        known_returns.horizon_bars,
+        forward_returns.model_id,
+        forward_returns.horizon_number,
+        forward_returns.horizon_bars,
         windows.window_name,
         cast(null as date) as sample_date,
-        known_returns.score,
-        known_returns.forward_return
-    from known_returns
-    inner join symbol_counts
+        forward_returns.score,
+        forward_returns.forward_return
+    from closed_daily_ics
+    inner join {{ ref('int_signals_forward') }} as forward_returns
         on
-            known_returns.model_id = symbol_counts.model_id
-            and symbol_counts.symbols = 1
+            closed_daily_ics.model_id = forward_returns.model_id
+            and closed_daily_ics.signal_date = forward_returns.signal_date
+            and closed_daily_ics.horizon_number = forward_returns.horizon_number
+            and closed_daily_ics.closed_at >= forward_returns.known_at
     inner join windows
         on
-            known_returns.signal_date between windows.first_date
+            forward_returns.signal_date between windows.first_date
             and windows.last_date
+    where not closed_daily_ics.is_over_symbols
 
 ),
 
--- Ties share the mean of their ranks.
 ranked as (
 
     select
-        model_id,
-        horizon_number,
-        horizon_bars,
-        window_name,
-        sample_date,
-        cast(
-            2 * rank() over (
-                partition by model_id, horizon_number, window_name, sample_date
-                order by score
-            ) + count(*) over (
-                partition by model_id, horizon_number, window_name, sample_date, score
-            ) as {{ type_double() }}
-        ) as score_rank,
-        cast(
-            2 * rank() over (
-                partition by model_id, horizon_number, window_name, sample_date
-                order by forward_return
-            ) + count(*) over (
-                partition by
-                    model_id,
-                    horizon_number,
-                    window_name,
-                    sample_date,
-                    forward_return
-            ) as {{ type_double() }}
-        ) as return_rank
+        *,
+        {{ doubled_rank('score', sample) }} as score_rank,
+        {{ doubled_rank('forward_return', sample) }} as return_rank
     from samples
 
 ),
 
--- Spearman's correlation is Pearson's of the ranks; the ranks above are twice those,
--- which changes nothing. Where all ranks are one there is none.
 sample_ics as (
 
     select
@@ -125,14 +101,24 @@ sample_ics as (
         window_name,
         sample_date,
         count(*) as observations,
-        case
-            when
-                min(score_rank) < max(score_rank)
-                and min(return_rank) < max(return_rank)
-                then corr(score_rank, return_rank)
-        end as rank_ic
+        {{ rank_correlation('score_rank', 'return_rank') }} as rank_ic
     from ranked
     group by model_id, horizon_number, horizon_bars, window_name, sample_date
+
+    union all
+
+    select
+        model_id,
+        horizon_number,
+        horizon_bars,
+        cast(null as {{ dbt.type_string() }}) as window_name,
+        signal_date as sample_date,
+        observations,
+        rank_ic
+    from closed_daily_ics
+    where
+        is_over_symbols
+        and known_at <= closed_at
 
 ),
 
@@ -177,14 +163,33 @@ model_ics as (
         cast(
             coalesce(sum(observations) filter (where rank_ic is not null), 0) as bigint
         ) as observations,
-        avg(rank_ic) as rank_ic,
+        -- A sum of numerics has one sign, whatever the order of the rows.
+        cast(
+            avg(cast(rank_ic as numeric(38, 18))) as {{ type_double() }}
+        ) as rank_ic,
         case
             when max(rank_ic) - min(rank_ic) > 1e-12
-                then avg(rank_ic) / stddev_samp(rank_ic)
-        end as ic_ir
+                then stddev_samp(rank_ic)
+        end as deviation
     from window_ics
     group by model_id, window_name, horizon_number, horizon_bars, rank_ic_over
 
+),
+
+model_rank_ics as (
+
+    select
+        model_id,
+        window_name,
+        horizon_number,
+        horizon_bars,
+        rank_ic_over,
+        samples,
+        observations,
+        rank_ic,
+        rank_ic / deviation as ic_ir
+    from model_ics
+
 )
 
-select * from model_ics
+select * from model_rank_ics

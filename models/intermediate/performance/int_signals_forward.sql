@@ -1,7 +1,12 @@
 -- Grain: a model, symbol and UTC day with a signal whose horizons have all passed, and
 -- a horizon. Times are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key=['model_id', 'signal_date', 'symbol', 'horizon_number'],
+    meta={'affected_by': ['model_id', 'signal_date', 'symbol']},
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 {# The linter has no value for a var, only a string: the other list is for it alone. #}
 {% set horizons = var('skill_horizons_bars') %}
@@ -9,7 +14,16 @@
 
 with signals as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select signals.*
+    from {{ ref('stg_ai__trading_signals') }} as signals
+    {% if is_from_changes() %}
+        inner join affected
+            on
+                signals.model_id = affected.model_id
+                and signals.symbol = affected.symbol
+                and signals.created_at >= {{ utc_midnight('affected.signal_date') }}
+                and signals.created_at < {{ utc_midnight('affected.signal_date + 1') }}
+    {% endif %}
 
 ),
 
@@ -43,22 +57,7 @@ numbered_signals as (
 
 ),
 
--- Prices as many bars ahead as the horizons say, the bar itself being the first.
-bars_ahead as (
-
-    select
-        bar_number,
-        {% for horizon in horizons %}
-            lead(close_price, {{ horizon - 1 }}) over symbol_bars
-                as close_price_{{ loop.index }},
-        {% endfor %}
-        lead(closed_at, {{ horizons | last - 1 }}) over symbol_bars as known_at
-    from bars
-    window symbol_bars as (partition by symbol order by opened_at)
-
-),
-
-observed as (
+placed_signals as (
 
     select
         numbered_signals.signal_id,
@@ -66,24 +65,89 @@ observed as (
         numbered_signals.symbol,
         numbered_signals.signal_date,
         numbered_signals.score,
-        cast(entry_bars.close_price as {{ type_double() }}) as close_price_0,
-        {% for horizon in horizons %}
-            cast(bars_ahead.close_price_{{ loop.index }} as {{ type_double() }})
-                as close_price_{{ loop.index }},
-        {% endfor %}
-        bars_ahead.known_at
+        placed.entry_price,
+        placed.first_bar_number
     from numbered_signals
     inner join placed
-        on numbered_signals.signal_id = placed.signal_id
-    inner join bars as entry_bars
-        on placed.entry_bar_number = entry_bars.bar_number
-    inner join bars_ahead
-        on placed.first_bar_number = bars_ahead.bar_number
+        on
+            numbered_signals.signal_id = placed.signal_id
+            and numbered_signals.symbol = placed.symbol
     where
         numbered_signals.reverse_number = 1
-        and bars_ahead.known_at is not null
+        and placed.entry_bar_number is not null
+        and placed.first_bar_number is not null
 
 ),
+
+-- Prices as many bars ahead as the horizons say, the bar itself being the first.
+{% if is_from_changes() %}
+
+    observed as (
+
+        select
+            placed_signals.signal_id,
+            placed_signals.model_id,
+            placed_signals.symbol,
+            placed_signals.signal_date,
+            placed_signals.score,
+            cast(placed_signals.entry_price as {{ type_double() }}) as close_price_0,
+            {% for horizon in horizons %}
+                cast(bars_{{ loop.index }}.close_price as {{ type_double() }})
+                    as close_price_{{ loop.index }},
+            {% endfor %}
+            bars_{{ horizons | length }}.closed_at as known_at
+        from placed_signals
+        {% for horizon in horizons %}
+            inner join {{ ref('int_bars_numbered') }} as bars_{{ loop.index }}
+                on
+                    placed_signals.symbol = bars_{{ loop.index }}.symbol
+                    and placed_signals.first_bar_number + {{ horizon - 1 }}
+                    = bars_{{ loop.index }}.bar_number
+        {% endfor %}
+
+    ),
+
+{% else %}
+
+    bars_ahead as (
+
+        select
+            symbol,
+            bar_number,
+            {% for horizon in horizons %}
+                lead(close_price, {{ horizon - 1 }}) over symbol_bars
+                    as close_price_{{ loop.index }},
+            {% endfor %}
+            lead(closed_at, {{ horizons | last - 1 }}) over symbol_bars as known_at
+        from bars
+        window symbol_bars as (partition by symbol order by bar_number)
+
+    ),
+
+    observed as (
+
+        select
+            placed_signals.signal_id,
+            placed_signals.model_id,
+            placed_signals.symbol,
+            placed_signals.signal_date,
+            placed_signals.score,
+            cast(placed_signals.entry_price as {{ type_double() }}) as close_price_0,
+            {% for horizon in horizons %}
+                cast(bars_ahead.close_price_{{ loop.index }} as {{ type_double() }})
+                    as close_price_{{ loop.index }},
+            {% endfor %}
+            bars_ahead.known_at
+        from placed_signals
+        inner join bars_ahead
+            on
+                placed_signals.symbol = bars_ahead.symbol
+                and placed_signals.first_bar_number = bars_ahead.bar_number
+        where bars_ahead.known_at is not null
+
+    ),
+
+{% endif %}
 
 -- Each horizon's window begins where the one before ends, so no return is in two of
 -- them. Horizon 0 is all of them together.
@@ -123,4 +187,3 @@ forward_returns as (
 )
 
 select * from forward_returns
-where forward_return is not null

@@ -1,10 +1,21 @@
 -- Grain: a signal of a symbol that has bars. Times are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key='signal_id',
+    indexes=[
+        {'columns': ['symbol', 'entry_bar_number']},
+        {'columns': ['symbol', 'first_bar_number']},
+        {'columns': ['symbol', 'end_bar_number']}
+    ],
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 with signals as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select *
+    from {{ ref('stg_ai__trading_signals') }}
+    {{ where_affected('signal_id') }}
 
 ),
 
@@ -14,113 +25,169 @@ bars as (
 
 ),
 
-symbols as (
+{% if is_from_changes() %}
 
-    select
-        symbol,
-        min(bar_number) as first_bar_number,
-        max(bar_number) as last_bar_number
-    from bars
-    group by symbol
+    symbols as (
 
-),
+        select
+            signals.symbol,
+            (
+                select max(bars.bar_number) + 1
+                from {{ ref('int_bars_numbered') }} as bars
+                where bars.symbol = signals.symbol
+            ) as bar_count
+        from signals
+        group by signals.symbol
 
--- Signals and bars on one line of time. At the same instant a signal's end comes before
--- the close of a bar, since it asks for closes before it; its start comes after the
--- close, which it may know, and before the opening of the next bar.
-events as (
+    ),
 
-    select
-        symbol,
-        valid_until_at as event_at,
-        0 as event_order,
-        signal_id,
-        0 as opened_bars,
-        0 as closed_bars
-    from signals
+    -- The same counts as below, looked up: a bar's number is that of the bars before it.
+    positions as (
 
-    union all
+        select
+            signals.signal_id,
+            signals.symbol
+            {%- for count, bound, condition in [
+                ('bars_known', 'created_at', 'closed_at <='),
+                ('bars_before', 'created_at', 'opened_at <'),
+                ('bars_within', 'valid_until_at', 'closed_at <')
+            ] %},
+                coalesce((
+                    select bars.bar_number + 1
+                    from {{ ref('int_bars_numbered') }} as bars
+                    where
+                        bars.symbol = signals.symbol
+                        and bars.opened_at <= signals.{{ bound }}
+                        and bars.{{ condition }} signals.{{ bound }}
+                    order by bars.opened_at desc
+                    limit 1
+                ), 0) as {{ count }}
+            {%- endfor %}
+        from signals
 
-    select
-        symbol,
-        closed_at as event_at,
-        1 as event_order,
-        null as signal_id,
-        0 as opened_bars,
-        1 as closed_bars
-    from bars
+    ),
 
-    union all
+{% else %}
 
-    select
-        symbol,
-        created_at as event_at,
-        2 as event_order,
-        signal_id,
-        0 as opened_bars,
-        0 as closed_bars
-    from signals
+    symbols as (
 
-    union all
+        select
+            symbol,
+            count(*) as bar_count
+        from bars
+        group by symbol
 
-    select
-        symbol,
-        opened_at as event_at,
-        3 as event_order,
-        null as signal_id,
-        1 as opened_bars,
-        0 as closed_bars
-    from bars
+    ),
 
-),
+    -- Signals and bars on one line of time. At the same instant a signal's end comes
+    -- before the close of a bar, since it asks for closes before it; its start comes
+    -- after the close, which it may know, and before the opening of the next bar.
+    events as (
 
-counted_events as (
+        select
+            symbol,
+            valid_until_at as event_at,
+            0 as event_order,
+            signal_id,
+            0 as opened_bars,
+            0 as closed_bars
+        from signals
 
-    select
-        signal_id,
-        symbol,
-        event_order,
-        sum(opened_bars) over time_line as opened_bars,
-        sum(closed_bars) over time_line as closed_bars
-    from events
-    window time_line as (
-        partition by symbol
-        order by event_at asc, event_order asc
-        rows between unbounded preceding and current row
-    )
+        union all
 
-),
+        select
+            symbol,
+            closed_at as event_at,
+            1 as event_order,
+            null as signal_id,
+            0 as opened_bars,
+            1 as closed_bars
+        from bars
 
-positions as (
+        union all
 
-    select
-        signal_id,
-        symbol,
-        max(closed_bars) filter (where event_order = 2) as bars_known,
-        max(opened_bars) filter (where event_order = 2) as bars_before,
-        max(closed_bars) filter (where event_order = 0) as bars_within
-    from counted_events
-    where event_order in (0, 2)
-    group by signal_id, symbol
+        select
+            symbol,
+            created_at as event_at,
+            2 as event_order,
+            signal_id,
+            0 as opened_bars,
+            0 as closed_bars
+        from signals
 
-),
+        union all
+
+        select
+            symbol,
+            opened_at as event_at,
+            3 as event_order,
+            null as signal_id,
+            1 as opened_bars,
+            0 as closed_bars
+        from bars
+
+    ),
+
+    counted_events as (
+
+        select
+            signal_id,
+            symbol,
+            event_order,
+            sum(opened_bars) over time_line as opened_bars,
+            sum(closed_bars) over time_line as closed_bars
+        from events
+        window time_line as (
+            partition by symbol
+            order by event_at asc, event_order asc
+            rows between unbounded preceding and current row
+        )
+
+    ),
+
+    positions as (
+
+        select
+            signal_id,
+            symbol,
+            max(closed_bars) filter (where event_order = 2) as bars_known,
+            max(opened_bars) filter (where event_order = 2) as bars_before,
+            max(closed_bars) filter (where event_order = 0) as bars_within
+        from counted_events
+        where event_order in (0, 2)
+        group by signal_id, symbol
+
+    ),
+
+{% endif %}
 
 placed as (
 
     select
         positions.signal_id,
+        positions.symbol,
+        bars.bar_number as entry_bar_number,
+        bars.close_price as entry_price,
         case
-            when positions.bars_known > 0
-                then symbols.first_bar_number + positions.bars_known - 1
-        end as entry_bar_number,
-        symbols.first_bar_number + positions.bars_before as first_bar_number,
+            when positions.bars_before < symbols.bar_count
+                then positions.bars_before
+        end as first_bar_number,
         -- A signal lives for a bar at least, however early it ends.
-        symbols.first_bar_number
-        + greatest(positions.bars_within, positions.bars_before) as end_bar_number,
-        symbols.last_bar_number
+        case
+            when
+                greatest(positions.bars_within, positions.bars_before)
+                < symbols.bar_count
+                then greatest(positions.bars_within, positions.bars_before)
+        end as end_bar_number
     from positions
     inner join symbols
-        on positions.symbol = symbols.symbol
+        on
+            positions.symbol = symbols.symbol
+            and symbols.bar_count > 0
+    left join bars
+        on
+            positions.symbol = bars.symbol
+            and positions.bars_known - 1 = bars.bar_number
 
 )
 

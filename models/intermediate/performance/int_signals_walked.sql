@@ -1,16 +1,24 @@
 -- Grain: a BUY or SELL signal with an entry price and a bar after it. No times.
 
-{{ config(pre_hook="{{ prefer_index_lookups() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key='signal_id',
+    indexes=[{'columns': ['symbol', 'exit_bar_number']}],
+    pre_hook="{{ prefer_index_lookups() }}"
+) }}
 
 -- The first bar that touches a barrier, without looking at every bar: from the signal
 -- on, blocks of bars whose prices stay between the barriers are stepped over. After a
 -- block comes one of twice the size where that begins there and ends within the
--- signal's life; a block that touches is entered at its first half. So a signal looks
--- at some four blocks for each doubling of the bars that it lives.
+-- signal's life; a block that touches, or is not there since its bars are not, is
+-- entered at its first half. So a signal looks at some four blocks for each doubling of
+-- the bars that it lives.
 
 with recursive entered as (
 
-    select * from {{ ref('int_signals_entered') }}
+    select *
+    from {{ ref('int_signals_entered') }}
+    {{ where_affected('signal_id') }}
 
 ),
 
@@ -24,58 +32,76 @@ walks as (
 
     select
         signal_id,
+        symbol,
         first_bar_number as block_start,
         cast(1 as bigint) as block_size,
-        last_bar_number,
+        end_bar_number,
         lower_barrier,
         upper_barrier,
         cast(null as {{ type_money() }}) as lowest_price,
         cast(null as {{ type_money() }}) as highest_price,
-        false as is_touched
+        cast(null as bigint) as exit_bar_number,
+        false as is_over
     from entered
 
     union all
 
-    -- What a block of one bar touches is found; any other is entered, or left behind.
+    -- What a block of one bar touches is found; any other is entered, or left behind. A
+    -- walk is over at the bar that touches, behind the end, or where there is no bar yet.
     select
         signal_id,
+        symbol,
         case
-            when is_entered or is_found then block_start else next_start
+            when is_entered or is_found or is_missing then block_start
+            else next_start
         end as block_start,
         case
             when is_entered then cast(block_size / 2 as bigint)
             when
                 not is_found
                 and mod(next_start, 2 * block_size) = 0
-                and next_start + 2 * block_size - 1 <= last_bar_number
+                and coalesce(next_start + 2 * block_size - 1 <= end_bar_number, true)
                 then 2 * block_size
             else block_size
         end as block_size,
-        last_bar_number,
+        end_bar_number,
         lower_barrier,
         upper_barrier,
         cast(case
-            when is_entered then lowest_price
+            when is_entered or is_missing then lowest_price
             else least(low_price, coalesce(lowest_price, low_price))
         end as {{ type_money() }}) as lowest_price,
         cast(case
-            when is_entered then highest_price
+            when is_entered or is_missing then highest_price
             else greatest(high_price, coalesce(highest_price, high_price))
         end as {{ type_money() }}) as highest_price,
-        is_found as is_touched
+        case
+            when is_found then block_start
+            when
+                not is_entered
+                and not is_missing
+                and next_start > end_bar_number
+                then end_bar_number
+        end as exit_bar_number,
+        is_found
+        or not is_entered
+        and (is_missing or coalesce(next_start > end_bar_number, false)) as is_over
     from (
         select
             looked_at.*,
             looked_at.block_size > 1
-            and (looked_at.is_touching or looked_at.is_too_long) as is_entered,
+            and (
+                looked_at.is_touching or looked_at.is_too_long or looked_at.is_missing
+            ) as is_entered,
             looked_at.block_size = 1 and looked_at.is_touching as is_found,
             looked_at.block_start + looked_at.block_size as next_start
         from (
             select
                 walks.signal_id,
+                walks.symbol,
                 walks.block_start,
                 walks.block_size,
-                walks.last_bar_number,
+                walks.end_bar_number,
                 walks.lower_barrier,
                 walks.upper_barrier,
                 walks.lowest_price,
@@ -86,33 +112,33 @@ walks as (
                 or coalesce(
                     blocks.high_price >= walks.upper_barrier, false
                 ) as is_touching,
-                walks.block_start + walks.block_size - 1
-                > walks.last_bar_number as is_too_long
+                coalesce(
+                    walks.block_start + walks.block_size - 1 > walks.end_bar_number,
+                    false
+                ) as is_too_long,
+                blocks.block_start is null as is_missing
             from walks
-            inner join blocks
+            left join blocks
                 on
-                    walks.block_start = blocks.block_start
+                    walks.symbol = blocks.symbol
                     and walks.block_size = blocks.block_size
-            where
-                not walks.is_touched
-                and walks.block_start <= walks.last_bar_number
+                    and walks.block_start = blocks.block_start
+            where not walks.is_over
         ) as looked_at
     ) as decided
 
 ),
 
--- A walk ends at the bar that touches, or behind the last one.
 walked as (
 
     select
         signal_id,
-        case when is_touched then block_start end as touched_bar_number,
+        symbol,
+        exit_bar_number,
         lowest_price,
         highest_price
     from walks
-    where
-        is_touched
-        or block_start > last_bar_number
+    where is_over
 
 )
 

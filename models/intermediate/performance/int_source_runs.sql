@@ -17,31 +17,66 @@ with trades as (
 
 ),
 
-named_trades as (
+sources as (
 
-    select
-        trading_date,
+    select distinct
         source_type,
         source_name,
-        false as is_total,
-        exit_at,
-        closing_order_id,
-        opening_order_id,
-        result
+        false as is_total
     from trades
 
     union all
 
-    select
-        trading_date,
+    select distinct
         source_type,
         'all' as source_name,
-        true as is_total,
-        exit_at,
-        closing_order_id,
-        opening_order_id,
-        result
+        true as is_total
     from trades
+
+),
+
+-- Numbers sort faster than names.
+numbered_sources as (
+
+    select
+        *,
+        row_number() over (
+            order by source_type, source_name, is_total
+        ) as source_number
+    from sources
+
+),
+
+named_trades as (
+
+    select
+        numbered_sources.source_number,
+        trades.trading_date,
+        trades.exit_at,
+        trades.closing_order_id,
+        trades.opening_order_id,
+        trades.result
+    from trades
+    inner join numbered_sources
+        on
+            trades.source_type = numbered_sources.source_type
+            and trades.source_name = numbered_sources.source_name
+            and not numbered_sources.is_total
+
+    union all
+
+    select
+        numbered_sources.source_number,
+        trades.trading_date,
+        trades.exit_at,
+        trades.closing_order_id,
+        trades.opening_order_id,
+        trades.result
+    from trades
+    inner join numbered_sources
+        on
+            trades.source_type = numbered_sources.source_type
+            and numbered_sources.is_total
 
 ),
 
@@ -52,11 +87,11 @@ numbered_trades as (
     select
         *,
         row_number() over (
-            partition by trading_date, source_type, source_name, is_total
+            partition by source_number, trading_date
             order by exit_at, closing_order_id, opening_order_id
         ) as trade_number,
         row_number() over (
-            partition by trading_date, source_type, source_name, is_total, result
+            partition by source_number, trading_date, result
             order by exit_at, closing_order_id, opening_order_id
         ) as trade_number_of_result
     from named_trades
@@ -66,38 +101,32 @@ numbered_trades as (
 runs as (
 
     select
+        source_number,
         trading_date,
-        source_type,
-        source_name,
-        is_total,
         result,
         count(*) as trades,
         row_number() over (
-            partition by trading_date, source_type, source_name, is_total
+            partition by source_number, trading_date
             order by min(trade_number)
         ) as run_number,
         row_number() over (
-            partition by trading_date, source_type, source_name, is_total
+            partition by source_number, trading_date
             order by min(trade_number) desc
         ) as reverse_run_number
     from numbered_trades
     group by
+        source_number,
         trading_date,
-        source_type,
-        source_name,
-        is_total,
         result,
         trade_number - trade_number_of_result
 
 ),
 
-source_runs as (
+summed_runs as (
 
     select
+        source_number,
         trading_date,
-        source_type,
-        source_name,
-        is_total,
         count(*) as runs,
         max(result) filter (where run_number = 1) as first_result,
         max(trades) filter (where run_number = 1) as first_run_trades,
@@ -106,7 +135,27 @@ source_runs as (
         coalesce(max(trades) filter (where result = 1), 0) as longest_win_run_trades,
         coalesce(max(trades) filter (where result = -1), 0) as longest_loss_run_trades
     from runs
-    group by trading_date, source_type, source_name, is_total
+    group by source_number, trading_date
+
+),
+
+source_runs as (
+
+    select
+        summed_runs.trading_date,
+        numbered_sources.source_type,
+        numbered_sources.source_name,
+        numbered_sources.is_total,
+        summed_runs.runs,
+        summed_runs.first_result,
+        summed_runs.first_run_trades,
+        summed_runs.last_result,
+        summed_runs.last_run_trades,
+        summed_runs.longest_win_run_trades,
+        summed_runs.longest_loss_run_trades
+    from summed_runs
+    inner join numbered_sources
+        on summed_runs.source_number = numbered_sources.source_number
 
 )
 

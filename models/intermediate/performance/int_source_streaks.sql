@@ -122,7 +122,9 @@ streaks as (
             max(numbered_runs.{{ column }}) as trades
         from numbered_runs
         inner join windows
-            on numbered_runs.trading_date between windows.first_date and windows.last_date
+            on
+                numbered_runs.trading_date >= windows.first_date
+                and numbered_runs.trading_date <= windows.last_date
         where numbered_runs.{{ column }} > 0
         group by numbered_runs.source_number, windows.window_name
 

@@ -1,10 +1,8 @@
 -- Grain: a model, a type of micro pattern and a relation to it. As of the build.
 
-with judged_signals as (
+with daily_confirmations as (
 
-    select *
-    from {{ ref('int_ensemble_signals_judged') }}
-    where is_win is not null
+    select * from {{ ref('int_ensemble_confirmations_daily') }}
 
 ),
 
@@ -20,10 +18,10 @@ given as (
         model_id,
         pattern_type,
         relation,
-        count(*) as cases_given,
-        sum(is_win) as wins_given
-    from judged_signals
-    where pattern_type is not null
+        cast(sum(cases) as bigint) as cases_given,
+        cast(sum(wins) as bigint) as wins_given
+    from daily_confirmations
+    where relation <> 'no_pattern'
     group by model_id, pattern_type, relation
 
 ),
@@ -32,10 +30,10 @@ model_totals as (
 
     select
         model_id,
-        count(*) as cases,
-        sum(is_win) as wins,
-        max(resolved_at) as available_at
-    from judged_signals
+        cast(sum(cases) as bigint) as cases,
+        cast(sum(wins) as bigint) as wins,
+        max(available_at) as available_at
+    from daily_confirmations
     group by model_id
 
 ),

@@ -1,11 +1,17 @@
 -- Grain: a symbol and a close of its own timeframe at which an expert has a live
 -- forecast. Times are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key=['symbol', 'decided_at'],
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 with live_forecasts as (
 
-    select * from {{ ref('int_ensemble_forecasts_live') }}
+    select *
+    from {{ ref('int_ensemble_forecasts_live') }}
+    {{ where_affected(['symbol', 'decided_at']) }}
 
 ),
 
@@ -17,7 +23,9 @@ experts as (
 
 bars as (
 
-    select * from {{ ref('int_ensemble_bars') }}
+    select *
+    from {{ ref('int_ensemble_bars') }}
+    {{ where_affected(['symbol', 'decided_at']) }}
 
 ),
 
@@ -46,7 +54,8 @@ daily_weights as (
 moves as (
 
     select
-        live_forecasts.bar_number,
+        live_forecasts.symbol,
+        live_forecasts.decided_at,
         live_forecasts.probability_up - 0.5 as lean,
         daily_weights.expert_name,
         daily_weights.experts,
@@ -60,20 +69,22 @@ moves as (
 
 ),
 
+-- What a sign or a limit hangs on is summed to the same last digit in any order.
 averaged as (
 
     select
-        bar_number,
+        symbol,
+        decided_at,
         max(experts) as experts,
         count(*) as contributors,
         sum(weight) as contributing_weight,
-        sum(move) as ensemble_move,
+        cast({{ sum_exactly('move') }} as {{ type_double() }}) as ensemble_move,
         sum(abs(move)) as total_move,
-        sum(lean) as total_lean,
+        cast({{ sum_exactly('lean') }} as {{ type_double() }}) as total_lean,
         {{ names_by_weight('expert_name', 'abs(move)', 'lean > 0') }} as experts_up,
         {{ names_by_weight('expert_name', 'abs(move)', 'lean < 0') }} as experts_down
     from moves
-    group by bar_number
+    group by symbol, decided_at
 
 ),
 
@@ -132,7 +143,9 @@ ensemble_decisions as (
         bars.available_at
     from bounded
     inner join bars
-        on bounded.bar_number = bars.bar_number
+        on
+            bounded.symbol = bars.symbol
+            and bounded.decided_at = bars.decided_at
 
 )
 

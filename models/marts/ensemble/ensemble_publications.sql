@@ -6,16 +6,29 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
-        pre_hook="{{ avoid_nested_loops() }}"
+        indexes=[{'columns': ['symbol', 'decided_at']}],
+        pre_hook="{% if not has_known_changes_of('ensemble_decisions') %}"
+            ~ "{{ avoid_nested_loops() }}{% endif %}",
+        post_hook="{{ mark_read('ensemble_decisions') }}"
     )
 }}
 
 -- The one model whose rows depend on when builds ran, since that is what it is for:
--- rows are only ever added, and a full refresh leaves them alone.
+-- rows are only ever added, and a full refresh leaves them alone. What is new is among
+-- what changed, if that is known.
 
 with decisions as (
 
-    select * from {{ ref('ensemble_decisions') }}
+    select *
+    from {{ ref('ensemble_decisions') }}
+    {% if has_known_changes_of('ensemble_decisions') %}
+        where (symbol, decided_at) in (
+            select
+                symbol,
+                decided_at
+            from {{ changes_of('ensemble_decisions') }} as changed
+        )
+    {% endif %}
 
 ),
 

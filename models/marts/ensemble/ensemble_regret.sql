@@ -2,21 +2,15 @@
 
 {{ config(pre_hook="{{ avoid_nested_loops() }}") }}
 
-with decisions as (
+with daily_ensemble as (
 
-    select * from {{ ref('ensemble_decisions') }}
+    select * from {{ ref('int_ensemble_daily_losses') }}
 
 ),
 
 weights as (
 
     select * from {{ ref('expert_weights') }}
-
-),
-
-bars as (
-
-    select * from {{ ref('int_ensemble_bars') }}
 
 ),
 
@@ -35,30 +29,6 @@ calendar as (
 losses as (
 
     select * from {{ ref('int_ensemble_losses') }}
-
-),
-
-daily_ensemble as (
-
-    select
-        bars.decided_date,
-        count(*) as rounds,
-        sum(
-            (decisions.probability_up - bars.went_up)
-            * (decisions.probability_up - bars.went_up)
-        ) as ensemble_loss,
-        sum(
-            (decisions.equal_weights_probability_up - bars.went_up)
-            * (decisions.equal_weights_probability_up - bars.went_up)
-        ) as equal_weights_loss,
-        max(bars.resolved_at) as resolved_at
-    from decisions
-    inner join bars
-        on
-            decisions.symbol = bars.symbol
-            and decisions.decided_at = bars.decided_at
-    where bars.went_up is not null
-    group by bars.decided_date
 
 ),
 
@@ -185,10 +155,12 @@ pool_weights as (
         pools.trading_date,
         pools.newcomers,
         pools.least_excess_loss,
-        0.5 * (
-            pools.least_excess_loss
-            - expert_days.cumulative_excess_loss
-            + expert_days.excess_loss
+        cast(
+            0.5 * (
+                pools.least_excess_loss
+                - expert_days.cumulative_excess_loss
+                + expert_days.excess_loss
+            ) as {{ type_double() }}
         ) as log_weight
     from pools
     inner join expert_days

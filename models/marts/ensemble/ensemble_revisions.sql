@@ -1,17 +1,45 @@
 -- Grain: a published decision that the present build would not make like that. Times
 -- are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        indexes=[{'columns': ['symbol', 'decided_at']}],
+        pre_hook=[
+            "{{ forget_revisions() }}",
+            "{% if not has_known_changes_of('ensemble_decisions') %}"
+            ~ "{{ avoid_nested_loops() }}{% endif %}"
+        ],
+        post_hook="{{ mark_read('ensemble_decisions') }}"
+    )
+}}
+
+-- What changed, if that is known; what was found of it before is forgotten.
+{% if has_known_changes_of('ensemble_decisions') %}
+    {% set where_changed %}
+        where (symbol, decided_at) in (
+            select
+                symbol,
+                decided_at
+            from {{ changes_of('ensemble_decisions') }} as changed
+        )
+    {% endset %}
+{% endif %}
 
 with publications as (
 
-    select * from {{ ref('ensemble_publications') }}
+    select *
+    from {{ ref('ensemble_publications') }}
+    {{ where_changed }}
 
 ),
 
 decisions as (
 
-    select * from {{ ref('ensemble_decisions') }}
+    select *
+    from {{ ref('ensemble_decisions') }}
+    {{ where_changed }}
 
 ),
 

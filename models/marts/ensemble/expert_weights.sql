@@ -1,5 +1,11 @@
 -- Grain: an expert and a UTC day, every one from the day on which the expert joined.
 
+{{ config(
+    materialized='incremental',
+    unique_key=['weight_date', 'expert_id'],
+    meta={'affected_where': 'stored.weight_date >= affected.from_date'}
+) }}
+
 with experts as (
 
     select * from {{ ref('int_ensemble_experts') }}
@@ -94,10 +100,14 @@ compared as (
     select
         *,
         count(*) over (partition by trading_date) as expert_count,
-        0.5 * (
-            min(excess_loss) over (partition by trading_date) - excess_loss
+        cast(
+            0.5 * (min(excess_loss) over (partition by trading_date) - excess_loss)
+            as {{ type_double() }}
         ) as log_weight
     from summed
+    {% if is_from_changes() %}
+        where trading_date >= (select from_date from affected)
+    {% endif %}
 
 ),
 
@@ -128,8 +138,11 @@ expert_weights as (
         ) as cumulative_loss,
         cast(raised.excess_loss as {{ type_double() }}) as excess_loss,
         cast(
-            raised.raw_weight
-            / sum(raised.raw_weight) over (partition by raised.trading_date)
+            raised.raw_weight / sum(raised.raw_weight) over (
+                partition by raised.trading_date
+                order by raised.expert_number
+                rows between unbounded preceding and unbounded following
+            )
             as {{ type_double() }}
         ) as weight,
         row_number() over (

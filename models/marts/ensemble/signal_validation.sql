@@ -1,6 +1,12 @@
 -- Grain: a signal. Times are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key='signal_id',
+    indexes=[{'columns': ['symbol', 'created_at']}],
+    pre_hook="{% if is_from_changes() %}{{ prefer_index_lookups() }}"
+        ~ "{% else %}{{ avoid_nested_loops() }}{% endif %}"
+) }}
 
 {# From the closest to the broadest: what similar signals have in common. #}
 {% set levels = {
@@ -10,17 +16,122 @@
     'direction': 'model_id, signal_type',
 } %}
 
-with signals as (
+with{% if is_from_changes() %} recursive{% endif %} signals as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select *
+    from {{ ref('stg_ai__trading_signals') }}
+    {{ where_affected('signal_id') }}
 
 ),
 
 judged_signals as (
 
-    select * from {{ ref('int_ensemble_signals_judged') }}
+    select *
+    from {{ ref('int_ensemble_signals_judged') }}
+    {{ where_affected('signal_id') }}
 
 ),
+
+cases as (
+
+    select * from {{ ref('int_ensemble_cases') }}
+
+),
+
+{% if is_from_changes() %}
+
+    -- What the affected signals know is what was kept before their first day, and the
+    -- outcomes since.
+    directions as (
+
+        select
+            model_id,
+            signal_type,
+            {{ utc_date('min(available_at)') }} as from_date
+        from judged_signals
+        group by model_id, signal_type
+
+    ),
+
+    outcomes as (
+
+        select outcomes.*
+        from directions
+        inner join {{ ref('int_ensemble_signals_judged') }} as outcomes
+            on
+                directions.model_id = outcomes.model_id
+                and directions.signal_type = outcomes.signal_type
+                and outcomes.resolved_at >= {{ utc_midnight('directions.from_date') }}
+        where outcomes.is_win is not null
+
+    ),
+
+    -- Each kind of case once, by the index and not from all days.
+    kinds as (
+
+        {% for known in ['directions', 'kinds'] %}
+            select next_kind.*
+            from {{ known }}
+            cross join lateral (
+                select
+                    {{ known }}.model_id,
+                    {{ known }}.signal_type,
+                    {{ known }}.from_date,
+                    cases.confidence_bin,
+                    cases.relation,
+                    cases.symbol
+                from {{ ref('int_ensemble_cases') }} as cases
+                where
+                    cases.model_id = {{ known }}.model_id
+                    and cases.signal_type = {{ known }}.signal_type
+                    {% if known == 'kinds' %}
+                        and (cases.confidence_bin, cases.relation, cases.symbol)
+                        > (kinds.confidence_bin, kinds.relation, kinds.symbol)
+                    {% endif %}
+                order by cases.confidence_bin, cases.relation, cases.symbol
+                limit 1
+            ) as next_kind
+            {{ 'union all' if not loop.last }}
+        {% endfor %}
+
+    ),
+
+    kept_cases as (
+
+        select
+            kinds.*,
+            last_kept.cases,
+            last_kept.wins
+        from kinds
+        cross join lateral (
+            select
+                cases.cases,
+                cases.wins
+            from {{ ref('int_ensemble_cases') }} as cases
+            where
+                cases.model_id = kinds.model_id
+                and cases.signal_type = kinds.signal_type
+                and cases.confidence_bin = kinds.confidence_bin
+                and cases.relation = kinds.relation
+                and cases.symbol = kinds.symbol
+                and cases.resolved_date < kinds.from_date
+            order by cases.resolved_date desc
+            limit 1
+        ) as last_kept
+
+    ),
+
+{% else %}
+
+    outcomes as (
+
+        select *
+        from judged_signals
+        where is_win is not null
+
+    ),
+
+{% endif %}
 
 events as (
 
@@ -33,7 +144,8 @@ events as (
         relation,
         available_at as event_at,
         0 as is_outcome,
-        0 as is_win
+        0 as cases,
+        0 as wins
     from judged_signals
 
     union all
@@ -47,9 +159,26 @@ events as (
         relation,
         resolved_at as event_at,
         1 as is_outcome,
-        is_win
-    from judged_signals
-    where is_win is not null
+        1 as cases,
+        is_win as wins
+    from outcomes
+
+    {% if is_from_changes() %}
+        union all
+
+        select
+            null as signal_id,
+            model_id,
+            symbol,
+            signal_type,
+            confidence_bin,
+            relation,
+            cast('-infinity' as timestamp with time zone) as event_at,
+            1 as is_outcome,
+            cases,
+            wins
+        from kept_cases
+    {% endif %}
 
 ),
 
@@ -59,12 +188,12 @@ counted as (
 
     select
         {% for level, columns in levels.items() %}
-            sum(is_outcome) over (
+            sum(cases) over (
                 partition by {{ columns }}
                 order by event_at, is_outcome
                 rows between unbounded preceding and current row
             ) as {{ level }}_cases,
-            sum(is_win) over (
+            sum(wins) over (
                 partition by {{ columns }}
                 order by event_at, is_outcome
                 rows between unbounded preceding and current row

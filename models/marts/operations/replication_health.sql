@@ -9,9 +9,9 @@ with subscriptions as (
         subenabled as is_enabled
     from pg_subscription
     where subdbid = (
-        select oid
+        select pg_database.oid
         from pg_database
-        where datname = current_database()
+        where pg_database.datname = current_database()
     )
 
 ),

@@ -80,7 +80,9 @@ joined as (
             coalesce(daily_trades.traditional_net_profit, 0) as {{ type_money() }}
         ) as traditional_net_profit,
         cast(coalesce(daily_trades.ai_trades, 0) as bigint) as ai_trades,
-        cast(coalesce(daily_trades.traditional_trades, 0) as bigint) as traditional_trades,
+        cast(
+            coalesce(daily_trades.traditional_trades, 0) as bigint
+        ) as traditional_trades,
         cast(coalesce(daily_signals.ai_buy_signals, 0) as bigint) as ai_buy_signals,
         cast(coalesce(daily_signals.ai_sell_signals, 0) as bigint) as ai_sell_signals,
         cast(coalesce(daily_signals.ai_hold_signals, 0) as bigint) as ai_hold_signals,

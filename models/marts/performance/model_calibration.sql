@@ -6,11 +6,9 @@ with models as (
 
 ),
 
-resolved_signals as (
+daily_bins as (
 
-    select *
-    from {{ ref('signal_outcomes') }}
-    where outcome_return is not null
+    select * from {{ ref('int_model_bins_daily') }}
 
 ),
 
@@ -39,13 +37,14 @@ binned_signals as (
 
     select
         model_id,
-        {{ confidence_bin('confidence') }} as confidence_bin,
-        count(*) as n,
-        count(*) filter (where is_win) as hits,
-        avg(0.5 + confidence / 2) as mean_predicted,
+        confidence_bin,
+        cast(sum(n) as bigint) as n,
+        cast(sum(hits) as bigint) as hits,
+        cast(sum(predicted) as {{ type_double() }})
+        / cast(sum(n) as {{ type_double() }}) as mean_predicted,
         max(available_at) as available_at
-    from resolved_signals
-    group by model_id, {{ confidence_bin('confidence') }}
+    from daily_bins
+    group by model_id, confidence_bin
 
 ),
 

@@ -15,17 +15,15 @@ windows as (
 
 ),
 
-signals as (
+daily_bins as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select * from {{ ref('int_model_bins_daily') }}
 
 ),
 
-resolved_signals as (
+daily_moves as (
 
-    select *
-    from {{ ref('signal_outcomes') }}
-    where outcome_return is not null
+    select * from {{ ref('int_model_moves_daily') }}
 
 ),
 
@@ -35,34 +33,7 @@ rank_ics as (
 
 ),
 
-forecasts as (
-
-    select
-        model_id,
-        {{ utc_date('resolved_at') }} as resolved_date,
-        {{ confidence_bin('confidence') }} as confidence_bin,
-        0.5 + confidence / 2 as predicted,
-        case when is_win then 1 else 0 end as hit
-    from resolved_signals
-
-),
-
--- One row a day and bin before the windows, which overlap.
-daily_bins as (
-
-    select
-        model_id,
-        resolved_date,
-        confidence_bin,
-        count(*) as n,
-        sum(hit) as hits,
-        sum(predicted) as predicted,
-        sum(power(predicted - hit, 2)) as squared_errors
-    from forecasts
-    group by model_id, resolved_date, confidence_bin
-
-),
-
+-- Bins are of days since the windows overlap.
 window_bins as (
 
     select
@@ -71,10 +42,7 @@ window_bins as (
         daily_bins.confidence_bin,
         sum(daily_bins.n) as n,
         sum(daily_bins.squared_errors) as squared_errors,
-        abs(
-            cast(sum(daily_bins.hits) as {{ type_double() }})
-            - sum(daily_bins.predicted)
-        ) as calibration_error
+        abs(sum(daily_bins.hits) - sum(daily_bins.predicted)) as calibration_error
     from daily_bins
     inner join windows
         on daily_bins.resolved_date between windows.first_date and windows.last_date
@@ -92,51 +60,12 @@ window_scores as (
         model_id,
         window_name,
         cast(sum(n) as bigint) as n,
-        sum(squared_errors)
+        cast(sum(squared_errors) as {{ type_double() }})
         / cast(sum(n) as {{ type_double() }}) as brier_score,
-        sum(calibration_error)
+        cast(sum(calibration_error) as {{ type_double() }})
         / cast(sum(n) as {{ type_double() }}) as expected_calibration_error
     from window_bins
     group by model_id, window_name
-
-),
-
-positions as (
-
-    select
-        model_id,
-        symbol,
-        signal_id,
-        created_at,
-        case signal_type when 'BUY' then 1 when 'SELL' then -1 else 0 end as position
-    from signals
-
-),
-
-moves as (
-
-    select
-        model_id,
-        {{ utc_date('created_at') }} as signal_date,
-        abs(
-            position - lag(position) over (
-                partition by model_id, symbol
-                order by created_at, signal_id
-            )
-        ) as position_change
-    from positions
-
-),
-
-daily_moves as (
-
-    select
-        model_id,
-        signal_date,
-        count(position_change) as moves,
-        sum(position_change) as position_change
-    from moves
-    group by model_id, signal_date
 
 ),
 
@@ -167,6 +96,8 @@ decays as (
                 then regr_slope(
                     ln(case when rank_ic > 0 then rank_ic end),
                     cast(horizon_bars as {{ type_double() }})
+                    -- In one order, so that rounding gives a flat line one sign.
+                    order by horizon_number
                 )
         end as slope
     from rank_ics

@@ -1,10 +1,17 @@
 -- Grain: a signal. Times are UTC.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key='signal_id',
+    indexes=[{'columns': ['model_id', 'resolved_at']}],
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 with signals as (
 
-    select * from {{ ref('stg_ai__trading_signals') }}
+    select *
+    from {{ ref('stg_ai__trading_signals') }}
+    {{ where_affected('signal_id') }}
 
 ),
 
@@ -16,19 +23,25 @@ models as (
 
 entered_signals as (
 
-    select * from {{ ref('int_signals_entered') }}
+    select *
+    from {{ ref('int_signals_entered') }}
+    {{ where_affected('signal_id') }}
 
 ),
 
 placed_signals as (
 
-    select * from {{ ref('int_signals_placed') }}
+    select *
+    from {{ ref('int_signals_placed') }}
+    {{ where_affected('signal_id') }}
 
 ),
 
 walked_signals as (
 
-    select * from {{ ref('int_signals_walked') }}
+    select *
+    from {{ ref('int_signals_walked') }}
+    {{ where_affected('signal_id') }}
 
 ),
 
@@ -42,7 +55,9 @@ trades as (
 
     select *
     from {{ ref('trades') }}
-    where signal_id is not null
+    where
+        signal_id is not null
+        {{ where_affected('signal_id', keyword='and') }}
 
 ),
 
@@ -61,25 +76,18 @@ executed_signals as (
 
 ),
 
--- Without a touch, the last bar of the signal's life is where it ends, once that bar is
--- there.
 exits as (
 
     select
         entered_signals.signal_id,
+        entered_signals.symbol,
         entered_signals.entry_price,
         entered_signals.lower_barrier,
         entered_signals.upper_barrier,
         entered_signals.first_bar_number,
-        walked_signals.touched_bar_number,
+        walked_signals.exit_bar_number,
         walked_signals.lowest_price,
-        walked_signals.highest_price,
-        case
-            when walked_signals.touched_bar_number is not null
-                then walked_signals.touched_bar_number
-            when entered_signals.end_bar_number = entered_signals.last_bar_number
-                then entered_signals.end_bar_number
-        end as exit_bar_number
+        walked_signals.highest_price
     from entered_signals
     inner join walked_signals
         on entered_signals.signal_id = walked_signals.signal_id
@@ -97,7 +105,9 @@ touches as (
         coalesce(bars.high_price >= exits.upper_barrier, false) as is_high_touched
     from exits
     inner join bars
-        on exits.exit_bar_number = bars.bar_number
+        on
+            exits.symbol = bars.symbol
+            and exits.exit_bar_number = bars.bar_number
 
 ),
 
@@ -170,12 +180,10 @@ measured as (
 entries as (
 
     select
-        placed_signals.signal_id,
-        bars.close_price as entry_price
+        signal_id,
+        entry_price
     from placed_signals
-    inner join bars
-        on placed_signals.entry_bar_number = bars.bar_number
-    where bars.close_price > 0
+    where entry_price > 0
 
 ),
 

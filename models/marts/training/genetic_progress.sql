@@ -3,9 +3,63 @@
 -- Everything looks back only: a generation's row does not change when later ones
 -- arrive. A higher fitness is better.
 
+{{ config(
+    materialized='incremental',
+    unique_key='generation_id',
+    meta={
+        'affected_where': 'stored.model_id = affected.model_id'
+            ~ ' and stored.generation_number >= affected.from_number'
+    },
+    indexes=[{'columns': ['model_id', 'generation_number']}]
+) }}
+
 with generations as (
 
-    select * from {{ ref('stg_ai__genetic_generations') }}
+    select
+        generations.generation_id,
+        generations.model_id,
+        generations.generation_number,
+        generations.best_fitness,
+        generations.average_fitness,
+        generations.population_diversity,
+        cast(
+            generations.best_individual as {{ dbt.type_string() }}
+        ) as elite_genes,
+        generations.created_at,
+        generations.available_at,
+        generations.best_fitness as best_fitness_so_far,
+        0 as generations_before,
+        cast(null as bigint) as kept_improved_position
+    from {{ ref('stg_ai__genetic_generations') }} as generations
+    {% if is_from_changes() %}
+        inner join affected
+            on
+                generations.model_id = affected.model_id
+                and generations.generation_number >= affected.from_number
+
+        union all
+
+        -- What the changed generations look back on.
+        select
+            stored.generation_id,
+            stored.model_id,
+            stored.generation_number,
+            stored.best_fitness,
+            stored.average_fitness,
+            stored.population_diversity,
+            stored.elite_genes,
+            stored.created_at,
+            stored.available_at,
+            stored.best_fitness_so_far,
+            stored.generation_position - 1 as generations_before,
+            stored.generation_position
+            - stored.generations_since_improvement as kept_improved_position
+        from {{ this }} as stored
+        inner join affected
+            on
+                stored.model_id = affected.model_id
+                and stored.generation_number = affected.kept_from_number
+    {% endif %}
 
 ),
 
@@ -19,8 +73,9 @@ windowed as (
 
     select
         *,
-        row_number() over evolution as generation_position,
-        max(best_fitness) over (
+        row_number() over evolution
+        + first_value(generations_before) over evolution as generation_position,
+        max(best_fitness_so_far) over (
             evolution rows between unbounded preceding and 1 preceding
         ) as previous_best_fitness,
         -- Generations may be stored late or out of order: these figures need all up to
@@ -47,7 +102,12 @@ counted as (
 
     select
         *,
-        max(case when is_improvement then generation_position end) over (
+        max(
+            coalesce(
+                kept_improved_position,
+                case when is_improvement then generation_position end
+            )
+        ) over (
             partition by model_id
             order by generation_number
             rows between unbounded preceding and current row
@@ -82,12 +142,13 @@ genetic_progress as (
         end as improvement,
         counted.generation_position
         - counted.improved_position as generations_since_improvement,
-        cast(counted.best_individual as {{ dbt.type_string() }}) as elite_genes,
+        counted.elite_genes,
         counted.created_at,
         counted.progress_available_at as available_at
     from counted
     left join models
         on counted.model_id = models.model_id
+    where counted.kept_improved_position is null
 
 )
 

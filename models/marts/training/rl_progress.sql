@@ -5,9 +5,63 @@
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set window_size = var('rl_reward_window_episodes') | int(1) %}
 
+{{ config(
+    materialized='incremental',
+    unique_key='episode_id',
+    meta={
+        'affected_where': 'stored.model_id = affected.model_id'
+            ~ ' and stored.episode_number >= affected.from_number'
+    },
+    indexes=[{'columns': ['model_id', 'episode_number']}]
+) }}
+
 with episodes as (
 
-    select * from {{ ref('stg_ai__rl_training_episodes') }}
+    select
+        episodes.episode_id,
+        episodes.model_id,
+        episodes.episode_number,
+        episodes.episode_length,
+        episodes.total_reward,
+        episodes.average_loss,
+        episodes.portfolio_value,
+        episodes.sharpe_ratio,
+        episodes.created_at,
+        episodes.available_at,
+        episodes.total_reward as best_reward,
+        0 as episodes_before,
+        false as is_kept
+    from {{ ref('stg_ai__rl_training_episodes') }} as episodes
+    {% if is_from_changes() %}
+        inner join affected
+            on
+                episodes.model_id = affected.model_id
+                and episodes.episode_number >= affected.from_number
+
+        union all
+
+        -- What the changed episodes look back on.
+        select
+            stored.episode_id,
+            stored.model_id,
+            stored.episode_number,
+            stored.episode_length,
+            stored.total_reward,
+            stored.average_loss,
+            stored.portfolio_value,
+            stored.sharpe_ratio,
+            stored.created_at,
+            stored.available_at,
+            stored.best_reward,
+            stored.episode_position - 1 as episodes_before,
+            true as is_kept
+        from {{ this }} as stored
+        inner join affected
+            on
+                stored.model_id = affected.model_id
+                and stored.episode_number >= affected.kept_from_number
+                and stored.episode_number < affected.from_number
+    {% endif %}
 
 ),
 
@@ -21,9 +75,10 @@ windowed as (
 
     select
         *,
-        row_number() over training as episode_position,
+        row_number() over training
+        + first_value(episodes_before) over training as episode_position,
         lag(created_at) over training as previous_created_at,
-        max(total_reward) over (
+        max(best_reward) over (
             training rows between unbounded preceding and 1 preceding
         ) as previous_best_reward,
         avg(total_reward) over (
@@ -89,6 +144,7 @@ rl_progress as (
     from windowed
     left join models
         on windowed.model_id = models.model_id
+    where not windowed.is_kept
 
 )
 

@@ -1,8 +1,21 @@
 -- Grain: a spectral analysis of a symbol's prices. Times are UTC.
 
+{{ config(materialized='incremental', unique_key='analysis_id') }}
+
 with analyses as (
 
-    select * from {{ ref('stg_ai__spectrum_analyses') }}
+    select *
+    from {{ ref('stg_ai__spectrum_analyses') }}
+    {% if is_from_changes() %}
+        where
+            analysis_id in (
+                select affected.analysis_id
+                from affected
+                union distinct
+                select affected.previous_analysis_id
+                from affected
+            )
+    {% endif %}
 
 ),
 
@@ -70,6 +83,7 @@ spectrum_findings as (
     from with_previous
     left join models
         on with_previous.model_id = models.model_id
+    {{ where_affected('with_previous.analysis_id', 'analysis_id') }}
 
 )
 

@@ -3,21 +3,11 @@
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set window_size = var('training_window_steps') | int(1) %}
 
-with episodes as (
+{{ config(pre_hook="{{ prefer_index_lookups() }}") }}
 
-    select * from {{ ref('stg_ai__rl_training_episodes') }}
+with blocks as (
 
-),
-
-generations as (
-
-    select * from {{ ref('stg_ai__genetic_generations') }}
-
-),
-
-analyses as (
-
-    select * from {{ ref('stg_ai__spectrum_analyses') }}
+    select * from {{ ref('int_training_blocks') }}
 
 ),
 
@@ -27,90 +17,92 @@ models as (
 
 ),
 
--- One shape for all: a step, its place in the order, and a value of which more is
--- better. Analyses have no number of their own.
-steps as (
-
-    select
-        model_id,
-        'episodes' as run_kind,
-        cast(episode_number as bigint) as step_number,
-        total_reward as step_value,
-        created_at,
-        available_at
-    from episodes
-
-    union all
-
-    select
-        model_id,
-        'generations' as run_kind,
-        cast(generation_number as bigint) as step_number,
-        best_fitness as step_value,
-        created_at,
-        available_at
-    from generations
-
-    union all
-
-    select
-        model_id,
-        'analyses' as run_kind,
-        row_number() over (
-            partition by model_id
-            order by created_at, analysis_id
-        ) as step_number,
-        pattern_confidence as step_value,
-        created_at,
-        available_at
-    from analyses
-
-),
-
--- A step without a value says nothing of learning.
-numbered as (
+numbered_blocks as (
 
     select
         *,
+        sum(steps) over (
+            partition by model_id, run_kind
+            order by block_number
+            rows between unbounded preceding and current row
+        ) - steps as steps_before,
+        sum(steps) over (
+            partition by model_id, run_kind
+            order by block_number desc
+            rows between unbounded preceding and current row
+        ) - steps as steps_after,
         row_number() over (
             partition by model_id, run_kind
-            order by step_number
-        ) as step_position,
-        row_number() over (
-            partition by model_id, run_kind
-            order by step_number desc
-        ) as reverse_position
-    from steps
-    where step_value is not null
-
-),
-
-bests as (
-
-    select
-        *,
-        row_number() over (
-            partition by model_id, run_kind
-            order by step_value desc, step_position asc
+            order by best_value desc, block_number asc
         ) as value_rank
-    from numbered
+    from blocks
 
 ),
 
-summed as (
+runs as (
 
     select
         model_id,
         run_kind,
-        count(*) as steps,
-        min(created_at) as first_step_at,
-        max(created_at) as last_step_at,
+        cast(sum(steps) as bigint) as steps,
+        min(first_step_at) as first_step_at,
+        max(last_step_at) as last_step_at,
         max(available_at) as available_at,
+        max(best_value) as best_value,
+        cast(
+            min(steps_after + steps_since_best) filter (where value_rank = 1)
+            as bigint
+        ) as steps_since_best
+    from numbered_blocks
+    group by model_id, run_kind
+
+),
+
+-- The blocks that the first and the last steps are in.
+outer_blocks as (
+
+    select
+        model_id,
+        run_kind,
+        block_number
+    from numbered_blocks
+    where
+        steps_before < {{ window_size }}
+        or steps_after < {{ window_size }}
+
+),
+
+outer_steps as (
+
+    {{ training_steps('outer_blocks') }}
+
+),
+
+-- What is between the outer blocks comes after the first steps and before the last
+-- ones: their positions are right without it.
+numbered_steps as (
+
+    select
+        *,
+        row_number() over (
+            partition by model_id, run_kind
+            order by step_at, step_number
+        ) as step_position,
+        row_number() over (
+            partition by model_id, run_kind
+            order by step_at desc, step_number desc
+        ) as reverse_position
+    from outer_steps
+
+),
+
+ends as (
+
+    select
+        model_id,
+        run_kind,
         min(step_value) filter (where step_position = 1) as first_value,
         min(step_value) filter (where reverse_position = 1) as last_value,
-        max(step_value) as best_value,
-        min(reverse_position) filter (where value_rank = 1)
-        - 1 as steps_since_best,
         avg(step_value) filter (
             where step_position <= {{ window_size }}
         ) as first_mean_value,
@@ -123,7 +115,7 @@ summed as (
         var_samp(step_value) filter (
             where reverse_position <= {{ window_size }}
         ) as last_variance
-    from bests
+    from numbered_steps
     group by model_id, run_kind
 
 ),
@@ -132,13 +124,21 @@ summed as (
 compared as (
 
     select
-        *,
-        steps >= 2 * {{ window_size }} as is_long_enough,
-        last_mean_value - first_mean_value as mean_change,
+        runs.*,
+        ends.first_value,
+        ends.last_value,
+        ends.first_mean_value,
+        ends.last_mean_value,
+        runs.steps >= 2 * {{ window_size }} as is_long_enough,
+        ends.last_mean_value - ends.first_mean_value as mean_change,
         coalesce(
-            sqrt((first_variance + last_variance) / {{ window_size }}), 0
+            sqrt((ends.first_variance + ends.last_variance) / {{ window_size }}), 0
         ) as standard_error
-    from summed
+    from runs
+    inner join ends
+        on
+            runs.model_id = ends.model_id
+            and runs.run_kind = ends.run_kind
 
 ),
 

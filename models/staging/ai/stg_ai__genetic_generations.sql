@@ -3,7 +3,10 @@
 {{ config(
     unique_key='generation_id',
     meta={'landing_key': ['id']},
-    indexes=[{'columns': ['model_id', 'generation_number']}]
+    indexes=[
+        {'columns': ['model_id', 'generation_number']},
+        {'columns': ['model_id', '(' ~ step_block(number='generation_number') ~ ')']}
+    ]
 ) }}
 
 with source as (

@@ -3,7 +3,10 @@
 {{ config(
     unique_key='episode_id',
     meta={'landing_key': ['id']},
-    indexes=[{'columns': ['model_id', 'episode_number']}]
+    indexes=[
+        {'columns': ['model_id', 'episode_number']},
+        {'columns': ['model_id', '(' ~ step_block(number='episode_number') ~ ')']}
+    ]
 ) }}
 
 with source as (

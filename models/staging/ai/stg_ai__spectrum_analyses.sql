@@ -3,9 +3,12 @@
 {{ config(
     unique_key='analysis_id',
     meta={'landing_key': ['id']},
-    indexes=[{
-        'columns': ['model_id', 'symbol', 'analysis_type', 'created_at', 'analysis_id']
-    }]
+    indexes=[
+        {'columns': [
+            'model_id', 'symbol', 'analysis_type', 'created_at', 'analysis_id'
+        ]},
+        {'columns': ['model_id', '(' ~ step_block(date=utc_date('created_at')) ~ ')']}
+    ]
 ) }}
 
 with source as (

@@ -2,7 +2,12 @@
 
 {{ config(
     unique_key='pattern_id',
-    meta={'landing_key': ['id']}
+    meta={'landing_key': ['id']},
+    indexes=[
+        {'columns': ['symbol', 'created_at']},
+        {'columns': ["(coalesce(pattern_type, 'unknown'))", 'created_at']},
+        {'columns': ["(coalesce(pattern_type, 'unknown'))", 'pattern_id']}
+    ]
 ) }}
 
 with source as (

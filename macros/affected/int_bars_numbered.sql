@@ -1,0 +1,61 @@
+{#
+    In a symbol, all bars from the first one on that came or went, since those after it have other
+    numbers; before that, the changed bars themselves. All bars where the symbol's timeframes are
+    others. Bars of another timeframe than its own do not matter.
+
+    A bar that was there before and is there now has as many old images as new ones.
+#}
+{% macro affected_int_bars_numbered() %}
+    with changed as (
+
+        select
+            symbol,
+            opened_at,
+            mod(count(*), 2) = 1 as is_other
+        from {{ changes_of('stg_ai__market_bars') }} as bars
+        where timeframe = (
+            select stored.timeframe
+            from {{ this }} as stored
+            where stored.symbol = bars.symbol
+            limit 1
+        )
+        group by symbol, opened_at
+
+        union all
+
+        select
+            symbol,
+            cast('-infinity' as timestamptz) as opened_at,
+            true as is_other
+        from {{ changes_of('int_timeframes') }} as timeframes
+
+    ),
+
+    moved as (
+
+        select
+            symbol,
+            min(opened_at) as from_at
+        from changed
+        where is_other
+        group by symbol
+
+    )
+
+    select
+        symbol,
+        from_at,
+        cast('infinity' as timestamptz) as to_at
+    from moved
+
+    union all
+
+    select
+        changed.symbol,
+        changed.opened_at as from_at,
+        changed.opened_at as to_at
+    from changed
+    left join moved
+        on changed.symbol = moved.symbol
+    where moved.symbol is null or changed.opened_at < moved.from_at
+{% endmacro %}

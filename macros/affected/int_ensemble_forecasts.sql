@@ -1,0 +1,106 @@
+{#
+    A changed forecast, all of an expert that came or went, and where a close came or went, or has
+    another time, every forecast that ends with it, later or not yet. An expert with another number
+    has gone and come.
+#}
+{% macro affected_int_ensemble_forecasts() %}
+    {% set parents = [
+        ('signal', 'stg_ai__trading_signals', 'signal_id'),
+        ('pattern', 'stg_platform__micro_patterns', 'pattern_id')
+    ] %}
+    with changed_numbers as (
+
+        select
+            symbol,
+            bar_number
+        from {{ changes_of('int_ensemble_bars') }} as bars
+        group by symbol, bar_number
+        having mod(count(*), 2) = 1 or min(decided_at) < max(decided_at)
+
+    ),
+
+    moved as (
+
+        select
+            changed.symbol,
+            changed.from_number,
+            coalesce((
+                select bars.decided_at
+                from {{ ref('int_ensemble_bars') }} as bars
+                where
+                    bars.symbol = changed.symbol
+                    and bars.bar_number = changed.from_number - 1
+            ), '-infinity') as after_at
+        from (
+            select
+                symbol,
+                min(bar_number) as from_number
+            from changed_numbers
+            group by symbol
+        ) as changed
+
+    ),
+
+    changed_experts as (
+
+        select
+            model_id,
+            expert_type,
+            expert_name
+        from {{ changes_of('int_ensemble_experts') }} as experts
+        where expert_number in (
+            select expert_number
+            from {{ changes_of('int_ensemble_experts') }} as experts
+            group by expert_number
+            having mod(count(*), 2) = 1
+        )
+
+    )
+
+    select
+        stored.forecast_type,
+        stored.forecast_id
+    from moved
+    inner join {{ this }} as stored
+        on
+            moved.symbol = stored.symbol
+            and moved.from_number <= stored.end_bar_number
+
+    {% for forecast_type, parent, key in parents %}
+        union
+
+        select
+            '{{ forecast_type }}' as forecast_type,
+            {{ key }} as forecast_id
+        from {{ changes_of(parent) }} as changed
+
+        union
+
+        select
+            '{{ forecast_type }}' as forecast_type,
+            parent.{{ key }} as forecast_id
+        from moved
+        inner join {{ ref(parent) }} as parent
+            on
+                moved.symbol = parent.symbol
+                and moved.after_at < parent.created_at
+    {% endfor %}
+
+    union
+
+    select
+        'signal' as forecast_type,
+        signal_id as forecast_id
+    from {{ ref('stg_ai__trading_signals') }}
+    where model_id in (select model_id from changed_experts)
+
+    union
+
+    select
+        'pattern' as forecast_type,
+        pattern_id as forecast_id
+    from {{ ref('stg_platform__micro_patterns') }}
+    where coalesce(pattern_type, 'unknown') in (
+        select expert_name from changed_experts where expert_type = 'pattern'
+    )
+{% endmacro %}

@@ -1,0 +1,69 @@
+{#
+    A changed signal; where a bar came or went, or has another time, every signal of its symbol that
+    ends with it, later or not yet; and where a bar's price changed, the signals that enter at it.
+
+    A signal that ends with an earlier bar has none of the later ones in it, whatever their times.
+    One without a row has a symbol that had no bars.
+#}
+{% macro affected_int_signals_placed() %}
+    with changed as (
+
+        select
+            symbol,
+            bar_number,
+            mod(count(*), 2) = 1
+            or min(opened_at) < max(opened_at)
+            or min(closed_at) < max(closed_at) as is_other
+        from {{ changes_of('int_bars_numbered') }} as bars
+        group by symbol, bar_number
+
+    ),
+
+    moved as (
+
+        select
+            symbol,
+            min(bar_number) as from_number
+        from changed
+        where is_other
+        group by symbol
+
+    )
+
+    select signal_id
+    from {{ changes_of('stg_ai__trading_signals') }} as signals
+
+    union
+
+    select stored.signal_id
+    from moved
+    inner join {{ this }} as stored
+        on
+            moved.symbol = stored.symbol
+            and moved.from_number <= stored.end_bar_number
+
+    union
+
+    select stored.signal_id
+    from moved
+    inner join {{ this }} as stored
+        on moved.symbol = stored.symbol
+    where stored.end_bar_number is null
+
+    union
+
+    select stored.signal_id
+    from changed
+    inner join {{ this }} as stored
+        on
+            changed.symbol = stored.symbol
+            and changed.bar_number = stored.entry_bar_number
+
+    union
+
+    select signals.signal_id
+    from moved
+    inner join {{ ref('stg_ai__trading_signals') }} as signals
+        on moved.symbol = signals.symbol
+    where moved.from_number = 0
+{% endmacro %}

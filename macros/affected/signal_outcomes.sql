@@ -1,0 +1,40 @@
+{#
+    What is said of a signal anywhere, a bar at which it was resolved, or the name of its model.
+#}
+{% macro affected_signal_outcomes() %}
+    {% for parent in [
+        'stg_ai__trading_signals',
+        'int_signals_placed',
+        'int_signals_entered',
+        'int_signals_walked',
+        'trades'
+    ] %}
+        select signal_id
+        from {{ changes_of(parent) }} as changed
+        where signal_id is not null
+
+        union
+    {% endfor %}
+
+    select walked.signal_id
+    from {{ changes_of('int_bars_numbered') }} as bars
+    inner join {{ ref('int_signals_walked') }} as walked
+        on
+            bars.symbol = walked.symbol
+            and bars.bar_number = walked.exit_bar_number
+
+    union
+
+    select signals.signal_id
+    from (
+        select model_id
+        from {{ changes_of('stg_ai__models') }} as models
+        group by model_id
+        having
+            mod(count(*), 2) = 1
+            or min(model_name) < max(model_name)
+            or min(model_version) < max(model_version)
+    ) as renamed
+    inner join {{ ref('stg_ai__trading_signals') }} as signals
+        on renamed.model_id = signals.model_id
+{% endmacro %}

@@ -1,0 +1,15 @@
+{#
+    The sum of doubles from -1 to 1, the same in whatever order they come: of their multiples of
+    1e-15, the last digit that they have. An aggregate; a numeric, so that sums of sums are exact too.
+#}
+{% macro sum_exactly(expression) -%}
+    {{ return(adapter.dispatch('sum_exactly')(expression)) }}
+{%- endmacro %}
+
+{% macro default__sum_exactly(expression) -%}
+    sum(cast(round(({{ expression }}) * 1e15) as bigint)) * 0.000000000000001
+{%- endmacro %}
+
+{% macro spark__sum_exactly(expression) -%}
+    sum(cast({{ expression }} as decimal(38, 15)))
+{%- endmacro %}

@@ -1,0 +1,44 @@
+{#
+    A query for the training steps of all kinds that have a value, in one shape: model_id, run_kind,
+    block_number, step_at (NULL for steps with a number), step_number, step_value, created_at and
+    available_at. In a run, they are ordered by step_at and step_number.
+
+    blocks: a relation or CTE with model_id, run_kind and block_number of the blocks that are wanted,
+        each once; none for all.
+#}
+{% macro training_steps(blocks=none) -%}
+    {%- for run_kind, steps, number, value in [
+        ('episodes', 'stg_ai__rl_training_episodes', 'episode_number', 'total_reward'),
+        ('generations', 'stg_ai__genetic_generations', 'generation_number', 'best_fitness'),
+        ('analyses', 'stg_ai__spectrum_analyses', 'analysis_id', 'pattern_confidence')
+    ] -%}
+        {%- set is_numbered = number != 'analysis_id' -%}
+        {%- if is_numbered -%}
+            {%- set block = step_block(number='steps.' ~ number) -%}
+        {%- else -%}
+            {%- set block = step_block(date=utc_date('steps.created_at')) -%}
+        {%- endif -%}
+        select
+            steps.model_id,
+            '{{ run_kind }}' as run_kind,
+            {{ block }} as block_number,
+            {{ 'cast(null as timestamp with time zone)' if is_numbered else 'steps.created_at' }} as step_at,
+            cast(steps.{{ number }} as bigint) as step_number,
+            steps.{{ value }} as step_value,
+            steps.created_at,
+            steps.available_at
+        from {{ ref(steps) }} as steps
+        {% if blocks -%}
+            inner join {{ blocks }} as blocks
+                on
+                    steps.model_id = blocks.model_id
+                    and {{ block }} = blocks.block_number
+                    and blocks.run_kind = '{{ run_kind }}'
+        {% endif -%}
+        where steps.{{ value }} is not null
+        {% if not loop.last %}
+            union all
+
+        {% endif -%}
+    {%- endfor -%}
+{%- endmacro %}

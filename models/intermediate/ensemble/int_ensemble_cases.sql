@@ -1,0 +1,158 @@
+-- Grain: a UTC day on which outcomes of signals were known that have in common what
+-- signal_validation compares; counts are cumulative.
+
+{{ config(
+    materialized='incremental',
+    unique_key=[
+        'model_id',
+        'signal_type',
+        'confidence_bin',
+        'relation',
+        'symbol',
+        'resolved_date'
+    ],
+    meta={
+        'affected_where':
+            'stored.model_id = affected.model_id'
+            ~ ' and stored.signal_type = affected.signal_type'
+            ~ ' and stored.resolved_date >= affected.from_date'
+    },
+    pre_hook="{% if is_from_changes() %}{{ prefer_index_lookups() }}{% endif %}"
+) }}
+
+with judged_signals as (
+
+    select judged_signals.*
+    from {{ ref('int_ensemble_signals_judged') }} as judged_signals
+    {% if is_from_changes() %}
+        inner join affected
+            on
+                judged_signals.model_id = affected.model_id
+                and judged_signals.signal_type = affected.signal_type
+                and judged_signals.resolved_at >= {{ utc_midnight('affected.from_date') }}
+    {% endif %}
+    where judged_signals.is_win is not null
+
+),
+
+daily_cases as (
+
+    select
+        model_id,
+        signal_type,
+        confidence_bin,
+        relation,
+        symbol,
+        {{ utc_date('resolved_at') }} as resolved_date,
+        count(*) as cases,
+        sum(is_win) as wins
+    from judged_signals
+    group by
+        model_id,
+        signal_type,
+        confidence_bin,
+        relation,
+        symbol,
+        {{ utc_date('resolved_at') }}
+
+),
+
+{% if is_from_changes() %}
+
+    -- The last counts before the affected days, which these go on from.
+    kept_cases as (
+
+        select
+            kinds.model_id,
+            kinds.signal_type,
+            kinds.confidence_bin,
+            kinds.relation,
+            kinds.symbol,
+            last_kept.cases,
+            last_kept.wins
+        from (
+            select distinct
+                model_id,
+                signal_type,
+                confidence_bin,
+                relation,
+                symbol
+            from daily_cases
+        ) as kinds
+        inner join affected
+            on
+                kinds.model_id = affected.model_id
+                and kinds.signal_type = affected.signal_type
+        cross join lateral (
+            select
+                stored.cases,
+                stored.wins
+            from {{ this }} as stored
+            where
+                stored.model_id = kinds.model_id
+                and stored.signal_type = kinds.signal_type
+                and stored.confidence_bin = kinds.confidence_bin
+                and stored.relation = kinds.relation
+                and stored.symbol = kinds.symbol
+                and stored.resolved_date < affected.from_date
+            order by stored.resolved_date desc
+            limit 1
+        ) as last_kept
+
+    ),
+
+{% endif %}
+
+all_cases as (
+
+    select * from daily_cases
+
+    {% if is_from_changes() %}
+        union all
+
+        select
+            model_id,
+            signal_type,
+            confidence_bin,
+            relation,
+            symbol,
+            cast('-infinity' as date) as resolved_date,
+            cases,
+            wins
+        from kept_cases
+    {% endif %}
+
+),
+
+counted as (
+
+    select
+        model_id,
+        signal_type,
+        confidence_bin,
+        relation,
+        symbol,
+        resolved_date,
+        cast(sum(cases) over days_so_far as bigint) as cases,
+        cast(sum(wins) over days_so_far as bigint) as wins
+    from all_cases
+    window
+        days_so_far as (
+            partition by model_id, signal_type, confidence_bin, relation, symbol
+            order by resolved_date
+            rows between unbounded preceding and current row
+        )
+
+),
+
+int_ensemble_cases as (
+
+    select *
+    from counted
+    {% if is_from_changes() %}
+        where resolved_date > '-infinity'
+    {% endif %}
+
+)
+
+select * from int_ensemble_cases

@@ -1,0 +1,52 @@
+-- Grain: a model, a UTC day on which a signal of it was resolved, and a bin of
+-- confidence.
+
+{{ config(
+    materialized='incremental',
+    unique_key=['model_id', 'resolved_date', 'confidence_bin'],
+    meta={'affected_by': ['model_id', 'resolved_date']}
+) }}
+
+-- In numerics, whose sums do not depend on the order of the signals: what is left of
+-- hits less predictions may be next to nothing.
+
+with forecasts as (
+
+    select
+        outcomes.model_id,
+        {{ utc_date('outcomes.resolved_at') }} as resolved_date,
+        {{ confidence_bin('outcomes.confidence') }} as confidence_bin,
+        cast(0.5 + outcomes.confidence / 2 as numeric(18, 12)) as predicted,
+        case when outcomes.is_win then 1 else 0 end as hit,
+        outcomes.available_at
+    from {{ ref('signal_outcomes') }} as outcomes
+    {% if is_from_changes() %}
+        inner join affected
+            on
+                outcomes.model_id = affected.model_id
+                and outcomes.resolved_at >= {{ utc_midnight('affected.resolved_date') }}
+                and outcomes.resolved_at
+                < {{ utc_midnight('affected.resolved_date + 1') }}
+    {% endif %}
+    where outcomes.outcome_return is not null
+
+),
+
+daily_bins as (
+
+    select
+        model_id,
+        resolved_date,
+        confidence_bin,
+        count(*) as n,
+        sum(hit) as hits,
+        cast(sum(predicted) as numeric(28, 12)) as predicted,
+        cast(sum((predicted - hit) * (predicted - hit)) as numeric(38, 24))
+            as squared_errors,
+        max(available_at) as available_at
+    from forecasts
+    group by model_id, resolved_date, confidence_bin
+
+)
+
+select * from daily_bins

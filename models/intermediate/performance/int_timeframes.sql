@@ -1,0 +1,37 @@
+-- Grain: a symbol and a timeframe of which it has bars. No times.
+
+{{ config(
+    materialized='incremental',
+    unique_key=['symbol', 'timeframe']
+) }}
+
+with timeframes as (
+
+    {% if is_from_changes() %}
+        -- All bars of a timeframe are of one length: any of them tells it.
+        select
+            affected.symbol,
+            affected.timeframe,
+            bars.length_seconds
+        from affected
+        cross join lateral (
+            select {{ seconds_between('opened_at', 'closed_at') }} as length_seconds
+            from {{ ref('stg_ai__market_bars') }}
+            where
+                symbol = affected.symbol
+                and timeframe = affected.timeframe
+                and closed_at is not null
+            limit 1
+        ) as bars
+    {% else %}
+        select distinct
+            symbol,
+            timeframe,
+            {{ seconds_between('opened_at', 'closed_at') }} as length_seconds
+        from {{ ref('stg_ai__market_bars') }}
+        where closed_at is not null
+    {% endif %}
+
+)
+
+select * from timeframes
