@@ -1,21 +1,36 @@
 -- Grain: a day of decisions and a day on which their outcomes were known. Days are UTC.
 
+{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+
 with live_forecasts as (
 
     select * from {{ ref('int_ensemble_forecasts_live') }}
 
 ),
 
+bars as (
+
+    select * from {{ ref('int_ensemble_bars') }}
+
+),
+
 -- A round is a decision whose price went up or down. Where it stood still there is
--- nothing to be right about, and where it is not known yet nothing to score.
+-- nothing to be right about, and where it is not known yet nothing to score. The bars
+-- are asked for forecasts and not the other way round: there are many more of those,
+-- and to bring them to one row a bar takes more than its share of time as they grow.
 decided_bars as (
 
-    select distinct
-        bar_number,
-        decided_date,
-        resolved_date
-    from live_forecasts
-    where went_up is not null
+    select
+        bars.decided_date,
+        bars.resolved_date
+    from bars
+    where
+        bars.went_up is not null
+        and exists (
+            select 1
+            from live_forecasts
+            where live_forecasts.bar_number = bars.bar_number
+        )
 
 ),
 

@@ -29,8 +29,38 @@ bars as (
 
 ),
 
--- A pattern that was detected after the signal was not known to it. The outcome is that
--- of the first close at which the signal was known, over the ensemble's horizon.
+-- What a signal has of either is found before the signals without it join in: a left
+-- join on pattern_id may hash all signals without a pattern, and those are one bucket
+-- that no number of batches splits. A pattern that was detected after the signal was
+-- not known to it.
+matched_patterns as (
+
+    select
+        signals.signal_id,
+        coalesce(patterns.pattern_type, 'unknown') as pattern_type,
+        patterns.pattern_signal
+    from signals
+    inner join patterns
+        on
+            signals.pattern_id = patterns.pattern_id
+            and signals.available_at >= patterns.available_at
+
+),
+
+-- The outcome is that of the first close at which the signal was known, over the
+-- ensemble's horizon.
+outcomes as (
+
+    select
+        forecasts.forecast_id as signal_id,
+        bars.went_up,
+        bars.resolved_at
+    from forecasts
+    inner join bars
+        on forecasts.first_bar_number = bars.bar_number
+
+),
+
 compared as (
 
     select
@@ -40,29 +70,22 @@ compared as (
         signals.signal_type,
         signals.confidence,
         cast({{ confidence_bin('signals.confidence') }} as bigint) as confidence_bin,
+        matched_patterns.pattern_type,
         case
-            when patterns.pattern_id is not null
-                then coalesce(patterns.pattern_type, 'unknown')
-        end as pattern_type,
-        case
-            when patterns.pattern_id is null then 'no_pattern'
-            when patterns.pattern_signal = signals.signal_type then 'confirm'
-            when patterns.pattern_signal in ('BUY', 'SELL') then 'contradict'
+            when matched_patterns.signal_id is null then 'no_pattern'
+            when matched_patterns.pattern_signal = signals.signal_type then 'confirm'
+            when matched_patterns.pattern_signal in ('BUY', 'SELL') then 'contradict'
             else 'neutral'
         end as relation,
         signals.created_at,
         signals.available_at,
-        bars.went_up,
-        bars.resolved_at
+        outcomes.went_up,
+        outcomes.resolved_at
     from signals
-    left join patterns
-        on
-            signals.pattern_id = patterns.pattern_id
-            and signals.available_at >= patterns.available_at
-    left join forecasts
-        on signals.signal_id = forecasts.forecast_id
-    left join bars
-        on forecasts.first_bar_number = bars.bar_number
+    left join matched_patterns
+        on signals.signal_id = matched_patterns.signal_id
+    left join outcomes
+        on signals.signal_id = outcomes.signal_id
     where signals.signal_type in ('BUY', 'SELL')
 
 ),
