@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs down bench requirements clean
+.PHONY: help demo test lint docs-check format docs superset down bench requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,13 +15,19 @@ demo: $(VENV)/.demo  ## run the whole thing on a pair of embedded PostgreSQL ser
 test: $(VENV)/.dev  ## run all tests (ARGS="-k name" narrows them)
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
 
-lint: $(VENV)/.dev  ## check the style of Python, SQL and migrations, and the types
+lint: $(VENV)/.dev  ## check the style of Python, SQL, migrations and the Containerfile, and the types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --processes 2 models macros tests/dbt
 	@$(BIN)/squawk --config .squawk.toml migrations/*.sql
 	@$(BIN)/python -m runner.migration_rules
+	@$(BIN)/hadolint deploy/Containerfile
+
+docs-check: $(VENV)/.dev  ## check descriptions, layers, names, keys and exposures of the models
+	@$(BIN)/dbt parse --quiet --target-path target/docs-check
+	@$(BIN)/dbt-bouncer run
+	@$(BIN)/dbt-score lint --manifest target/docs-check/manifest.json
 
 format: $(VENV)/.dev  ## mend what the linters can mend
 	@$(BIN)/ruff check --fix .
@@ -34,19 +40,26 @@ bench: $(VENV)/.dev  ## print ratios of things measured side by side; passes or 
 docs: $(VENV)/.demo  ## write the lineage site to target/static_index.html
 	@$(BIN)/signal-marts docs
 
+superset: $(VENV)/.dev $(VENV)/.superset  ## draw the Superset dashboards on the demo's marts, in a throwaway Superset
+	@$(BIN)/python bi/superset/check.py $(VENV)/superset/bin
+
 down: $(VENV)/.demo  ## stop the embedded servers (their data stays)
 	@$(BIN)/signal-marts down
 
 requirements: $(VENV)/.dev  ## resolve and hash the requirement files anew
 	@$(BIN)/pip install --quiet uv
-	@compile="$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	@compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --upgrade"; \
-	$$compile --custom-compile-command "make requirements" \
+	$$compile pyproject.toml --custom-compile-command "make requirements" \
 		--all-extras --group build --group dev -o requirements/dev.txt && \
-	$$compile --custom-compile-command "make requirements" \
+	$$compile pyproject.toml --custom-compile-command "make requirements" \
 		--extra demo --group build -c requirements/dev.txt -o requirements/demo.txt && \
+	$$compile pyproject.toml --custom-compile-command "make requirements" \
+		-c requirements/dev.txt -o requirements/production.txt && \
+	$$compile pyproject.toml --custom-compile-command "make requirements" \
+		--extra dashboard -c requirements/dev.txt -o requirements/hosting.txt && \
 	$$compile --custom-compile-command "make requirements" \
-		-c requirements/dev.txt -o requirements/production.txt
+		--group build -c requirements/dev.txt -o requirements/build.txt
 
 clean:  ## stop the servers; remove their data, the environment and the build output
 	@if [ -x $(BIN)/signal-marts ]; then $(BIN)/signal-marts down --delete-data; fi
@@ -64,6 +77,13 @@ $(VENV)/.demo: requirements/demo.txt pyproject.toml | $(BIN)/pip
 	@echo "installing the demo's environment into $(VENV)" >&2
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/demo.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.superset: bi/superset/requirements.txt | $(BIN)/pip
+	@echo "installing Superset into $(VENV)/superset" >&2
+	@sh .ci/make-venv $(VENV)/superset $(PYTHON)
+	@$(VENV)/superset/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r bi/superset/requirements.txt
 	@touch $@
 
 $(BIN)/pip:

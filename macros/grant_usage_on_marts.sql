@@ -1,8 +1,8 @@
 {#
-    After a run, readers may enter the schemas of the marts that it built.
+    After a run, readers may enter the schemas of the marts that it built; never a developer's.
 #}
 {% macro grant_usage_on_marts() %}
-    {% if execute %}
+    {% if execute and target.name == 'prod' %}
         {% set schemas = [] %}
         {% for result in results if result.status == 'success' %}
             {% set node = result.node %}

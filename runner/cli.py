@@ -109,7 +109,8 @@ def env() -> None:
     """Print exports for psql, yoyo and dbt: eval "$(signal-marts env)"."""
     from runner.embedded import EmbeddedPair
 
-    for name, value in EmbeddedPair(settings.load().home).environment().items():
+    variables = EmbeddedPair(settings.load().home).environment() | settings.dbt_folders()
+    for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -379,6 +380,103 @@ def docs() -> None:
     with progress("writing the lineage site") as advance:
         site = transform.docs(replica.environment(), advance=advance)
     click.echo(site)
+
+
+@cli.command()
+@click.option("--port", default=8501, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--address", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: all."
+)
+def dashboard(port: int, address: str) -> None:
+    """Serve the dashboard over the marts until it is stopped."""
+    from runner.dashboard.marts import reading_database
+    from runner.dashboard.serve import serve
+
+    serve(reading_database(settings.load()), address, port)
+
+
+# --- an old store -----------------------------------------------------------------------------
+
+
+class RowsRejected(Failure):
+    """An import stored what it could."""
+
+    exit_code = 6
+
+
+@cli.command("import")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--mapping",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="YAML file that says what the store's columns are called here.",
+)
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path),
+    help="File for the rejected rows; SOURCE's name with .rejects.jsonl in this folder by default.",
+)
+@click.option("--dry-run", is_flag=True, help="Check every row; need no database, store nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+def import_(
+    source: Path, mapping: Path, rejects: Path | None, dry_run: bool, as_json: bool
+) -> None:
+    """Bring an AI module's old store in: a SQLite, CSV (also .gz) or Parquet file.
+
+    Run again, also after it was killed, it goes on and stores nothing twice.
+    """
+    from contextlib import nullcontext
+
+    from runner.pools import Pools
+    from runner.store_import import import_store
+
+    rejects = rejects or Path(f"{source.name}.rejects.jsonl")
+    primary = None if dry_run else databases(settings.load())[0]
+    if primary is not None:
+        # A pool would go on trying for half a minute.
+        with primary.connect():
+            pass
+    with (
+        nullcontext() if primary is None else Pools(primary) as pools,
+        progress("checking" if dry_run else "importing") as advance,
+    ):
+        report = import_store(source, mapping, pools, rejects=rejects, advance=advance)
+    counts = dataclasses.asdict(report)
+    if as_json:
+        click.echo(json.dumps(counts | {"rejects": str(rejects) if report.rejected else None}))
+    else:
+        for name, count in counts.items():
+            shown = "would be stored" if dry_run and name == "stored" else name.replace("_", " ")
+            click.echo(f"{shown:15}  {count:>12,}")
+    if report.rejected:
+        raise RowsRejected(f"{report.rejected:,} rows were rejected; why is in {rejects}")
+
+
+@cli.command()
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="HTML file to write.",
+)
+@click.option("--days", default=90, show_default=True, type=click.IntRange(1), help="Days in it.")
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Last day (UTC); by default the last one in the data.",
+)
+def report(output: Path, days: int, until: datetime | None) -> None:
+    """Write a period's facts to one HTML file, small enough to mail, and print its path."""
+    from runner.dashboard.marts import reading_database
+    from runner.report import write_report
+
+    source = reading_database(settings.load())
+    with progress("writing the report") as advance:
+        advance(0, 1, "")
+        period = write_report(source, output, days=days, until=until.date() if until else None)
+    note(f"report of {period.first} to {period.last}")
+    click.echo(output)
 
 
 # --- the demo ---------------------------------------------------------------------------------

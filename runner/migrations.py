@@ -187,6 +187,19 @@ def tables_dropped(
     return [name for (name,) in rows]
 
 
+def columns_dropped(names: Sequence[str], folder: Path = FOLDER) -> set[tuple[str, str]]:
+    """Qualified table and name of each column that rolling back would drop, its table staying."""
+    return {
+        found
+        for name in names
+        for found in re.findall(
+            r"\balter\s+table\s+(public\.\w+)\s+drop\s+column\s+(\w+)",
+            statements(name, folder, rollback=True),
+            re.IGNORECASE,
+        )
+    }
+
+
 # --- one migration ----------------------------------------------------------------------------
 
 

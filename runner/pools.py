@@ -182,6 +182,11 @@ def _databases() -> tuple[Database, Database | None]:
     )
 
 
+def analytics_pool(database: Database, limits: PoolLimits = ANALYTICS) -> ConnectionPool[Connection]:
+    """A pool of the replica alone, for a process that writes nothing; not open yet."""
+    return _pool(database, limits)
+
+
 def _pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:
     return ConnectionPool(kwargs=_parameters(database, limits), **_sizes(limits))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from psycopg import sql
 
@@ -62,7 +63,7 @@ def roll_back(
         elif rows and not discard_data:
             raise DataLossError(rows)
         changes = Changes(report, is_dry_run)
-        _withdraw(sides, going, changes, fence_timeout)
+        _withdraw(sides, going, migrations.columns_dropped(names), changes, fence_timeout)
         if is_dry_run:
             for name in names:
                 text = migrations.statements(name, rollback=True)
@@ -132,9 +133,13 @@ def _rows(primary: Connection, tables: Sequence[str]) -> dict[str, int]:
 
 
 def _withdraw(
-    sides: sync.Sides, going: Sequence[str], changes: Changes, fence_timeout: float
+    sides: sync.Sides,
+    going: Sequence[str],
+    columns_going: Collection[tuple[str, str]],
+    changes: Changes,
+    fence_timeout: float,
 ) -> None:
-    """Take tables that will go out of replication first, so that the replica misses none."""
+    """Take what will go out of replication first: PostgreSQL keeps a column that is published."""
     if "public.ai_replication_fence" in going:
         # Without the fence's token no build can know what it sees.
         _end_replication(sides, changes)
@@ -142,9 +147,16 @@ def _withdraw(
     if read_subscription(sides.on_replica) is None:
         return
     contract = read_contract()
-    kept: list[Table] = [table for table in contract if table.qualified not in going]
-    if len(kept) < len(contract):
+    kept = tuple(
+        _without(table, columns_going) for table in contract if table.qualified not in going
+    )
+    if kept != contract:
         sync.sync(sides, kept, changes, fence_timeout=fence_timeout)
+
+
+def _without(table: Table, going: Collection[tuple[str, str]]) -> Table:
+    kept = (column for column in table.columns if (table.qualified, column[0]) not in going)
+    return replace(table, columns=tuple(kept))
 
 
 def _end_replication(sides: sync.Sides, changes: Changes) -> None:

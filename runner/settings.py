@@ -13,8 +13,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runner.errors import UsageError
 
-PROJECT = Path(__file__).resolve().parent.parent
-"""Folder of the dbt project and the migrations."""
+_PACKAGE = Path(__file__).resolve().parent
+IS_CHECKOUT = (_PACKAGE.parent / "dbt_project.yml").is_file()
+PROJECT = _PACKAGE.parent if IS_CHECKOUT else _PACKAGE / "project"
+"""Folder of the dbt project and the migrations: the checkout, or the copy that a wheel brings."""
 
 
 class Settings(BaseSettings):
@@ -31,10 +33,15 @@ class Settings(BaseSettings):
         validation_alias="REPLICATION_URL",
         description="How the replica reaches the primary, where it differs from PRIMARY_URL.",
     )
+    dashboard_url: SecretStr | None = Field(
+        None,
+        validation_alias="DASHBOARD_URL",
+        description="How readers reach the marts, with a login of their own; else REPLICA_URL.",
+    )
     home: Path = Field(
         Path(".signal-marts"),
         validation_alias="SIGNAL_MARTS_HOME",
-        description="Folder of the embedded pair.",
+        description="Folder of the embedded pair, and of what dbt writes without a checkout.",
     )
     fence_timeout_seconds: float = Field(
         300,
@@ -60,6 +67,22 @@ def load() -> Settings:
         # The input is left out: it may be a URL with a password.
         wrong = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors(include_input=False))
         raise UsageError(f"the environment has a setting that cannot be used: {wrong}") from None
+
+
+def dbt_folders() -> dict[str, str]:
+    """dbt's variables for its folders, where it was installed: a package is not written to.
+
+    Empty in a checkout, where dbt finds the project and writes beside it.
+    """
+    if IS_CHECKOUT:
+        return {}
+    home = load().home.resolve()
+    return {
+        "DBT_PROJECT_DIR": str(PROJECT),
+        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_TARGET_PATH": str(home / "target"),
+        "DBT_LOG_PATH": str(home / "logs"),
+    }
 
 
 def revealed(secret: SecretStr | None) -> str | None:

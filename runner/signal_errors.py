@@ -63,6 +63,10 @@ class DuplicateRecordError(StoreError):
         self.index = index
 
 
+class RowsRefusedError(StoreError):
+    """One of the rows of an import refers to nothing, or breaks a rule of the table."""
+
+
 class NotStoredError(StoreError):
     """The deadline passed, and nothing is stored: the call can be made again."""
 

@@ -31,6 +31,7 @@ from runner.records import (
 from runner.signal_errors import (
     DuplicateRecordError,
     IdempotencyConflictError,
+    RowsRefusedError,
     StoreError,
     translated,
 )
@@ -489,6 +490,36 @@ _STORE_BARS: LiteralString = """
     ) as bars (symbol, timeframe, opened_at, open, high, low, close, volume)
     on conflict do nothing
 """
+
+
+# --- rows of an old store ---------------------------------------------------------------------
+
+
+def import_model(model: Model) -> Operation[int]:
+    return _Call(
+        f"import model {model.model_name} {model.version}",
+        Query("select public.import_ai_model(%s, %s, %s, %s::jsonb)", validation.model_row(model)),
+        _value,
+    )
+
+
+def import_rows(table: str, source_name: str, entries: Sequence[str]) -> Operation[dict[str, str]]:
+    # A row that refers to nothing is told from the others by whoever gave them.
+    def refused(error: psycopg.Error) -> Exception | None:
+        if isinstance(error, psycopg.IntegrityError | psycopg.DataError):
+            return RowsRefusedError(f"{what}: {error.diag.message_primary}", error.sqlstate)
+        return None
+
+    what = f"import {_counted(len(entries), 'row')} of {source_name}"
+    return _Call(
+        what,
+        Query(
+            "select public.import_ai_rows(%s, %s, %s::jsonb)",
+            (table, source_name, f"[{','.join(entries)}]"),
+        ),
+        _value,
+        refused,
+    )
 
 
 # --- parts ------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ from runner.signal_errors import (
     OutcomeUnknownError,
     PlanRefusedError,
     PlatformTableError,
+    RowsRefusedError,
     StoreError,
     UnknownSignalError,
     is_lost,
@@ -89,6 +90,7 @@ __all__ = [
     "PlanRefusedError",
     "PlatformTableError",
     "Pools",
+    "RowsRefusedError",
     "StoreError",
     "UnknownSignalError",
 ]
@@ -253,6 +255,22 @@ class AITradingIntegration:
         """
         return self._run(operations.StoreBars(bars))
 
+    def import_model(self, model: Model) -> int:
+        """Id of the model version of an old store's rows, registered now unless it was before.
+
+        Unlike :meth:`register_model` it leaves a version that is not active as it is. Raises
+        ModelConflictError where the name and version belong to another model_type.
+        """
+        return self._run(operations.import_model(model))
+
+    def import_rows(self, table: str, source_name: str, entries: Sequence[str]) -> dict[str, str]:
+        """What became of each row of an old store, by its key; all of a call, or none.
+
+        ``entries`` are JSON texts as ``import_ai_rows`` in the migrations takes them; the outcomes
+        are said there as well. Raises RowsRefusedError where a row of them is refused.
+        """
+        return self._run(operations.import_rows(table, source_name, entries))
+
     def read(
         self, query: LiteralString, parameters: Sequence[Any] | None = None
     ) -> list[dict[str, Any]]:
@@ -388,6 +406,16 @@ class AsyncAITradingIntegration:
     async def store_market_bars(self, bars: Iterable[Bar]) -> int:
         """As :meth:`AITradingIntegration.store_market_bars`."""
         return await self._run(operations.StoreBars(bars))
+
+    async def import_model(self, model: Model) -> int:
+        """As :meth:`AITradingIntegration.import_model`."""
+        return await self._run(operations.import_model(model))
+
+    async def import_rows(
+        self, table: str, source_name: str, entries: Sequence[str]
+    ) -> dict[str, str]:
+        """As :meth:`AITradingIntegration.import_rows`."""
+        return await self._run(operations.import_rows(table, source_name, entries))
 
     async def read(
         self, query: LiteralString, parameters: Sequence[Any] | None = None

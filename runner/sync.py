@@ -9,8 +9,8 @@ ever read.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from runner import fence, landing
 from runner.changes import Changes
-from runner.contract import PlatformMismatchError, Table, mismatches, read_relations
+from runner.contract import PlatformMismatchError, Relation, Table, mismatches, read_relations
 from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError, UsageError
 from runner.replication import (
@@ -68,7 +68,7 @@ def sync(
     """
     check_sides(sides)
     relations = read_relations(sides.on_primary, contract)
-    expected = [t for t in contract if not changes.is_dry_run or t.qualified in relations]
+    expected = _present(contract, relations) if changes.is_dry_run else contract
     if problems := mismatches(expected, relations):
         raise PlatformMismatchError(problems)
     _check_names(contract, resync)
@@ -184,21 +184,41 @@ def check_replicator(sides: Sides) -> None:
 
     The name is a common one for the login of a physical standby.
     """
-    if sides.replication_url is not None:
-        return
-    is_others = scalar(
-        sides.on_primary,
-        "select shobj_description(oid, 'pg_authid') is distinct from %s"
-        " from pg_roles where rolname = %s",
-        (landing.MADE_BY, REPLICATOR),
-    )
-    if is_others:
+    if sides.replication_url is None and has_foreign_replicator(sides.on_primary):
         raise SyncError(
             f"the primary has a role {REPLICATOR} that Signal Marts did not make, and a new "
             "password would lock out whoever uses it; make a login of its own "
             f"(create role ... login replication password ... in role {REPLICATOR}) and set "
             "REPLICATION_URL"
         )
+
+
+def has_foreign_replicator(primary: Connection) -> bool:
+    """Whether the primary has a role ``replicator`` that Signal Marts did not make."""
+    return bool(
+        scalar(
+            primary,
+            "select shobj_description(oid, 'pg_authid') is distinct from %s"
+            " from pg_roles where rolname = %s",
+            (landing.MADE_BY, REPLICATOR),
+        )
+    )
+
+
+def _present(contract: Sequence[Table], relations: Mapping[str, Relation]) -> list[Table]:
+    """What a dry run can look at: the migrations of AI tables and columns may be still to come."""
+    return [
+        replace(
+            table,
+            columns=tuple(
+                column
+                for column in table.columns
+                if table.source != "ai" or column[0] in relations[table.qualified].columns
+            ),
+        )
+        for table in contract
+        if table.qualified in relations
+    ]
 
 
 def _check_names(contract: Sequence[Table], resync: Sequence[str] | None) -> None:

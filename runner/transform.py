@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from runner.errors import SignalMartsError, UsageError
 from runner.progress import Advance
-from runner.settings import PROJECT
+from runner.settings import PROJECT, dbt_folders
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
@@ -123,7 +123,8 @@ def docs(environment: Mapping[str, str], *, advance: Advance, target: Path | Non
     Raises BuildFailedError where dbt could not write it.
     """
     # As dbt reads it: the result does not say where the site is.
-    target = target or Path(os.environ.get("DBT_TARGET_PATH", PROJECT / "target"))
+    folders = dbt_folders() | os.environ
+    target = target or Path(folders.get("DBT_TARGET_PATH", PROJECT / "target"))
     result = _invoke(environment, ["docs", "generate", "--static", *_options(target)], advance)
     if not result.success:
         raise BuildFailedError("dbt could not write the lineage site; logs/dbt.log says why")
@@ -196,7 +197,7 @@ def _counter(advance: Advance) -> Callable[..., None]:
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Set variables for as long as dbt runs, since its profile is read from the environment."""
     before = dict(os.environ)
-    os.environ.update(variables)
+    os.environ.update({**dbt_folders(), **before, **variables})
     try:
         yield
     finally:

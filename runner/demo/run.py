@@ -23,6 +23,7 @@ from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.progress import note, progress
 from runner.records import Bar
+from runner.report import write_report
 from runner.settings import Settings
 
 _MARK = "made by signal-marts demo"
@@ -82,6 +83,10 @@ def _run(
     report_build(result)
     with replica.connect() as connection:
         print_summary(connection)
+
+    path = given.home / "report.html"
+    write_report(replica, path, days=(bars[-1].opened_at - bars[0].opened_at).days + 1)
+    note(f"the same and more as one file, to open in a browser or to mail: {path}")
 
 
 def _described(bars: Sequence[Bar]) -> str:

@@ -81,6 +81,7 @@ def print_summary(connection: Connection) -> None:
         "  psql -c 'select * from performance.daily_performance order by unreconciled_profit'\n"
         "  .venv/bin/dbt build                    # the marts again, from the shell\n"
         "  .venv/bin/signal-marts status          # migrations, replication, freshness\n"
+        "  .venv/bin/signal-marts dashboard       # the marts in a browser, at localhost:8501\n"
         "  make docs                              # lineage and every column, in one page\n"
         "  make down                              # stop the servers; their data stays",
         markup=False,

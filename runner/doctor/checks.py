@@ -184,7 +184,7 @@ def project_files() -> Iterator[Finding]:
             "project",
             "here",
             f"{PROJECT} has no {', '.join(missing)}",
-            "install signal-marts from a checkout of the project: pip install --editable .",
+            "install signal-marts again: its files are incomplete",
         )
     else:
         yield ok("project", "here", str(PROJECT))

@@ -13,13 +13,15 @@ from runner.doctor.findings import (
     Given,
     Server,
     ok,
+    quoted,
     quoted_table,
     row,
+    warning,
     wrong,
 )
 from runner.status import MART_SCHEMAS
 
-PRIMARY_ROLES = ("migrator", "ai_writer", "replicator")
+PRIMARY_ROLES = ("migrator", "ai_writer", "ai_functions", "replicator")
 REPLICA_ROLES = ("transformer", "bi_reader")
 
 
@@ -290,6 +292,7 @@ def roles_on_replica(replica: Server, _: Given) -> Iterator[Finding]:
     yield from _modest_roles(replica, REPLICA_ROLES)
     if not replica.missing_roles(["bi_reader"]):
         yield from _readers_reach(replica)
+        yield from _readers_without_limit(replica)
 
 
 def _modest_roles(server: Server, names: Sequence[str]) -> Iterator[Finding]:
@@ -351,4 +354,28 @@ def _readers_reach(replica: Server) -> Iterator[Finding]:
             f"bi_reader can write to marts: {', '.join(writable)}",
             "revoke insert, update, delete, truncate on "
             f"{', '.join(writable)} from bi_reader, public;",
+        )
+
+
+def _readers_without_limit(replica: Server) -> Iterator[Finding]:
+    """Logins of BI tools: the settings of bi_reader itself do not reach its members."""
+    # Of several settings the login's own in this database counts, then its own, the database's.
+    logins = replica.connection.execute(
+        "select r.rolname::text from pg_roles as r"
+        " where r.rolcanlogin and not r.rolsuper and pg_has_role(r.oid, 'bi_reader', 'usage')"
+        " and coalesce((select split_part(entry, '=', 2) from pg_db_role_setting as s"
+        " inner join pg_database as d on d.datname = current_database()"
+        " cross join unnest(s.setconfig) as entry"
+        " where s.setrole in (r.oid, 0) and s.setdatabase in (d.oid, 0)"
+        " and entry like 'statement_timeout=%'"
+        " order by s.setrole <> 0 desc, s.setdatabase <> 0 desc limit 1), '0') in ('0', '0s')"
+        " order by 1"
+    )
+    for (login,) in logins:
+        yield warning(
+            "roles",
+            "replica",
+            f"{login} reads the marts without a time limit: its queries can hold up a build",
+            f"alter role {quoted(login)} in database {replica.quoted_database}"
+            " set statement_timeout = '60s';",
         )

@@ -61,6 +61,16 @@ def replicator(primary: Server, replica: Server, given: Given) -> Iterator[Findi
     """The login with which the replica reads the primary's changes."""
     if given.replication_url is not None:
         return
+    if sync.has_foreign_replicator(primary.connection):
+        yield wrong(
+            "replicator",
+            "primary",
+            "there is a role replicator that Signal Marts did not make, and a new password would "
+            "lock out whoever uses it",
+            "make a login of its own: create role … login replication password … in role "
+            "replicator; and set REPLICATION_URL",
+        )
+        return
     is_subscribed = replication.read_subscription(replica.connection) is not None
     exists = not primary.missing_roles([sync.REPLICATOR])
     if is_subscribed and exists:

@@ -5,7 +5,9 @@ select
     'column' as kind,
     a.attrelid::regclass::text || '.' || a.attname as name,
     concat_ws(
-        ' | ', a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
+        -- Its place, and not its number: a column that was dropped and added again has another.
+        ' | ', row_number() over (partition by a.attrelid order by a.attnum),
+        format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
         pg_get_expr(d.adbin, d.adrelid), a.attacl
     ) as definition
 from pg_attribute as a

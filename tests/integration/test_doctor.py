@@ -245,6 +245,19 @@ def test_a_replicator_that_cannot_connect(landscape: Landscape) -> None:
         landscape.on_primary("alter role replicator login")
 
 
+def test_a_replicator_that_others_use(landscape: Landscape) -> None:
+    """What a deploy would refuse, the doctor says beforehand."""
+    landscape.deploy()
+    landscape.on_primary("comment on role replicator is 'the standby''s'")
+    try:
+        found = only(look(landscape), "replicator")
+        assert found.level == "wrong"
+        assert "that Signal Marts did not make" in found.text
+        assert "REPLICATION_URL" in found.mend
+    finally:
+        landscape.on_primary("comment on role replicator is 'made by signal-marts'")
+
+
 def test_a_slot_that_nobody_reads_is_named(
     landscape: Landscape, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,13 +29,16 @@ OURS = {
     "market_bars",
     "ai_replication_fence",
     "ai_migration_ledger",
+    "ai_imported_records",
 }
-WRITTEN = OURS - {"ai_replication_fence", "ai_migration_ledger"}
+WRITTEN = OURS - {"ai_replication_fence", "ai_migration_ledger", "ai_imported_records"}
 FUNCTIONS = {
     "create_trade_plan_from_ai_signal",
     "expire_ai_signals",
     "find_ai_signals",
     "find_related_pattern",
+    "import_ai_model",
+    "import_ai_rows",
     "last_ai_training_number",
     "missing_ai_references",
     "record_ai_signal_execution",
@@ -53,8 +56,14 @@ COLUMNS_OF_FUNCTIONS = {
     ("ai_trading_signals", "insert"),
     ("ai_trading_signals", "update"),
     ("rl_training_episodes", "select"),
+    ("rl_training_episodes", "insert"),
     ("genetic_generations", "select"),
+    ("genetic_generations", "insert"),
     ("spectrum_analysis", "select"),
+    ("spectrum_analysis", "insert"),
+    ("ai_imported_records", "select"),
+    ("ai_imported_records", "insert"),
+    ("ai_imported_records", "delete"),
     ("micro_patterns", "select"),
     ("trade_plans", "select"),
     ("trade_plans", "insert"),
@@ -147,6 +156,21 @@ def test_tables_of_the_primary(shared: Landscape, role: str) -> None:
             assert given == expected_on_primary(role, table), table
 
 
+def test_columns_that_no_module_writes(shared: Landscape) -> None:
+    assert shared.on_primary(
+        "select c.relname::text, a.attname::text from pg_class as c"
+        " inner join pg_attribute as a on c.oid = a.attrelid and a.attnum > 0"
+        " where c.relnamespace = 'public'::regnamespace"
+        " and has_any_column_privilege('ai_writer', c.oid, 'insert')"
+        " and not has_column_privilege('ai_writer', c.oid, a.attnum, 'insert') order by 1"
+    ) == [
+        ("ai_trading_signals", "imported_at"),
+        ("genetic_generations", "imported_at"),
+        ("rl_training_episodes", "imported_at"),
+        ("spectrum_analysis", "imported_at"),
+    ]
+
+
 @pytest.mark.parametrize("role", ["transformer", "bi_reader"])
 def test_tables_of_the_replica(shared: Landscape, role: str) -> None:
     built = {"staging", "intermediate", "performance"}
@@ -215,13 +239,18 @@ def test_a_callers_own_objects_fool_no_function(shared: Landscape) -> None:
         connection.execute("set local role ai_writer")
         connection.execute(TRAP)
         # A type of the caller's, which would run the caller's function with the owner's rights.
-        for name in ("text", "jsonb", "regclass", "timestamptz", "record", "int8", "int4", "name"):
+        for name in (
+            "text", "jsonb", "regclass", "timestamptz", "record", "int8", "int4", "name", "bytea",
+        ):  # fmt: skip
             connection.execute(
                 sql.SQL(
                     "create domain pg_temp.{} as pg_catalog.bool check (pg_temp.spring(value))"
                 ).format(sql.Identifier(name))
             )
-        for name in ("ai_models", "ai_trading_signals", "trade_plans", "micro_patterns"):
+        for name in (
+            "ai_models", "ai_trading_signals", "trade_plans", "micro_patterns",
+            "genetic_generations", "ai_imported_records",
+        ):  # fmt: skip
             connection.execute(
                 sql.SQL("create temporary table {} (id bigint)").format(sql.Identifier(name))
             )
@@ -244,6 +273,16 @@ def test_a_callers_own_objects_fool_no_function(shared: Landscape) -> None:
             " public.create_trade_plan_from_ai_signal("
             "(select signal_id from public.find_ai_signals(array['trap']))))",
             "expire_ai_signals()",
+            "import_ai_model('sparse_spectrum', 'trap', '1')",
+            "import_ai_model('sparse_spectrum', 'trap', '2')",
+            """import_ai_rows('genetic_generations', 'trap', jsonb_build_array(jsonb_build_object(
+                'key', 'trap',
+                'row', jsonb_build_object(
+                    'model_id', public.register_ai_model('sparse_spectrum', 'trap', '1'),
+                    'generation_number', 1, 'best_fitness', 1, 'average_fitness', 1,
+                    'best_individual', 1, 'created_at', now()
+                )
+            )))""",
         ):
             connection.execute(sql.SQL("select * from public.{}").format(sql.SQL(call)))
         connection.rollback()

@@ -12,6 +12,7 @@ from conftest import Landscape
 from test_migrations import PG_DUMPALL
 
 from runner.database import ConnectionFailedError, Database
+from runner.deploy import show
 from runner.errors import UsageError
 from runner.rollback import DataLossError, roll_back, uninstall
 
@@ -78,6 +79,26 @@ def test_publication_and_landing_follow(landscape: Landscape) -> None:
     back(landscape, 1)
     assert landscape.on_primary("select * from pg_replication_slots") == []
     assert landscape.on_replica("select to_regclass('ai_replication_fence')::text") == [(None,)]
+
+
+def test_a_column_comes_and_goes(landscape: Landscape) -> None:
+    landscape.deploy()
+    store_signal(landscape)
+    everything = applied(landscape)
+    back(landscape, len(everything) - everything.index("0022_import_ai_rows"))
+    columns = (
+        "select count(*) from pg_attribute where attrelid = 'ai_trading_signals'::regclass"
+        " and attname = 'imported_at'"
+    )
+    assert landscape.on_primary(columns) == landscape.on_replica(columns) == [(0,)]
+    # A deploy that would bring it can be looked at.
+    shown: list[str] = []
+    show(landscape.primary, landscape.replica, report=shown.append)
+    assert any("add column imported_at" in line for line in shown)
+    assert landscape.on_primary(columns) == landscape.on_replica(columns) == [(0,)]
+    landscape.deploy()
+    assert landscape.on_primary(columns) == landscape.on_replica(columns) == [(1,)]
+    assert landscape.differences() == []
 
 
 def test_rows_are_not_deleted_unasked(landscape: Landscape) -> None:

@@ -35,7 +35,7 @@ renamed as (
 
         -- timestamps
         created_at,
-        created_at as available_at
+        greatest(created_at, coalesce(imported_at, created_at)) as available_at
     from source
 
 )

@@ -37,7 +37,7 @@ renamed as (
 
         -- timestamps
         created_at,
-        created_at as available_at
+        greatest(created_at, coalesce(imported_at, created_at)) as available_at
     from source
 
 )

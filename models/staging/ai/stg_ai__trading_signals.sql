@@ -53,7 +53,7 @@ renamed as (
             created_at
             + {{ var('signal_lifetime_minutes') }} * interval '1 minute'
         ) as valid_until_at,
-        created_at as available_at
+        greatest(created_at, coalesce(imported_at, created_at)) as available_at
     from source
 
 )

@@ -1,0 +1,213 @@
+"""From a store's row to the row of a destination, through the checks that every record passes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from runner import signal_validation as validation
+from runner.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
+from runner.signal_errors import ModelConflictError
+from runner.signal_validation import InvalidRecordError
+from runner.store_import import mapping as kinds
+from runner.store_import.mapping import Field, StoreMapping
+from runner.store_import.values import (
+    Unreadable,
+    ValueRefusedError,
+    text_of,
+    to_decimal,
+    to_double,
+    to_integer,
+    to_json,
+    to_text,
+    to_time,
+)
+
+STATUSES = ("ACTIVE", "EXECUTED", "EXPIRED")
+
+_RECORDS: Mapping[str, str] = {
+    "ai_trading_signals": "signal",
+    "rl_training_episodes": "episode",
+    "genetic_generations": "generation",
+    "spectrum_analysis": "spectrum result",
+    "market_bars": "bar",
+}
+_JSON_COLUMNS = frozenset(
+    ("metadata", "training_data", "best_individual", "dominant_frequencies", "analysis_data")
+)
+_LONGEST_KEY = 120
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row that may be stored: what names it, and its JSON; or a bar."""
+
+    key: str
+    text: str = ""
+    bar: Bar | None = None
+
+
+class Converter:
+    """Makes entries of a store's rows.
+
+    Args:
+        mapping: says how.
+        model_id: registers a model version, or finds it.
+    """
+
+    def __init__(self, mapping: StoreMapping, model_id: Callable[[Model], int]) -> None:
+        self._mapping = mapping
+        self._record = _RECORDS[mapping.destination]
+        self._find_model = model_id
+        self._models: dict[tuple[Any, ...], int | Exception] = {}
+
+    def entry(self, row: Mapping[str, Any]) -> Entry:
+        """The entry of a row; raise InvalidRecordError or ModelConflictError if it can be none."""
+        values = {field.name: self._value(field, row) for field in self._mapping.fields}
+        given = {name: value for name, value in values.items() if value is not None}
+        if self._mapping.destination == "market_bars":
+            bar = Bar(**given)
+            validation.bar_row(bar)
+            return Entry(f"{bar.symbol} {bar.timeframe} {bar.opened_at.isoformat()}", bar=bar)
+        model_id = self._model_id(row)
+        columns, stored, key = self._stored(model_id, given, row)
+        members = (_pair(*pair) for pair in zip(columns, stored, strict=True))
+        text = "{" + ",".join(members) + "}"
+        return Entry(key, f'{{"key":{_encode(key)},"row":{text}}}')
+
+    def _model_id(self, row: Mapping[str, Any]) -> int:
+        model_type, name, version = (self._value(field, row) for field in self._mapping.model)
+        known = self._models.get((model_type, name, version))
+        if known is None:
+            try:
+                known = self._find_model(Model(model_type, name, version, self._mapping.config))
+            except (InvalidRecordError, ModelConflictError) as error:
+                known = error
+            self._models[model_type, name, version] = known
+        if isinstance(known, Exception):
+            raise known
+        return known
+
+    def _stored(
+        self, model_id: int, given: dict[str, Any], row: Mapping[str, Any]
+    ) -> tuple[Sequence[str], Sequence[Any], str]:
+        """Columns and values of the row, and its key."""
+        match self._mapping.destination:
+            case "ai_trading_signals":
+                return self._stored_signal(model_id, given, row)
+            case "rl_training_episodes":
+                episode = Episode(**_or_none(given, "average_loss portfolio_value sharpe_ratio"))
+                stored = validation.episode_row(model_id, episode)
+                return validation.EPISODE_COLUMNS, stored, f"{model_id}/{stored[1]}"
+            case "genetic_generations":
+                generation = Generation(**_or_none(given, "population_diversity"))
+                stored = validation.generation_row(model_id, generation)
+                return validation.GENERATION_COLUMNS, stored, f"{model_id}/{stored[1]}"
+            case _:
+                result = SpectrumResult(**_or_none(given, "pattern_confidence anomaly_score"))
+                stored = validation.spectrum_row(model_id, result)
+                return validation.SPECTRUM_COLUMNS, stored, self._key(row)
+
+    def _stored_signal(
+        self, model_id: int, given: dict[str, Any], row: Mapping[str, Any]
+    ) -> tuple[Sequence[str], Sequence[Any], str]:
+        # What was said long ago is nothing to act on, unless the store says so.
+        status = given.pop("status", "EXPIRED")
+        if status not in STATUSES:
+            reason = f"is not one of {', '.join(STATUSES)}"
+            raise InvalidRecordError(self._record, "status", status, reason)
+        plan = given.pop("trade_plan_id", None)
+        if plan is not None:
+            plan = validation.checked_id(self._record, "trade_plan_id", plan)
+        key = self._key(row)
+        signal = Signal(**given, model_id=model_id)
+        stored = validation.signal_row(signal, f"import/{self._mapping.source_name}/{key}")
+        columns = (*validation.SIGNAL_COLUMNS, "status", "trade_plan_id")
+        return columns, (*stored, status, plan), key
+
+    def _key(self, row: Mapping[str, Any]) -> str:
+        """The values that name the row in its store, as one text that an index can hold."""
+        parts = []
+        for column in self._mapping.key:
+            raw = row[column]
+            if self._is_null(raw):
+                raise InvalidRecordError(self._record, f"key {column}", raw, "is missing")
+            try:
+                parts.append(text_of(raw))
+            except ValueRefusedError as refused:
+                reason = str(refused)
+                raise InvalidRecordError(self._record, f"key {column}", raw, reason) from None
+        key = parts[0] if len(parts) == 1 else json.dumps(parts, ensure_ascii=False)
+        if len(key) <= _LONGEST_KEY:
+            return validation.checked_text(self._record, "key", key)
+        return f"sha256:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+    def _is_null(self, raw: object) -> bool:
+        if isinstance(raw, float) and raw != raw:
+            raw = "nan"
+        return raw is None or (isinstance(raw, str) and raw.strip() in self._mapping.nulls)
+
+    def _value(self, field: Field, row: Mapping[str, Any]) -> Any:
+        raw = None if field.column is None else row[field.column]
+        if isinstance(raw, Unreadable):
+            raise InvalidRecordError(self._record, field.name, raw, "cannot be read")
+        if self._is_null(raw):
+            raw = field.default
+        if raw is None:
+            if field.is_required:
+                where = "" if field.column is None else f" in column {field.column}"
+                raise InvalidRecordError(self._record, field.name, None, f"is missing{where}")
+            return None
+        try:
+            if field.values is not None and raw is not field.default:
+                text = text_of(raw)
+                if text not in field.values:
+                    reason = f"is none of the mapping's values: {', '.join(field.values)}"
+                    raise ValueRefusedError(reason)
+                raw = field.values[text]
+            return _converted(field, raw)
+        except ValueRefusedError as refused:
+            raise InvalidRecordError(self._record, field.name, raw, str(refused)) from None
+
+
+def _converted(field: Field, raw: object) -> Any:
+    match field.kind:
+        case kinds.TEXT:
+            return to_text(raw)
+        case kinds.DOUBLE:
+            return to_double(raw)
+        case kinds.DECIMAL:
+            return to_decimal(raw, field.decimals)
+        case kinds.INTEGER:
+            return to_integer(raw)
+        case kinds.JSON:
+            return to_json(raw)
+        case _:
+            return to_time(raw, field.format, field.zone)
+
+
+def _or_none(given: dict[str, Any], names: str) -> dict[str, Any]:
+    """The values, with None for those of these fields that are not there."""
+    return dict.fromkeys(names.split()) | given
+
+
+def _pair(column: str, value: object) -> str:
+    """A member of the row's JSON object, in the form that jsonb reads back exactly."""
+    if value is None:
+        text = "null"
+    elif column in _JSON_COLUMNS:
+        text = str(value)  # it is JSON
+    elif isinstance(value, datetime):
+        text = f'"{value.isoformat()}"'
+    elif isinstance(value, Decimal):
+        # One form for one number, since rows are compared by their text.
+        text = f'"{value.normalize():f}"'
+    else:
+        text = _encode(value)
+    return f'"{column}":{text}'

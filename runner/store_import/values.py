@@ -1,0 +1,212 @@
+"""From what a store holds to what a field is, exactly or not at all.
+
+A store's value is a text, a number, a time, a bool, bytes, a list or dict, or None. The same fact
+gives the same value from CSV, SQLite and Parquet.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", re.IGNORECASE)
+# Python would cut these digits off without a word.
+_FINER_THAN_MICROSECONDS = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
+_UNIX = {"unix": Decimal(1), "unix_ms": Decimal(1000), "unix_us": Decimal(1_000_000)}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+TIME_FORMATS = ("iso", *_UNIX)
+
+
+class ValueRefusedError(Exception):
+    """A value cannot become what its field is; the message says why, after field and value."""
+
+
+class Unreadable:
+    """Stands for a value that its store could not give out."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"<unreadable: {self.reason}>"
+
+
+def text_of(raw: object) -> str:
+    """The text of a value that names something: a key, or an entry of a value map."""
+    if isinstance(raw, str):
+        return raw
+    if isinstance(raw, bool):
+        return str(raw).lower()
+    if isinstance(raw, datetime | date):
+        return raw.isoformat()
+    if isinstance(raw, int | float | Decimal):
+        return str(raw)
+    if isinstance(raw, bytes):
+        return raw.hex()
+    return _refuse("names nothing")
+
+
+def to_text(raw: object) -> str:
+    """A text; an integer is one as well, as a version may be stored."""
+    if isinstance(raw, str):
+        return raw
+    if isinstance(raw, int | Decimal) and not isinstance(raw, bool):
+        return str(raw)
+    if isinstance(raw, float):
+        return repr(raw)
+    return _refuse("is not a text")
+
+
+def to_double(raw: object) -> float:
+    """The double nearest to a decimal number, as every language reads it."""
+    if isinstance(raw, float):
+        return raw
+    if isinstance(raw, str) and _NOT_FINITE.fullmatch(raw.strip()):
+        return float("nan")
+    return float(_number(raw))
+
+
+def to_decimal(raw: object, decimals: int | None) -> Decimal:
+    """A decimal number, rounded to so many decimals if that is asked for.
+
+    A double becomes the shortest decimal that is read as that double: what its store was given.
+    """
+    number = _number(raw)
+    if decimals is None or not number:
+        return number
+    try:
+        return round(number, decimals)
+    except InvalidOperation:
+        return _refuse("is too large")
+
+
+def to_integer(raw: object) -> int:
+    """A whole number, also where a store keeps it as 3.0."""
+    number = _number(raw)
+    if number != number.to_integral_value():
+        _refuse("is not an integer")
+    if number.adjusted() > 30:
+        _refuse("is too large")
+    return int(number)
+
+
+def to_json(raw: object) -> Any:
+    """What a JSON text says; what a store holds as a list or struct stays as it is."""
+    if not isinstance(raw, str):
+        return raw
+    try:
+        return json.loads(
+            raw, parse_float=_json_float, parse_constant=_json_constant, object_pairs_hook=_object
+        )
+    except json.JSONDecodeError as error:
+        return _refuse(f"is not JSON: {error}")
+    except (RecursionError, ValueError) as error:
+        # Nested without end, or an integer of more digits than Python reads.
+        return _refuse(f"is JSON that cannot be kept: {error}")
+
+
+def to_time(raw: object, how: str, zone: tzinfo | None) -> datetime:
+    """A time in UTC; one without a zone is taken to be local in ``zone``.
+
+    ``how`` is ``iso``, ``unix``, ``unix_ms``, ``unix_us`` or a pattern of strptime. A local time
+    that a change of the clocks skipped or repeated is refused: it says no moment.
+    """
+    if isinstance(raw, datetime):
+        moment = raw
+    elif isinstance(raw, date):
+        moment = datetime(raw.year, raw.month, raw.day)
+    elif how in _UNIX:
+        moment = _from_unix(_number(raw), _UNIX[how])
+    else:
+        moment = _parsed(raw, how)
+    if moment.utcoffset() is None:
+        moment = _localized(moment, zone)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _refuse("is out of range")
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise ValueRefusedError(reason)
+
+
+def _number(raw: object) -> Decimal:
+    if isinstance(raw, bool):
+        _refuse("is not a number")
+    if isinstance(raw, int):
+        return Decimal(raw)
+    if isinstance(raw, float):
+        raw = Decimal(repr(raw))
+    if isinstance(raw, Decimal):
+        return raw if raw.is_finite() else _refuse("is not a finite number")
+    if not isinstance(raw, str):
+        _refuse("is not a number")
+    text = raw.strip()
+    if _NOT_FINITE.fullmatch(text):
+        _refuse("is not a finite number")
+    if not _NUMBER.fullmatch(text):
+        _refuse("is not a number: write digits with a decimal point")
+    return Decimal(text)
+
+
+def _json_float(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), -float("inf")) or Decimal(repr(number)) != Decimal(text):
+        _refuse(f"is JSON whose number {text[:40]} a double cannot keep")
+    return number
+
+
+def _json_constant(name: str) -> NoReturn:
+    _refuse(f"is not JSON: {name}")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        _refuse("is JSON that names a key twice")
+    return made
+
+
+def _from_unix(number: Decimal, a_second: Decimal) -> datetime:
+    if number.adjusted() > 20:
+        _refuse("is out of range")
+    microseconds = number * 1_000_000 / a_second
+    if microseconds != microseconds.to_integral_value():
+        _refuse("is finer than microseconds, which are kept")
+    try:
+        return _EPOCH + timedelta(microseconds=int(microseconds))
+    except OverflowError:
+        return _refuse("is out of range")
+
+
+def _parsed(raw: object, how: str) -> datetime:
+    if not isinstance(raw, str):
+        _refuse("is not a text of a time: does the mapping name its format?")
+    text = raw.strip()
+    try:
+        if how != "iso":
+            return datetime.strptime(text, how)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return _refuse(f"is not a time of the format {how}")
+    if _FINER_THAN_MICROSECONDS.search(text):
+        _refuse("is finer than microseconds, which are kept")
+    return moment
+
+
+def _localized(moment: datetime, zone: tzinfo | None) -> datetime:
+    if zone is None:
+        _refuse("has no time zone: name the store's `timezone` in the mapping")
+    local = moment.replace(tzinfo=zone, fold=0)
+    try:
+        if local.utcoffset() != local.replace(fold=1).utcoffset():
+            _refuse(f"was skipped or came twice when the clocks of {zone} changed")
+    except OverflowError:
+        _refuse("is out of range")
+    return local

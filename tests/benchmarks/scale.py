@@ -1,0 +1,181 @@
+"""A large history in the landing tables of a replica, made inside the server within a minute.
+
+It looks like what the apply worker writes: ``_xid`` comes from its default, changes go through the
+triggers of change capture. Nothing of it is on the primary, so what is measured is the replica's
+work alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from runner.database import Connection, Database
+from runner.demo.platform import create_platform
+from runner.deploy import deploy
+from runner.embedded import EmbeddedPair
+
+FOLDER = Path(__file__).parent
+TABLES = (
+    "ai_models",
+    "ai_trading_signals",
+    "rl_training_episodes",
+    "genetic_generations",
+    "spectrum_analysis",
+    "market_bars",
+    "micro_patterns",
+    "trade_plans",
+    "trading_orders",
+    "trading_stats",
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many rows of each kind. A quarter as many patterns as signals, a tenth as many records of
+    each kind of training; hourly bars, so that more bars of the same symbols are more days."""
+
+    signals: int
+    bars: int
+    orders: int
+    symbols: int = 200
+
+    def times(self, factor: float) -> Size:
+        """A history of the same symbols that is ``factor`` times as long."""
+        return Size(
+            round(self.signals * factor),
+            round(self.bars * factor),
+            round(self.orders * factor),
+            self.symbols,
+        )
+
+
+FULL = Size(signals=1_000_000, bars=1_000_000, orders=500_000)
+SMALL = Size(signals=10_000, bars=10_000, orders=5_000, symbols=20)
+
+
+@contextmanager
+def servers() -> Iterator[EmbeddedPair]:
+    """A pair of servers in a folder of their own, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="signal-marts-bench-"))
+    folder.chmod(0o755)
+    pair = EmbeddedPair(folder / "pair")
+    try:
+        os.environ["PGPASSFILE"] = str(pair.up().passfile)
+        yield pair
+    finally:
+        pair.down()
+        shutil.rmtree(folder)
+
+
+def deployed_replica(pair: EmbeddedPair, name: str) -> Database:
+    """A new replica with empty landing tables. Its subscription is off, its platform empty."""
+    primary = _database(pair.urls().primary, "primary", f"trading_{name}")
+    replica = _database(pair.urls().replica, "replica", f"analytics_{name}")
+    with primary.connect() as connection:
+        create_platform(connection, days=0)
+    deploy(primary, replica, lock_timeout=2, fence_timeout=60, report=lambda line: None)
+    # The next deploy on these servers gives the replicator another password.
+    with replica.connect(autocommit=True) as connection:
+        connection.execute("alter subscription signal_marts disable")
+    return replica
+
+
+def add_history(replica: Database, size: Size, *, seed: int = 1) -> None:
+    """Append a stretch of history of this size to what the landing tables hold.
+
+    The same seed on the same tables gives the same rows. Statistics are fresh afterwards, as
+    autovacuum would leave them.
+    """
+    with replica.connect() as connection:
+        _note(connection, size, seed)
+        connection.execute((FOLDER / "scale_history.sql").read_bytes())
+    _analyze(replica)
+
+
+def add_delta(replica: Database, share: float, *, seed: int = 2) -> None:
+    """Change and append what a while of trading does, ``share`` (0 to 1) of the rows there are.
+
+    The changes come first and hit the newest rows.
+    """
+    with replica.connect() as connection:
+        size = _present(connection).times(share)
+        _note(connection, size, seed)
+        connection.execute((FOLDER / "scale_changes.sql").read_bytes())
+    add_history(replica, size, seed=seed)
+
+
+def _present(connection: Connection) -> Size:
+    row = connection.execute(
+        """
+        select
+            (select count(*) from public.ai_trading_signals),
+            (select count(*) from public.market_bars),
+            (select count(*) from public.trading_orders),
+            (select count(distinct symbol) from public.market_bars)
+        """
+    ).fetchone()
+    assert row
+    return Size(*row)
+
+
+def _note(connection: Connection, size: Size, seed: int) -> None:
+    """Leave the size, the next ids and the time at which to go on where the scripts find them."""
+    connection.execute("select setseed(1.0 / %s)", (seed + 1,))
+    connection.execute(
+        """
+        create temporary table scale on commit drop as
+        select
+            %(signals)s::integer as signals,
+            %(signals)s::integer as changed_signals,
+            %(orders)s::integer as changed_orders,
+            %(bars)s::integer as changed_bars,
+            %(symbols)s::integer as symbols,
+            %(hours)s::integer as hours,
+            %(hours)s * interval '1 hour' as span,
+            %(orders)s::integer / 2 as round_trips,
+            greatest(%(signals)s::integer / 4, 1) as patterns,
+            greatest(%(signals)s::integer / 10, 1) as trainings,
+            -- A tenth of the signals is HOLD and plans nothing.
+            0.3 * (%(orders)s / 2) / (0.9 * %(signals)s) as planned_share,
+            coalesce(
+                (select max(opened_at) + interval '1 hour' from public.market_bars),
+                timestamptz '2025-01-01 00:00:00+00'
+            ) as started_at,
+            coalesce((select max(id) from public.ai_trading_signals), 0) as last_signal_id,
+            coalesce((select max(id) from public.micro_patterns), 0) as last_pattern_id,
+            coalesce((select max(id) from public.trade_plans), 0) as last_plan_id,
+            coalesce((select max(id) from public.trading_orders), 0) as last_order_id,
+            coalesce((select max(id) from public.rl_training_episodes), 0) as last_episode_id,
+            coalesce((select max(id) from public.genetic_generations), 0) as last_generation_id,
+            coalesce((select max(id) from public.spectrum_analysis), 0) as last_analysis_id
+        """,
+        {
+            "signals": max(size.signals, 1),
+            "bars": size.bars,
+            "orders": size.orders,
+            "symbols": size.symbols,
+            "hours": max(size.bars // size.symbols, 1),
+        },
+    )
+
+
+def _analyze(replica: Database) -> None:
+    with replica.connect(autocommit=True) as connection:
+        for table in TABLES:
+            connection.execute(sql.SQL("vacuum analyze {}").format(sql.Identifier("public", table)))
+
+
+def _database(url: str, side: str, name: str) -> Database:
+    base = url.rpartition("/")[0]
+    with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    return Database(side, f"{base}/{name}")

@@ -1,0 +1,511 @@
+"""The dashboard and the report on a small demo: what is shown, and what is said when it cannot be.
+
+Tests with a browser are skipped where there is no chromium.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import streamlit as st
+from axe_playwright_python.sync_playwright import Axe
+from conftest import Landscape
+from drills import at_server, create_database, eventually
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    Request,
+    Response,
+    sync_playwright,
+)
+from psycopg import sql
+from streamlit.testing.v1 import AppTest
+
+from runner import builds, sync
+from runner.dashboard import parts
+from runner.dashboard.marts import LIMITS
+from runner.demo.market import synthetic_market
+from runner.demo.platform import create_platform, first_prices
+from runner.demo.replay import replay
+from runner.deploy import connected
+from runner.embedded import EmbeddedPair
+
+BIN = Path(sys.executable).parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGES = ("Now", "Performance", "Models", "Signals", "Operations")
+MODULES = tuple(page.lower() for page in PAGES)
+HOSTILE = (
+    "X'; drop table ensemble.signal_confluence; -- <img src=x onerror=alert(1)> **$a_b$** [c](d)"
+)
+
+
+# --- a demo, its dashboard, a browser ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def marts(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Landscape]:
+    """The demo's market and marts, without dbt's tests, which other files run."""
+    bars = synthetic_market(3, 22)
+    made = Landscape(
+        create_database(pair, pair.primary, "primary", "shown_trading"),
+        create_database(pair, pair.replica, "replica", "shown_marts"),
+    )
+    with made.primary.connect() as connection:
+        create_platform(connection, until=bars[0].opened_at, prices=first_prices(bars))
+    made.deploy()
+    with made.primary.connect() as connection:
+        replay(connection, bars, seed=3, on_day=lambda day, done, total: None)
+    result = builds.build(
+        made.primary,
+        made.replica,
+        fence_timeout=60,
+        advance=lambda done, total, at: None,
+        exclude=("resource_type:test", "resource_type:unit_test"),
+        target=tmp_path_factory.mktemp("dbt"),
+    )
+    assert not result.failures
+    yield made
+    with connected(made.primary, made.replica) as sides:
+        sync.remove(sides)
+    for server, database in ((pair.primary, made.primary), (pair.replica, made.replica)):
+        name = sql.Identifier(database.parameters()["dbname"])
+        with at_server(pair, server) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(name))
+
+
+@pytest.fixture(scope="module")
+def address(marts: Landscape) -> Iterator[str]:
+    """Where the command serves the dashboard; it ends by SIGTERM."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    served = subprocess.Popen(
+        [str(BIN / "signal-marts"), "dashboard", "--port", str(port)],
+        env=os.environ | {"DASHBOARD_URL": marts.replica.url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    eventually(lambda: is_answering(f"{url}/_stcore/health"))
+    yield url
+    served.send_signal(signal.SIGTERM)
+    told, _ = served.communicate(timeout=30)
+    assert served.returncode == 0
+    assert told == b"", "stdout is for data"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium here; apt-get install chromium")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+
+
+class Tab:
+    """A tab of the browser that remembers what went wrong in it."""
+
+    def __init__(self, browser: Browser, *, width: int = 1280, scheme: str = "light") -> None:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        self.page: Page = context.new_page()
+        self.wrong: list[str] = []
+        self.page.on("request", self._on_request)
+        self.page.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
+        self.page.on("response", self._on_response)
+        self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        self.page.on("console", self._on_console)
+
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "file:", "data:")):
+            self.wrong.append(f"a stranger is asked: {request.url}")
+
+    def _on_response(self, response: Response) -> None:
+        # Streamlit looks for its own files beside a page's address first, then above it.
+        if response.status >= 400 and "/_stcore/" not in response.url:
+            self.wrong.append(f"{response.status}: {response.url}")
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and "404 (Not Found)" not in message.text:
+            self.wrong.append(f"console: {message.text}")
+
+    def open(self, url: str, heading: str) -> None:
+        self.page.goto(url)
+        self.settled(heading)
+
+    def settled(self, heading: str) -> None:
+        """Wait until the page with this heading is drawn to its end."""
+        self.page.wait_for_selector(f"h1:has-text('{heading}')")
+        self.page.wait_for_selector("[data-test-script-state='notRunning']")
+        self.page.wait_for_function(
+            "!document.querySelector('[data-testid=stSkeleton]')"
+            " && !document.querySelector('[data-stale=true]')"
+        )
+
+    def text(self) -> str:
+        return self.page.inner_text("[data-testid=stMain]")
+
+    def faults(self) -> list[str]:
+        """What axe finds serious."""
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{each['id']}: {each['nodes'][0]['html'][:200]}"
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ]
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
+    opened: list[Tab] = []
+
+    def open_tab(**given: Any) -> Tab:
+        opened.append(Tab(browser, **given))
+        return opened[-1]
+
+    yield open_tab
+    for each in opened:
+        each.page.context.close()
+
+
+def is_answering(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+# --- the walk ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_every_page(address: str, tab: Callable[..., Tab], width: int, scheme: str) -> None:
+    seen = tab(width=width, scheme=scheme)
+    seen.open(address, "Now")
+    for name in PAGES:
+        if width < 800:
+            seen.page.get_by_test_id("stExpandSidebarButton").click()
+        seen.page.get_by_role("link", name=name, exact=True).click()
+        seen.settled(name)
+        assert seen.page.query_selector("[data-testid=stException]") is None, name
+        assert seen.faults() == [], name
+        assert (
+            seen.page.evaluate(
+                "(main => main.scrollWidth - main.clientWidth)"
+                "(document.querySelector('[data-testid=stMain]'))"
+            )
+            == 0
+        ), f"{name} is wider than the screen"
+    assert seen.wrong == []
+
+
+def test_links_lead_to_what_they_name(
+    address: str, marts: Landscape, tab: Callable[..., Tab], tmp_path: Path
+) -> None:
+    ((signal_id, symbol),) = marts.on_replica(
+        "select max(signal_id), min(symbol) from ensemble.signal_confluence as c"
+        " where signal_id = (select max(signal_id) from performance.trades)"
+    )
+    seen = tab()
+    seen.open(f"{address}/signals?signal={signal_id}&symbol={symbol}&says=BUY", "Signals")
+    told = seen.text()
+    assert all(step in told for step in ("1 · Pattern", "2 · Signal", "3 · Plan", "5 · Outcome"))
+    assert seen.page.locator("[data-testid=stVegaLiteChart] svg").count() == 1
+
+    with seen.page.expect_download() as download:
+        seen.page.get_by_role("button", name="Download CSV").last.click()
+    download.value.save_as(tmp_path / "signals.csv")
+    with (tmp_path / "signals.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["symbol"], row["signal_type"]) for row in rows} == {(symbol, "BUY")}
+
+    seen.open(f"{address}/performance?window=30d&symbol={symbol}", "Performance")
+    assert seen.page.url.endswith(f"window=30d&symbol={symbol}")
+    assert seen.wrong == []
+
+
+@pytest.mark.parametrize(
+    ("link", "heading", "told"),
+    [
+        (f"signals?symbol={HOSTILE}", "Signals", "There is no symbol"),
+        ("signals?signal=nonsense", "Signals", "is no number of a signal"),
+        ("signals?signal=999999999", "Signals", "There is no signal 999999999"),
+        ("signals?day=1999-01-01&day=1999-02-01", "Signals", "No signals in this choice"),
+        ("performance?day=2900-01-01&day=2900-02-01", "Performance", "No days in this choice"),
+        ("performance?day=yesterday", "Performance", "are not two days"),
+        ("models?model=nobody", "Models", "There is no model"),
+        ("?of=nothing", "Now", "There is no symbol"),
+    ],
+    ids=lambda value: value.split("?")[-1].split("=")[0] if "?" in value else "",
+)
+def test_a_link_that_names_nothing(
+    address: str, tab: Callable[..., Tab], link: str, heading: str, told: str
+) -> None:
+    seen = tab()
+    seen.open(f"{address}/{link}", heading)
+    assert told in seen.text()
+    assert seen.page.query_selector("[data-testid=stException]") is None
+    assert seen.wrong == []
+
+
+def test_names_are_shown_and_do_nothing(
+    address: str, marts: Landscape, tab: Callable[..., Tab]
+) -> None:
+    with named(marts, HOSTILE):
+        seen = tab()
+        dialogs: list[Dialog] = []
+        seen.page.on("dialog", lambda dialog: dialogs.append(dialog))
+        for page in ("?of=x", "signals", "performance"):
+            seen.open(f"{address}/{page}", page.capitalize() if page[0] != "?" else "Now")
+        seen.open(address, "Now")
+        eventually(lambda: HOSTILE in seen.text())
+        assert dialogs == []
+        assert seen.page.locator("img[src=x]").count() == 0
+    assert marts.on_replica("select count(*) > 0 from ensemble.signal_confluence") == [(True,)]
+
+
+@contextmanager
+def named(marts: Landscape, symbol: str) -> Iterator[None]:
+    """A symbol of another name in all marts of signals and decisions, for a while."""
+    tables = ("ensemble.ensemble_decisions", "ensemble.signal_confluence", "performance.trades")
+
+    def rename(before: str, after: str) -> None:
+        with marts.replica.connect() as connection:
+            for table in tables:
+                connection.execute(
+                    sql.SQL("update {} set symbol = %s where symbol = %s").format(
+                        sql.Identifier(*table.split("."))
+                    ),
+                    (after, before),
+                )
+
+    rename("ETHUSD", symbol)
+    yield
+    rename(symbol, "ETHUSD")
+
+
+def test_a_replica_that_stops_and_returns(
+    address: str, pair: EmbeddedPair, tab: Callable[..., Tab]
+) -> None:
+    seen = tab()
+    seen.open(address, "Now")
+    pair.replica.stop()
+    try:
+        # A page that nobody has asked for yet, so that no answer is kept of it.
+        seen.page.goto(f"{address}/signals?signal=7&day=2025-01-02&day=2025-01-03")
+        seen.page.wait_for_selector("text=The marts cannot be read")
+        assert "password" not in seen.text()
+    finally:
+        pair.replica.start()
+    seen.page.wait_for_selector("text=Find a signal")
+    assert "The marts cannot be read" not in seen.text()
+
+
+# --- states, without a browser ----------------------------------------------------------------
+
+
+@pytest.fixture
+def page(marts: Landscape, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AppTest]:
+    """Draws a page anew, with nothing kept from before."""
+    monkeypatch.setenv("DASHBOARD_URL", marts.replica.url)
+
+    def draw(module: str) -> AppTest:
+        st.cache_data.clear()
+        script = (
+            f"from runner.dashboard import {module}, parts\n"
+            "from runner.dashboard.marts import UnreachableError\n"
+            "try:\n"
+            f"    {module}.page()\n"
+            "except UnreachableError as error:\n"
+            "    parts.unreachable(error)\n"
+        )
+        drawn = AppTest.from_string(script, default_timeout=60).run()
+        assert not drawn.exception, drawn.exception[0].value
+        return drawn
+
+    return draw
+
+
+def told(drawn: AppTest) -> str:
+    """All notes of a page."""
+    notes = [*drawn.info, *drawn.warning, *drawn.error]
+    return "\n".join(str(note.value) for note in notes).replace("\\", "")
+
+
+def all_marts(marts: Landscape) -> list[tuple[str, str]]:
+    return [
+        (str(schema), str(name))
+        for schema, name in marts.on_replica(
+            "select n.nspname, c.relname from pg_class as c"
+            " inner join pg_namespace as n on c.relnamespace = n.oid"
+            " where n.nspname in ('ensemble', 'performance', 'training', 'operations')"
+            " and c.relkind in ('r', 'v')"
+        )
+    ]
+
+
+@contextmanager
+def renamed(marts: Landscape, *names: tuple[str, str], empty: bool = False) -> Iterator[None]:
+    """Marts that are gone for a while, or that hold nothing."""
+    with marts.replica.connect() as connection:
+        for schema, name in names:
+            mart, away = sql.Identifier(schema, name), sql.Identifier(f"away_{name}")
+            there = sql.Identifier(schema, f"away_{name}")
+            connection.execute(sql.SQL("alter table {} rename to {}").format(mart, away))
+            if empty:
+                connection.execute(sql.SQL("create table {} (like {})").format(mart, there))
+                connection.execute(sql.SQL("grant select on {} to bi_reader").format(mart))
+    yield
+    with marts.replica.connect() as connection:
+        for schema, name in names:
+            mart, there = sql.Identifier(schema, name), sql.Identifier(schema, f"away_{name}")
+            if empty:
+                connection.execute(sql.SQL("drop table {}").format(mart))
+            connection.execute(
+                sql.SQL("alter table {} rename to {}").format(there, sql.Identifier(name))
+            )
+
+
+def test_an_empty_database(marts: Landscape, page: Callable[[str], AppTest]) -> None:
+    with renamed(marts, *all_marts(marts), empty=True):
+        for module, expected in {
+            "now": "No decisions yet",
+            "performance": "No closed day yet",
+            "models": "No model yet",
+            "signals": "No signals yet",
+        }.items():
+            assert expected in told(page(module)), module
+        page("operations")
+
+
+def test_marts_that_are_not_there(marts: Landscape, page: Callable[[str], AppTest]) -> None:
+    with renamed(marts, *all_marts(marts)):
+        for module in MODULES:
+            assert "is not built yet; run signal-marts build" in told(page(module)), module
+    assert "is not built yet" not in told(page("performance"))
+
+
+def test_one_mart_that_is_dropped_spoils_its_own_part_alone(
+    marts: Landscape, page: Callable[[str], AppTest]
+) -> None:
+    with renamed(marts, ("performance", "daily_performance")):
+        drawn = page("performance")
+        assert "performance.daily_performance is not built yet" in told(drawn)
+        assert [metric.label for metric in drawn.metric][:2] == ["Net profit", "Return"]
+        assert len(drawn.dataframe) == 2
+
+
+def test_old_decisions_are_called_stale(marts: Landscape, page: Callable[[str], AppTest]) -> None:
+    assert "Stale." in told(page("now"))
+    newest = "(select max(decided_at) from ensemble.ensemble_decisions)"
+    ((age,),) = marts.on_replica(f"select now() - {newest}")
+    move = sql.SQL("update ensemble.ensemble_decisions set decided_at = decided_at + %s")
+    with marts.replica.connect() as connection:
+        connection.execute(move, (age,))
+    assert "Stale." not in told(page("now"))
+    with marts.replica.connect() as connection:
+        connection.execute(move, (-age,))  # type: ignore[operator]
+
+
+def test_a_database_that_refuses(
+    page: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch, marts: Landscape
+) -> None:
+    monkeypatch.setenv("DASHBOARD_URL", f"{marts.replica.url}_gone")
+    drawn = page("now")
+    assert "The marts cannot be read" in told(drawn)
+    assert "does not exist" in told(drawn)
+
+
+def test_readers_are_bi_reader(marts: Landscape) -> None:
+    with marts.replica.connect(options=LIMITS.options()) as connection:
+        assert connection.execute(
+            "select current_user::text, current_setting('transaction_read_only')"
+        ).fetchone() == ("bi_reader", "on")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("select 1 from staging.stg_ai__market_bars")
+
+
+def test_downloads_hold_no_formulas() -> None:
+    text = parts.as_csv([{"name": "=1+1", "value": -1.5}, {"name": "a,b", "value": None}])
+    assert text == 'name,value\n\'=1+1,-1.5\n"a,b",\n'
+
+
+# --- the command and the report ---------------------------------------------------------------
+
+
+def run(*arguments: str, marts: Landscape) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(BIN / "signal-marts"), *arguments],
+        env=os.environ | {"DASHBOARD_URL": marts.replica.url},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_port_that_is_taken(marts: Landscape, address: str) -> None:
+    port = address.rpartition(":")[2]
+    refused = run("dashboard", "--port", port, marts=marts)
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        f"signal-marts: cannot listen on 127.0.0.1:{port} (Address already in use); "
+        "choose another --port or --address\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def report(marts: Landscape, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    with renamed(marts, ("training", "rl_progress")):
+        written = run("report", "--output", str(path), "--days", "30", marts=marts)
+    assert written.returncode == 0, written.stderr
+    assert written.stdout == f"{path}\n"
+    return path
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_the_report(report: Path, tab: Callable[..., Tab], width: int, scheme: str) -> None:
+    assert report.stat().st_size < 2_000_000
+    seen = tab(width=width, scheme=scheme)
+    seen.page.goto(report.as_uri())
+    charts = seen.page.locator("[data-chart]").count()
+    assert charts >= 5
+    eventually(lambda: seen.page.locator("[data-chart] svg").count() == charts)
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == width
+    assert "training.rl_progress is not built yet" in seen.page.inner_text("main")
+    assert seen.wrong == []
+
+
+def test_a_report_of_no_days(marts: Landscape, tmp_path: Path) -> None:
+    refused = run(
+        "report", "--output", str(tmp_path / "r.html"), "--until", "1999-01-31", marts=marts
+    )
+    assert refused.returncode == 2
+    assert "there are no days from 1998-11-03 to 1999-01-31; the marts have" in refused.stderr
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,84 @@
+"""Rules for what dbt-score reads in dbt's manifest: what the project tells its readers.
+
+``make docs-check`` runs them, beside the patterns of ``dbt-bouncer.yml``. A rule that does not hold
+says which model or column, and what is missing.
+"""
+
+# No ``from __future__ import annotations``: dbt-score reads the annotations themselves.
+
+import re
+
+from dbt_score import Exposure, Macro, Model, RuleViolation, Source, rule, rule_filter
+
+_SAYS_WHEN_NULL = re.compile(r"\bNULL\b|\bif any\b|\bif there is\b")
+
+
+@rule_filter
+def is_mart(model: Model) -> bool:
+    """Models that readers see."""
+    return model.original_file_path.startswith("models/marts/")
+
+
+@rule_filter
+def is_called(macro: Macro) -> bool:
+    """Macros that models call, and not what an adapter makes of them (spark__name)."""
+    return "__" not in macro.name
+
+
+def _violation(columns: list[str], message: str) -> RuleViolation | None:
+    return RuleViolation(f"{message}: {', '.join(columns)}") if columns else None
+
+
+@rule(rule_filters={is_mart()})
+def mart_has_a_group(model: Model) -> RuleViolation | None:
+    """A mart is in a group, whose owner answers for it."""
+    return None if model.group else RuleViolation("give it a group, of models/_groups.yml")
+
+
+@rule(rule_filters={is_mart()})
+def mart_states_its_time_zone(model: Model) -> RuleViolation | None:
+    """A mart with days or times says that they are UTC."""
+    has_time = any(column.name.endswith(("_at", "_date")) for column in model.columns)
+    if has_time and "UTC" not in model.description:
+        return RuleViolation("it has times, and its description does not say UTC")
+    return None
+
+
+@rule(rule_filters={is_mart()})
+def column_says_when_it_is_null(model: Model) -> RuleViolation | None:
+    """A mart's column is tested to be there, or its description says when it is NULL."""
+    silent = [
+        column.name
+        for column in model.columns
+        if all(test.type != "not_null" for test in column.tests)
+        and not _SAYS_WHEN_NULL.search(column.description)
+    ]
+    return _violation(silent, "test not_null, or say when they are NULL")
+
+
+@rule
+def source_column_is_described(source: Source) -> RuleViolation | None:
+    """A raw column has a description and a type: it is part of the contract."""
+    silent = [
+        column.name for column in source.columns if not (column.description and column.data_type)
+    ]
+    return _violation(silent, "they lack a description or data_type")
+
+
+@rule
+def exposure_names_its_readers(exposure: Exposure) -> RuleViolation | None:
+    """An exposure has a label, a maturity, and an owner who hears of a change."""
+    if exposure.label and exposure.maturity and exposure.owner.get("name"):
+        return None
+    return RuleViolation("give it a label, a maturity and an owner's name")
+
+
+@rule(rule_filters={is_called()})
+def macro_is_described(macro: Macro) -> RuleViolation | None:
+    """A macro, and each of its arguments, is described."""
+    silent = [
+        str(argument["name"]) for argument in macro.arguments if not argument.get("description")
+    ]
+    if not macro.description:
+        return RuleViolation("describe it in a properties file beside it")
+    return _violation(silent, "describe its arguments")

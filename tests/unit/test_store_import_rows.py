@@ -1,0 +1,372 @@
+"""Mapping files and values of old stores, without a database."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.errors import UsageError
+from runner.store_import import MappingError, Report, SourceError, import_store
+from runner.store_import.mapping import FIELDS, read_mapping
+from runner.store_import.sources import open_source
+from runner.store_import.values import (
+    ValueRefusedError,
+    to_decimal,
+    to_double,
+    to_integer,
+    to_json,
+    to_text,
+    to_time,
+)
+
+MAPPING: dict[str, Any] = {
+    "source": "old",
+    "destination": "ai_trading_signals",
+    "key": "id",
+    "model": {"model_type": "sparse_spectrum", "model_name": "m", "version": "1"},
+    "columns": {
+        "symbol": "symbol",
+        "signal_type": {"column": "side", "values": {"long": "BUY", "1": "SELL"}},
+        "confidence": {"column": "score", "default": "0.5"},
+        "created_at": {"column": "at", "timezone": "UTC"},
+    },
+}
+HEADER = "id,symbol,side,score,at\n"
+ROW = "1,BTCUSD,long,0.25,2024-01-01 10:00\n"
+
+
+def changed(place: str, value: object) -> dict[str, Any]:
+    """The mapping with another value at a dotted place; None takes it out."""
+    made: dict[str, Any] = json.loads(json.dumps(MAPPING))
+    *parents, last = place.split(".")
+    section = made
+    for name in parents:
+        section = section[name]
+    if value is None:
+        del section[last]
+    else:
+        section[last] = value
+    return made
+
+
+def check(folder: Path, content: str | bytes, mapping: object = MAPPING) -> Report:
+    """Check a CSV store's rows without a database."""
+    source = folder / "store.csv"
+    source.write_bytes(content.encode() if isinstance(content, str) else content)
+    (folder / "m.yml").write_text(yaml.safe_dump(mapping))
+    return import_store(
+        source, folder / "m.yml", None, rejects=folder / "rejects", advance=lambda *_: None
+    )
+
+
+def rejects(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "rejects").read_text().splitlines()]
+
+
+# --- values -------------------------------------------------------------------------------------
+
+ZONE = ZoneInfo("Europe/Berlin")
+NOON = datetime(2024, 7, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("raw", "how", "zone"),
+    [
+        ("2024-07-01T12:00:00", "iso", ZONE),
+        ("2024-07-01 12:00", "iso", ZONE),
+        ("2024-07-01T10:00:00Z", "iso", None),
+        ("2024-07-01T12:00:00.000000000+02:00", "iso", None),
+        ("1719828000", "unix", None),
+        (1719828000, "unix", None),
+        (1719828000.0, "unix", None),
+        ("1719828000000", "unix_ms", None),
+        (1719828000000000, "unix_us", None),
+        ("01.07.2024 12:00", "%d.%m.%Y %H:%M", ZONE),
+        (datetime(2024, 7, 1, 12), "iso", ZONE),
+        (NOON, "iso", None),
+    ],
+)
+def test_times(raw: object, how: str, zone: ZoneInfo | None) -> None:
+    assert to_time(raw, how, zone) == NOON
+
+
+def test_a_date_is_its_midnight() -> None:
+    assert to_time(date(2024, 7, 1), "iso", ZONE) == datetime(2024, 6, 30, 22, tzinfo=UTC)
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31)))
+def test_unix_times_are_exact(moment: datetime) -> None:
+    moment = moment.replace(tzinfo=UTC)
+    count = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert to_time(count, "unix_us", None) == moment
+    assert to_time(f"{count // 10**6}.{count % 10**6:06}", "unix", None) == moment
+
+
+@pytest.mark.parametrize(
+    ("convert", "reason"),
+    [
+        (lambda: to_time("2024-07-01 12:00", "iso", None), "has no time zone"),
+        (lambda: to_time("2024-03-31 02:30", "iso", ZONE), "skipped or came twice"),
+        (lambda: to_time("2024-10-27 02:30", "iso", ZONE), "skipped or came twice"),
+        (lambda: to_time("2024-07-01T10:00:00.1234567Z", "iso", None), "finer than micro"),
+        (lambda: to_time("1719828000.0000001", "unix", None), "finer than micro"),
+        (lambda: to_time("1e30", "unix", None), "out of range"),
+        (lambda: to_time("yesterday", "iso", None), "is not a time of the format iso"),
+        (lambda: to_time(5, "iso", None), "is not a text of a time"),
+        (lambda: to_time("0001-01-01 00:00", "iso", ZONE), "is out of range"),
+        (lambda: to_double("1,5"), "is not a number: write digits"),
+        (lambda: to_double("1_000"), "is not a number: write digits"),
+        (lambda: to_double(True), "is not a number"),
+        (lambda: to_double(b"1"), "is not a number"),
+        (lambda: to_decimal("inf", None), "is not a finite number"),
+        (lambda: to_decimal(float("nan"), None), "is not a finite number"),
+        (lambda: to_integer("1.5"), "is not an integer"),
+        (lambda: to_integer("1e300"), "is too large"),
+        (lambda: to_text(b"x"), "is not a text"),
+        (lambda: to_json("{"), "is not JSON"),
+        (lambda: to_json("[NaN]"), "is not JSON: NaN"),
+        (lambda: to_json("[" * 100_000), "cannot be kept"),
+        (lambda: to_json("[1.00000000000000000001]"), "a double cannot keep"),
+        (lambda: to_json("[1e999]"), "a double cannot keep"),
+        (lambda: to_json('{"a": 1, "a": 2}'), "names a key twice"),
+    ],
+)
+def test_what_is_not_exact_is_refused(convert: Callable[[], object], reason: str) -> None:
+    with pytest.raises(ValueRefusedError, match=reason):
+        convert()
+
+
+def test_a_price_that_a_double_holds_is_what_it_was_given() -> None:
+    assert to_decimal(64250.1, None) == Decimal("64250.1")
+    assert to_decimal(0.1 + 0.2, None) == Decimal("0.30000000000000004")
+    assert to_decimal(0.1 + 0.2, 8) == Decimal("0.3")
+
+
+# --- the mapping file ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "problem"),
+    [
+        ("colums", {}, "colums: is not known; known are source"),
+        ("source", "Old Store", "source: is a name of up to 60"),
+        ("source", None, "source: is missing"),
+        ("destination", "signals", "destination: is one of ai_trading_signals"),
+        ("key", None, "key: is missing: the store's columns that name a row"),
+        ("key", ["nr"], "key: the store has no column 'nr'; it has id, symbol"),
+        ("destination", "market_bars", "key: market_bars needs none"),
+        ("timezone", "Berlin", "timezone: 'Berlin' is no time zone"),
+        ("delimiter", ";;", "delimiter: is one sign"),
+        ("nulls", "NULL", "nulls: is a list"),
+        ("table", "signals", "the mapping names a table, and this is no SQLite"),
+        ("model", None, "model: is missing or no mapping"),
+        ("model.version", 1.10, r"model.version.value: put 1.1 in quotes"),
+        ("model.version", None, "model.version: has either a column or a value"),
+        ("model.config", "x", "model.config: is a mapping"),
+        ("columns.symbol", None, "columns.symbol: is missing: every row needs one"),
+        ("columns.Symbol", "x", "columns.Symbol: is not known"),
+        ("columns.symbol", "sym", "columns.symbol: the store has no column 'sym'"),
+        ("columns.symbol", {"value": True}, "put True in quotes"),
+        ("columns.symbol", {"column": "symbol", "value": "X"}, "either a column or a value"),
+        ("columns.symbol", {"colum": "symbol"}, "columns.symbol.colum: is not known"),
+        ("columns.symbol", ["symbol"], "columns.symbol: is missing or no mapping"),
+        ("columns.confidence.decimals", 2, "decimals: goes with a column of a decimal"),
+        ("columns.confidence.format", "unix", "format: goes with a column of a time"),
+        ("columns.created_at.format", "unixms", "format: is iso, unix"),
+        ("columns.stop_loss", {"column": "score", "decimals": 9}, "is a number of 0 to 8"),
+        ("columns.signal_type.values", {"long": True}, "put 'long' and True in quotes"),
+        ("columns.signal_type.values", [], "values: is a mapping"),
+        ("columns.pattern_id", {"value": 1, "default": 2}, "default: goes with a column"),
+    ],
+    ids=str,
+)
+def test_a_mapping_says_where_it_is_wrong(
+    place: str, value: object, problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=problem):
+        check(tmp_path, HEADER + ROW, changed(place, value))
+    assert not (tmp_path / "rejects").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("- a", "is missing or no mapping"),
+        ("source: old\nsource: new", "'source' comes twice"),
+        ("source: [", "is no YAML"),
+        ("[a, b]: c", "a key is no text"),
+        ("!!python/name:os.system x", "is no YAML"),
+        ("\x00", "is no YAML"),
+    ],
+    ids=str,
+)
+def test_a_file_that_is_no_mapping(text: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "m.yml").write_text(text)
+    with pytest.raises(MappingError, match=problem):
+        read_mapping(tmp_path / "m.yml")
+    with pytest.raises(MappingError, match="cannot be read"):
+        read_mapping(tmp_path / "none.yml")
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def test_bad_rows_of_every_sort(tmp_path: Path) -> None:
+    rows = {
+        ROW: None,
+        "2,,long,0.5,2024-01-01\n": "symbol None is missing in column symbol",
+        "3,X,flat,0.5,2024-01-01\n": "signal_type 'flat' is none of the mapping's values: 1, long",
+        "4,X,1,1.5,2024-01-01\n": "confidence 1.5 is not in 0 to 1",
+        "5,X,1,abc,2024-01-01\n": "confidence 'abc' is not a number",
+        "6,X,1,nan,2024-01-01\n": "confidence nan is not a finite number",
+        "7,X,1,,2024-01-01\n": None,
+        "8,X,1,0.5,01.01.2024\n": "created_at '01.01.2024' is not a time of the format iso",
+        "9,X,1,0.5,1024-01-01\n": "is not in the years 1970 to 2199",
+        "10,X,1,0.5\n": "the row has 4 fields where the header has 5",
+        "11,X,1,0.5,2024-01-01,6\n": "the row has 6 fields where the header has 5",
+        ",X,1,0.5,2024-01-01\n": "key id '' is missing",
+        f"13,{'X' * 101},1,0.5,2024-01-01\n": "symbol .* has 101 characters",
+        '14,"X"Y,1,0.5,2024-01-01\n': "the row is not well-formed CSV",
+        "15,X\0,1,0.5,2024-01-01\n": "holds a NUL character",
+        "\n": "",
+        '16,"X\nY",1,0.5,2024-01-01\n': None,
+    }
+    content = (HEADER + "".join(rows)).encode() + b"17,\xff,1,0.5,2024-01-01\n"
+    reasons = [reason for reason in rows.values() if reason != ""] + ["half of a surrogate pair"]
+    report = check(tmp_path, content)
+    refused = {n: reason for n, reason in enumerate(reasons, 1) if reason}
+    told = rejects(tmp_path)
+    assert {reject["row"] for reject in told} == refused.keys()
+    for reject in told:
+        assert re.search(refused[reject["row"]], reject["reason"])
+    assert report == Report(len(reasons), len(reasons) - len(refused), 0, len(refused))
+    # The row is shown as it was.
+    assert told[0]["values"] == {
+        "id": "2", "symbol": "", "side": "long", "score": "0.5", "at": "2024-01-01",
+    }  # fmt: skip
+    assert {"line": "10,X,1,0.5\n"} in [reject["values"] for reject in told]
+
+
+def test_rejects_of_an_earlier_run_give_way(tmp_path: Path) -> None:
+    check(tmp_path, HEADER + ROW + "2\n")
+    assert len(rejects(tmp_path)) == 1
+    check(tmp_path, HEADER + ROW)
+    assert not (tmp_path / "rejects").exists()
+    with pytest.raises(UsageError, match="is read here: name another"):
+        import_store(
+            tmp_path / "store.csv", tmp_path / "m.yml", None,
+            rejects=tmp_path / "m.yml", advance=lambda *_: None,
+        )  # fmt: skip
+    with pytest.raises(UsageError, match="cannot be written"):
+        import_store(
+            tmp_path / "store.csv", tmp_path / "m.yml", None,
+            rejects=tmp_path / "none" / "x", advance=lambda *_: None,
+        )  # fmt: skip
+
+
+def test_other_delimiters_and_nulls(tmp_path: Path) -> None:
+    mapping = changed("delimiter", ";") | {"nulls": ["NULL"]}
+    content = "\ufeff" + HEADER.replace(",", ";") + "1;X;long;NULL;2024-01-01\r\n"
+    assert check(tmp_path, content, mapping) == Report(1, 1, 0, 0)
+    assert check(tmp_path, gzip.compress(content.encode()), mapping) == Report(1, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "there is no header"),
+        (b"a,a\n", "the header names 'a' twice"),
+        (b'"a"b\n', "header is not well-formed"),
+        (gzip.compress((HEADER + ROW * 9).encode())[:-9], "damaged or cut off after line"),
+        (b"SQLite format 3\0" + b"x" * 100, "SQLite said"),
+        (b"PAR1 and no more", "is no Parquet file"),
+    ],
+    ids=["empty", "twice", "quotes", "gzip", "sqlite", "parquet"],
+)
+def test_stores_that_cannot_be_read(content: bytes, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=problem):
+        check(tmp_path, content)
+
+
+def test_a_table_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "a store?#.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute('create table "signals ""1""" (id integer)')
+    connection.close()
+    with pytest.raises(SourceError, match="name its `table` in the mapping; there are signals"):
+        open_source(path, None, ",")
+    with pytest.raises(SourceError, match="has no table plans; there are signals"):
+        open_source(path, "plans", ",")
+    assert open_source(path, 'signals "1"', ",").columns == ("id",)
+    with pytest.raises(SourceError, match="cannot be read"):
+        open_source(tmp_path / "none", None, ",")
+
+
+def test_parquet_needs_an_extra(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "from pathlib import Path; from runner.store_import.sources import open_source\n"
+        f"open_source(Path({str(tmp_path / 'x.parquet')!r}), None, ',')"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
+    assert "reading Parquet needs pyarrow: install the extra, signal-marts[parquet]" in told
+
+
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    """A store of 60 MB is checked in a process that would not hold it."""
+    path = tmp_path / "big.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*HEADER.strip().split(","), "note"])
+        for number in range(40_000):
+            writer.writerow([number, "X", "long", "0.5", "2024-01-01", "n" * 1500])
+    (tmp_path / "m.yml").write_text(yaml.safe_dump(MAPPING))
+    code = (
+        "import resource; from pathlib import Path\n"
+        "from runner.store_import import import_store\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "report = import_store(folder / 'big.csv', folder / 'm.yml', None,"
+        " rejects=folder / 'r', advance=lambda *_: None)\n"
+        "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(report.stored, (after - before) // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    stored, mebibytes = map(int, done.stdout.split())
+    assert stored == 40_000
+    assert mebibytes < 30
+
+
+def test_every_destination_has_its_fields(tmp_path: Path) -> None:
+    """A field that a record has can be mapped."""
+    from dataclasses import fields
+
+    from runner.records import Bar, Episode, Generation, Signal, SpectrumResult
+
+    records = {
+        "ai_trading_signals": Signal,
+        "rl_training_episodes": Episode,
+        "genetic_generations": Generation,
+        "spectrum_analysis": SpectrumResult,
+        "market_bars": Bar,
+    }
+    for destination, record in records.items():
+        names = {field.name for field in fields(record)} - {"model_id"}
+        assert names <= FIELDS[destination].keys()
