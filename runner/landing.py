@@ -162,18 +162,24 @@ def lock(names: Sequence[str]) -> list[sql.Composed]:
 
 
 def empty(names: Sequence[str]) -> list[sql.Composed]:
-    """Statements that empty landing tables, for a transaction.
+    """A statement that empties landing tables, if there are any to empty.
 
     Whoever reads their changes compares all rows instead: millions of keys need no log. DELETE,
     since a build that began before still reads the rows, as TRUNCATE would not let it.
     """
     if not names:
         return []
+    deletes = sql.SQL("; ").join(
+        sql.SQL("delete from {}").format(sql.Identifier(*name.split(".", 1))) for name in names
+    )
+    notes = sql.SQL("; ").join(_begun_anew(name) for name in names)
     return [
-        sql.SQL("set local signal_marts.is_copying = on").format(),
-        *(sql.SQL("delete from {}").format(sql.Identifier(*name.split(".", 1))) for name in names),
-        sql.SQL("set local signal_marts.is_copying = off").format(),
-        *(_begun_anew(name) for name in names),
+        sql.SQL(
+            "do $empty$ begin"
+            " perform set_config('signal_marts.is_copying', 'on', true); {};"
+            " perform set_config('signal_marts.is_copying', 'off', true); {};"
+            " end $empty$"
+        ).format(deletes, notes)
     ]
 
 

@@ -440,7 +440,6 @@ def _create_subscription(sides: Sides, changes: Changes) -> None:
             " with (create_slot = false, slot_name = {})"
         ).format(_connection_string(sides, changes), sql.Literal(name)),
         _remember(sides),
-        in_transaction=True,
     )
 
 
@@ -481,7 +480,6 @@ def _repair_subscription(sides: Sides, again: set[str], changes: Changes) -> Non
             sides.on_replica,
             *landing.empty(sorted(again & set(landing.landing_tables(sides.on_replica)))),
             "alter subscription signal_marts enable",
-            in_transaction=True,
         )
 
 

@@ -30,10 +30,10 @@ trading_stats as (
 
 ),
 
--- Signals, orders and fills are known when they come.
+-- Orders and fills are known when they come.
 known as (
 
-    select max(trading_date) as known_date
+    select {{ utc_date('max(available_at)') }} as known_date
     from signal_days
 
     union all
