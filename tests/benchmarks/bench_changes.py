@@ -1,0 +1,148 @@
+"""What a build from changes costs beside a full one, and how that follows the history behind it.
+
+Two replicas are filled in the same run, one with ten times the history of the other, and built in
+full. Then both get the same delta, new rows and changed ones, a hundredth of the smaller history,
+and are built from changes with a project that was parsed before. SQL seconds are what the server
+worked for the database's sessions (pg_stat_database.active_time), by one session at a time.
+
+Beside it, on the smaller history, what one would do without: every mart's hand-written SQL as a
+materialized view, refreshed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench_scale import hand_written
+from psycopg import sql
+from scale import FULL, SMALL, Size, add_delta, add_history, deployed_replica, servers
+
+from runner import transform
+from runner.database import Database, scalar
+
+_SHARE = 0.01
+_TIMES = 10
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of the server's work, of the wall clock, and how many models were built."""
+
+    sql: float
+    wall: float
+    models: int
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fill, build, change, build again, and print the ratios."""
+    size = _size(arguments)
+    target = Path(tempfile.mkdtemp(prefix="signal-marts-bench-"))
+    try:
+        with servers() as pair:
+            full, changes = [], []
+            for factor in (1, _TIMES):
+                replica = deployed_replica(pair, f"changes_{factor}")
+                add_history(replica, size.times(factor))
+                full.append(build(replica, target))
+                add_delta(replica, _SHARE / factor)
+                changes.append(build(replica, target))
+                if factor == 1:
+                    refreshed = refresh(replica)
+            _print(size, full, changes, refreshed)
+    finally:
+        shutil.rmtree(target)
+
+
+def build(replica: Database, target: Path) -> Cost:
+    """Build all models, parsed before and without tests, one at a time."""
+    environment = {**replica.environment(), "DBT_THREADS": "1"}
+    project = transform.parse(environment, target=target)
+    before = _active_seconds(replica)
+    start = time.perf_counter()
+    result = transform.build(
+        environment,
+        advance=lambda done, total, at: None,
+        target=target,
+        tests=False,
+        project=project,
+    )
+    wall = time.perf_counter() - start
+    if result.failures:
+        raise SystemExit("\n".join(f"{node.name}: {node.message}" for node in result.failures))
+    return Cost(_active_seconds(replica) - before, wall, len(result.nodes))
+
+
+def refresh(replica: Database) -> float:
+    """Seconds to refresh a materialized view of each hand-written mart."""
+    with replica.connect(autocommit=True) as connection:
+        for mart, statement in hand_written().items():
+            view = sql.Identifier("public", f"view_{mart}")
+            connection.execute(
+                sql.SQL("create materialized view {} as ").format(view).as_bytes(connection)
+                + statement.encode()
+                + b" with no data"
+            )
+        start = time.perf_counter()
+        for mart in hand_written():
+            connection.execute(
+                sql.SQL("refresh materialized view {}").format(
+                    sql.Identifier("public", f"view_{mart}")
+                )
+            )
+        return time.perf_counter() - start
+
+
+def _active_seconds(replica: Database) -> float:
+    with replica.connect(autocommit=True) as connection:
+        connection.execute("select pg_stat_force_next_flush()")
+        return float(
+            scalar(
+                connection,
+                "select active_time / 1000 from pg_stat_database"
+                " where datname = current_database()",
+            )
+        )
+
+
+def _size(arguments: Sequence[str] | None) -> Size:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a quick try")
+    parser.add_argument("--full", action="store_true", help="1 and 10 million signals")
+    chosen = parser.parse_args(arguments)
+    return SMALL if chosen.small else FULL if chosen.full else FULL.times(0.1)
+
+
+def _print(size: Size, full: list[Cost], changes: list[Cost], refreshed: float) -> None:
+    (full_once, full_tenfold), (once, tenfold) = full, changes
+    print(f"builds of {once.models} models, one at a time, seconds")
+    print(f"  {'':44}{'SQL':>10}{'wall':>10}")
+    many = size.times(_TIMES)
+    for what, cost in (
+        (f"in full, {size.signals:,} signals", full_once),
+        ("from changes of 1% of them", once),
+        (f"in full, {many.signals:,} signals", full_tenfold),
+        ("from changes of as many rows", tenfold),
+    ):
+        print(f"  {what:44}{cost.sql:10.2f}{cost.wall:10.2f}")
+    print(f"  {'materialized views refreshed':44}{'':10}{refreshed:10.2f}")
+    for what, ratio, aim in (
+        ("changes over full, SQL", once.sql / full_once.sql, "aim 0.05"),
+        (
+            f"changes at {_TIMES} times the history over once, SQL",
+            tenfold.sql / once.sql,
+            "aim 1.2",
+        ),
+        ("wall over SQL of a build from changes", once.wall / once.sql, "aim 1.5"),
+        ("views refreshed over changes, wall", refreshed / once.wall, "the more the better"),
+    ):
+        print(f"  {what:54}{ratio:10.3f} x ({aim})")
+
+
+if __name__ == "__main__":
+    main()
