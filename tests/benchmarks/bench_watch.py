@@ -1,0 +1,200 @@
+"""How soon what a module commits is visible in the marts, while a watch runs on a large history.
+
+A replica is filled with a history (1 million signals with --full), a watch is started on it, and
+100 signals a second are committed on the primary, with bars of twenty symbols every few seconds. A
+reader asks the marts all the while. Printed are p50, p95 and p99 of the seconds from a commit until
+the signal is in signal_confluence, and until the decision of a bar's close is in
+ensemble_decisions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from psycopg import sql
+from scale import FULL, SMALL, TABLES, Size, add_history, deployed_replica, servers
+
+from runner import transform
+from runner.database import Connection, Database, scalar
+from runner.settings import PROJECT
+
+_RATE = 100
+_SECONDS_BETWEEN_BARS = 5
+# Ids of the history and of what comes on the primary are apart.
+_FIRST_ID = 1_000_000_000
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fill, watch, trade, and print the percentiles."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a quick try")
+    parser.add_argument("--full", action="store_true", help="on 1 million signals")
+    parser.add_argument("--seconds", type=int, default=60, help="how long signals come")
+    chosen = parser.parse_args(arguments)
+    size = SMALL if chosen.small else FULL if chosen.full else FULL.times(0.1)
+    with servers() as pair, tempfile.TemporaryDirectory() as target:
+        replica = deployed_replica(pair, "watch")
+        primary = Database("primary", pair.urls().primary.rpartition("/")[0] + "/trading_watch")
+        add_history(replica, size)
+        transform.build(
+            replica.environment(),
+            advance=lambda done, total, at: None,
+            tests=False,
+            target=None,
+        )
+        _join(primary, replica)
+        with subprocess.Popen(
+            [sys.executable, "-m", "runner", "watch", "--interval", "0", "--test-every", "0"],
+            cwd=PROJECT,
+            env=os.environ
+            | {
+                "PRIMARY_URL": primary.url,
+                "REPLICA_URL": replica.url,
+                "DBT_TARGET_PATH": target,
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as watch:
+            assert watch.stdout is not None
+            watch.stdout.readline()
+            rounds = threading.Thread(target=watch.stdout.read)
+            rounds.start()
+            try:
+                _measure(primary, replica, size, chosen.seconds)
+            finally:
+                watch.send_signal(signal.SIGTERM)
+                rounds.join()
+
+
+def _join(primary: Database, replica: Database) -> None:
+    """Let the primary's new rows follow the history: other ids, the history's models and end."""
+    with primary.connect() as connection:
+        for table in TABLES:
+            if table != "market_bars":
+                connection.execute(
+                    sql.SQL("select setval(pg_get_serial_sequence({}, 'id'), {})").format(
+                        sql.Literal(f"public.{table}"), sql.Literal(_FIRST_ID)
+                    )
+                )
+    with replica.connect(autocommit=True) as connection:
+        connection.execute("alter subscription signal_marts enable")
+
+
+def _measure(primary: Database, replica: Database, size: Size, seconds: int) -> None:
+    with replica.connect(autocommit=True) as reader:
+        end = scalar(reader, "select max(closed_at) from staging.stg_ai__market_bars")
+        symbols = [
+            symbol
+            for (symbol,) in reader.execute(
+                "select distinct symbol from public.market_bars order by symbol limit 20"
+            )
+        ]
+    committed: dict[int, float] = {}
+    closed: dict[datetime, float] = {}
+    writer = threading.Thread(
+        target=_write, args=(primary, symbols, end, seconds, committed, closed)
+    )
+    seen: dict[int, float] = {}
+    decided: dict[datetime, float] = {}
+    writer.start()
+    with replica.connect(autocommit=True) as reader:
+        deadline = time.monotonic() + seconds + 120
+        while time.monotonic() < deadline:
+            _note_new(reader, seen, decided, end)
+            if (
+                not writer.is_alive()
+                and len(seen) >= len(committed)
+                and len(decided) >= len(closed)
+            ):
+                break
+            time.sleep(0.05)
+    writer.join()
+    print(
+        f"commit to visible while {_RATE} signals a second come on top of {size.signals:,}, seconds"
+    )
+    print(f"  {'':24}{'p50':>8}{'p95':>8}{'p99':>8}")
+    for mart, times in (
+        ("signal_confluence", [seen[key] - at for key, at in committed.items() if key in seen]),
+        ("ensemble_decisions", [decided[key] - at for key, at in closed.items() if key in decided]),
+    ):
+        if len(times) < 2:
+            print(f"  {mart:24}   nothing was seen")
+            continue
+        cuts = statistics.quantiles(times, n=100, method="inclusive")
+        print(f"  {mart:24}{cuts[49]:8.2f}{cuts[94]:8.2f}{cuts[98]:8.2f}")
+
+
+def _write(
+    primary: Database,
+    symbols: Sequence[str],
+    end: datetime,
+    seconds: int,
+    committed: dict[int, float],
+    closed: dict[datetime, float],
+) -> None:
+    """Commit signals one by one, and now and then a bar of every symbol, an hour after the last."""
+    with primary.connect(autocommit=True) as connection:
+        model = scalar(
+            connection,
+            "insert into ai_models (model_type, model_name, version, created_at)"
+            " values ('sparse_spectrum', 'watched', '1', %s) returning id",
+            (end - timedelta(days=1),),
+        )
+        start = time.monotonic()
+        hours = 0
+        for number in range(_RATE * seconds):
+            time.sleep(max(0.0, start + number / _RATE - time.monotonic()))
+            if number % (_RATE * _SECONDS_BETWEEN_BARS) == 0:
+                _add_bars(connection, symbols, end + timedelta(hours=hours))
+                hours += 1
+                closed[end + timedelta(hours=hours)] = time.monotonic()
+            id_ = scalar(
+                connection,
+                "insert into ai_trading_signals"
+                " (model_id, symbol, signal_type, confidence, created_at)"
+                " values (%s, %s, 'BUY', 0.6, %s) returning id",
+                (model, symbols[number % len(symbols)], end + timedelta(hours=hours)),
+            )
+            committed[id_] = time.monotonic()
+
+
+def _add_bars(connection: Connection, symbols: Sequence[str], opened_at: datetime) -> None:
+    connection.execute(
+        "insert into market_bars"
+        " select symbol, '1h', %s, 100, 101, 99, 100, 1 from unnest(%s) as symbol",
+        (opened_at, list(symbols)),
+    )
+
+
+def _note_new(
+    reader: Connection,
+    seen: dict[int, float],
+    decided: dict[datetime, float],
+    end: datetime,
+) -> None:
+    last = max(seen, default=_FIRST_ID)
+    rows = reader.execute(
+        "select signal_id from ensemble.signal_confluence where signal_id > %s", (last,)
+    ).fetchall()
+    now = time.monotonic()
+    seen.update({id_: now for (id_,) in rows})
+    times = reader.execute(
+        "select distinct decided_at from ensemble.ensemble_decisions where decided_at > %s",
+        (max(decided, default=end.astimezone(UTC)),),
+    ).fetchall()
+    now = time.monotonic()
+    decided.update({at: now for (at,) in times})
+
+
+if __name__ == "__main__":
+    main()
