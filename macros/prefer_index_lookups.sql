@@ -7,8 +7,10 @@
 {%- endmacro %}
 
 {% macro default__prefer_index_lookups() -%}
-    set local enable_hashjoin = off;
-    set local enable_mergejoin = off
+    {%- if not is_from_changes() -%}
+        set local enable_hashjoin = off;
+        set local enable_mergejoin = off
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro spark__prefer_index_lookups() -%}

@@ -31,7 +31,8 @@
                 order by bars.opened_at desc
                 limit {{ var('ensemble_horizon_bars') }}
             ) as earlier
-        ))) as from_at
+        ))) as from_at,
+        cast('infinity' as timestamptz) as to_at
     from changed
     group by changed.symbol
 {% endmacro %}

@@ -29,12 +29,16 @@
 
         select placed.signal_id
         from ranges
-        inner join {{ ref('int_signals_placed') }} as placed
-            on
-                ranges.symbol = placed.symbol
-                and ranges.first_number - {{ horizons | last - 1 }}
-                <= placed.first_bar_number
-                and ranges.last_number >= placed.first_bar_number
+        cross join lateral (
+            select stored.signal_id
+            from {{ ref('int_signals_placed') }} as stored
+            where
+                stored.symbol = ranges.symbol
+                and stored.first_bar_number
+                between ranges.first_number - {{ horizons | last - 1 }}
+                and ranges.last_number
+            {{ for_each_row() }}
+        ) as placed
 
     )
 
@@ -50,6 +54,11 @@
         signals.model_id,
         {{ utc_date('signals.created_at') }} as signal_date,
         signals.symbol
-    from {{ ref('stg_ai__trading_signals') }} as signals
-    where signals.signal_id in (select moved.signal_id from moved)
+    from moved
+    cross join lateral (
+        select *
+        from {{ ref('stg_ai__trading_signals') }} as stored
+        where stored.signal_id = moved.signal_id
+        {{ for_each_row() }}
+    ) as signals
 {% endmacro %}

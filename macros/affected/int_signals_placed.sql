@@ -35,35 +35,23 @@
 
     union
 
-    select stored.signal_id
-    from moved
-    inner join {{ this }} as stored
-        on
-            moved.symbol = stored.symbol
-            and moved.from_number <= stored.end_bar_number
+    {% for table, bars, condition in [
+        (this, 'moved', 'stored.end_bar_number >= bars.from_number'),
+        (this, 'moved', 'stored.end_bar_number is null'),
+        (this, 'changed', 'stored.entry_bar_number = bars.bar_number'),
+        (ref('stg_ai__trading_signals'), 'moved', 'bars.from_number = 0')
+    ] %}
+        select signals.signal_id
+        from {{ bars }} as bars
+        cross join lateral (
+            select stored.signal_id
+            from {{ table }} as stored
+            where
+                stored.symbol = bars.symbol
+                and {{ condition }}
+            {{ for_each_row() }}
+        ) as signals
 
-    union
-
-    select stored.signal_id
-    from moved
-    inner join {{ this }} as stored
-        on moved.symbol = stored.symbol
-    where stored.end_bar_number is null
-
-    union
-
-    select stored.signal_id
-    from changed
-    inner join {{ this }} as stored
-        on
-            changed.symbol = stored.symbol
-            and changed.bar_number = stored.entry_bar_number
-
-    union
-
-    select signals.signal_id
-    from moved
-    inner join {{ ref('stg_ai__trading_signals') }} as signals
-        on moved.symbol = signals.symbol
-    where moved.from_number = 0
+        {{ 'union' if not loop.last }}
+    {% endfor %}
 {% endmacro %}

@@ -23,30 +23,27 @@
 
     near as (
 
-        select
-            entered.signal_id,
-            ranges.first_number
-        from ranges
-        inner join {{ entered }} as entered
-            on
-                ranges.symbol = entered.symbol
-                and ranges.last_number >= entered.first_bar_number
-                and ranges.first_number <= entered.end_bar_number
-                and ranges.last_number + (
-                    select max(end_bar_number - first_bar_number) from {{ entered }}
-                ) >= entered.end_bar_number
+        {% for condition in [
+            'stored.end_bar_number between ranges.first_number and ranges.last_number'
+            ~ ' + (select max(end_bar_number - first_bar_number) from ' ~ entered ~ ')',
+            'stored.end_bar_number is null'
+        ] %}
+            select
+                signals.signal_id,
+                ranges.first_number
+            from ranges
+            cross join lateral (
+                select stored.signal_id
+                from {{ entered }} as stored
+                where
+                    stored.symbol = ranges.symbol
+                    and stored.first_bar_number <= ranges.last_number
+                    and {{ condition }}
+                {{ for_each_row() }}
+            ) as signals
 
-        union all
-
-        select
-            entered.signal_id,
-            ranges.first_number
-        from ranges
-        inner join {{ entered }} as entered
-            on
-                ranges.symbol = entered.symbol
-                and ranges.last_number >= entered.first_bar_number
-        where entered.end_bar_number is null
+            {{ 'union all' if not loop.last }}
+        {% endfor %}
 
     )
 
@@ -55,9 +52,11 @@
 
     union
 
-    select near.signal_id
+    select signal_id
     from near
-    left join {{ this }} as stored
-        on near.signal_id = stored.signal_id
-    where coalesce(stored.exit_bar_number >= near.first_number, true)
+    where coalesce((
+        select stored.exit_bar_number >= near.first_number
+        from {{ this }} as stored
+        where stored.signal_id = near.signal_id
+    ), true)
 {% endmacro %}

@@ -18,10 +18,14 @@
 
     select walked.signal_id
     from {{ changes_of('int_bars_numbered') }} as bars
-    inner join {{ ref('int_signals_walked') }} as walked
-        on
-            bars.symbol = walked.symbol
-            and bars.bar_number = walked.exit_bar_number
+    cross join lateral (
+        select stored.signal_id
+        from {{ ref('int_signals_walked') }} as stored
+        where
+            stored.symbol = bars.symbol
+            and stored.exit_bar_number = bars.bar_number
+        {{ for_each_row() }}
+    ) as walked
 
     union
 

@@ -5,38 +5,67 @@
     unique_key=['symbol', 'decided_at'],
     meta={
         'affected_where':
-            'stored.symbol = affected.symbol and stored.decided_at >= affected.from_at'
+            'stored.symbol = affected.symbol'
+            ~ ' and stored.decided_at between affected.from_at and affected.to_at'
     },
     indexes=[
         {'columns': ['symbol', 'bar_number']},
         {'columns': ['decided_date']}
-    ],
-    pre_hook="{% if is_from_changes() %}{{ prefer_index_lookups() }}{% endif %}"
+    ]
 ) }}
 
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set horizon_bars = var('ensemble_horizon_bars') | int(1) %}
 
-with timeframes as (
+-- depends_on: {{ ref('int_timeframes') }}
+-- From changes, the closes before go on to count: the last of them is in the timeframe
+-- that was the shortest so far.
+with bars as (
 
-    select * from {{ ref('int_timeframes') }}
-
-),
-
-bars as (
-
-    select bars.*
-    from {{ ref('stg_ai__market_bars') }} as bars
     {% if is_from_changes() %}
-        inner join timeframes
-            on
-                bars.symbol = timeframes.symbol
-                and bars.timeframe = timeframes.timeframe
-        inner join affected
-            on
-                timeframes.symbol = affected.symbol
-                and bars.opened_at
-                >= affected.from_at - timeframes.length_seconds * interval '1 second'
+        select
+            bars.*,
+            stretches.from_at,
+            stretches.bars_before,
+            stretches.seconds_before
+        from (
+            select
+                affected.symbol,
+                affected.from_at,
+                coalesce(last_kept.bar_number, 0) as bars_before,
+                last_kept.bar_seconds as seconds_before
+            from affected
+            left join lateral (
+                select
+                    stored.bar_number,
+                    stored.bar_seconds
+                from {{ this }} as stored
+                where
+                    stored.symbol = affected.symbol
+                    and stored.decided_at < affected.from_at
+                order by stored.decided_at desc
+                limit 1
+            ) as last_kept on true
+        ) as stretches
+        inner join {{ ref('int_timeframes') }} as timeframes
+            on stretches.symbol = timeframes.symbol
+        cross join lateral (
+            select market_bars.*
+            from {{ ref('stg_ai__market_bars') }} as market_bars
+            where
+                market_bars.symbol = stretches.symbol
+                and market_bars.timeframe = timeframes.timeframe
+                and market_bars.opened_at
+                >= stretches.from_at - timeframes.length_seconds * interval '1 second'
+            offset 0
+        ) as bars
+    {% else %}
+        select
+            *,
+            cast(null as timestamp with time zone) as from_at,
+            0 as bars_before,
+            cast(null as {{ type_double() }}) as seconds_before
+        from {{ ref('stg_ai__market_bars') }}
     {% endif %}
 
 ),
@@ -51,6 +80,9 @@ targeted as (
         close_price,
         closed_at,
         available_at,
+        from_at,
+        bars_before,
+        seconds_before,
         {{ seconds_between('opened_at', 'closed_at') }} as bar_seconds,
         lead(close_price, {{ horizon_bars }}) over later_bars as target_price,
         lead(available_at, {{ horizon_bars }}) over later_bars as resolved_at
@@ -81,69 +113,32 @@ compared as (
 
 ),
 
-{% if is_from_changes() %}
-
-    -- The closes before go on to count: the last of them is in the shortest timeframe.
-    kept as (
-
-        select
-            affected.symbol,
-            affected.from_at,
-            coalesce(last_kept.bar_number, 0) as bars_before,
-            last_kept.bar_seconds
-        from affected
-        left join lateral (
-            select
-                stored.bar_number,
-                stored.bar_seconds
-            from {{ this }} as stored
-            where
-                stored.symbol = affected.symbol
-                and stored.decided_at < affected.from_at
-            order by stored.decided_at desc
-            limit 1
-        ) as last_kept on true
-
-    ),
-
-{% endif %}
-
 -- Numbers follow each other within a symbol. Those after a close that comes late move.
 int_ensemble_bars as (
 
     select
-        {% if is_from_changes() %} kept.bars_before + {% endif -%}
-        row_number() over (
-            partition by compared.symbol
-            order by compared.closed_at
+        bars_before + row_number() over (
+            partition by symbol
+            order by closed_at
         ) as bar_number,
-        compared.symbol,
-        compared.timeframe,
-        compared.bar_seconds,
-        compared.close_price,
+        symbol,
+        timeframe,
+        bar_seconds,
+        close_price,
         case
-            when compared.target_price > compared.close_price then 1
-            when compared.target_price < compared.close_price then 0
+            when target_price > close_price then 1
+            when target_price < close_price then 0
         end as went_up,
-        compared.closed_at as decided_at,
-        {{ utc_date('compared.closed_at') }} as decided_date,
-        compared.resolved_at,
-        {{ utc_date('compared.resolved_at') }} as resolved_date,
-        compared.available_at
+        closed_at as decided_at,
+        {{ utc_date('closed_at') }} as decided_date,
+        resolved_at,
+        {{ utc_date('resolved_at') }} as resolved_date,
+        available_at
     from compared
-    {% if is_from_changes() %}
-        inner join kept
-            on compared.symbol = kept.symbol
-    {% endif %}
     where
-        compared.number_at_close = 1
-        {% if is_from_changes() %}
-            and compared.closed_at >= kept.from_at
-            and compared.bar_seconds
-            = least(compared.shortest_bar_seconds, kept.bar_seconds)
-        {% else %}
-            and compared.bar_seconds = compared.shortest_bar_seconds
-        {% endif %}
+        bar_seconds = least(shortest_bar_seconds, seconds_before)
+        and number_at_close = 1
+        and (from_at is null or closed_at >= from_at)
 
 )
 

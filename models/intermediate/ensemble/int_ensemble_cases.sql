@@ -17,19 +17,25 @@
             ~ ' and stored.signal_type = affected.signal_type'
             ~ ' and stored.resolved_date >= affected.from_date'
     },
-    pre_hook="{% if is_from_changes() %}{{ prefer_index_lookups() }}{% endif %}"
+    indexes=[{'columns': ['model_id', 'signal_type', 'resolved_date']}]
 ) }}
 
 with judged_signals as (
 
     select judged_signals.*
-    from {{ ref('int_ensemble_signals_judged') }} as judged_signals
     {% if is_from_changes() %}
-        inner join affected
-            on
-                judged_signals.model_id = affected.model_id
-                and judged_signals.signal_type = affected.signal_type
-                and judged_signals.resolved_at >= {{ utc_midnight('affected.from_date') }}
+        from affected
+        cross join lateral (
+            select signals.*
+            from {{ ref('int_ensemble_signals_judged') }} as signals
+            where
+                signals.model_id = affected.model_id
+                and signals.signal_type = affected.signal_type
+                and signals.resolved_at >= {{ utc_midnight('affected.from_date') }}
+            offset 0
+        ) as judged_signals
+    {% else %}
+        from {{ ref('int_ensemble_signals_judged') }} as judged_signals
     {% endif %}
     where judged_signals.is_win is not null
 
@@ -57,10 +63,13 @@ daily_cases as (
 
 ),
 
-{% if is_from_changes() %}
+-- From changes, the last counts before the affected days go on.
+all_cases as (
 
-    -- The last counts before the affected days, which these go on from.
-    kept_cases as (
+    select * from daily_cases
+
+    {% if is_from_changes() %}
+        union all
 
         select
             kinds.model_id,
@@ -68,6 +77,7 @@ daily_cases as (
             kinds.confidence_bin,
             kinds.relation,
             kinds.symbol,
+            cast('-infinity' as date) as resolved_date,
             last_kept.cases,
             last_kept.wins
         from (
@@ -98,28 +108,6 @@ daily_cases as (
             order by stored.resolved_date desc
             limit 1
         ) as last_kept
-
-    ),
-
-{% endif %}
-
-all_cases as (
-
-    select * from daily_cases
-
-    {% if is_from_changes() %}
-        union all
-
-        select
-            model_id,
-            signal_type,
-            confidence_bin,
-            relation,
-            symbol,
-            cast('-infinity' as date) as resolved_date,
-            cases,
-            wins
-        from kept_cases
     {% endif %}
 
 ),
@@ -149,9 +137,7 @@ int_ensemble_cases as (
 
     select *
     from counted
-    {% if is_from_changes() %}
-        where resolved_date > '-infinity'
-    {% endif %}
+    where resolved_date > '-infinity'
 
 )
 

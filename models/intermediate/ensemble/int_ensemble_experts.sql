@@ -19,18 +19,6 @@ with models as (
 
 ),
 
-signals as (
-
-    select * from {{ ref('stg_ai__trading_signals') }}
-
-),
-
-patterns as (
-
-    select * from {{ ref('stg_platform__micro_patterns') }}
-
-),
-
 {% if is_from_changes() %}
 
     first_signals as (
@@ -76,7 +64,7 @@ patterns as (
         select
             model_id,
             min(available_at) as available_at
-        from signals
+        from {{ ref('stg_ai__trading_signals') }}
         group by model_id
 
     ),
@@ -87,7 +75,7 @@ patterns as (
             coalesce(pattern_type, 'unknown') as pattern_type,
             min(pattern_id) as first_pattern_id,
             min(available_at) as available_at
-        from patterns
+        from {{ ref('stg_platform__micro_patterns') }}
         group by coalesce(pattern_type, 'unknown')
 
     ),

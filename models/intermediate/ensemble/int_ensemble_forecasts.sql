@@ -14,13 +14,7 @@
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set forecast_bars = var('ensemble_forecast_bars') | int(1) %}
 
-with bars as (
-
-    select * from {{ ref('int_ensemble_bars') }}
-
-),
-
-experts as (
+with experts as (
 
     select * from {{ ref('int_ensemble_experts') }}
 
@@ -32,7 +26,9 @@ signals as (
     from {{ ref('stg_ai__trading_signals') }}
     {% if is_from_changes() %}
         where signal_id in (
-            select forecast_id from affected where forecast_type = 'signal'
+            select affected.forecast_id
+            from affected
+            where affected.forecast_type = 'signal'
         )
     {% endif %}
 
@@ -44,7 +40,9 @@ patterns as (
     from {{ ref('stg_platform__micro_patterns') }}
     {% if is_from_changes() %}
         where pattern_id in (
-            select forecast_id from affected where forecast_type = 'pattern'
+            select affected.forecast_id
+            from affected
+            where affected.forecast_type = 'pattern'
         )
     {% endif %}
 
@@ -120,29 +118,36 @@ forecasts as (
 
     ),
 
-    -- The same counts as below, looked up: a close's number is that of the closes up to it.
+    -- The same counts as below, looked up: a close's number is that of those up to it.
     spans as (
 
         select
             forecasts.forecast_type,
-            forecasts.forecast_id
-            {%- for count, bound in [
-                ('first_position', 'available_at'),
-                ('end_position', 'expires_at')
-            ] %},
-                case
-                    when forecasts.{{ bound }} is not null
-                        then coalesce((
-                            select bars.bar_number
-                            from {{ ref('int_ensemble_bars') }} as bars
-                            where
-                                bars.symbol = forecasts.symbol
-                                and bars.decided_at < forecasts.{{ bound }}
-                            order by bars.decided_at desc
-                            limit 1
-                        ), 0)
-                end as {{ count }}
-            {%- endfor %}
+            forecasts.forecast_id,
+            case
+                when forecasts.available_at is not null
+                    then coalesce((
+                        select bars.bar_number
+                        from {{ ref('int_ensemble_bars') }} as bars
+                        where
+                            bars.symbol = forecasts.symbol
+                            and bars.decided_at < forecasts.available_at
+                        order by bars.decided_at desc
+                        limit 1
+                    ), 0)
+            end as first_position,
+            case
+                when forecasts.expires_at is not null
+                    then coalesce((
+                        select bars.bar_number
+                        from {{ ref('int_ensemble_bars') }} as bars
+                        where
+                            bars.symbol = forecasts.symbol
+                            and bars.decided_at < forecasts.expires_at
+                        order by bars.decided_at desc
+                        limit 1
+                    ), 0)
+            end as end_position
         from forecasts
 
     ),
@@ -154,7 +159,7 @@ forecasts as (
         select
             symbol,
             count(*) as bar_count
-        from bars
+        from {{ ref('int_ensemble_bars') }}
         group by symbol
 
     ),
@@ -168,7 +173,7 @@ forecasts as (
             null as forecast_type,
             null as forecast_id,
             'bar' as event_type
-        from bars
+        from {{ ref('int_ensemble_bars') }}
 
         union all
 

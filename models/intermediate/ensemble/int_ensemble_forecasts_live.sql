@@ -19,23 +19,13 @@ with bars as (
 
 ),
 
-{% if is_from_changes() %}
-
-    bar_numbers as (
-
-        {{ bar_ranges('bars') }}
-
-    ),
-
-{% endif %}
-
 -- At an affected close, those are live that began so many closes ago at most.
 forecasts as (
 
     select{% if is_from_changes() %} distinct{% endif %} forecasts.*
     from {{ ref('int_ensemble_forecasts') }} as forecasts
     {% if is_from_changes() %}
-        inner join bar_numbers
+        inner join ({{ bar_ranges('bars') }}) as bar_numbers
             on
                 forecasts.symbol = bar_numbers.symbol
                 and forecasts.first_bar_number
@@ -124,8 +114,9 @@ closes_of_spans as (
 latest as (
 
     select
-        max(forecast_number) as forecast_number,
-        bar_number
+        symbol,
+        bar_number,
+        max(forecast_number) as forecast_number
     from closes_of_spans
     group by expert_number, symbol, bar_number
 
@@ -147,7 +138,7 @@ int_ensemble_forecasts_live as (
         on latest.forecast_number = spans.forecast_number
     inner join bars
         on
-            spans.symbol = bars.symbol
+            latest.symbol = bars.symbol
             and latest.bar_number = bars.bar_number
     inner join experts
         on spans.expert_number = experts.expert_number

@@ -7,23 +7,18 @@
     meta={'affected_by': 'decided_date'}
 ) }}
 
-with bars as (
-
-    select * from {{ ref('int_ensemble_bars') }}
-
-),
-
-live_forecasts as (
+-- depends_on: {{ ref('int_ensemble_bars') }}
+with live_forecasts as (
 
     select *
     from {{ ref('int_ensemble_forecasts_live') }}
     {% if is_from_changes() %}
         where (symbol, decided_at) in (
             select
-                symbol,
-                decided_at
-            from bars
-            {{ where_affected('decided_date') }}
+                bars.symbol,
+                bars.decided_at
+            from {{ ref('int_ensemble_bars') }} as bars
+            {{ where_affected('bars.decided_date', 'decided_date') }}
         )
     {% endif %}
 

@@ -19,14 +19,20 @@ with forecasts as (
         cast(0.5 + outcomes.confidence / 2 as numeric(18, 12)) as predicted,
         case when outcomes.is_win then 1 else 0 end as hit,
         outcomes.available_at
-    from {{ ref('signal_outcomes') }} as outcomes
     {% if is_from_changes() %}
-        inner join affected
-            on
-                outcomes.model_id = affected.model_id
-                and outcomes.resolved_at >= {{ utc_midnight('affected.resolved_date') }}
-                and outcomes.resolved_at
+        from affected
+        cross join lateral (
+            select stored.*
+            from {{ ref('signal_outcomes') }} as stored
+            where
+                stored.model_id = affected.model_id
+                and stored.resolved_at >= {{ utc_midnight('affected.resolved_date') }}
+                and stored.resolved_at
                 < {{ utc_midnight('affected.resolved_date + 1') }}
+            {{ for_each_row() }}
+        ) as outcomes
+    {% else %}
+        from {{ ref('signal_outcomes') }} as outcomes
     {% endif %}
     where outcomes.outcome_return is not null
 

@@ -12,6 +12,13 @@ windows as (
 
 ),
 
+last_closed as (
+
+    select max(last_date) as last_date
+    from windows
+
+),
+
 -- What is known of a day's returns when the last window closes: all or some of them.
 closed_daily_ics as (
 
@@ -24,10 +31,7 @@ closed_daily_ics as (
         < max(daily_ics.last_symbol) over (partition by daily_ics.model_id)
             as is_over_symbols
     from daily_ics
-    cross join (
-        select max(last_date) as last_date
-        from windows
-    ) as last_closed
+    cross join last_closed
 
 ),
 

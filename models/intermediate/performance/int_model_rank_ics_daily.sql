@@ -8,9 +8,20 @@
 
 with forward_returns as (
 
-    select *
-    from {{ ref('int_signals_forward') }}
-    {{ where_affected(['model_id', 'signal_date']) }}
+    {% if is_from_changes() %}
+        select forward_returns.*
+        from affected
+        cross join lateral (
+            select stored.*
+            from {{ ref('int_signals_forward') }} as stored
+            where
+                stored.model_id = affected.model_id
+                and stored.signal_date = affected.signal_date
+            {{ for_each_row() }}
+        ) as forward_returns
+    {% else %}
+        select * from {{ ref('int_signals_forward') }}
+    {% endif %}
 
 ),
 

@@ -14,15 +14,21 @@
 
 with signals as (
 
-    select signals.*
-    from {{ ref('stg_ai__trading_signals') }} as signals
     {% if is_from_changes() %}
-        inner join affected
-            on
-                signals.model_id = affected.model_id
-                and signals.symbol = affected.symbol
-                and signals.created_at >= {{ utc_midnight('affected.signal_date') }}
-                and signals.created_at < {{ utc_midnight('affected.signal_date + 1') }}
+        select signals.*
+        from affected
+        cross join lateral (
+            select stored.*
+            from {{ ref('stg_ai__trading_signals') }} as stored
+            where
+                stored.model_id = affected.model_id
+                and stored.symbol = affected.symbol
+                and stored.created_at >= {{ utc_midnight('affected.signal_date') }}
+                and stored.created_at < {{ utc_midnight('affected.signal_date + 1') }}
+            {{ for_each_row() }}
+        ) as signals
+    {% else %}
+        select * from {{ ref('stg_ai__trading_signals') }}
     {% endif %}
 
 ),
@@ -30,12 +36,6 @@ with signals as (
 placed as (
 
     select * from {{ ref('int_signals_placed') }}
-
-),
-
-bars as (
-
-    select * from {{ ref('int_bars_numbered') }}
 
 ),
 
@@ -119,7 +119,7 @@ placed_signals as (
                     as close_price_{{ loop.index }},
             {% endfor %}
             lead(closed_at, {{ horizons | last - 1 }}) over symbol_bars as known_at
-        from bars
+        from {{ ref('int_bars_numbered') }}
         window symbol_bars as (partition by symbol order by bar_number)
 
     ),

@@ -46,8 +46,9 @@ walks as (
 
     union all
 
-    -- What a block of one bar touches is found; any other is entered, or left behind. A
-    -- walk is over at the bar that touches, behind the end, or where there is no bar yet.
+    -- What a block of one bar touches is found; any other is entered, or left behind.
+    -- A walk is over at the bar that touches, behind the end, or where there is no bar
+    -- yet.
     select
         signal_id,
         symbol,
@@ -118,11 +119,25 @@ walks as (
                 ) as is_too_long,
                 blocks.block_start is null as is_missing
             from walks
-            left join blocks
-                on
-                    walks.symbol = blocks.symbol
-                    and walks.block_size = blocks.block_size
-                    and walks.block_start = blocks.block_start
+            {% if is_from_changes() %}
+                left join
+                    lateral (
+                        select stored.*
+                        from blocks as stored
+                        where
+                            stored.symbol = walks.symbol
+                            and stored.block_size = walks.block_size
+                            and stored.block_start = walks.block_start
+                        {{ for_each_row() }}
+                    ) as blocks
+                    on true
+            {% else %}
+                left join blocks
+                    on
+                        walks.symbol = blocks.symbol
+                        and walks.block_size = blocks.block_size
+                        and walks.block_start = blocks.block_start
+            {% endif %}
             where not walks.is_over
         ) as looked_at
     ) as decided

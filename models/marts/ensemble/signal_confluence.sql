@@ -42,9 +42,7 @@ attributed_orders as (
 
     select *
     from {{ ref('int_orders_attributed') }}
-    where
-        signal_id is not null
-        {{ where_affected('signal_id', keyword='and') }}
+    {{ where_affected('signal_id') }}
 
 ),
 
@@ -63,6 +61,7 @@ numbered_orders as (
     from attributed_orders
     inner join orders
         on attributed_orders.order_id = orders.order_id
+    where attributed_orders.signal_id is not null
 
 ),
 

@@ -4,8 +4,7 @@
     materialized='incremental',
     unique_key='signal_id',
     indexes=[{'columns': ['symbol', 'created_at']}],
-    pre_hook="{% if is_from_changes() %}{{ prefer_index_lookups() }}"
-        ~ "{% else %}{{ avoid_nested_loops() }}{% endif %}"
+    pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
 {# From the closest to the broadest: what similar signals have in common. #}
@@ -16,6 +15,7 @@
     'direction': 'model_id, signal_type',
 } %}
 
+-- depends_on: {{ ref('int_ensemble_cases') }}
 with{% if is_from_changes() %} recursive{% endif %} signals as (
 
     select *
@@ -32,12 +32,6 @@ judged_signals as (
 
 ),
 
-cases as (
-
-    select * from {{ ref('int_ensemble_cases') }}
-
-),
-
 {% if is_from_changes() %}
 
     -- What the affected signals know is what was kept before their first day, and the
@@ -50,19 +44,6 @@ cases as (
             {{ utc_date('min(available_at)') }} as from_date
         from judged_signals
         group by model_id, signal_type
-
-    ),
-
-    outcomes as (
-
-        select outcomes.*
-        from directions
-        inner join {{ ref('int_ensemble_signals_judged') }} as outcomes
-            on
-                directions.model_id = outcomes.model_id
-                and directions.signal_type = outcomes.signal_type
-                and outcomes.resolved_at >= {{ utc_midnight('directions.from_date') }}
-        where outcomes.is_win is not null
 
     ),
 
@@ -96,10 +77,15 @@ cases as (
 
     ),
 
-    kept_cases as (
+    outcomes as (
 
         select
-            kinds.*,
+            kinds.model_id,
+            kinds.symbol,
+            kinds.signal_type,
+            kinds.confidence_bin,
+            kinds.relation,
+            cast('-infinity' as timestamp with time zone) as resolved_at,
             last_kept.cases,
             last_kept.wins
         from kinds
@@ -119,13 +105,44 @@ cases as (
             limit 1
         ) as last_kept
 
+        union all
+
+        select
+            later.model_id,
+            later.symbol,
+            later.signal_type,
+            later.confidence_bin,
+            later.relation,
+            later.resolved_at,
+            1 as cases,
+            later.is_win as wins
+        from directions
+        cross join lateral (
+            select judged.*
+            from {{ ref('int_ensemble_signals_judged') }} as judged
+            where
+                judged.model_id = directions.model_id
+                and judged.signal_type = directions.signal_type
+                and judged.resolved_at >= {{ utc_midnight('directions.from_date') }}
+            offset 0
+        ) as later
+        where later.is_win is not null
+
     ),
 
 {% else %}
 
     outcomes as (
 
-        select *
+        select
+            model_id,
+            symbol,
+            signal_type,
+            confidence_bin,
+            relation,
+            resolved_at,
+            1 as cases,
+            is_win as wins
         from judged_signals
         where is_win is not null
 
@@ -159,26 +176,9 @@ events as (
         relation,
         resolved_at as event_at,
         1 as is_outcome,
-        1 as cases,
-        is_win as wins
+        cases,
+        wins
     from outcomes
-
-    {% if is_from_changes() %}
-        union all
-
-        select
-            null as signal_id,
-            model_id,
-            symbol,
-            signal_type,
-            confidence_bin,
-            relation,
-            cast('-infinity' as timestamp with time zone) as event_at,
-            1 as is_outcome,
-            cases,
-            wins
-        from kept_cases
-    {% endif %}
 
 ),
 

@@ -7,7 +7,10 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
-with signals as (
+{# Each is small then, and known to be: joined as a whole, not row by row. #}
+{% set materialized = 'materialized' if is_from_changes() else '' %}
+
+with signals as {{ materialized }} (
 
     select *
     from {{ ref('stg_ai__trading_signals') }}
@@ -21,7 +24,7 @@ models as (
 
 ),
 
-entered_signals as (
+entered_signals as {{ materialized }} (
 
     select *
     from {{ ref('int_signals_entered') }}
@@ -29,7 +32,7 @@ entered_signals as (
 
 ),
 
-placed_signals as (
+placed_signals as {{ materialized }} (
 
     select *
     from {{ ref('int_signals_placed') }}
@@ -37,7 +40,7 @@ placed_signals as (
 
 ),
 
-walked_signals as (
+walked_signals as {{ materialized }} (
 
     select *
     from {{ ref('int_signals_walked') }}
