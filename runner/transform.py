@@ -165,6 +165,8 @@ def _close_log() -> None:
     for handler in tuple(log.handlers):
         log.removeHandler(handler)
         handler.close()
+    # After an interrupt dbt's threads may still have something to say, and it is in nobody's way.
+    log.addHandler(logging.NullHandler())
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

@@ -48,7 +48,7 @@ from runner.settings import PROJECT
 STEPS = int(os.environ.get("SIGNAL_MARTS_STEPS", "1000"))
 _STEPS_OF_A_HISTORY = 250
 # A build takes a thousand times longer than a change, so many changes come between two of them.
-_CHANGES_BETWEEN_BUILDS = 20
+_CHANGES_BETWEEN_BUILDS = 40
 
 seeds = st.integers(0, 2**32)
 

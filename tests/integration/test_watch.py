@@ -11,6 +11,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from conftest import Landscape
@@ -65,8 +66,9 @@ class Watching:
             reader.start()
 
     @staticmethod
-    def _read(stream: Iterator[str], lines: list[str]) -> None:
-        lines.extend(line.rstrip() for line in stream)
+    def _read(stream: IO[str], lines: list[str]) -> None:
+        with stream:
+            lines.extend(line.rstrip() for line in stream)
 
     def has_built(self, rounds: int) -> bool:
         assert self._process.poll() is None, self.notes

@@ -19,21 +19,37 @@ with bars as (
 
 ),
 
--- At an affected close, those are live that began so many closes ago at most.
-forecasts as (
+{% if is_from_changes() %}
 
-    select{% if is_from_changes() %} distinct{% endif %} forecasts.*
-    from {{ ref('int_ensemble_forecasts') }} as forecasts
-    {% if is_from_changes() %}
-        inner join ({{ bar_ranges('bars') }}) as bar_numbers
+    bar_numbers as (
+
+        {{ bar_ranges('bars') }}
+
+    ),
+
+    -- At an affected close, those are live that began so many closes ago at most.
+    forecasts as (
+
+        select distinct forecasts.*
+        from {{ ref('int_ensemble_forecasts') }} as forecasts
+        inner join bar_numbers
             on
                 forecasts.symbol = bar_numbers.symbol
                 and forecasts.first_bar_number
                 between bar_numbers.first_number - {{ forecast_bars - 1 }}
                 and bar_numbers.last_number
-    {% endif %}
 
-),
+    ),
+
+{% else %}
+
+    forecasts as (
+
+        select * from {{ ref('int_ensemble_forecasts') }}
+
+    ),
+
+{% endif %}
 
 experts as (
 

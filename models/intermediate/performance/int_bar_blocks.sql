@@ -74,15 +74,17 @@ blocks_of_1 as (
             block_start - mod(block_start, {{ 2 ** exponent }}) as block_start,
             cast(min(low_price) as {{ type_money() }}) as low_price,
             cast(max(high_price) as {{ type_money() }}) as high_price
-        from {% if is_from_changes() %}
-            (
-                select * from blocks_of_{{ 2 ** (exponent - 1) }}
-                union all
-                select * from kept
-                where block_size = {{ 2 ** (exponent - 1) }}
-            ) as halves
-        {%- else %} blocks_of_{{ 2 ** (exponent - 1) }}
-        {%- endif %}
+        from
+            {% if is_from_changes() %}
+                (
+                    select * from blocks_of_{{ 2 ** (exponent - 1) }}
+                    union all
+                    select * from kept
+                    where block_size = {{ 2 ** (exponent - 1) }}
+                ) as halves
+            {% else %}
+                blocks_of_{{ 2 ** (exponent - 1) }}
+            {% endif %}
         group by symbol, block_start - mod(block_start, {{ 2 ** exponent }})
         having count(*) = 2
 

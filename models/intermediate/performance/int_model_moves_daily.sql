@@ -27,7 +27,9 @@ with signals as (
 
 -- A model's position in a symbol is what its last signal said. The first one moves
 -- nothing.
-{% set position = "case {}signal_type when 'BUY' then 1 when 'SELL' then -1 else 0 end" %}
+{% set position
+    = "case {}signal_type when 'BUY' then 1 when 'SELL' then -1 else 0 end"
+%}
 
 moves as (
 

@@ -41,17 +41,17 @@ bars as (
 
     ),
 
-    -- The same counts as below, looked up: a bar's number is that of the bars before it.
+    -- The counts of the other branch, looked up: a bar's number is that of the bars
+    -- before it.
     positions as (
 
         select
             signals.signal_id,
-            signals.symbol
-            {%- for count, bound, condition in [
+            {% for count, bound, condition in [
                 ('bars_known', 'created_at', 'closed_at <='),
                 ('bars_before', 'created_at', 'opened_at <'),
                 ('bars_within', 'valid_until_at', 'closed_at <')
-            ] %},
+            ] %}
                 coalesce((
                     select bars.bar_number + 1
                     from {{ ref('int_bars_numbered') }} as bars
@@ -61,8 +61,9 @@ bars as (
                         and bars.{{ condition }} signals.{{ bound }}
                     order by bars.opened_at desc
                     limit 1
-                ), 0) as {{ count }}
-            {%- endfor %}
+                ), 0) as {{ count }},
+            {% endfor %}
+            signals.symbol
         from signals
 
     ),

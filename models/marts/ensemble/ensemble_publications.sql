@@ -24,8 +24,8 @@ with decisions as (
     {% if has_known_changes_of('ensemble_decisions') %}
         where (symbol, decided_at) in (
             select
-                symbol,
-                decided_at
+                changed.symbol,
+                changed.decided_at
             from {{ changes_of('ensemble_decisions') }} as changed
         )
     {% endif %}

@@ -16,16 +16,16 @@
 }}
 
 -- What changed, if that is known; what was found of it before is forgotten.
-{% if has_known_changes_of('ensemble_decisions') %}
-    {% set where_changed %}
+{% set where_changed %}
+    {% if has_known_changes_of('ensemble_decisions') %}
         where (symbol, decided_at) in (
             select
-                symbol,
-                decided_at
+                changed.symbol,
+                changed.decided_at
             from {{ changes_of('ensemble_decisions') }} as changed
         )
-    {% endset %}
-{% endif %}
+    {% endif %}
+{% endset %}
 
 with publications as (
 

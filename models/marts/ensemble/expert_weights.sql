@@ -106,7 +106,7 @@ compared as (
         ) as log_weight
     from summed
     {% if is_from_changes() %}
-        where trading_date >= (select from_date from affected)
+        where trading_date >= (select affected.from_date from affected)
     {% endif %}
 
 ),
@@ -138,11 +138,7 @@ expert_weights as (
         ) as cumulative_loss,
         cast(raised.excess_loss as {{ type_double() }}) as excess_loss,
         cast(
-            raised.raw_weight / sum(raised.raw_weight) over (
-                partition by raised.trading_date
-                order by raised.expert_number
-                rows between unbounded preceding and unbounded following
-            )
+            raised.raw_weight / sum(raised.raw_weight) over whole_day
             as {{ type_double() }}
         ) as weight,
         row_number() over (
@@ -153,6 +149,13 @@ expert_weights as (
     from raised
     inner join experts
         on raised.expert_number = experts.expert_number
+    -- In one order, so that the last digit of the sum is the same in every build.
+    window
+        whole_day as (
+            partition by raised.trading_date
+            order by raised.expert_number
+            rows between unbounded preceding and unbounded following
+        )
 
 )
 
