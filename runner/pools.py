@@ -182,9 +182,7 @@ def _databases() -> tuple[Database, Database | None]:
     )
 
 
-def analytics_pool(
-    database: Database, limits: PoolLimits = ANALYTICS
-) -> ConnectionPool[Connection]:
+def analytics_pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:
     """A pool of the replica alone, for a process that writes nothing; not open yet."""
     return _pool(database, limits)
 

@@ -66,6 +66,19 @@ blocks_of_1 as (
 ),
 
 {% for exponent in range(1, largest_exponent + 1) %}
+    halves_of_{{ 2 ** exponent }} as (
+
+        select * from blocks_of_{{ 2 ** (exponent - 1) }}
+
+        {% if is_from_changes() %}
+            union all
+
+            select * from kept
+            where block_size = {{ 2 ** (exponent - 1) }}
+        {% endif %}
+
+    ),
+
     blocks_of_{{ 2 ** exponent }} as (
 
         select
@@ -74,17 +87,7 @@ blocks_of_1 as (
             block_start - mod(block_start, {{ 2 ** exponent }}) as block_start,
             cast(min(low_price) as {{ type_money() }}) as low_price,
             cast(max(high_price) as {{ type_money() }}) as high_price
-        from
-            {% if is_from_changes() %}
-                (
-                    select * from blocks_of_{{ 2 ** (exponent - 1) }}
-                    union all
-                    select * from kept
-                    where block_size = {{ 2 ** (exponent - 1) }}
-                ) as halves
-            {% else %}
-                blocks_of_{{ 2 ** (exponent - 1) }}
-            {% endif %}
+        from halves_of_{{ 2 ** exponent }}
         group by symbol, block_start - mod(block_start, {{ 2 ** exponent }})
         having count(*) = 2
 

@@ -40,14 +40,14 @@ ranked_timeframes as (
 
 ),
 
--- A stretch of bars that are numbered: all bars of a symbol, or the affected ones, which
--- go on where the bars before them end.
+-- A stretch of bars that are numbered: all bars of a symbol, or the affected ones,
+-- which go on where the bars before them end.
 stretches as (
 
-    select
-        ranked_timeframes.symbol,
-        ranked_timeframes.timeframe,
-        {% if is_from_changes() %}
+    {% if is_from_changes() %}
+        select
+            ranked_timeframes.symbol,
+            ranked_timeframes.timeframe,
             affected.from_at,
             affected.to_at,
             coalesce((
@@ -59,16 +59,19 @@ stretches as (
                 order by stored.opened_at desc
                 limit 1
             ), 0) as first_bar_number
-        {% else %}
-            cast(null as timestamp with time zone) as from_at,
-            0 as first_bar_number
-        {% endif %}
-    from ranked_timeframes
-    {% if is_from_changes() %}
+        from ranked_timeframes
         inner join affected
             on ranked_timeframes.symbol = affected.symbol
+        where ranked_timeframes.timeframe_rank = 1
+    {% else %}
+        select
+            symbol,
+            timeframe,
+            cast(null as timestamp with time zone) as from_at,
+            0 as first_bar_number
+        from ranked_timeframes
+        where timeframe_rank = 1
     {% endif %}
-    where ranked_timeframes.timeframe_rank = 1
 
 ),
 
@@ -93,9 +96,9 @@ numbered as (
         on
             bars.symbol = stretches.symbol
             and bars.timeframe = stretches.timeframe
-            {% if is_from_changes() %}
-                and bars.opened_at between stretches.from_at and stretches.to_at
-            {% endif %}
+    {% if is_from_changes() %}
+        where bars.opened_at between stretches.from_at and stretches.to_at
+    {% endif %}
 
 )
 

@@ -58,9 +58,7 @@ trades as (
 
     select *
     from {{ ref('trades') }}
-    where
-        signal_id is not null
-        {{ where_affected('signal_id', keyword='and') }}
+    {{ where_affected('signal_id') }}
 
 ),
 
@@ -75,6 +73,7 @@ executed_signals as (
         cast(sum(entry_price * quantity) as {{ type_money() }}) as executed_value,
         max(available_at) as executed_available_at
     from trades
+    where signal_id is not null
     group by signal_id
 
 ),

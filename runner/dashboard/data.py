@@ -1,0 +1,114 @@
+"""The marts' answers, kept for a moment, and the pool that they come through."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import streamlit as st
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from runner import settings
+from runner.dashboard.marts import (
+    LIMITS,
+    MartError,
+    Row,
+    UnreachableError,
+    ask,
+    explain,
+    reading_database,
+)
+from runner.database import Connection, Database
+from runner.pools import analytics_pool
+
+KEPT_SECONDS = 20
+"""How long an answer is given again, to whoever asks the same."""
+
+
+def rows(name: str, **parameters: Any) -> list[Row]:
+    """The rows that answer ``sql/<name>.sql``; raise MartError where they cannot be had."""
+    return _kept(reading_database(settings.load()), name, parameters)
+
+
+def signals(
+    count: int,
+    *,
+    symbols: list[str] | None = None,
+    first: datetime | None = None,
+    last: datetime | None = None,
+    **others: list[str] | None,
+) -> list[Row]:
+    """The newest signals, at most ``count``.
+
+    ``others`` are filters by models, relations and signal_types.
+    """
+    given = {"symbols": symbols, "first": first, "last": last, "count": count}
+    if not any(others.values()):
+        return rows("newest_signals", **given)
+    filters = dict.fromkeys(("models", "relations", "signal_types")) | others
+    return rows("signals", **given, **filters)
+
+
+@st.cache_data(ttl=KEPT_SECONDS, max_entries=1000, show_spinner=False)
+def _kept(database: Database, name: str, parameters: dict[str, Any]) -> list[Row]:
+    return _asked(database, name, parameters)
+
+
+@st.cache_data(ttl=600, max_entries=20, show_spinner=False)
+def _kept_long(database: Database) -> dict[str, str]:
+    found = _asked(database, "descriptions", {})
+    return {row["name"]: " ".join(row["description"].split()) for row in found}
+
+
+def description(column: str) -> str | None:
+    """What the database says of ``schema.mart.column``; None where it says nothing."""
+    try:
+        return _kept_long(reading_database(settings.load())).get(column)
+    except MartError:
+        return None
+
+
+def _asked(database: Database, name: str, parameters: dict[str, Any]) -> list[Row]:
+    pool = _pool(database)
+    try:
+        return _once(pool, database, name, parameters)
+    except psycopg.Error as error:
+        told = explain(error, database)
+    if told.is_passing:
+        # Connections that died while nobody used them, or a table that was just replaced.
+        pool.check()
+        try:
+            return _once(pool, database, name, parameters)
+        except psycopg.Error as error:
+            told = explain(error, database)
+    raise told.error
+
+
+def _once(
+    pool: ConnectionPool[Connection], database: Database, name: str, parameters: dict[str, Any]
+) -> list[Row]:
+    try:
+        with pool.connection() as connection:
+            return ask(connection, name, parameters)
+    except (PoolTimeout, PoolClosed):
+        raise _why(database) from None
+
+
+def _why(database: Database) -> UnreachableError:
+    """What the server says to one who asks by himself; the pool only says that it waited."""
+    try:
+        with database.connect(options=LIMITS.options()) as connection:
+            connection.execute("select 1")
+    except MartError as error:
+        return UnreachableError(error.text, error.mend)
+    except Exception as error:
+        return UnreachableError(str(error), "this page tries again by itself")
+    return UnreachableError("all connections are in use", "this page tries again by itself")
+
+
+@st.cache_resource(show_spinner=False)
+def _pool(database: Database) -> ConnectionPool[Connection]:
+    pool = analytics_pool(database, LIMITS)
+    pool.open()
+    return pool

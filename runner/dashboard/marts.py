@@ -1,0 +1,133 @@
+"""Reading the marts: named questions in ``sql/``, and what to say where one has no answer.
+
+Nothing here knows Streamlit: the report asks the same questions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+from psycopg import errors
+from psycopg.types.numeric import FloatLoader
+
+from runner.database import Connection, Database
+from runner.errors import SignalMartsError, UsageError
+from runner.pools import PoolLimits
+from runner.settings import Settings, revealed
+
+Row = dict[str, Any]
+
+STATEMENT_TIMEOUT_SECONDS = 15.0
+
+LIMITS = PoolLimits(
+    "signal-marts dashboard",
+    "bi_reader",
+    min_size=0,
+    max_size=6,
+    wait_seconds=4.0,
+    statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
+    is_read_only=True,
+)
+"""The dashboard's sessions: ``bi_reader``, who can only read, and only the marts."""
+
+
+class MartError(SignalMartsError):
+    """A question that the marts do not answer; the message says why, ``mend`` what helps."""
+
+    def __init__(self, text: str, mend: str) -> None:
+        super().__init__(f"{text}; {mend}")
+        self.text = text
+        self.mend = mend
+
+
+class MissingMartError(MartError):
+    """A mart, or a column of it, is not there (yet, or for the moment of its rebuild)."""
+
+
+class UnreachableError(MartError):
+    """The replica cannot be reached, or does not let bi_reader in."""
+
+    exit_code = 3
+
+
+def reading_database(given: Settings) -> Database:
+    """Where the marts are read: DASHBOARD_URL, else REPLICA_URL, else the embedded pair.
+
+    Unlike a build, readers need no primary.
+    """
+    if url := revealed(given.dashboard_url) or revealed(given.replica_url):
+        return Database("replica", url)
+    if given.primary_url is not None:
+        raise UsageError("REPLICA_URL is not set; set it (or DASHBOARD_URL) to the marts' database")
+    from runner.embedded import EmbeddedPair
+
+    urls = EmbeddedPair(given.home).urls()
+    # libpq finds the pair's password in its file.
+    return Database("replica", f"{urls.replica}?passfile={quote(str(urls.passfile), safe='')}")
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of ``sql/<name>.sql``."""
+    return resources.files("runner.dashboard").joinpath("sql", f"{name}.sql").read_text()
+
+
+def ask(connection: Connection, name: str, parameters: dict[str, Any]) -> list[Row]:
+    """The rows that answer the question ``name``; numerics come as floats, for showing alone."""
+    with connection.cursor() as cursor:
+        cursor.adapters.register_loader("numeric", FloatLoader)
+        # Prepared statements would plan a filter that is not set as if it were.
+        cursor.execute(statement(name), parameters, prepare=False)
+        columns = [column.name for column in cursor.description or ()]
+        return [dict(zip(columns, row, strict=True)) for row in cursor]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a psycopg error means to a reader, and whether asking again at once may help."""
+
+    error: MartError
+    is_passing: bool = False
+
+
+def explain(error: psycopg.Error, database: Database) -> Explanation:
+    """Turn an error of the database into words; unknown ones keep the database's own."""
+    said = error.diag.message_primary or str(error).strip().splitlines()[0]
+    if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName):
+        what = said.removeprefix('relation "').split('"')[0]
+        return Explanation(MissingMartError(f"{what} is not built yet", "run signal-marts build"))
+    if isinstance(error, errors.UndefinedColumn):
+        return Explanation(
+            MissingMartError(f"a mart is of another version ({said})", "run signal-marts build")
+        )
+    if isinstance(error, errors.InsufficientPrivilege):
+        return Explanation(
+            MissingMartError(f"bi_reader may not read it ({said})", "run signal-marts build")
+        )
+    if isinstance(error, errors.QueryCanceled):
+        return Explanation(
+            MartError(
+                f"the question took longer than {STATEMENT_TIMEOUT_SECONDS:.0f} seconds",
+                "choose fewer days or symbols",
+            )
+        )
+    if isinstance(error, errors.LockNotAvailable):
+        return Explanation(MartError("a build holds the mart", "it comes back by itself"))
+    if isinstance(error, psycopg.OperationalError):
+        return Explanation(
+            UnreachableError(
+                f"the replica at {database.address} cannot be reached ({said})",
+                "start it, or mend REPLICA_URL",
+            ),
+            is_passing=True,
+        )
+    # A table that a build replaces while a reader waits for it is gone by its number.
+    return Explanation(
+        MartError(f"the database said: {said}", "see the replica's log"),
+        is_passing=isinstance(error, errors.InternalError_),
+    )

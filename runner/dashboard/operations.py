@@ -1,0 +1,132 @@
+"""Operations: whether builds run and replication applies."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from runner import charts
+from runner.dashboard import data, parts
+from runner.dashboard.marts import Row
+from runner.dashboard.parts import Column
+from runner.dashboard.wording import UNDEFINED, count, duration, escaped, moment, number
+
+NODES = {
+    "node_name": Column("Model or test"),
+    "node_type": Column("Kind"),
+    "status": Column("Status"),
+    "rows_written": Column("Rows written", "number"),
+    "run_seconds": Column("Seconds", "number", "%,.2f"),
+    "message": Column("Message"),
+}
+
+
+def page() -> None:
+    """Draw the page."""
+    st.title("Operations", anchor=False)
+    with parts.section("Replication", "operations.replication_health"):
+        _replication(data.rows("replication"))
+    with parts.section("Builds", "operations.build_history"):
+        _builds(data.rows("builds"))
+
+
+def _replication(found: list[Row]) -> None:
+    if not found:
+        st.info("**No subscription.** Run signal\\-marts deploy.")
+    for row in found:
+        for trouble in _troubles(row):
+            st.warning(f"**{escaped(row['subscription_name'])}** {trouble}")
+        heard = row["last_message_received_at"]
+        with parts.row_of_cards():
+            parts.figure(
+                "Applying",
+                "yes" if row["is_applying"] else "no",
+                beside="enabled" if row["is_enabled"] else "disabled",
+                column="operations.replication_health.is_applying",
+            )
+            parts.figure(
+                "Tables ready",
+                f"{row['tables_ready']} of {row['tables']}",
+                column="operations.replication_health.tables_ready",
+            )
+            parts.figure(
+                "Last heard",
+                f"{duration(row['now'] - heard)} ago" if heard else UNDEFINED,
+                beside=moment(heard),
+                column="operations.replication_health.last_message_received_at",
+            )
+            parts.figure(
+                "On the way",
+                _travel(row),
+                column="operations.replication_health.last_message_sent_at",
+            )
+            parts.figure(
+                "Last fenced build",
+                f"{duration(row['now'] - row['last_fenced_at'])} ago"
+                if row["last_fenced_at"]
+                else UNDEFINED,
+                beside=moment(row["last_fenced_at"]),
+                column="operations.replication_health.last_fenced_at",
+            )
+
+
+def _troubles(row: Row) -> list[str]:
+    told = []
+    if not row["is_enabled"]:
+        told.append("is disabled: run signal\\-marts deploy.")
+    elif not row["is_applying"]:
+        told.append("applies nothing: see signal\\-marts status.")
+    if row["tables_ready"] < row["tables"]:
+        told.append(f"still copies {row['tables'] - row['tables_ready']} tables.")
+    failed = (row["apply_error_count"] or 0) + (row["sync_error_count"] or 0)
+    if failed:
+        told.append(f"has failed {count(failed)} times; the replica's server log says why.")
+    return told
+
+
+def _travel(row: Row) -> str:
+    sent, received = row["last_message_sent_at"], row["last_message_received_at"]
+    if sent is None or received is None:
+        return UNDEFINED
+    return f"{max(0.0, (received - sent).total_seconds()):.3f} s"
+
+
+def _builds(found: list[Row]) -> None:
+    if not found:
+        st.info("**No build yet.** Run signal\\-marts build.")
+        return
+    for row in found:
+        row["result"] = "failed" if row["failures"] else "success"
+    newest = found[0]
+    failed = sum(row["result"] == "failed" for row in found)
+    with parts.row_of_cards():
+        parts.figure(
+            "Newest build",
+            "failed" if newest["failures"] else "succeeded",
+            beside=moment(newest["started_at"]),
+        )
+        parts.figure(
+            "Its models",
+            count(newest["models_built"]),
+            beside=f"{count(newest['failures'])} failures, {count(newest['skipped'])} skipped",
+        )
+        parts.figure("Its work", f"{number(newest['run_seconds'], 1)} s",
+                     about="Seconds of all models together; they run side by side.")  # fmt: skip
+        parts.figure("Failed builds", f"{failed} of {len(found)}",
+                     about="Of the builds in the last 30 days of the history.")  # fmt: skip
+    parts.chart(charts.build_times(found), "Seconds of work of each build, and whether it failed")
+    builds = [row["build_id"] for row in found]
+    times = {row["build_id"]: row for row in found}
+    chosen = st.selectbox(
+        "Build",
+        builds,
+        format_func=lambda build: f"{moment(times[build]['started_at'])}, {times[build]['result']}",
+        key="build",
+        bind="query-params",
+        width=340,
+    )
+    if chosen is None:
+        return
+    parts.table(
+        data.rows("build_nodes", build_id=chosen), NODES, mart="operations.build_history",
+        name="build", alt="Models and failed tests of the build, failures first",
+    )  # fmt: skip

@@ -1,0 +1,341 @@
+"""What the pages are made of: filters, states, figures, tables and downloads."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import streamlit as st
+
+from runner.charts import Chart
+from runner.dashboard import data
+from runner.dashboard.marts import MartError, MissingMartError, Row, UnreachableError
+from runner.dashboard.wording import UNDEFINED, day, escaped
+
+RETRY_SECONDS = 5
+REFRESH_SECONDS = 60
+WINDOWS = ("all", "365d", "90d", "30d")
+
+
+# --- states -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def section(title: str, about: str | None = None) -> Iterator[None]:
+    """A part of a page; where its marts cannot be read, it says so and the others go on.
+
+    ``about`` is the mart whose description is behind the question mark.
+    """
+    if title:
+        st.header(title, help=data.description(about) if about else None, anchor=False)
+    try:
+        yield
+    except UnreachableError:
+        raise
+    except MissingMartError as error:
+        _ask_again_soon()
+        st.info(f"**Not there yet.** {escaped(error.text)}; {escaped(error.mend)}.")
+    except MartError as error:
+        _ask_again_soon()
+        st.warning(f"**No answer.** {escaped(error.text)}; {escaped(error.mend)}.")
+
+
+def unreachable(error: UnreachableError) -> None:
+    """The page of a database that cannot be reached; it goes away by itself."""
+    _ask_again_soon()
+    st.error(
+        f"**The marts cannot be read.** {escaped(error.text)}; {escaped(error.mend)}. "
+        f"This page tries again every {RETRY_SECONDS} seconds."
+    )
+
+
+def _ask_again_soon() -> None:
+    st.session_state["_is_troubled"] = True
+
+
+def keep_fresh() -> None:
+    """Draw the page again after a while, sooner where something could not be read."""
+    is_troubled = st.session_state.pop("_is_troubled", False)
+    st.session_state["_is_drawn"] = True
+    seconds = RETRY_SECONDS if is_troubled else REFRESH_SECONDS
+    st.fragment(_beat, run_every=seconds)()
+
+
+def _beat() -> None:
+    # Drawn once with the page; after that, each beat is a reason to draw the page again.
+    if not st.session_state.pop("_is_drawn", False):
+        st.rerun()
+
+
+# --- filters ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a page is narrowed to; None is all. ``last`` is the last day, itself included."""
+
+    symbols: list[str] | None = None
+    models: list[str] | None = None
+    first: date | None = None
+    last: date | None = None
+
+    def names(self) -> dict[str, Any]:
+        return {"symbols": self.symbols, "models": self.models}
+
+    def days(self) -> dict[str, Any]:
+        return {"first": self.first, "last": self.last}
+
+    def times(self) -> dict[str, Any]:
+        """The days as moments, the last one excluded."""
+        after = self.last + timedelta(days=1) if self.last else None
+        return {"first": _midnight(self.first), "last": _midnight(after)}
+
+    def spoken(self) -> str:
+        """The days in words."""
+        if self.first is None:
+            return "all days"
+        return f"{day(self.first)} to {day(self.last)}"
+
+
+def filters(*, symbols: bool = False, models: bool = False, days: bool = False) -> Filters:
+    """Draw the filters that a page has, and read them; links carry them as query parameters."""
+    columns = iter(st.columns(symbols + models + days, vertical_alignment="top"))
+    chosen_days = _days(next(columns)) if days else (None, None)
+    chosen_symbols = (
+        _choice(next(columns), "symbol", "Symbols", [row["symbol"] for row in data.rows("symbols")])
+        if symbols
+        else None
+    )
+    chosen_models = (
+        _choice(next(columns), "model", "Models", [row["model"] for row in data.rows("models")])
+        if models
+        else None
+    )
+    return Filters(chosen_symbols, chosen_models, *chosen_days)
+
+
+def remember_wrong(key: str, wrong: str) -> None:
+    """Keep what was wrong with a link; call it before the filter is drawn.
+
+    Streamlit takes such a parameter out of the address when it draws the filter, so that the next
+    look, which may come at once, has lost it.
+    """
+    st.session_state.setdefault("_notes", {})[key] = wrong
+
+
+def tell_wrong(key: str, *, has_choice: bool, place: Any = st) -> None:
+    """Say it, until something else is chosen or another page opened."""
+    notes: dict[str, str] = st.session_state.setdefault("_notes", {})
+    if has_choice:
+        notes.pop(key, None)
+    if key in notes:
+        place.warning(notes[key])
+
+
+def forget_notes_of_other_pages(title: str) -> None:
+    """Begin anew where another page is opened."""
+    if st.session_state.get("_page") != title:
+        st.session_state["_page"] = title
+        st.session_state["_notes"] = {}
+
+
+def _choice(place: Any, key: str, label: str, options: list[str]) -> list[str] | None:
+    unknown = [name for name in st.query_params.get_all(key) if name and name not in options]
+    if unknown:
+        names = ", ".join(escaped(repr(name[:60])) for name in unknown)
+        remember_wrong(key, f"There is no {label.lower()[:-1]} {names} in the marts.")
+    chosen = place.multiselect(
+        label, options, key=key, bind="query-params", placeholder=f"All {label.lower()}"
+    )
+    tell_wrong(key, has_choice=bool(chosen), place=place)
+    return chosen or None
+
+
+def _days(place: Any) -> tuple[date | None, date | None]:
+    asked = [text for text in st.query_params.get_all("day") if text]
+    if asked and not (len(asked) <= 2 and all(map(_is_day, asked))):
+        remember_wrong(
+            "day",
+            f"{escaped(' to '.join(asked)[:60])} are not two days, written as 2025\\-01\\-31. "
+            "All days are shown.",
+        )
+    chosen = place.date_input(
+        "Days (UTC)",
+        value=(),
+        # Any day may be asked for; a page says where there is nothing.
+        min_value=date(1970, 1, 1),
+        max_value=date(2999, 12, 31),
+        format="YYYY-MM-DD",
+        key="day",
+        bind="query-params",
+    )
+    tell_wrong("day", has_choice=bool(chosen), place=place)
+    if not isinstance(chosen, tuple) or not chosen:
+        return None, None
+    return min(chosen), max(chosen)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _midnight(value: date | None) -> datetime | None:
+    return None if value is None else datetime(value.year, value.month, value.day, tzinfo=UTC)
+
+
+def window() -> str:
+    """The window of the metrics."""
+    chosen = st.segmented_control(
+        "Window",
+        WINDOWS,
+        default="all",
+        required=True,
+        key="window",
+        bind="query-params",
+        help=data.description("performance.source_performance.window_name"),
+    )
+    return str(chosen)
+
+
+# --- figures, tables, downloads ---------------------------------------------------------------
+
+
+@contextmanager
+def row_of_cards() -> Iterator[None]:
+    """Cards side by side, as many as fit."""
+    with st.container(horizontal=True, gap="small"):
+        yield
+
+
+def figure(
+    label: str,
+    value: str,
+    *,
+    beside: str | None = None,
+    column: str | None = None,
+    about: str | None = None,
+) -> None:
+    """A number in a card, what stands beside it, and its definition behind the question mark."""
+    st.metric(
+        label,
+        value,
+        delta=beside,
+        delta_color="off",
+        delta_arrow="off",
+        help=about or (data.description(column) if column else None),
+        border=True,
+        width="stretch",
+        height="stretch",
+    )
+
+
+def remark(text: str) -> None:
+    """A small line of Markdown beside a figure or a chart."""
+    st.markdown(f":small[{text}]")
+
+
+def chart(made: Chart, alt: str) -> None:
+    """A chart as wide as the page; ``alt`` says what it shows to those who cannot see it."""
+    st.altair_chart(made, width="stretch", alt=alt)
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column of a table is shown.
+
+    ``kind`` is number, percent (of a share), share (the same as a bar from 0 to 1), time, day, link
+    or text; ``form`` is Streamlit's format of a number or a link. ``of`` is the mart's column that
+    describes it; by default the table's mart has a column of the same name.
+    """
+
+    label: str
+    kind: str = "text"
+    form: str | None = None
+    of: str | None = None
+    about: str | None = None
+
+
+def table(
+    rows: Sequence[Row], columns: Mapping[str, Column], *, mart: str, name: str, alt: str
+) -> None:
+    """Rows as a table with each column's definition at its head, and a download of them."""
+    shown = [{key: row.get(key) for key in columns} for row in rows]
+    st.dataframe(
+        [{key: _scaled(value, columns[key].kind) for key, value in row.items()} for row in shown],
+        hide_index=True,
+        column_config={key: _configured(key, column, mart) for key, column in columns.items()},
+        placeholder=UNDEFINED,
+        alt=alt,
+        height="content" if len(shown) <= 12 else 455,
+    )
+    download(shown, name)
+
+
+def _scaled(value: Any, kind: str) -> Any:
+    return 100 * value if kind in ("share", "percent") and value is not None else value
+
+
+def _configured(key: str, column: Column, mart: str) -> Any:
+    about = column.about or data.description(column.of or f"{mart}.{key}")
+    kinds = st.column_config
+    if column.kind == "number":
+        return kinds.NumberColumn(column.label, help=about, format=column.form or "localized")
+    if column.kind == "percent":
+        return kinds.NumberColumn(column.label, help=about, format="%.1f%%")
+    if column.kind == "share":
+        return kinds.ProgressColumn(
+            column.label, help=about, format="%.0f%%", min_value=0, max_value=100
+        )
+    if column.kind == "time":
+        return kinds.DatetimeColumn(
+            f"{column.label} (UTC)", help=about, format="YYYY-MM-DD HH:mm", timezone="UTC"
+        )
+    if column.kind == "day":
+        return kinds.DateColumn(column.label, help=about, format="YYYY-MM-DD")
+    if column.kind == "link":
+        return kinds.LinkColumn(column.label, help=about, display_text=column.form)
+    return kinds.TextColumn(column.label, help=about)
+
+
+def download(rows: Sequence[Row], name: str) -> None:
+    """A button that gives these rows as a CSV file."""
+    if rows:
+        st.download_button(
+            "Download CSV",
+            as_csv(rows),
+            file_name=f"{name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            key=f"download {name}",
+        )
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Rows as CSV, times in ISO 8601.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value

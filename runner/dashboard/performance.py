@@ -1,0 +1,274 @@
+"""Performance: what the AI and the platform's own strategies earned, at what risk, by how sure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from runner import charts
+from runner.dashboard import data, parts
+from runner.dashboard.marts import Row
+from runner.dashboard.parts import Column, Filters
+from runner.dashboard.wording import (
+    UNDEFINED,
+    count,
+    day,
+    interval,
+    money,
+    number,
+    share,
+    sharpe_interval,
+    wilson,
+)
+
+TOTALS = ("ai: all", "traditional: all")
+
+Form = Callable[[Any], str]
+
+# Two rows of cards: what was earned, and how.
+FIGURES: tuple[tuple[tuple[str, str, Form], ...], ...] = (
+    (
+        ("Net profit", "net_profit", money),
+        ("Return", "total_return", lambda value: share(value, 2)),
+        ("Sharpe ratio", "sharpe_ratio", number),
+        ("Sharpe above 0", "probabilistic_sharpe", share),
+        ("Worst drawdown", "max_drawdown", lambda value: share(value, 2)),
+    ),
+    (
+        ("Hit rate", "hit_rate", share),
+        ("Profit factor", "profit_factor", number),
+        ("A trade earns", "expectancy", money),
+        ("Trades", "trades", count),
+        ("In the market", "exposure", share),
+    ),
+)
+
+SOURCES = {
+    "source": Column("Source", of="performance.source_performance.source_name"),
+    "days": Column("Days", "number"),
+    "trades": Column("Trades", "number"),
+    "net_profit": Column("Net profit", "number", "%,.2f"),
+    "total_return": Column("Return", "percent"),
+    "hit_rate": Column("Hit rate", "percent"),
+    "hit_rate_95": Column("95% interval", about="Wilson's interval of the hit rate."),
+    "profit_factor": Column("Profit factor", "number", "%,.2f"),
+    "expectancy": Column("A trade earns", "number", "%,.2f"),
+    "sharpe_ratio": Column("Sharpe", "number", "%,.2f"),
+    "sharpe_95": Column(
+        "95% interval",
+        about="Of the Sharpe ratio, by the standard error in probabilistic_sharpe.",
+    ),
+    "probabilistic_sharpe": Column("Probabilistic Sharpe", "percent"),
+    "deflated_sharpe": Column("Deflated Sharpe", "percent"),
+    "sortino_ratio": Column("Sortino", "number", "%,.2f"),
+    "calmar_ratio": Column("Calmar", "number", "%,.2f"),
+    "max_drawdown": Column("Worst drawdown", "percent"),
+    "longest_win_streak": Column("Wins in a row", "number"),
+    "longest_loss_streak": Column("Losses in a row", "number"),
+    "exposure": Column("In the market", "percent"),
+}
+
+
+def page() -> None:
+    """Draw the page."""
+    st.title("Performance", anchor=False)
+    window = parts.window()
+    with parts.section("AI against traditional", "performance.source_performance"):
+        sources = with_intervals(data.rows("source_performance", window=window))
+        if sources:
+            _headline(sources)
+            _intervals(sources)
+        else:
+            st.info("**No closed day yet.** Metrics begin with the first day that is over.")
+    asked = Filters()
+    with parts.section(""):
+        asked = parts.filters(symbols=True, models=True, days=True)
+    with parts.section("Equity and drawdown", "performance.source_performance_daily"):
+        _curves(asked)
+    with parts.section("Does it add up?", "performance.daily_performance"):
+        _reconciliation(asked)
+    with parts.section("Trades by symbol", "performance.trades"):
+        _trades(asked)
+    with parts.section("All sources", "performance.source_performance"):
+        sources = with_intervals(data.rows("source_performance", window=window))
+        if asked.models:
+            sources = [row for row in sources if row["source_name"] in asked.models]
+        parts.table(
+            sources,
+            SOURCES,
+            mart="performance.source_performance",
+            name=f"source_performance_{window}",
+            alt="Metrics of every model and strategy in the window",
+        )
+
+
+def with_intervals(rows: list[Row]) -> list[Row]:
+    """Rows of source_performance with their names in one, and their intervals."""
+    for row in rows:
+        row["source"] = f"{row['source_type']}: {row['source_name']}"
+        decided = (row["wins"] or 0) + (row["losses"] or 0)
+        row["hit_rate_ends"] = wilson(row["wins"], decided)
+        row["sharpe_ends"] = sharpe_interval(row["sharpe_ratio"], row["probabilistic_sharpe"])
+        row["hit_rate_95"] = interval(row["hit_rate_ends"], as_share=True)
+        row["sharpe_95"] = interval(row["sharpe_ends"])
+    return rows
+
+
+def _headline(sources: list[Row]) -> None:
+    totals = {row["source_type"]: row for row in sources if row["source_name"] == "all"}
+    ai, traditional = totals.get("ai", {}), totals.get("traditional", {})
+    ends = next(iter(totals.values()), sources[0])
+    parts.remark(
+        f"Up to {day(ends['window_last_date'])}, the last closed day in the data. Large: "
+        "the AI's trades; below: the platform's own."
+    )
+    for figures in FIGURES:
+        with parts.row_of_cards():
+            for label, column, form in figures:
+                parts.figure(
+                    label,
+                    form(ai.get(column)),
+                    beside=f"traditional {form(traditional.get(column))}",
+                    column=f"performance.source_performance.{column}",
+                )
+
+
+def _intervals(sources: list[Row]) -> None:
+    totals = [row for row in sources if row["source_name"] == "all"]
+    left, right = st.columns(2, gap="large")
+    for place, name, column, reference, form in (
+        (left, "Hit rate", "hit_rate", 0.5, ".0%"),
+        (right, "Sharpe ratio", "sharpe", 0.0, ".1f"),
+    ):
+        rows = interval_rows(totals, column)
+        with place:
+            if rows:
+                parts.chart(
+                    charts.intervals(rows, reference, axis=f"{name}, 95% interval", form=form),
+                    f"{name} with its 95% interval, AI and traditional",
+                )
+            else:
+                st.info(f"{name}: too few trades for an interval.")
+
+
+def interval_rows(rows: list[Row], column: str) -> list[Row]:
+    """What charts.intervals takes, of those rows that have an interval."""
+    value = "hit_rate" if column == "hit_rate" else "sharpe_ratio"
+    return [
+        {
+            "source": row["source"],
+            "value": row[value],
+            "low": row[f"{column}_ends"][0],
+            "high": row[f"{column}_ends"][1],
+        }
+        for row in rows
+        if row[f"{column}_ends"] is not None
+    ]
+
+
+def _curves(asked: Filters) -> None:
+    sources = [*TOTALS, *(f"ai: {model}" for model in asked.models or [])]
+    found = data.rows("equity", sources=sources, **asked.days())
+    if not found:
+        _nothing_in(asked)
+        return
+    for row in found:
+        row["source"] = f"{row['source_type']}: {row['source_name']}"
+    parts.chart(charts.equity(found), f"Equity of {', '.join(sources)} by day, {asked.spoken()}")
+    parts.chart(charts.drawdown(found), f"Drawdown of {', '.join(sources)} by day")
+    parts.download(found, "equity")
+
+
+def _reconciliation(asked: Filters) -> None:
+    days = data.rows("reconciliation", **asked.days())
+    if not days:
+        _nothing_in(asked)
+        return
+    told = [row for row in days if row["unreconciled_profit"] is not None]
+    off = [row for row in told if abs(row["unreconciled_profit"]) >= 0.005]
+
+    def total(column: str) -> str:
+        return money(sum(row[column] for row in told)) if told else UNDEFINED
+
+    with parts.row_of_cards():
+        for label, column in (
+            ("Platform reports", "reported_net_profit"),
+            ("AI explains", "ai_net_profit"),
+            ("Traditional explains", "traditional_net_profit"),
+            ("Unreconciled", "unreconciled_profit"),
+        ):
+            parts.figure(
+                label,
+                total(column),
+                beside=f"on {len(off)} days" if column == "unreconciled_profit" else None,
+                column=f"performance.daily_performance.{column}",
+            )
+    unreported = len(days) - len(told)
+    if unreported:
+        parts.remark(f"{unreported} days that the platform did not report are left out.")
+    if off:
+        parts.chart(charts.reconciliation(told), "Profit of each day that no order explains")
+    columns = {
+        "trading_date": Column("Day", "day"),
+        "reported_net_profit": Column("Reported", "number", "%,.2f"),
+        "ai_net_profit": Column("AI", "number", "%,.2f"),
+        "traditional_net_profit": Column("Traditional", "number", "%,.2f"),
+        "unreconciled_profit": Column("Unreconciled", "number", "%,.2f"),
+        "reported_trades": Column("Reported trades", "number"),
+        "ai_trades": Column("AI trades", "number"),
+        "traditional_trades": Column("Traditional trades", "number"),
+        "ai_buy_signals": Column("BUY signals", "number"),
+        "ai_sell_signals": Column("SELL signals", "number"),
+        "ai_hold_signals": Column("HOLD signals", "number"),
+        "avg_ai_confidence": Column("Mean confidence", "share"),
+    }
+    with st.expander("Day by day"):
+        parts.table(
+            days[::-1],
+            columns,
+            mart="performance.daily_performance",
+            name="daily_performance",
+            alt="Reported and explained profit of each day, the newest first",
+        )
+
+
+def _trades(asked: Filters) -> None:
+    found = data.rows("trades_by_symbol", **asked.names(), **asked.times())
+    if not found:
+        _nothing_in(asked, "trades")
+        return
+    for row in found:
+        decided = row["wins"] + row["losses"]
+        row["hit_rate"] = row["wins"] / decided if decided else None
+        row["hit_rate_95"] = interval(wilson(row["wins"], decided), as_share=True)
+    parts.table(
+        found,
+        {
+            "symbol": Column("Symbol"),
+            "source_type": Column("Source"),
+            "trades": Column("Trades", "number", of="performance.trades"),
+            "hit_rate": Column("Hit rate", "percent", of="performance.source_performance.hit_rate"),
+            "hit_rate_95": Column("95% interval", about="Wilson's interval of the hit rate."),
+            "fees": Column("Fees", "number", "%,.2f"),
+            "net_profit": Column("Net profit", "number", "%,.2f"),
+        },
+        mart="performance.trades",
+        name="trades_by_symbol",
+        alt="Trades of each symbol and source",
+    )
+
+
+def _nothing_in(asked: Filters, what: str = "days") -> None:
+    """Say that a filter leaves nothing, and what there is."""
+    if asked == Filters():
+        st.info(f"**No {what} yet.** They come with the first closed trade or report.")
+        return
+    span = data.rows("days")[0]
+    has = (
+        f" The marts have {day(span['first_date'])} to {day(span['last_date'])}."
+        if span["first_date"]
+        else ""
+    )
+    st.info(f"**No {what} in this choice** ({asked.spoken()}).{has}")

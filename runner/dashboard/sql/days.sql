@@ -1,0 +1,4 @@
+select
+    min(trading_date) as first_date,
+    max(trading_date) as last_date
+from performance.daily_performance

@@ -1,0 +1,16 @@
+-- What each source made in a period. Sums and rates alone: ratios are those of whole windows.
+select
+    source_type || ': ' || source_name as source,
+    cast(sum(trades) as bigint) as trades,
+    cast(sum(winning_trades) as bigint) as wins,
+    cast(sum(losing_trades) as bigint) as losses,
+    sum(net_profit) as net_profit,
+    case
+        when (array_agg(start_equity order by trading_date))[1] > 0
+            then sum(net_profit) / (array_agg(start_equity order by trading_date))[1]
+    end as period_return,
+    min(drawdown) as lowest_drawdown
+from performance.source_performance_daily
+where trading_date between %(first)s and %(last)s
+group by source_type, source_name
+order by source_type, source_name <> 'all', net_profit desc

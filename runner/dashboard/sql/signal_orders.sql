@@ -1,0 +1,9 @@
+select
+    order_id,
+    side,
+    method,
+    lag_seconds,
+    created_at
+from performance.order_attribution
+where signal_id = %(signal_id)s
+order by created_at, order_id

@@ -1,0 +1,13 @@
+select
+    trade_id,
+    direction,
+    quantity,
+    entry_at,
+    entry_price,
+    exit_at,
+    exit_price,
+    fees,
+    net_profit
+from performance.trades
+where signal_id = %(signal_id)s
+order by exit_at, trade_id

@@ -1,0 +1,3 @@
+select *
+from ensemble.signal_validation
+where signal_id = %(signal_id)s

@@ -1,0 +1,538 @@
+"""The report: the dashboard's facts for a period in one HTML file that asks nothing of anybody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from runner.dashboard.marts import LIMITS, MartError, MissingMartError, Row, ask, explain
+from runner.dashboard.wording import (
+    ARROWS,
+    UNDEFINED,
+    count,
+    day,
+    duration,
+    interval,
+    moment,
+    money,
+    number,
+    plural,
+    price,
+    share,
+    sharpe_interval,
+    wilson,
+)
+from runner.database import Connection, Database
+from runner.errors import UsageError
+
+if TYPE_CHECKING:
+    from runner.charts import Chart
+
+TOTALS = ["ai: all", "traditional: all"]
+
+Form = Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number, what stands beside it, and its definition."""
+
+    label: str
+    value: str
+    beside: str = ""
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Formatted cells; ``columns`` are headings, definitions, and whether to align right."""
+
+    columns: list[tuple[str, str, bool]]
+    rows: list[list[str]]
+
+
+@dataclass
+class Section:
+    """A part of the report. ``problem`` says why there is no more of it."""
+
+    title: str
+    marts: tuple[str, ...]
+    figures: list[Figure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    charts: list[tuple[int, str]] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Period:
+    """UTC days, both included."""
+
+    first: date
+    last: date
+
+    def days(self) -> dict[str, Any]:
+        return {"first": self.first, "last": self.last}
+
+    def times(self) -> dict[str, Any]:
+        """The days as moments, the last one excluded."""
+        midnight = datetime.min.time()
+        return {
+            "first": datetime.combine(self.first, midnight, UTC),
+            "last": datetime.combine(self.last + timedelta(days=1), midnight, UTC),
+        }
+
+
+def write_report(database: Database, path: Path, *, days: int, until: date | None = None) -> Period:
+    """Write the report of ``days`` days up to ``until``, by default the last day in the data.
+
+    Raise UsageError where the extra is not installed, there are no such days, or the file cannot be
+    written; ConnectionFailedError where the database cannot be reached.
+    """
+    if find_spec("altair") is None or find_spec("vl_convert") is None:
+        raise UsageError("the report is an extra: pip install 'signal-marts[report]'")
+    with database.connect(application="signal-marts report", options=LIMITS.options()) as marts:
+        # All questions see the same moment, whatever a build does meanwhile.
+        marts.execute("set transaction isolation level repeatable read")
+        made = _Report(marts, database)
+        period = made.period(days, until)
+        text = made.html(period)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    return period
+
+
+class _Report:
+    """A report while it is made: its connection, and what was collected."""
+
+    def __init__(self, connection: Connection, database: Database) -> None:
+        self._connection = connection
+        self._database = database
+        self._sections: list[Section] = []
+        self._specs: list[dict[str, Any]] = []
+        self._used: dict[str, str] = {}
+        self._descriptions = {
+            row["name"]: " ".join(row["description"].split()) for row in self._ask("descriptions")
+        }
+
+    def period(self, days: int, until: date | None) -> Period:
+        """The days of the report; raise UsageError where the marts have none of them."""
+        has = self._ask("days")[0]
+        if has["last_date"] is None:
+            raise MissingMartError("the marts hold no day yet", "run signal-marts build")
+        last = until or has["last_date"]
+        first = last - timedelta(days=days - 1)
+        if last < has["first_date"] or first > has["last_date"]:
+            raise UsageError(
+                f"there are no days from {first} to {last}; the marts have {has['first_date']} to "
+                f"{has['last_date']}"
+            )
+        return Period(max(first, has["first_date"]), min(last, has["last_date"]))
+
+    def html(self, period: Period) -> str:
+        """The whole file."""
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        self._now()
+        self._performance(period)
+        self._reconciliation(period)
+        self._trades(period)
+        self._signals(period)
+        self._models()
+        self._training()
+        self._operations()
+        environment = Environment(
+            loader=PackageLoader("runner", "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        marts = sorted({mart for section in self._sections for mart in section.marts})
+        about_marts = [(mart, self._descriptions.get(mart, "")) for mart in marts]
+        return environment.get_template("report.html.j2").render(
+            period=period,
+            made_at=moment(datetime.now(UTC)),
+            address=self._database.address,
+            sections=self._sections,
+            marts=marts,
+            definitions=[*about_marts, *sorted(self._used.items())],
+            # No text of a mart can end the script element that it is in.
+            specs=json.dumps(self._specs, separators=(",", ":")).replace("<", "\\u003c"),
+            library=_library(),
+        )
+
+    # --- sections -----------------------------------------------------------------------------
+
+    def _now(self) -> None:
+        from runner import charts
+
+        with self._section("Now", "ensemble.ensemble_decisions", "ensemble.expert_weights") as made:
+            decisions = self._ask("decisions_now")
+            if not decisions:
+                made.notes.append("No decisions yet.")
+                return
+            newest = max(row["decided_at"] for row in decisions)
+            age = duration(datetime.now(UTC) - newest)
+            made.notes.append(
+                f"The newest decision is of {moment(newest)}, {age} before this report."
+            )
+            made.tables.append(
+                self._table(
+                    "ensemble.ensemble_decisions",
+                    decisions,
+                    ("symbol", "Symbol", str),
+                    ("decision", "Decision", _decision),
+                    ("probability_up", "Probability up", lambda value: share(value, 1)),
+                    ("agreement", "Agreement", share),
+                    ("contributors", "Speak", count),
+                    ("close_price", "Close", price),
+                    ("confirming_experts", "For it", _text),
+                    ("contradicting_experts", "Against it", _text),
+                    ("decided_at", "Decided", moment),
+                )
+            )
+            if weights := self._ask("expert_weights"):
+                self._chart(made, charts.weights(weights), "Weight of each expert, heaviest first")
+
+    def _performance(self, period: Period) -> None:
+        from runner import charts
+
+        with self._section(
+            "AI against traditional",
+            "performance.source_performance_daily",
+            "performance.source_performance",
+        ) as made:
+            sources = self._ask("period_sources", **period.days())
+            for row in sources:
+                row["hit_rate"] = _rate(row["wins"], row["losses"])
+                ends = wilson(row["wins"], row["wins"] + row["losses"])
+                row["hit_rate_95"] = interval(ends, as_share=True)
+            totals = {row["source"]: row for row in sources}
+            ai, traditional = totals.get(TOTALS[0], {}), totals.get(TOTALS[1], {})
+            for label, column, form in (
+                ("Net profit", "net_profit", money),
+                ("Return", "period_return", lambda value: share(value, 2)),
+                ("Lowest drawdown", "lowest_drawdown", lambda value: share(value, 2)),
+                ("Hit rate", "hit_rate", share),
+                ("Trades", "trades", count),
+            ):
+                made.figures.append(
+                    Figure(
+                        label, form(ai.get(column)), f"traditional {form(traditional.get(column))}"
+                    )
+                )
+            curves = self._ask("equity", sources=TOTALS, **period.days())
+            for row in curves:
+                row["source"] = f"{row['source_type']}: {row['source_name']}"
+            if curves:
+                self._chart(made, charts.equity(curves), "Equity of AI and traditional by day")
+                self._chart(made, charts.drawdown(curves), "Drawdown of AI and traditional by day")
+            made.tables.append(
+                self._table(
+                    "performance.source_performance_daily",
+                    sources,
+                    ("source", "In the period", str),
+                    ("trades", "Trades", count),
+                    ("net_profit", "Net profit", money),
+                    ("period_return", "Return", lambda value: share(value, 2)),
+                    ("hit_rate", "Hit rate", share),
+                    ("hit_rate_95", "95% interval", str),
+                    ("lowest_drawdown", "Lowest drawdown", lambda value: share(value, 2)),
+                )
+            )
+            self._whole_window(made)
+
+    def _whole_window(self, made: Section) -> None:
+        rows = self._ask("source_performance", window="all")
+        for row in rows:
+            row["source"] = f"{row['source_type']}: {row['source_name']}"
+            ends = sharpe_interval(row["sharpe_ratio"], row["probabilistic_sharpe"])
+            row["sharpe_95"] = interval(ends)
+        made.tables.append(
+            self._table(
+                "performance.source_performance",
+                rows,
+                ("source", "All days", str),
+                ("days", "Days", count),
+                ("net_profit", "Net profit", money),
+                ("sharpe_ratio", "Sharpe", number),
+                ("sharpe_95", "95% interval", str),
+                ("probabilistic_sharpe", "Probabilistic Sharpe", share),
+                ("deflated_sharpe", "Deflated Sharpe", share),
+                ("profit_factor", "Profit factor", number),
+                ("expectancy", "A trade earns", money),
+                ("max_drawdown", "Worst drawdown", lambda value: share(value, 2)),
+                ("exposure", "In the market", share),
+            )
+        )
+
+    def _reconciliation(self, period: Period) -> None:
+        from runner import charts
+
+        with self._section("Does it add up?", "performance.daily_performance") as made:
+            days = self._ask("reconciliation", **period.days())
+            told = [row for row in days if row["unreconciled_profit"] is not None]
+            off = [row for row in told if abs(row["unreconciled_profit"]) >= 0.005]
+            for label, column in (
+                ("Platform reports", "reported_net_profit"),
+                ("AI explains", "ai_net_profit"),
+                ("Traditional explains", "traditional_net_profit"),
+                ("Unreconciled", "unreconciled_profit"),
+            ):
+                value = money(sum(row[column] for row in told)) if told else UNDEFINED
+                about = self._about(f"performance.daily_performance.{column}", label)
+                made.figures.append(Figure(label, value, about=about))
+            if len(told) < len(days):
+                left_out = plural(len(days) - len(told), "day")
+                made.notes.append(f"{left_out} that the platform did not report are left out.")
+            if off:
+                self._chart(made, charts.reconciliation(told), "Unreconciled profit by day")
+                made.tables.append(
+                    self._table(
+                        "performance.daily_performance",
+                        sorted(off, key=lambda row: -abs(row["unreconciled_profit"]))[:20],
+                        ("trading_date", "Day", day),
+                        ("reported_net_profit", "Reported", money),
+                        ("ai_net_profit", "AI", money),
+                        ("traditional_net_profit", "Traditional", money),
+                        ("unreconciled_profit", "Unreconciled", money),
+                    )
+                )
+
+    def _trades(self, period: Period) -> None:
+        with self._section("Trades by symbol", "performance.trades") as made:
+            rows = self._ask("trades_by_symbol", symbols=None, models=None, **period.times())
+            for row in rows:
+                row["hit_rate"] = _rate(row["wins"], row["losses"])
+                ends = wilson(row["wins"], row["wins"] + row["losses"])
+                row["hit_rate_95"] = interval(ends, as_share=True)
+            made.tables.append(
+                self._table(
+                    "performance.trades",
+                    rows,
+                    ("symbol", "Symbol", str),
+                    ("source_type", "Source", str),
+                    ("trades", "Trades", count),
+                    ("hit_rate", "Hit rate", share),
+                    ("hit_rate_95", "95% interval", str),
+                    ("fees", "Fees", money),
+                    ("net_profit", "Net profit", money),
+                )
+            )
+
+    def _signals(self, period: Period) -> None:
+        with self._section("Signals of the period", "performance.signal_outcomes") as made:
+            rows = self._ask("period_signals", **period.times())
+            for row in rows:
+                row["rate"] = row["wins"] / row["resolved"] if row["resolved"] else None
+                row["rate_95"] = interval(wilson(row["wins"], row["resolved"]), as_share=True)
+            made.notes.append(
+                "Won: the prices after a signal went its way, whatever anybody traded and before "
+                "fees. Made: what its trades really earned."
+            )
+            made.tables.append(
+                self._table(
+                    "performance.signal_outcomes",
+                    rows,
+                    ("model", "Model", str),
+                    ("signals", "Signals", count),
+                    ("holds", "of them HOLD", count),
+                    ("resolved", "Resolved", count),
+                    ("rate", "Won", share),
+                    ("rate_95", "95% interval", str),
+                    ("took_profit", "Take profit", count),
+                    ("stopped", "Stop loss", count),
+                    ("expired", "Expired", count),
+                    ("mean_return", "Mean return", lambda value: share(value, 2)),
+                    ("traded", "Traded", count),
+                    ("executed_net_profit", "Made", money),
+                )
+            )
+
+    def _models(self) -> None:
+        from runner import charts
+
+        with self._section(
+            "Do the models know anything?",
+            "performance.model_skill",
+            "performance.model_calibration",
+        ) as made:
+            skill = self._ask("model_skill", models=None)
+            made.notes.append(
+                "Of all days. A coin has a Brier score of 0.25 and a rank IC of 0: lower, and "
+                "higher, is better."
+            )
+            made.tables.append(
+                self._table(
+                    "performance.model_skill",
+                    [row for row in skill if row["window_name"] == "all"],
+                    ("model", "Model", str),
+                    ("n", "Resolved signals", count),
+                    ("brier_score", "Brier score", lambda value: number(value, 4)),
+                    (
+                        "expected_calibration_error",
+                        "Calibration error",
+                        lambda value: number(value, 3),
+                    ),
+                    ("rank_ic", "Rank IC", lambda value: number(value, 3)),
+                    ("ic_ir", "IC IR", number),
+                    ("signal_half_life_bars", "Half-life in bars", lambda value: number(value, 1)),
+                    ("turnover", "Turnover", number),
+                )
+            )
+            known = [row for row in skill if row["brier_score"] is not None]
+            if known:
+                self._chart(
+                    made,
+                    charts.skill(known, "brier_score", 0.25, "Brier score"),
+                    "Brier score of each model over windows that grow shorter",
+                )
+            if bins := self._ask("calibration", models=None):
+                self._chart(
+                    made,
+                    charts.calibration(bins),
+                    "How often signals were right, by how often they claim to be",
+                )
+
+    def _training(self) -> None:
+        from runner import charts
+
+        with self._section(
+            "Are they learning?",
+            "training.training_runs",
+            "training.rl_progress",
+            "training.genetic_progress",
+        ) as made:
+            made.tables.append(
+                self._table(
+                    "training.training_runs",
+                    self._ask("training_runs", models=None),
+                    ("model", "Model", str),
+                    ("run_kind", "Trained by", str),
+                    ("is_learning", "Learning?", _yes),
+                    ("is_plateau", "At a plateau?", _yes),
+                    ("steps", "Steps", count),
+                    ("first_mean_value", "First steps", number),
+                    ("last_mean_value", "Last steps", number),
+                    ("improvement_z_score", "Standard errors", number),
+                    ("last_step_at", "Last step", moment),
+                )
+            )
+            for question, step, value in (
+                ("episodes", "episode", "reward"),
+                ("generations", "generation", "fitness"),
+            ):
+                if rows := self._ask(question, models=None):
+                    made_of = charts.training(rows, step=step, value=value)
+                    self._chart(made, made_of, f"Training: {value} by {step}")
+
+    def _operations(self) -> None:
+        with self._section(
+            "Operations", "operations.build_history", "operations.replication_health"
+        ) as made:
+            builds = self._ask("builds")
+            made.tables.append(
+                self._table(
+                    "operations.build_history",
+                    builds[:10],
+                    ("started_at", "Newest builds", moment),
+                    ("models_built", "Models", count),
+                    ("failures", "Failures", count),
+                    ("skipped", "Skipped", count),
+                    ("rows_written", "Rows written", lambda value: number(value, 0)),
+                    ("run_seconds", "Seconds of work", lambda value: number(value, 1)),
+                )
+            )
+            made.tables.append(
+                self._table(
+                    "operations.replication_health",
+                    self._ask("replication"),
+                    ("subscription_name", "Subscription", str),
+                    ("is_enabled", "Enabled", _yes),
+                    ("is_applying", "Applying", _yes),
+                    ("tables_ready", "Tables ready", count),
+                    ("tables", "of", count),
+                    ("apply_error_count", "Errors", count),
+                    ("last_message_received_at", "Last heard", moment),
+                )
+            )
+
+    # --- pieces -------------------------------------------------------------------------------
+
+    @contextmanager
+    def _section(self, title: str, *marts: str) -> Iterator[Section]:
+        """A section; where a mart of it cannot be read, it says so and the report goes on."""
+        made = Section(title, marts)
+        self._sections.append(made)
+        try:
+            yield made
+        except MartError as error:
+            made.problem = f"{error}."
+
+    def _ask(self, question: str, **parameters: Any) -> list[Row]:
+        try:
+            with self._connection.transaction():
+                return ask(self._connection, question, parameters)
+        except psycopg.Error as error:
+            raise explain(error, self._database).error from error
+
+    def _chart(self, section: Section, chart: Chart, alt: str) -> None:
+        section.charts.append((len(self._specs), alt))
+        self._specs.append(chart.properties(description=alt).to_dict())
+
+    def _table(self, mart: str, rows: Sequence[Row], *columns: tuple[str, str, Form]) -> Table:
+        headings = [
+            (label, self._about(f"{mart}.{name}", label), form not in _WORDS)
+            for name, label, form in columns
+        ]
+        cells = [[form(row.get(name)) for name, _, form in columns] for row in rows]
+        return Table(headings, cells)
+
+    def _about(self, column: str, label: str) -> str:
+        """A column's definition, which goes to the list at the end as well."""
+        text = self._descriptions.get(column, "")
+        if text:
+            self._used[f"{label} ({column})"] = text
+        return text
+
+
+def _rate(wins: int, losses: int) -> float | None:
+    return wins / (wins + losses) if wins + losses else None
+
+
+def _text(value: str | None) -> str:
+    return value or UNDEFINED
+
+
+def _decision(value: str) -> str:
+    return f"{ARROWS[value]} {value}"
+
+
+def _yes(value: bool | None) -> str:
+    return {True: "yes", False: "no", None: UNDEFINED}[value]
+
+
+@cache
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script; it takes some seconds to make."""
+    import altair
+    import vl_convert
+
+    version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", version))
+
+
+_WORDS = (str, _text, _decision, _yes, moment, day)
+"""Forms whose columns stand on the left; numbers stand on the right."""
