@@ -5,13 +5,15 @@
 {% macro forget_revisions() %}
     {% if execute and is_incremental() %}
         delete from {{ this }}
-        {% if has_known_changes_of('ensemble_decisions') %}
-            where (symbol, decided_at) in (
-                select
-                    symbol,
-                    decided_at
-                from {{ changes_of('ensemble_decisions') }} as changed
-            )
-        {% endif %}
+        where
+            true
+            {% if has_known_changes_of('ensemble_decisions') %}
+                and (symbol, decided_at) in (
+                    select
+                        changed.symbol,
+                        changed.decided_at
+                    from {{ changes_of('ensemble_decisions') }} as changed
+                )
+            {% endif %}
     {% endif %}
 {% endmacro %}

@@ -1,4 +1,7 @@
-{# A changed close, one with changed forecasts, and all closes of a day with other weights. #}
+{#
+    A changed close, one with changed forecasts, and all closes of a day with other
+    weights.
+#}
 {% macro affected_ensemble_decisions() %}
     select
         symbol,

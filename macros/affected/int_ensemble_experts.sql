@@ -1,4 +1,6 @@
-{# A changed model, and every one of which a signal changed; types of changed patterns. #}
+{#
+    A changed model, and every one of which a signal changed; the types of changed patterns.
+#}
 {% macro affected_int_ensemble_experts() %}
     select
         model_id,

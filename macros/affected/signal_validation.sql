@@ -3,14 +3,13 @@
     what became of it was known to those after it.
 #}
 {% macro affected_signal_validation() %}
-    {% set judged = 'int_ensemble_signals_judged' %}
     select signal_id
     from {{ changes_of('stg_ai__trading_signals') }} as signals
 
     union
 
     select signal_id
-    from {{ changes_of(judged) }} as judged_signals
+    from {{ changes_of('int_ensemble_signals_judged') }} as judged_signals
 
     union
 
@@ -20,10 +19,10 @@
             model_id,
             signal_type,
             min(available_at) as from_at
-        from {{ changes_of(judged) }} as judged_signals
+        from {{ changes_of('int_ensemble_signals_judged') }} as judged_signals
         group by model_id, signal_type
     ) as changed
-    inner join {{ ref(judged) }} as judged_signals
+    inner join {{ ref('int_ensemble_signals_judged') }} as judged_signals
         on
             changed.model_id = judged_signals.model_id
             and changed.signal_type = judged_signals.signal_type

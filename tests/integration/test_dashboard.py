@@ -34,11 +34,11 @@ from playwright.sync_api import (
     sync_playwright,
 )
 from psycopg import sql
-from runner.dashboard import parts
-from runner.dashboard.marts import LIMITS
 from streamlit.testing.v1 import AppTest
 
 from runner import builds, sync
+from runner.dashboard import parts
+from runner.dashboard.marts import LIMITS
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay

@@ -29,9 +29,7 @@ forecasts as (
 
     select *
     from {{ ref('int_ensemble_forecasts') }}
-    where
-        forecast_type = 'signal'
-        {{ where_affected('forecast_id', 'signal_id', keyword='and') }}
+    where forecast_type = 'signal'
 
 ),
 
@@ -72,6 +70,7 @@ outcomes as (
         on
             forecasts.symbol = bars.symbol
             and forecasts.first_bar_number = bars.bar_number
+    {{ where_affected('forecasts.forecast_id', 'signal_id') }}
 
 ),
 

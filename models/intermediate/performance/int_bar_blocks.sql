@@ -21,7 +21,7 @@ with bars as (
 {% if is_from_changes() %}
 
     -- What is not affected and makes a larger block together with what is.
-    kept as (
+    kept as (  -- noqa: ST03
 
         select stored.*
         from affected

@@ -16,7 +16,7 @@
 } %}
 
 -- depends_on: {{ ref('int_ensemble_cases') }}
-with{% if is_from_changes() %} recursive{% endif %} signals as (
+with recursive signals as (
 
     select *
     from {{ ref('stg_ai__trading_signals') }}
@@ -53,7 +53,7 @@ judged_signals as (
         {% for known in ['directions', 'kinds'] %}
             select next_kind.*
             from {{ known }}
-            cross join lateral (
+            inner join lateral (
                 select
                     {{ known }}.model_id,
                     {{ known }}.signal_type,
@@ -71,7 +71,7 @@ judged_signals as (
                     {% endif %}
                 order by cases.confidence_bin, cases.relation, cases.symbol
                 limit 1
-            ) as next_kind
+            ) as next_kind on true
             {{ 'union all' if not loop.last }}
         {% endfor %}
 
@@ -89,7 +89,7 @@ judged_signals as (
             last_kept.cases,
             last_kept.wins
         from kinds
-        cross join lateral (
+        inner join lateral (
             select
                 cases.cases,
                 cases.wins
@@ -103,7 +103,7 @@ judged_signals as (
                 and cases.resolved_date < kinds.from_date
             order by cases.resolved_date desc
             limit 1
-        ) as last_kept
+        ) as last_kept on true
 
         union all
 
@@ -117,7 +117,7 @@ judged_signals as (
             1 as cases,
             later.is_win as wins
         from directions
-        cross join lateral (
+        inner join lateral (
             select judged.*
             from {{ ref('int_ensemble_signals_judged') }} as judged
             where
@@ -126,7 +126,7 @@ judged_signals as (
                 and judged.resolved_at >= {{ utc_midnight('directions.from_date') }}
             order by judged.resolved_at
             offset 0
-        ) as later
+        ) as later on true
         where later.is_win is not null
 
     ),
