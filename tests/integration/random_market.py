@@ -141,6 +141,7 @@ class RandomMarket:
             trade_plan_id=self._pick("trade_plans") if self.random.random() < 0.3 else None,
             created_at=created_at,
             expires_at=self._later(created_at, 48),
+            imported_at=self._later(created_at, 72) if self.random.random() < 0.1 else None,
         )
 
     def add_order(self) -> None:

@@ -57,8 +57,7 @@ with bars as (
                 and market_bars.timeframe = timeframes.timeframe
                 and market_bars.opened_at
                 >= stretches.from_at - timeframes.length_seconds * interval '1 second'
-            order by market_bars.opened_at
-            offset 0
+            {{ for_each_row() }}
         ) as bars
     {% else %}
         select

@@ -32,8 +32,7 @@ with judged_signals as (
                 signals.model_id = affected.model_id
                 and signals.signal_type = affected.signal_type
                 and signals.resolved_at >= {{ utc_midnight('affected.from_date') }}
-            order by signals.resolved_at
-            offset 0
+            {{ for_each_row() }}
         ) as judged_signals
     {% else %}
         from {{ ref('int_ensemble_signals_judged') }} as judged_signals

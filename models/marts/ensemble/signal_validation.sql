@@ -124,8 +124,7 @@ judged_signals as (
                 judged.model_id = directions.model_id
                 and judged.signal_type = directions.signal_type
                 and judged.resolved_at >= {{ utc_midnight('directions.from_date') }}
-            order by judged.resolved_at
-            offset 0
+            {{ for_each_row() }}
         ) as later on true
         where later.is_win is not null
 

@@ -225,7 +225,11 @@ signal_outcomes as (
         signals.created_at,
         signals.valid_until_at,
         measured.resolved_at,
-        measured.resolved_at as available_at
+        -- An imported signal may have been resolved long before anybody here knew it.
+        case
+            when measured.resolved_at is not null
+                then greatest(measured.resolved_at, signals.available_at)
+        end as available_at
     from signals
     left join models
         on signals.model_id = models.model_id

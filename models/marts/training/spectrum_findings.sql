@@ -47,7 +47,8 @@ with_previous as (
     select
         *,
         lag(analysis_id) over series as previous_analysis_id,
-        lag(dominant_period_bars) over series as previous_dominant_period_bars
+        lag(dominant_period_bars) over series as previous_dominant_period_bars,
+        lag(available_at) over series as previous_available_at
     from read_analyses
     window series as (
         partition by model_id, symbol, analysis_type
@@ -79,7 +80,10 @@ spectrum_findings as (
         abs(with_previous.anomaly_score)
         >= {{ var('anomaly_score_threshold') }} as is_anomaly,
         with_previous.created_at,
-        with_previous.available_at
+        greatest(
+            with_previous.available_at,
+            coalesce(with_previous.previous_available_at, with_previous.available_at)
+        ) as available_at
     from with_previous
     left join models
         on with_previous.model_id = models.model_id
