@@ -76,10 +76,16 @@ def servers() -> Iterator[EmbeddedPair]:
         shutil.rmtree(folder)
 
 
-def deployed_replica(pair: EmbeddedPair, name: str) -> Database:
-    """A new replica with empty landing tables. Its subscription is off, its platform empty."""
-    primary = _database(pair.urls().primary, "primary", f"trading_{name}")
-    replica = _database(pair.urls().replica, "replica", f"analytics_{name}")
+def deployed_replica(pair: EmbeddedPair, name: str, *, one_server: bool = False) -> Database:
+    """A new replica with empty landing tables. Its subscription is off, its platform empty.
+
+    It is on the second server, or with ``one_server`` on the platform's own.
+    """
+    urls = pair.urls()
+    primary = _database(urls.primary, "primary", f"trading_{name}")
+    replica = _database(
+        urls.primary if one_server else urls.replica, "replica", f"analytics_{name}"
+    )
     with primary.connect() as connection:
         create_platform(connection, days=0)
     deploy(primary, replica, lock_timeout=2, fence_timeout=60, report=lambda line: None)

