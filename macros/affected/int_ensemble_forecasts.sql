@@ -5,8 +5,8 @@
 #}
 {% macro affected_int_ensemble_forecasts() %}
     {% set parents = [
-        ('signal', 'stg_ai__trading_signals', 'signal_id'),
-        ('pattern', 'stg_platform__micro_patterns', 'pattern_id')
+        ('signal', 'stg_ai__trading_signals', 'signal_id', 'available_at'),
+        ('pattern', 'stg_platform__micro_patterns', 'pattern_id', 'created_at')
     ] %}
     with changed_numbers as (
 
@@ -66,7 +66,7 @@
             moved.symbol = stored.symbol
             and moved.from_number <= stored.end_bar_number
 
-    {% for forecast_type, parent, key in parents %}
+    {% for forecast_type, parent, key, known_at in parents %}
         union
 
         select
@@ -83,7 +83,7 @@
         inner join {{ ref(parent) }} as parent
             on
                 moved.symbol = parent.symbol
-                and moved.after_at < parent.created_at
+                and moved.after_at < parent.{{ known_at }}
     {% endfor %}
 
     union

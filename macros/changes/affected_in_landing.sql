@@ -2,7 +2,8 @@
     The keys of the rows of a landing table that changed since the model of staging that reads it was
     last built: inserted and updated rows by the transaction that applied them, deleted ones and
     former keys from the change log. All keys of either side where that cannot tell: after the table
-    was copied anew, or where its part of the log was pruned.
+    was copied anew, where its part of the log was pruned, and on another server, as after a restore
+    of a dump, which counts transactions of its own.
 
     The model's meta names the landing table's key columns, `landing_key`, in the order of unique_key.
 #}
@@ -22,6 +23,7 @@
                     and copies.xid >= relations.landing_cut
             )
             or relations.landing_cut < (select pruned_to from signal_marts.change_log_pruned)
+            or relations.landing_system <> (select system_identifier from pg_control_system())
                 as is_blind
         from {{ changes_table('relations') }} as relations
         where relation = {{ relation_name(this) }}

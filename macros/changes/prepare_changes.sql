@@ -4,7 +4,8 @@
     relations: an incremental model's table. Its version counts the builds that changed it;
         rebuilt_version is that of its last build in full. definition tells whether the model's code
         is still the one that the rows were built with. In staging alone, landing_table is what the
-        model reads, and transactions from landing_cut on may not have been read yet.
+        model reads, and transactions from landing_cut on may not have been read yet, as the server
+        with the identifier landing_system counts them.
     reads: the version of each parent that a model's rows account for.
     builds, build_results: what operations.build_history shows.
 #}
@@ -20,10 +21,10 @@
             rebuilt_version bigint not null,
             landing_table text,
             landing_cut xid8,
+            landing_system bigint,
             built_at timestamptz not null,
             rebuilt_at timestamptz not null
         );
-        alter table {{ changes_table('relations') }} add column if not exists rebuilt_at timestamptz, add column if not exists landing_table text; {# TODO remove #}
         create table if not exists {{ changes_table('reads') }} (
             reader text not null,
             relation text not null,

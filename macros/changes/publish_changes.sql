@@ -6,10 +6,11 @@
     {% if execute and is_exact() %}
         {% set images = changes_table(this.schema ~ '__' ~ this.identifier) %}
         {% set relations = changes_table('relations') %}
-        {% set landing_table, landing_cut = 'null', 'null' %}
+        {% set landing_table, landing_cut, landing_system = 'null', 'null', 'null' %}
         {% if not parent_names() %}
             {% set landing_table = relation_name(landing_relation()) %}
             {% set landing_cut = '(select landing_cut from landing_cut)' %}
+            {% set landing_system = '(select system_identifier from pg_control_system())' %}
         {% endif %}
         {% if is_from_changes() %}
             {# What all readers have read. #}
@@ -30,6 +31,7 @@
                     else 0
                 end,
                 landing_cut = {{ landing_cut }},
+                landing_system = {{ landing_system }},
                 built_at = now()
             where relation = {{ relation_name(this) }};
         {% else %}
@@ -50,6 +52,7 @@
                 rebuilt_version,
                 landing_table,
                 landing_cut,
+                landing_system,
                 built_at,
                 rebuilt_at
             )
@@ -60,6 +63,7 @@
                 1,
                 {{ landing_table }},
                 {{ landing_cut }},
+                {{ landing_system }},
                 now(),
                 now()
             )
@@ -69,6 +73,7 @@
                 rebuilt_version = relations.version + 1,
                 landing_table = excluded.landing_table,
                 landing_cut = excluded.landing_cut,
+                landing_system = excluded.landing_system,
                 built_at = excluded.built_at,
                 rebuilt_at = excluded.rebuilt_at;
         {% endif %}

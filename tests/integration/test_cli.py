@@ -20,6 +20,7 @@ from conftest import Landscape
 
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
+from runner.status import status
 
 BIN = Path(sys.executable).parent
 HEADER = "symbol,timeframe,opened_at,open,high,low,close,volume\n"
@@ -301,7 +302,7 @@ def test_an_interrupted_build_leaves_no_row(landscape: Landscape, tmp_path: Path
         told = process.stderr.read()
     assert process.returncode == 130
     assert told.endswith("stopped\n")
-    assert landscape.on_replica("select count(*) from signal_marts.builds") == [(0,)]
+    assert status(landscape.primary, landscape.replica).last_builds == ()
 
 
 def test_a_dry_run_shows_both_sides_and_does_nothing(landscape: Landscape) -> None:

@@ -82,7 +82,7 @@ class Drill:
             )
 
     def builds(self) -> list[tuple[object, ...]]:
-        return self.landscape.on_replica("select * from signal_marts.builds order by id")
+        return self.landscape.on_replica("select * from changes.builds order by started_at")
 
 
 @pytest.fixture(scope="module")

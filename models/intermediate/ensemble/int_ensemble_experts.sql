@@ -29,7 +29,7 @@ with models as (
                 select signals.available_at
                 from {{ ref('stg_ai__trading_signals') }} as signals
                 where signals.model_id = models.model_id
-                order by signals.created_at
+                order by signals.available_at
                 limit 1
             ) as available_at
         from models

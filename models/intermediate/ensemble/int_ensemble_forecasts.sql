@@ -62,7 +62,11 @@ statements as (
     from signals
     inner join experts
         on signals.model_id = experts.model_id
-    where experts.expert_type = 'model'
+    where
+        experts.expert_type = 'model'
+        -- What was over before anybody here knew it, as an imported signal may be, was
+        -- never a forecast.
+        and signals.valid_until_at > signals.available_at
 
     union all
 

@@ -5,9 +5,11 @@
     meta={'landing_key': ['id']},
     indexes=[
         {'columns': ['symbol', 'created_at']},
+        {'columns': ['symbol', 'available_at']},
         {'columns': ['trade_plan_id']},
         {'columns': ['pattern_id']},
         {'columns': ['model_id', 'created_at']},
+        {'columns': ['model_id', 'available_at']},
         {'columns': ['model_id', 'symbol', 'created_at', 'signal_id']},
         {'columns': ['(' ~ utc_date('created_at') ~ ')']},
         {'columns': ['(valid_until_at - created_at)']}
