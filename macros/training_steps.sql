@@ -15,14 +15,16 @@
         {%- set is_numbered = number != 'analysis_id' -%}
         {%- if is_numbered -%}
             {%- set block = step_block(number='steps.' ~ number) -%}
+            {%- set step_at = 'cast(null as timestamp with time zone)' -%}
         {%- else -%}
             {%- set block = step_block(date=utc_date('steps.created_at')) -%}
+            {%- set step_at = 'steps.created_at' -%}
         {%- endif -%}
         select
             steps.model_id,
             '{{ run_kind }}' as run_kind,
             {{ block }} as block_number,
-            {{ 'cast(null as timestamp with time zone)' if is_numbered else 'steps.created_at' }} as step_at,
+            {{ step_at }} as step_at,
             cast(steps.{{ number }} as bigint) as step_number,
             steps.{{ value }} as step_value,
             steps.created_at,

@@ -4,13 +4,12 @@
 
     columns: the relation's columns, one or a list.
     keys: the columns of `affected` that they are compared with; by default of the same names.
-    keyword: what the condition begins with.
 #}
-{% macro where_affected(columns, keys=none, keyword='where') -%}
+{% macro where_affected(columns, keys=none) -%}
     {%- if is_from_changes() -%}
         {%- set columns = [columns] if columns is string else columns -%}
         {%- set keys = keys or columns -%}
         {%- set keys = [keys] if keys is string else keys -%}
-        {{ keyword }} ({{ columns | join(', ') }}) in (select {{ keys | join(', ') }} from affected)
+        where ({{ columns | join(', ') }}) in (select {{ keys | join(', ') }} from affected)
     {%- endif -%}
 {%- endmacro %}

@@ -36,7 +36,7 @@ matched_in_plan as (
 {% if is_from_changes() %}
 
     -- The units of the fills before the first one that changed keep their numbers.
-    kept as (
+    kept as (  -- noqa: ST03
 
         select
             stored.symbol,
@@ -123,7 +123,8 @@ fills_left_by_plans as (
         numbered_fills.matched_quantity,
         {% if is_from_changes() %}
             cast(
-                coalesce(kept.last_unit, 0) + numbered_fills.last_unit
+                coalesce(kept.last_unit, 0)  -- noqa: RF01
+                + numbered_fills.last_unit
                 as {{ type_money() }}
             ) as last_unit,
         {% else %}
@@ -132,7 +133,7 @@ fills_left_by_plans as (
         numbered_fills.filled_at
     from numbered_fills
     {% if is_from_changes() %}
-        left join kept
+        left join kept  -- noqa: ST11
             on
                 numbered_fills.symbol = kept.symbol
                 and numbered_fills.side = kept.side

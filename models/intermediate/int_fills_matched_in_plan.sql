@@ -11,15 +11,21 @@ with fills as (
 
     select *
     from {{ ref('int_fills') }}
-    where
-        trade_plan_id is not null
-        {{ where_affected('trade_plan_id', keyword='and') }}
+    {{ where_affected('trade_plan_id') }}
+
+),
+
+planned_fills as (
+
+    select *
+    from fills
+    where trade_plan_id is not null
 
 ),
 
 numbered_fills as (
 
-    {{ number_units('fills', ['trade_plan_id', 'symbol']) }}
+    {{ number_units('planned_fills', ['trade_plan_id', 'symbol']) }}
 
 ),
 

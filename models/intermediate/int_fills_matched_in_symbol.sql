@@ -12,15 +12,16 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
+{% set from_unit = 'cast(0 as ' ~ type_money() ~ ')' %}
+{% if is_from_changes() %}
+    {% set from_unit = 'affected.from_unit' %}
+{% endif %}
+
 with numbered_fills as (
 
     select
         fills.*,
-        {% if is_from_changes() %}
-            affected.from_unit
-        {% else %}
-            cast(0 as {{ type_money() }}) as from_unit
-        {% endif %}
+        {{ from_unit }} as from_unit
     from {{ ref('int_fills_left_by_plans') }} as fills
     {% if is_from_changes() %}
         inner join affected

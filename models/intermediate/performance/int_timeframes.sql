@@ -15,13 +15,13 @@ with timeframes as (
             bars.length_seconds
         from affected
         cross join lateral (
-            select {{ seconds_between('opened_at', 'closed_at') }} as length_seconds
-            from {{ ref('stg_ai__market_bars') }}
+            select {{ seconds_between('one.opened_at', 'one.closed_at') }} as length_seconds  -- noqa: LT05
+            from {{ ref('stg_ai__market_bars') }} as one
             where
-                symbol = affected.symbol
-                and timeframe = affected.timeframe
-                and closed_at is not null
-            limit 1
+                one.symbol = affected.symbol
+                and one.timeframe = affected.timeframe
+                and one.closed_at is not null
+            limit 1  -- noqa: AM09
         ) as bars
     {% else %}
         select distinct

@@ -1,0 +1,5 @@
+"""What the linter sees as the profile's target."""
+
+name = "prod"
+schema = "staging"
+database = "analytics"
