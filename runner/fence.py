@@ -28,6 +28,9 @@ from runner.replication import (
 
 _POLL_SECONDS = 0.02
 
+# How often the primary is asked for a token that the replica shows, before it has lost it.
+_LOOKS = 50
+
 # Errors of the workers while the fence waits, before it says that waiting does not help: one may be
 # the passing end of a connection.
 _FAILURES = 2
@@ -182,7 +185,13 @@ def find_gap(primary: Connection, replica: Connection) -> Gap | None:
     written = last_token(primary)
     if shown == written or written is None:
         return None
+    # A change is sent when it is durable, which may be a moment before the primary itself shows it.
     if shown is not None and shown.written_at >= written.written_at:
+        for _ in range(_LOOKS):
+            time.sleep(_POLL_SECONDS)
+            written = last_token(primary) or written
+            if shown.written_at <= written.written_at:
+                return None if shown == written else Gap(None)
         return Gap("the replica has changes that the primary lost, as after a restore or failover")
     is_past = scalar(
         primary,

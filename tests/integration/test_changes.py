@@ -48,7 +48,11 @@ from runner.settings import PROJECT
 STEPS = int(os.environ.get("SIGNAL_MARTS_STEPS", "1000"))
 _STEPS_OF_A_HISTORY = 250
 # A build takes a thousand times longer than a change, so many changes come between two of them.
-_CHANGES_BETWEEN_BUILDS = 40
+_CHANGES_BETWEEN_BUILDS = 60
+_BUILD_MODELS = (
+    "build",
+    *("--exclude", "resource_type:test", "--exclude", "resource_type:unit_test"),
+)
 
 seeds = st.integers(0, 2**32)
 
@@ -186,10 +190,10 @@ class Histories(RuleBasedStateMachine):
             return
         with (
             self.landscape.replica.connect() as blocker,
-            running(self.landscape, "build", target=self.folder / "killed") as runner,
+            running(self.landscape, *_BUILD_MODELS, target=self.folder / "killed") as runner,
         ):
             blocker.execute(sql.SQL("lock table {}").format(sql.Identifier(*table)))
-            eventually(lambda: runner.ended() or waits_for_lock(blocker, "%"), seconds=120)
+            eventually(lambda: runner.ended() or waits_for_lock(blocker, "%"), seconds=600)
             if at_server:
                 kill_server(self.pair.replica)
             elif not runner.ended():

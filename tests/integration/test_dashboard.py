@@ -441,7 +441,8 @@ def test_old_decisions_are_called_stale(marts: Landscape, page: Callable[[str], 
 def test_a_database_that_refuses(
     page: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch, marts: Landscape
 ) -> None:
-    monkeypatch.setenv("DASHBOARD_URL", f"{marts.replica.url}_gone")
+    gone = marts.replica.url.replace("shown_marts", "shown_marts_gone")
+    monkeypatch.setenv("DASHBOARD_URL", gone)
     drawn = page("now")
     assert "The marts cannot be read" in told(drawn)
     assert "does not exist" in told(drawn)
