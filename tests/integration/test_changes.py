@@ -42,6 +42,7 @@ from random_market import RandomMarket
 
 from runner import builds, transform
 from runner.database import Connection, ConnectionFailedError
+from runner.deploy_lock import LockedError
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
@@ -216,10 +217,10 @@ class Histories(RuleBasedStateMachine):
     def build(self, **options: Any) -> transform.Build:
         self.changes = 0
         prefix = options.get("schema_prefix")
-        with (
-            builds.one_build(self.landscape.replica, "build") as session,
-            builds.frozen(self.landscape.replica, session),
-        ):
+        with contextlib.ExitStack() as stack:
+            session = eventually(lambda: self._lock(stack))
+            assert session is not None
+            stack.enter_context(builds.frozen(self.landscape.replica, session))
             return transform.build(
                 self.landscape.replica.environment(),
                 advance=lambda done, total, at: None,
@@ -227,6 +228,13 @@ class Histories(RuleBasedStateMachine):
                 tests=False,
                 **options,
             )
+
+    def _lock(self, stack: contextlib.ExitStack) -> Connection | None:
+        """The lock of builds, None while the server has not missed a runner that was killed."""
+        try:
+            return stack.enter_context(builds.one_build(self.landscape.replica, "build"))
+        except LockedError:
+            return None
 
     def models(self) -> list[str]:
         return sorted(path.stem for path in (PROJECT / "models").rglob("*.sql"))

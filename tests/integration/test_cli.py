@@ -69,6 +69,7 @@ def exports(env: dict[str, str]) -> dict[str, str]:
     return dict(shlex.split(line)[1].split("=", 1) for line in lines)
 
 
+@pytest.mark.timeout(900)
 def test_the_demo_after_a_kill_and_twice_in_a_row(environment: dict[str, str]) -> None:
     demo = ("demo", "--days", "20", "--seed", "3")
     killed = subprocess.Popen(
