@@ -81,6 +81,7 @@ class Watch:
         pause = _FIRST_PAUSE
         rounds = 0
         self._tested_at = time.monotonic()
+        self._contract = read_contract()
         project: Manifest | None = None
         while True:
             try:
@@ -130,13 +131,12 @@ class Watch:
     ) -> Round | None:
         """Build what changed; None where nothing did."""
         begun = time.monotonic()
-        contract = read_contract()
-        fence.wait(sides.on_primary, sides.on_replica, contract, timeout=self.fence_timeout)
+        fence.wait(sides.on_primary, sides.on_replica, self._contract, timeout=self.fence_timeout)
         is_tested = 0 < self.test_interval <= begun - self._tested_at
         tables = None if must_build_all or is_tested else changed_tables(sides.on_replica)
         if tables == ():
             return None
-        sources = {table.qualified: f"source:{table.source}.{table.name}+" for table in contract}
+        sources = {each.qualified: f"source:{each.source}.{each.name}+" for each in self._contract}
         with builds.frozen(self.replica, session):
             built = transform.build(
                 self.replica.environment(),
@@ -161,7 +161,7 @@ class Watch:
 def changed_tables(replica: Connection) -> tuple[str, ...] | None:
     """Qualified names of the landing tables with changes that staging has not read.
 
-    None where a model of staging was not built yet.
+    None where no model of staging was built yet.
     """
     if scalar(replica, "select to_regclass('changes.relations')") is None:
         return None
