@@ -37,7 +37,7 @@
                 and stored.first_bar_number
                 between ranges.first_number - {{ horizons | last - 1 }}
                 and ranges.last_number
-            {{ for_each_row() }}
+            {{ kept_apart() }}
         ) as placed
 
     )
@@ -59,6 +59,6 @@
         select *
         from {{ ref('stg_ai__trading_signals') }} as stored
         where stored.signal_id = moved.signal_id
-        {{ for_each_row() }}
+        {{ kept_apart() }}
     ) as signals
 {% endmacro %}

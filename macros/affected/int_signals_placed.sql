@@ -49,7 +49,7 @@
             where
                 stored.symbol = bars.symbol
                 and {{ condition }}
-            {{ for_each_row() }}
+            {{ kept_apart() }}
         ) as signals
 
         {{ 'union' if not loop.last }}

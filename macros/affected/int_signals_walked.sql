@@ -39,7 +39,7 @@
                     stored.symbol = ranges.symbol
                     and stored.first_bar_number <= ranges.last_number
                     and {{ condition }}
-                {{ for_each_row() }}
+                {{ kept_apart() }}
             ) as signals
 
             {{ 'union all' if not loop.last }}

@@ -24,7 +24,7 @@
         where
             stored.symbol = bars.symbol
             and stored.exit_bar_number = bars.bar_number
-        {{ for_each_row() }}
+        {{ kept_apart() }}
     ) as walked
 
     union

@@ -12,7 +12,7 @@
     {% set meta = config.get('meta', {}) %}
     {% set by = meta.get('affected_by', key) %}
     {% set by = [by] if by is string else by %}
-    {% set columns = arguments.dest_columns | map(attribute='quoted') | list %}
+    {% set columns = arguments.dest_columns %}
     {% set images = changes_table(this.schema ~ '__' ~ this.identifier) %}
     {% set version %}
         (

@@ -1,6 +1,6 @@
 {#
     A digest of what a model's rows depend on besides its parents: its SQL, the variables that it
-    names, and the columns of its sources. Where it differs from the one that the rows were built
+    names, the columns of its sources, and the types that its contract gives its own. Where it differs from the one that the rows were built
     with, they are built anew. Code of macros is not in it: after a change there, build with
     --full-refresh.
 #}
@@ -14,5 +14,10 @@
             {%- do parts.append(column.name ~ ' ' ~ column.data_type) -%}
         {%- endfor -%}
     {%- endfor -%}
+    {%- if model.contract.enforced -%}
+        {%- for column in model.columns.values() -%}
+            {%- do parts.append(column.name ~ ' ' ~ column.data_type) -%}
+        {%- endfor -%}
+    {%- endif -%}
     {{ return(local_md5(parts | join('\n'))) }}
 {%- endmacro %}

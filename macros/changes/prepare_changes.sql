@@ -3,7 +3,8 @@
 
     relations: an incremental model's table. Its version counts the builds that changed it;
         rebuilt_version is that of its last build in full. definition tells whether the model's code
-        is still the one that the rows were built with. In staging alone, landing_table is what the
+        is still the one that the rows were built with, and presentation whether its grants and
+        comments are still the project's. In staging alone, landing_table is what the
         model reads, and transactions from landing_cut on may not have been read yet, as the server
         with the identifier landing_system counts them.
     reads: the version of each parent that a model's rows account for.
@@ -17,6 +18,7 @@
         create table if not exists {{ changes_table('relations') }} (
             relation text primary key,
             definition text not null,
+            presentation text not null,
             version bigint not null,
             rebuilt_version bigint not null,
             landing_table text,

@@ -30,6 +30,7 @@
                         then 1
                     else 0
                 end,
+                presentation = '{{ model_presentation() }}',
                 landing_cut = {{ landing_cut }},
                 landing_system = {{ landing_system }},
                 built_at = now()
@@ -48,6 +49,7 @@
             insert into {{ relations }} (
                 relation,
                 definition,
+                presentation,
                 version,
                 rebuilt_version,
                 landing_table,
@@ -59,6 +61,7 @@
             values (
                 {{ relation_name(this) }},
                 '{{ model_definition() }}',
+                '{{ model_presentation() }}',
                 1,
                 1,
                 {{ landing_table }},
@@ -69,6 +72,7 @@
             )
             on conflict (relation) do update set
                 definition = excluded.definition,
+                presentation = excluded.presentation,
                 version = relations.version + 1,
                 rebuilt_version = relations.version + 1,
                 landing_table = excluded.landing_table,

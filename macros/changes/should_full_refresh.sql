@@ -11,5 +11,5 @@
         {{ return(asked) }}
     {% endif %}
     {# Outside of a build the model is shown as it is built in full. #}
-    {{ return(flags.WHICH not in ('build', 'run') or not has_known_changes()) }}
+    {{ return(flags.WHICH not in ('build', 'run') or not books_of_model().is_known) }}
 {% endmacro %}

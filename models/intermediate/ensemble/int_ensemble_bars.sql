@@ -57,7 +57,7 @@ with bars as (
                 and market_bars.timeframe = timeframes.timeframe
                 and market_bars.opened_at
                 >= stretches.from_at - timeframes.length_seconds * interval '1 second'
-            {{ for_each_row() }}
+            {{ kept_apart() }}
         ) as bars
     {% else %}
         select

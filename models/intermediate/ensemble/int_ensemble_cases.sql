@@ -1,11 +1,12 @@
--- Grain: a UTC day on which outcomes of signals were known that have in common what
--- signal_validation compares; counts are cumulative.
+-- Grain: a level of similarity, what signals have in common at it, and a UTC day on which
+-- outcomes of such signals were known; counts are cumulative.
 
 {{ config(
     materialized='incremental',
     unique_key=[
         'model_id',
         'signal_type',
+        'similarity_level',
         'confidence_bin',
         'relation',
         'symbol',
@@ -20,6 +21,10 @@
     indexes=[{'columns': ['model_id', 'signal_type', 'resolved_date']}]
 ) }}
 
+{% set kind = [
+    'model_id', 'signal_type', 'similarity_level', 'confidence_bin', 'relation', 'symbol'
+] | join(', ') %}
+
 with judged_signals as (
 
     select judged_signals.*
@@ -32,7 +37,7 @@ with judged_signals as (
                 signals.model_id = affected.model_id
                 and signals.signal_type = affected.signal_type
                 and signals.resolved_at >= {{ utc_midnight('affected.from_date') }}
-            {{ for_each_row() }}
+            {{ kept_apart() }}
         ) as judged_signals
     {% else %}
         from {{ ref('int_ensemble_signals_judged') }} as judged_signals
@@ -41,7 +46,7 @@ with judged_signals as (
 
 ),
 
-daily_cases as (
+cases_of_symbols as (
 
     select
         model_id,
@@ -63,6 +68,31 @@ daily_cases as (
 
 ),
 
+daily_cases as (
+
+    {% for level, columns in similarity_levels().items() %}
+        select
+            model_id,
+            signal_type,
+            '{{ level }}' as similarity_level,
+            {{ 'confidence_bin' if 'confidence_bin' in columns else 0 }}
+                as confidence_bin,
+            {{ 'relation' if 'relation' in columns else "''" }} as relation,
+            {{ 'symbol' if 'symbol' in columns else "''" }} as symbol,
+            resolved_date,
+            sum(cases) as cases,
+            sum(wins) as wins
+        from cases_of_symbols
+        group by
+            model_id,
+            signal_type,
+            resolved_date
+            {%- for column in columns %}, {{ column }}{% endfor %}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
+
 -- From changes, the last counts before the affected days go on.
 all_cases as (
 
@@ -74,21 +104,14 @@ all_cases as (
         select
             kinds.model_id,
             kinds.signal_type,
+            kinds.similarity_level,
             kinds.confidence_bin,
             kinds.relation,
             kinds.symbol,
             cast('-infinity' as date) as resolved_date,
             last_kept.cases,
             last_kept.wins
-        from (
-            select distinct
-                model_id,
-                signal_type,
-                confidence_bin,
-                relation,
-                symbol
-            from daily_cases
-        ) as kinds
+        from (select distinct {{ kind }} from daily_cases) as kinds
         inner join affected
             on
                 kinds.model_id = affected.model_id
@@ -101,6 +124,7 @@ all_cases as (
             where
                 stored.model_id = kinds.model_id
                 and stored.signal_type = kinds.signal_type
+                and stored.similarity_level = kinds.similarity_level
                 and stored.confidence_bin = kinds.confidence_bin
                 and stored.relation = kinds.relation
                 and stored.symbol = kinds.symbol
@@ -115,18 +139,14 @@ all_cases as (
 counted as (
 
     select
-        model_id,
-        signal_type,
-        confidence_bin,
-        relation,
-        symbol,
+        {{ kind }},
         resolved_date,
         cast(sum(cases) over days_so_far as bigint) as cases,
         cast(sum(wins) over days_so_far as bigint) as wins
     from all_cases
     window
         days_so_far as (
-            partition by model_id, signal_type, confidence_bin, relation, symbol
+            partition by {{ kind }}
             order by resolved_date
             rows between unbounded preceding and current row
         )

@@ -29,7 +29,7 @@ with forecasts as (
                 and stored.resolved_at >= {{ utc_midnight('affected.resolved_date') }}
                 and stored.resolved_at
                 < {{ utc_midnight('affected.resolved_date + 1') }}
-            {{ for_each_row() }}
+            {{ kept_apart() }}
         ) as outcomes
     {% else %}
         from {{ ref('signal_outcomes') }} as outcomes

@@ -17,7 +17,7 @@ with signals as (
                 stored.model_id = affected.model_id
                 and stored.created_at >= {{ utc_midnight('affected.signal_date') }}
                 and stored.created_at < {{ utc_midnight('affected.signal_date + 1') }}
-            {{ for_each_row() }}
+            {{ kept_apart() }}
         ) as signals
     {% else %}
         select * from {{ ref('stg_ai__trading_signals') }}

@@ -17,7 +17,7 @@ with forward_returns as (
             where
                 stored.model_id = affected.model_id
                 and stored.signal_date = affected.signal_date
-            {{ for_each_row() }}
+            {{ kept_apart() }}
         ) as forward_returns
     {% else %}
         select * from {{ ref('int_signals_forward') }}

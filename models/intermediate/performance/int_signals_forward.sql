@@ -25,7 +25,7 @@ with signals as (
                 and stored.symbol = affected.symbol
                 and stored.created_at >= {{ utc_midnight('affected.signal_date') }}
                 and stored.created_at < {{ utc_midnight('affected.signal_date + 1') }}
-            {{ for_each_row() }}
+            {{ kept_apart() }}
         ) as signals
     {% else %}
         select * from {{ ref('stg_ai__trading_signals') }}

@@ -128,7 +128,7 @@ walks as (
                             stored.symbol = walks.symbol
                             and stored.block_size = walks.block_size
                             and stored.block_start = walks.block_start
-                        {{ for_each_row() }}
+                        {{ kept_apart() }}
                     ) as blocks
                     on true
             {% else %}

@@ -7,16 +7,10 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
-{# From the closest to the broadest: what similar signals have in common. #}
-{% set levels = {
-    'symbol': 'model_id, signal_type, confidence_bin, relation, symbol',
-    'relation': 'model_id, signal_type, confidence_bin, relation',
-    'confidence': 'model_id, signal_type, confidence_bin',
-    'direction': 'model_id, signal_type',
-} %}
+{% set levels = similarity_levels() %}
 
 -- depends_on: {{ ref('int_ensemble_cases') }}
-with recursive signals as (
+with signals as (
 
     select *
     from {{ ref('stg_ai__trading_signals') }}
@@ -47,31 +41,18 @@ judged_signals as (
 
     ),
 
-    -- Each kind of case once, by the index and not from all days.
     kinds as (
 
-        {% for known in ['directions', 'kinds'] %}
-            select next_kind.*
-            from {{ known }}
-            inner join lateral (
-                select
-                    {{ known }}.model_id,
-                    {{ known }}.signal_type,
-                    {{ known }}.from_date,
-                    cases.confidence_bin,
-                    cases.relation,
-                    cases.symbol
-                from {{ ref('int_ensemble_cases') }} as cases
-                where
-                    cases.model_id = {{ known }}.model_id
-                    and cases.signal_type = {{ known }}.signal_type
-                    {% if known == 'kinds' %}
-                        and (cases.confidence_bin, cases.relation, cases.symbol)
-                        > (kinds.confidence_bin, kinds.relation, kinds.symbol)
-                    {% endif %}
-                order by cases.confidence_bin, cases.relation, cases.symbol
-                limit 1
-            ) as next_kind on true
+        {% for level, columns in levels.items() %}
+            select distinct
+                model_id,
+                signal_type,
+                '{{ level }}' as similarity_level,
+                {{ 'confidence_bin' if 'confidence_bin' in columns else 0 }}
+                    as confidence_bin,
+                {{ 'relation' if 'relation' in columns else "''" }} as relation,
+                {{ 'symbol' if 'symbol' in columns else "''" }} as symbol
+            from judged_signals
             {{ 'union all' if not loop.last }}
         {% endfor %}
 
@@ -80,15 +61,15 @@ judged_signals as (
     outcomes as (
 
         select
-            kinds.model_id,
-            kinds.symbol,
-            kinds.signal_type,
-            kinds.confidence_bin,
-            kinds.relation,
+            kinds.*,
             cast('-infinity' as timestamp with time zone) as resolved_at,
             last_kept.cases,
             last_kept.wins
         from kinds
+        inner join directions
+            on
+                kinds.model_id = directions.model_id
+                and kinds.signal_type = directions.signal_type
         inner join lateral (
             select
                 cases.cases,
@@ -97,10 +78,11 @@ judged_signals as (
             where
                 cases.model_id = kinds.model_id
                 and cases.signal_type = kinds.signal_type
+                and cases.similarity_level = kinds.similarity_level
                 and cases.confidence_bin = kinds.confidence_bin
                 and cases.relation = kinds.relation
                 and cases.symbol = kinds.symbol
-                and cases.resolved_date < kinds.from_date
+                and cases.resolved_date < directions.from_date
             order by cases.resolved_date desc
             limit 1
         ) as last_kept on true
@@ -109,10 +91,11 @@ judged_signals as (
 
         select
             later.model_id,
-            later.symbol,
             later.signal_type,
+            null as similarity_level,
             later.confidence_bin,
             later.relation,
+            later.symbol,
             later.resolved_at,
             1 as cases,
             later.is_win as wins
@@ -124,7 +107,7 @@ judged_signals as (
                 judged.model_id = directions.model_id
                 and judged.signal_type = directions.signal_type
                 and judged.resolved_at >= {{ utc_midnight('directions.from_date') }}
-            {{ for_each_row() }}
+            {{ kept_apart() }}
         ) as later on true
         where later.is_win is not null
 
@@ -136,10 +119,11 @@ judged_signals as (
 
         select
             model_id,
-            symbol,
             signal_type,
+            null as similarity_level,
             confidence_bin,
             relation,
+            symbol,
             resolved_at,
             1 as cases,
             is_win as wins
@@ -155,10 +139,11 @@ events as (
     select
         signal_id,
         model_id,
-        symbol,
         signal_type,
+        null as similarity_level,
         confidence_bin,
         relation,
+        symbol,
         available_at as event_at,
         0 as is_outcome,
         0 as cases,
@@ -170,10 +155,11 @@ events as (
     select
         null as signal_id,
         model_id,
-        symbol,
         signal_type,
+        similarity_level,
         confidence_bin,
         relation,
+        symbol,
         resolved_at as event_at,
         1 as is_outcome,
         cases,
@@ -183,21 +169,20 @@ events as (
 ),
 
 -- At the same instant, signals come before outcomes: what was known at the moment of a
--- signal is what was resolved before it.
+-- signal is what was resolved before it. What was kept counts at its own level alone.
 counted as (
 
     select
         {% for level, columns in levels.items() %}
-            sum(cases) over (
-                partition by {{ columns }}
-                order by event_at, is_outcome
-                rows between unbounded preceding and current row
-            ) as {{ level }}_cases,
-            sum(wins) over (
-                partition by {{ columns }}
-                order by event_at, is_outcome
-                rows between unbounded preceding and current row
-            ) as {{ level }}_wins,
+            {% for count in ['cases', 'wins'] %}
+                sum({{ count }}) filter (
+                    where coalesce(similarity_level, '{{ level }}') = '{{ level }}'
+                ) over (
+                    partition by {{ (['model_id', 'signal_type'] + columns) | join(', ') }}
+                    order by event_at, is_outcome
+                    rows between unbounded preceding and current row
+                ) as {{ level }}_{{ count }},
+            {% endfor %}
         {% endfor %}
         signal_id,
         confidence_bin,

@@ -218,6 +218,7 @@ trial_chances as (
         1 - 1 / trials as best_chance,
         1 - 1 / (trials * {{ e }}) as next_chance
     from trial_counts
+    {{ kept_apart() }}
 
 ),
 
@@ -254,6 +255,7 @@ scored as (
         on
             ratios.source_type = benchmarks.source_type
             and ratios.window_name = benchmarks.window_name
+    {{ kept_apart() }}
 
 ),
 

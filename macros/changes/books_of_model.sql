@@ -1,0 +1,54 @@
+{#
+    What the books say of the model that is built, asked once in a run, when its parents are done:
+
+    is_known: whether they tell all that changed since it was last built.
+    is_presented: whether its grants and comments are still those of the project.
+    columns: the names of its table's columns, quoted, in order.
+#}
+{% macro books_of_model() %}
+    {% set node = graph.nodes[model.unique_id] %}
+    {% if 'books' not in node %}
+        {% set books %}
+            select
+                exists (
+                    select from {{ changes_table('relations') }}
+                    where
+                        relation = {{ relation_name(this) }}
+                        and definition = '{{ model_definition() }}'
+                )
+                {%- for parent in parent_names() %}
+                and exists (
+                    select
+                    from {{ changes_table('relations') }} as parents
+                    inner join {{ changes_table('reads') }} as reads
+                        on parents.relation = reads.relation
+                    where
+                        parents.relation = {{ parent }}
+                        and reads.reader = {{ relation_name(this) }}
+                        and parents.rebuilt_version <= reads.version
+                )
+                {%- endfor %} as is_known,
+                exists (
+                    select from {{ changes_table('relations') }}
+                    where
+                        relation = {{ relation_name(this) }}
+                        and presentation = '{{ model_presentation() }}'
+                ) as is_presented,
+                (
+                    select string_agg(quote_ident(attname), ',' order by attnum)
+                    from pg_attribute
+                    where
+                        attrelid = to_regclass('{{ this }}')
+                        and attnum > 0
+                        and not attisdropped
+                ) as columns
+        {% endset %}
+        {% set is_known, is_presented, columns = run_query(books).rows[0].values() %}
+        {% do node.update({'books': {
+            'is_known': is_known,
+            'is_presented': is_presented,
+            'columns': (columns or '').split(','),
+        }}) %}
+    {% endif %}
+    {{ return(node.books) }}
+{% endmacro %}
