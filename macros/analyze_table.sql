@@ -1,7 +1,7 @@
 {#
     Fresh statistics for a table that was just built. Without them the planner takes the table for
     small, and the models that read it later in the same run may get nested loops over all of it.
-    What a few changes do to it is left to autovacuum.
+    What is added to it later is left to autovacuum.
 #}
 {% macro analyze_table() -%}
     {{ return(adapter.dispatch('analyze_table')()) }}
@@ -10,7 +10,7 @@
 {% macro default__analyze_table() -%}
     {%- if
         model.config.materialized in ('table', 'incremental')
-        and not is_from_changes()
+        and not is_incremental()
     -%}
         analyze {{ this }}
     {%- endif -%}

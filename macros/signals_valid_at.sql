@@ -5,7 +5,12 @@
 #}
 {% macro signals_valid_at(orders) -%}
     {%- set signals = ref('stg_ai__trading_signals') -%}
-    select valid_signals.signal_id
+    select distinct
+        valid_signals.signal_id,
+        valid_signals.symbol,
+        valid_signals.signal_type,
+        valid_signals.created_at,
+        valid_signals.valid_until_at
     from {{ orders }} as orders_in_question
     inner join {{ signals }} as valid_signals
         on

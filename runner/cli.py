@@ -216,6 +216,13 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
     help="Least seconds between the beginnings of two rounds.",
 )
 @click.option(
+    "--all-every",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Least seconds between two rounds that build all marts; those between, the live ones.",
+)
+@click.option(
     "--test-every",
     default=3600.0,
     show_default=True,
@@ -229,7 +236,11 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
     "--metrics-address", default="127.0.0.1", show_default=True, help="Where the metrics listen."
 )
 def watch(
-    interval: float, test_every: float, metrics_port: int | None, metrics_address: str
+    interval: float,
+    all_every: float,
+    test_every: float,
+    metrics_port: int | None,
+    metrics_address: str,
 ) -> None:
     """Build the marts whenever rows arrive, until SIGTERM; a line a round on stdout."""
     from runner.watch import Round, Watch
@@ -260,6 +271,7 @@ def watch(
             primary,
             replica,
             interval=interval,
+            rest_interval=all_every,
             test_interval=test_every,
             fence_timeout=given.fence_timeout_seconds,
             on_round=on_round,

@@ -35,7 +35,8 @@ class Metrics:
         )
         self._fresh = Gauge(
             "signal_marts_fresh_as_of_timestamp_seconds",
-            "What the primary had committed by then is in the marts.",
+            "What the primary had committed by then is in the marts, the live ones or all.",
+            ["marts"],
             registry=registry,
         )
         for result in ("success", "failure"):
@@ -59,6 +60,6 @@ class Metrics:
         """Count a time that a server could not be used."""
         self._troubles.inc()
 
-    def note_fresh(self, seconds: float) -> None:
-        """Note that the marts hold what the primary had committed so many seconds ago."""
-        self._fresh.set(time.time() - seconds)
+    def note_fresh(self, marts: str, seconds: float) -> None:
+        """Note that marts (``live``, ``all``) hold what was committed so many seconds ago."""
+        self._fresh.labels(marts).set(time.time() - seconds)

@@ -1,18 +1,27 @@
 {#
-    A changed close, and every close at which a changed forecast is or was live. Where closes have
-    other numbers, those that a number meant before have changed. Where an expert joins on another
-    day, the closes of its forecasts between the two.
+    A changed close, and every close at which a changed forecast is or was live; of one that only ends
+    elsewhere, those between its ends. Where closes have other numbers, those that a number meant
+    before have changed. Where an expert joins on another day, the closes of its forecasts between the
+    two.
 #}
 {% macro affected_int_ensemble_forecasts_live() %}
     with spans as (
 
+        {# An even number of images: it was and is, or neither was nor is. #}
         select
             symbol,
-            first_bar_number,
-            end_bar_number,
+            case
+                when mod(count(*), 2) = 0 and count(distinct (
+                    expert_number, probability_up, first_bar_number, available_at
+                )) = 1
+                    then min(end_bar_number)
+                else min(first_bar_number)
+            end as first_bar_number,
+            max(end_bar_number) as end_bar_number,
             cast('-infinity' as date) as from_date,
             cast('infinity' as date) as to_date
         from {{ changes_of('int_ensemble_forecasts') }} as changed
+        group by forecast_type, forecast_id, symbol
 
         union all
 

@@ -22,9 +22,13 @@
         from {{ changes_of('int_ensemble_signals_judged') }} as judged_signals
         group by model_id, signal_type
     ) as changed
-    inner join {{ ref('int_ensemble_signals_judged') }} as judged_signals
-        on
-            changed.model_id = judged_signals.model_id
-            and changed.signal_type = judged_signals.signal_type
-            and changed.from_at <= judged_signals.available_at
+    cross join lateral (
+        select stored.signal_id
+        from {{ ref('int_ensemble_signals_judged') }} as stored
+        where
+            stored.model_id = changed.model_id
+            and stored.signal_type = changed.signal_type
+            and stored.available_at >= changed.from_at
+        {{ kept_apart() }}
+    ) as judged_signals
 {% endmacro %}

@@ -27,27 +27,27 @@ with fills as (
 
 ),
 
-matched_in_plan as (
-
-    select * from {{ ref('int_fills_matched_in_plan') }}
-
-),
-
 {% if is_from_changes() %}
 
     -- The units of the fills before the first one that changed keep their numbers.
     kept as (  -- noqa: ST03
 
         select
-            stored.symbol,
-            stored.side,
-            max(stored.last_unit) as last_unit
-        from {{ this }} as stored
-        inner join affected
-            on
+            affected.symbol,
+            sides.side,
+            last_kept.last_unit
+        from affected
+        cross join (select 'BUY' as side union all select 'SELL' as side) as sides
+        cross join lateral (
+            select stored.last_unit
+            from {{ this }} as stored
+            where
                 stored.symbol = affected.symbol
+                and stored.side = sides.side
                 and stored.filled_at < affected.from_at
-        group by stored.symbol, stored.side
+            order by stored.filled_at desc, stored.last_unit desc
+            limit 1
+        ) as last_kept
 
     ),
 
@@ -58,7 +58,7 @@ matched_sides as (
     select
         buy_order_id as order_id,
         quantity
-    from matched_in_plan
+    from {{ ref('int_fills_matched_in_plan') }}
     {% if is_from_changes() %}
         where buy_order_id in (select fills.order_id from fills)
     {% endif %}
@@ -68,7 +68,7 @@ matched_sides as (
     select
         sell_order_id as order_id,
         quantity
-    from matched_in_plan
+    from {{ ref('int_fills_matched_in_plan') }}
     {% if is_from_changes() %}
         where sell_order_id in (select fills.order_id from fills)
     {% endif %}

@@ -10,7 +10,15 @@
 
 with fills as (
 
-    select * from {{ ref('int_fills') }}
+    select *
+    from {{ ref('int_fills') }}
+    {% if is_from_changes() %}
+        where order_id in (
+            select buy_order_id from affected
+            union all
+            select sell_order_id from affected
+        )
+    {% endif %}
 
 ),
 

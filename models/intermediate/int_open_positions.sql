@@ -14,12 +14,6 @@ with fills as (
 
 ),
 
-closed_lots as (
-
-    select * from {{ ref('int_lots_closed') }}
-
-),
-
 attributed_orders as (
 
     select * from {{ ref('int_orders_attributed') }}
@@ -31,7 +25,7 @@ closed_sides as (
     select
         opening_order_id as order_id,
         quantity
-    from closed_lots
+    from {{ ref('int_lots_closed') }}
     {{ where_affected('opening_order_id', 'order_id') }}
 
     union all
@@ -39,7 +33,7 @@ closed_sides as (
     select
         closing_order_id as order_id,
         quantity
-    from closed_lots
+    from {{ ref('int_lots_closed') }}
     {{ where_affected('closing_order_id', 'order_id') }}
 
 ),

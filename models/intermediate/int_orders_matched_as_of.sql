@@ -27,10 +27,10 @@ with orders as (
 
 signals as (
 
-    select *
-    from {{ ref('stg_ai__trading_signals') }}
     {% if is_from_changes() %}
-        where signal_id in ({{ signals_valid_at('orders') }})
+        {{ signals_valid_at('orders') }}
+    {% else %}
+        select * from {{ ref('stg_ai__trading_signals') }}
     {% endif %}
 
 ),

@@ -110,10 +110,10 @@ def add_history(replica: Database, size: Size, *, seed: int = 1) -> None:
 def add_delta(replica: Database, share: float, *, seed: int = 2) -> None:
     """Change and append what a while of trading does, ``share`` (0 to 1) of the rows there are.
 
-    The changes come first and hit the newest rows.
+    Half of it are changes, which come first and hit the newest rows, and half are new rows.
     """
     with replica.connect() as connection:
-        size = _present(connection).times(share)
+        size = _present(connection).times(share / 2)
         _note(connection, size, seed)
         connection.execute((FOLDER / "scale_changes.sql").read_bytes())
     add_history(replica, size, seed=seed)

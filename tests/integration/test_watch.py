@@ -124,7 +124,8 @@ def test_rounds_follow_changes_until_sigterm(
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             metrics = answer.read().decode()
         assert 'signal_marts_rounds_total{result="failure"} 0.0' in metrics
-        assert "signal_marts_fresh_as_of_timestamp_seconds 1." in metrics
+        for marts in ("live", "all"):
+            assert f'signal_marts_fresh_as_of_timestamp_seconds{{marts="{marts}"}} 1.' in metrics
 
         # Nobody else builds meanwhile.
         with (
@@ -137,6 +138,22 @@ def test_rounds_follow_changes_until_sigterm(
     assert landscape.on_replica("select count(*) from signal_marts.frozen_moment") == [(0,)]
     with builds.one_build(landscape.replica, "build"):
         pass
+
+
+def test_live_marts_do_not_wait_for_the_others(landscape: Landscape, tmp_path: Path) -> None:
+    with watching(landscape, tmp_path, "--all-every", "100000") as watch:
+        landscape.on_primary(ORDER.format(1))
+        eventually(lambda: watch.has_built(2), seconds=120)
+        assert " live models in " in watch.rounds[1]
+        attributed = "select count(*) from intermediate.int_orders_attributed where symbol = 'BTC 1'"
+        assert landscape.on_replica(attributed) == [(1,)]
+        assert not is_attributed(landscape, "BTC 1")
+        # What no live mart needs makes no round.
+        landscape.on_primary("update trading_stats set net_profit = 7")
+        landscape.on_primary(ORDER.format(2))
+        eventually(lambda: watch.has_built(3), seconds=120)
+        assert watch.rounds[2].endswith("(public.trading_orders, public.trading_stats)")
+        assert watch.end(signal.SIGTERM) == 0
 
 
 def test_a_watch_outlives_its_servers(

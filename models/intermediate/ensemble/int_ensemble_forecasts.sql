@@ -153,6 +153,7 @@ forecasts as (
                     ), 0)
             end as end_position
         from forecasts
+        {{ kept_apart() }}
 
     ),
 

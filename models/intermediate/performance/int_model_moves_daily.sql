@@ -58,6 +58,7 @@ moves as (
             {% endif %}
         ) as position_change
     from signals
+    {{ kept_apart() if is_from_changes() }}
 
 ),
 

@@ -65,6 +65,7 @@ bars as (
             {% endfor %}
             signals.symbol
         from signals
+        {{ kept_apart() }}
 
     ),
 

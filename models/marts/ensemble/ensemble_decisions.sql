@@ -4,6 +4,7 @@
 {{ config(
     materialized='incremental',
     unique_key=['symbol', 'decided_at'],
+    tags=['live'],
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 

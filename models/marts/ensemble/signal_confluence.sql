@@ -3,6 +3,7 @@
 {{ config(
     materialized='incremental',
     unique_key='signal_id',
+    tags=['live'],
     indexes=[{'columns': ['symbol', 'created_at']}]
 ) }}
 
