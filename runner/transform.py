@@ -77,9 +77,9 @@ def build(
 
     ``target`` is dbt's output folder; without ``tests`` only models are built; ``schema_prefix``
     builds into schemas of its own, such as ``prefix_performance``; ``project`` is what ``parse``
-    returned, which saves the time of parsing. Raises UsageError where the selection matches
-    nothing, and BuildFailedError where dbt could not start; failed models and tests are in the
-    result.
+    returned, which saves the time of parsing, and then no artifacts are written. Raises UsageError
+    where the selection matches nothing, and BuildFailedError where dbt could not start; failed
+    models and tests are in the result.
     """
     # A test that compares with a model outside the selection would meet what is not built, or old.
     arguments = ["build", "--indirect-selection", "buildable"] if tests else ["run"]
@@ -92,6 +92,8 @@ def build(
         arguments += ["--exclude", *exclude]
     if full_refresh:
         arguments.append("--full-refresh")
+    if project is not None:
+        arguments.append("--no-write-json")
     result = _invoke(environment, arguments, advance, project)
     nodes = tuple(
         Node(

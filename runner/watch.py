@@ -20,6 +20,7 @@ from runner.deploy import connected
 from runner.deploy_lock import LockedError
 from runner.errors import SignalMartsError
 from runner.sync import Sides
+from runner.warm_connections import warm_connections
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -33,9 +34,10 @@ class Round:
     """One build of a watch.
 
     ``tables`` are the landing tables with changes that not all marts had followed; None where
-    everything was built: in the first round, and after one that failed. ``seconds`` runs from before the fence until all
-    models were visible: what was committed before a round waited no longer than that in it.
-    ``is_complete`` is false where live marts alone were built, and the others wait.
+    everything was built: in the first round, and after one that failed. ``seconds`` runs from
+    before the fence until all models were visible: what was committed before a round waited no
+    longer than that in it. ``is_complete`` is false where live marts alone were built, and the
+    others wait.
     """
 
     number: int
@@ -98,7 +100,7 @@ class Watch:
         project: Manifest | None = None
         while True:
             try:
-                with self._sides() as (sides, session):
+                with self._sides() as (sides, session), warm_connections():
                     project = project or transform.parse(
                         self.replica.environment(), target=self.target
                     )

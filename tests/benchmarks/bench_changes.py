@@ -25,6 +25,7 @@ from scale import FULL, SMALL, Size, add_delta, add_history, deployed_replica, s
 
 from runner import transform
 from runner.database import Database, scalar
+from runner.warm_connections import warm_connections
 
 _SHARE = 0.01
 _TIMES = 10
@@ -65,13 +66,14 @@ def build(replica: Database, target: Path) -> Cost:
     project = transform.parse(environment, target=target)
     before = _active_seconds(replica)
     start = time.perf_counter()
-    result = transform.build(
-        environment,
-        advance=lambda done, total, at: None,
-        target=target,
-        tests=False,
-        project=project,
-    )
+    with warm_connections():
+        result = transform.build(
+            environment,
+            advance=lambda done, total, at: None,
+            target=target,
+            tests=False,
+            project=project,
+        )
     wall = time.perf_counter() - start
     if result.failures:
         raise SystemExit("\n".join(f"{node.name}: {node.message}" for node in result.failures))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -67,13 +68,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ) as watch:
             assert watch.stdout is not None
             watch.stdout.readline()
-            rounds = threading.Thread(target=watch.stdout.read)
+            lines: list[str] = []
+            rounds = threading.Thread(target=lines.extend, args=(watch.stdout,))
             rounds.start()
             try:
                 _measure(primary, replica, size, chosen.seconds)
             finally:
                 watch.send_signal(signal.SIGTERM)
                 rounds.join()
+        for kind, is_kind in (("live rounds", True), ("rounds of all", False)):
+            seconds = [
+                float(match[1])
+                for line in lines
+                if (" live models " in line) is is_kind
+                and (match := re.search(r" in ([0-9.]+) s ", line))
+            ]
+            if seconds:
+                print(f"  {len(seconds)} {kind}, median {statistics.median(seconds):.1f} s each")
 
 
 def _join(primary: Database, replica: Database) -> None:
@@ -171,7 +182,7 @@ def _write(
 def _add_bars(connection: Connection, symbols: Sequence[str], opened_at: datetime) -> None:
     connection.execute(
         "insert into market_bars"
-        " select symbol, '1h', %s, 100, 101, 99, 100, 1 from unnest(%s) as symbol",
+        " select symbol, '1h', %s, 100, 101, 99, 100, 1 from unnest(%s::text[]) as symbol",
         (opened_at, list(symbols)),
     )
 

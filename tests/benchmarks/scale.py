@@ -62,6 +62,10 @@ FULL = Size(signals=1_000_000, bars=1_000_000, orders=500_000)
 SMALL = Size(signals=10_000, bars=10_000, orders=5_000, symbols=20)
 
 
+# PostgreSQL's defaults are for a machine of 1 GB; the rest stays as it comes.
+_MEMORY = {"shared_buffers": "2GB", "max_wal_size": "8GB"}
+
+
 @contextmanager
 def servers() -> Iterator[EmbeddedPair]:
     """A pair of servers in a folder of their own, gone afterwards."""
@@ -69,7 +73,16 @@ def servers() -> Iterator[EmbeddedPair]:
     folder.chmod(0o755)
     pair = EmbeddedPair(folder / "pair")
     try:
-        os.environ["PGPASSFILE"] = str(pair.up().passfile)
+        urls = pair.up()
+        os.environ["PGPASSFILE"] = str(urls.passfile)
+        for url in (urls.primary, urls.replica):
+            with psycopg.connect(url, autocommit=True) as connection:
+                for name, value in _MEMORY.items():
+                    connection.execute(
+                        sql.SQL("alter system set {} = {}").format(sql.Identifier(name), value)
+                    )
+        pair.down()
+        pair.up()
         yield pair
     finally:
         pair.down()

@@ -17,10 +17,11 @@ import pytest
 from conftest import Landscape
 from drills import eventually, kill_server, landscape_on, servers
 
-from runner import builds
+from runner import builds, transform
 from runner.deploy_lock import LockedError
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
+from runner.warm_connections import warm_connections
 from runner.watch import changed_tables
 
 
@@ -145,8 +146,9 @@ def test_live_marts_do_not_wait_for_the_others(landscape: Landscape, tmp_path: P
         landscape.on_primary(ORDER.format(1))
         eventually(lambda: watch.has_built(2), seconds=120)
         assert " live models in " in watch.rounds[1]
-        attributed = "select count(*) from intermediate.int_orders_attributed where symbol = 'BTC 1'"
-        assert landscape.on_replica(attributed) == [(1,)]
+        assert landscape.on_replica(
+            "select count(*) from intermediate.int_orders_attributed where symbol = 'BTC 1'"
+        ) == [(1,)]
         assert not is_attributed(landscape, "BTC 1")
         # What no live mart needs makes no round.
         landscape.on_primary("update trading_stats set net_profit = 7")
@@ -191,3 +193,42 @@ def test_changed_tables_are_those_that_staging_has_not_read(
     assert changed() == ("public.micro_patterns",)
     landscape.build(tmp_path, "staging")
     assert changed() == ()
+
+
+def test_warm_connections_serve_build_after_build(landscape: Landscape, tmp_path: Path) -> None:
+    environment = landscape.replica.environment()
+    project = transform.parse(environment, target=tmp_path)
+
+    def sessions() -> set[object]:
+        rows = landscape.on_replica(
+            "select pid from pg_stat_activity"
+            " where datname = current_database() and application_name = 'dbt'"
+        )
+        return {pid for (pid,) in rows}
+
+    def build() -> set[object]:
+        built = transform.build(
+            environment,
+            advance=lambda done, total, at: None,
+            select=["stg_ai__models"],
+            tests=False,
+            target=tmp_path,
+            project=project,
+        )
+        assert not built.failures
+        # A temporary table of one use would be in the way of the next, or pile up.
+        assert landscape.on_replica(
+            "select count(*) from pg_class where relpersistence = 't' and relkind = 'r'"
+        ) == [(0,)]
+        return sessions()
+
+    with warm_connections():
+        first = build()
+        assert first
+        assert build() == first
+        landscape.on_replica(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and application_name = 'dbt'"
+        )
+        assert not first & build()
+    eventually(lambda: not sessions(), what="an end of the sessions")

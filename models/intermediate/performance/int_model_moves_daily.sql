@@ -2,7 +2,8 @@
 
 {{ config(
     materialized='incremental',
-    unique_key=['model_id', 'signal_date']
+    unique_key=['model_id', 'signal_date'],
+    pre_hook="{{ prefer_sorts() }}"
 ) }}
 
 with signals as (
