@@ -29,6 +29,16 @@ with fills as (
 
 {% if is_from_changes() %}
 
+    sides as (
+
+        select 'BUY' as side
+
+        union all
+
+        select 'SELL' as side
+
+    ),
+
     -- The units of the fills before the first one that changed keep their numbers.
     kept as (  -- noqa: ST03
 
@@ -37,7 +47,7 @@ with fills as (
             sides.side,
             last_kept.last_unit
         from affected
-        cross join (select 'BUY' as side union all select 'SELL' as side) as sides
+        cross join sides
         cross join lateral (
             select stored.last_unit
             from {{ this }} as stored

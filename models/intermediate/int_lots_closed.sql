@@ -14,9 +14,13 @@ with fills as (
     from {{ ref('int_fills') }}
     {% if is_from_changes() %}
         where order_id in (
-            select buy_order_id from affected
+            select affected.buy_order_id
+            from affected
+
             union all
-            select sell_order_id from affected
+
+            select affected.sell_order_id
+            from affected
         )
     {% endif %}
 

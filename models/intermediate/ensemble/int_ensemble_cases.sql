@@ -1,5 +1,5 @@
--- Grain: a level of similarity, what signals have in common at it, and a UTC day on which
--- outcomes of such signals were known; counts are cumulative.
+-- Grain: a level of similarity, what signals have in common at it, and a UTC day on
+-- which outcomes of such signals were known; counts are cumulative.
 
 {{ config(
     materialized='incremental',
@@ -21,9 +21,15 @@
     indexes=[{'columns': ['model_id', 'signal_type', 'resolved_date']}]
 ) }}
 
-{% set kind = [
-    'model_id', 'signal_type', 'similarity_level', 'confidence_bin', 'relation', 'symbol'
-] | join(', ') %}
+{# What is counted apart. #}
+{% set kind %}
+    model_id,
+    signal_type,
+    similarity_level,
+    confidence_bin,
+    relation,
+    symbol
+{%- endset %}
 
 with judged_signals as (
 
@@ -86,8 +92,10 @@ daily_cases as (
         group by
             model_id,
             signal_type,
+            {% for column in columns %}
+                {{ column }},
+            {% endfor %}
             resolved_date
-            {%- for column in columns %}, {{ column }}{% endfor %}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 
@@ -111,7 +119,10 @@ all_cases as (
             cast('-infinity' as date) as resolved_date,
             last_kept.cases,
             last_kept.wins
-        from (select distinct {{ kind }} from daily_cases) as kinds
+        from (
+            select distinct {{ kind }}
+            from daily_cases
+        ) as kinds
         inner join affected
             on
                 kinds.model_id = affected.model_id

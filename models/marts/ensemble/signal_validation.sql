@@ -178,7 +178,8 @@ counted as (
                 sum({{ count }}) filter (
                     where coalesce(similarity_level, '{{ level }}') = '{{ level }}'
                 ) over (
-                    partition by {{ (['model_id', 'signal_type'] + columns) | join(', ') }}
+                    partition by  -- noqa: LT05
+                        {{ (['model_id', 'signal_type'] + columns) | join(', ') }}
                     order by event_at, is_outcome
                     rows between unbounded preceding and current row
                 ) as {{ level }}_{{ count }},
