@@ -93,7 +93,7 @@ class Watch:
         pause = _FIRST_PAUSE
         rounds = 0
         self._tested_at = time.monotonic()
-        # Landing tables whose changes only live marts have followed, and when all last had.
+        # Landing tables whose changes not all marts have followed, and when all last had.
         self._waiting: set[str] = set()
         self._rest_built_at = -math.inf
         self._contract = read_contract()
@@ -152,11 +152,8 @@ class Watch:
         is_tested = 0 < self.test_interval <= begun - self._tested_at
         builds_all = must_build_all or is_tested
         is_rest_due = begun - self._rest_built_at >= self.rest_interval
-        if (
-            not builds_all
-            and not (self._waiting and is_rest_due)
-            and changed_tables(sides.on_replica) == ()
-        ):
+        must_look = builds_all or (bool(self._waiting) and is_rest_due)
+        if not must_look and changed_tables(sides.on_replica) == ():
             return None
         with builds.frozen(self.replica, session):
             # Asked for after the moment was frozen: nothing that is of it is left out.
@@ -179,13 +176,13 @@ class Watch:
         if is_tested:
             self._tested_at = begun
         return Round(
-            number,
-            tables,
-            sum(node.kind == "model" for node in built),
-            is_tested,
-            not self._waiting,
-            tuple(node.name for node in built if node.is_failure),
-            time.monotonic() - begun,
+            number=number,
+            tables=tables,
+            models=sum(node.kind == "model" for node in built),
+            is_tested=is_tested,
+            is_complete=not self._waiting,
+            failures=tuple(node.name for node in built if node.is_failure),
+            seconds=time.monotonic() - begun,
         )
 
     def _models(self, project: Manifest, tables: tuple[str, ...]) -> tuple[list[str], list[str]]:
