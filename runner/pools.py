@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
@@ -61,6 +61,17 @@ class PoolLimits:
 
     def options(self) -> str:
         """The server's command-line options of a session."""
+        settings = self._settings("default_transaction_read_only")
+        return " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+    def of_transaction(self) -> sql.Composed:
+        """The same for one transaction, as statements to begin it with."""
+        return sql.SQL("; ").join(
+            sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(value))
+            for name, value in self._settings("transaction_read_only").items()
+        )
+
+    def _settings(self, read_only: str) -> dict[str, str]:
         settings = {
             "timezone": "UTC",
             "statement_timeout": f"{self.statement_timeout_seconds * 1000:.0f}",
@@ -70,8 +81,8 @@ class PoolLimits:
         if self.role is not None:
             settings["role"] = self.role
         if self.is_read_only:
-            settings["default_transaction_read_only"] = "on"
-        return " ".join(f"-c {name}={value}" for name, value in settings.items())
+            settings[read_only] = "on"
+        return settings
 
 
 TRADING = PoolLimits("signal-marts trading", "ai_writer")
@@ -182,17 +193,26 @@ def _databases() -> tuple[Database, Database | None]:
     )
 
 
-def analytics_pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:
-    """A pool of the replica alone, for a process that writes nothing; not open yet."""
-    return _pool(database, limits)
+def shared_pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:
+    """A pool of :func:`shared_parameters`, not open yet."""
+    return ConnectionPool(kwargs=shared_parameters(database, limits), **_sizes(limits))
+
+
+def shared_parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
+    """Parameters of a connection that a pooler in transaction mode may be in front of.
+
+    Such a pooler refuses options, and gives what a session sets or prepares to others. So the
+    session has nothing of ``limits``: each transaction begins with ``limits.of_transaction()``.
+    """
+    return {**_parameters(database, limits), "prepare_threshold": None}
 
 
 def _pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:
-    return ConnectionPool(kwargs=_parameters(database, limits), **_sizes(limits))
+    return ConnectionPool(kwargs=_own_parameters(database, limits), **_sizes(limits))
 
 
 def _async_pool(database: Database, limits: PoolLimits) -> AsyncConnectionPool[AsyncConnectionType]:
-    return AsyncConnectionPool(kwargs=_parameters(database, limits), **_sizes(limits))
+    return AsyncConnectionPool(kwargs=_own_parameters(database, limits), **_sizes(limits))
 
 
 def _sizes(limits: PoolLimits) -> Mapping[str, Any]:
@@ -207,9 +227,13 @@ def _sizes(limits: PoolLimits) -> Mapping[str, Any]:
     }
 
 
+def _own_parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
+    given = _parameters(database, limits)
+    return {**given, "options": f"{given.get('options', '')} {limits.options()}".strip()}
+
+
 def _parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
     given: dict[str, Any] = dict(database.parameters())
-    given["options"] = f"{given.get('options', '')} {limits.options()}".strip()
     given["application_name"] = limits.application_name
     # A server that vanishes without a word is noticed in half a minute rather than in hours.
     for name, value in {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from runner.dashboard.marts import LIMITS, MartError, MissingMartError, Row, ask, explain
+from runner.dashboard.marts import (
+    LIMITS,
+    MartError,
+    MissingMartError,
+    Row,
+    ask,
+    connect,
+    explain,
+    reading,
+)
 from runner.dashboard.wording import (
     ARROWS,
     UNDEFINED,
@@ -96,11 +105,12 @@ def write_report(database: Database, path: Path, *, days: int, until: date | Non
     """Write the report of ``days`` days up to ``until``, by default the last day in the data.
 
     Raise UsageError where the extra is not installed, there are no such days, or the file cannot be
-    written; ConnectionFailedError where the database cannot be reached.
+    written; UnreachableError where the database cannot be reached.
     """
     if find_spec("altair") is None or find_spec("vl_convert") is None:
         raise UsageError("the report is an extra: pip install 'signal-marts[report]'")
-    with database.connect(application="signal-marts report", options=LIMITS.options()) as marts:
+    limits = replace(LIMITS, application_name="signal-marts report")
+    with connect(database, limits) as marts, reading(marts):
         # All questions see the same moment, whatever a build does meanwhile.
         marts.execute("set transaction isolation level repeatable read")
         made = _Report(marts, database)

@@ -31,6 +31,7 @@ from psycopg import sql
 
 from runner.database import Database
 from runner.embedded import EmbeddedPair
+from runner.errors import SignalMartsError
 from runner.settings import PROJECT, load
 
 FOLDER = Path(__file__).parent
@@ -67,6 +68,7 @@ def main() -> int:
 def reader() -> Iterator[str]:
     """A login made as docs/bi.md says, on the embedded replica; yields SQLAlchemy's URI of it."""
     pair = EmbeddedPair(load().home)
+    pair.urls()  # one that is not made yet has no marts, and says so
     urls = pair.up()
     replica = Database("replica", f"{urls.replica}?passfile={urls.passfile}")
     password = secrets.token_hex(16)
@@ -225,4 +227,7 @@ def draw(page: Page, address: str, board: dict[str, Any], screenshot: Path) -> l
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except SignalMartsError as error:
+        sys.exit(f"make superset: {error}")

@@ -16,11 +16,13 @@ from runner.dashboard.marts import (
     Row,
     UnreachableError,
     ask,
+    connect,
     explain,
+    reading,
     reading_database,
 )
 from runner.database import Connection, Database
-from runner.pools import analytics_pool
+from runner.pools import shared_pool
 
 KEPT_SECONDS = 20
 """How long an answer is given again, to whoever asks the same."""
@@ -29,6 +31,11 @@ KEPT_SECONDS = 20
 def rows(name: str, **parameters: Any) -> list[Row]:
     """The rows that answer ``sql/<name>.sql``; raise MartError where they cannot be had."""
     return _kept(reading_database(settings.load()), name, parameters)
+
+
+def all_symbols() -> list[str]:
+    """The symbols that have signals."""
+    return [row["symbol"] for row in rows("symbols")]
 
 
 def signals(
@@ -43,11 +50,11 @@ def signals(
 
     ``others`` are filters by models, relations and signal_types.
     """
-    given = {"symbols": symbols, "first": first, "last": last, "count": count}
+    given = {"first": first, "last": last, "count": count}
     if not any(others.values()):
-        return rows("newest_signals", **given)
+        return rows("newest_signals", symbols=symbols or all_symbols(), **given)
     filters = dict.fromkeys(("models", "relations", "signal_types")) | others
-    return rows("signals", **given, **filters)
+    return rows("signals", symbols=symbols, **given, **filters)
 
 
 @st.cache_data(ttl=KEPT_SECONDS, max_entries=1000, show_spinner=False)
@@ -89,7 +96,7 @@ def _once(
     pool: ConnectionPool[Connection], database: Database, name: str, parameters: dict[str, Any]
 ) -> list[Row]:
     try:
-        with pool.connection() as connection:
+        with pool.connection() as connection, reading(connection):
             return ask(connection, name, parameters)
     except (PoolTimeout, PoolClosed):
         raise _why(database) from None
@@ -98,17 +105,15 @@ def _once(
 def _why(database: Database) -> UnreachableError:
     """What the server says to one who asks by himself; the pool only says that it waited."""
     try:
-        with database.connect(options=LIMITS.options()) as connection:
-            connection.execute("select 1")
-    except MartError as error:
-        return UnreachableError(error.text, error.mend)
-    except Exception as error:
-        return UnreachableError(str(error), "this page tries again by itself")
+        with connect(database, LIMITS):
+            pass
+    except UnreachableError as error:
+        return error
     return UnreachableError("all connections are in use", "this page tries again by itself")
 
 
 @st.cache_resource(show_spinner=False)
 def _pool(database: Database) -> ConnectionPool[Connection]:
-    pool = analytics_pool(database, LIMITS)
+    pool = shared_pool(database, LIMITS)
     pool.open()
     return pool

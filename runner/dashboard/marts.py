@@ -5,6 +5,8 @@ Nothing here knows Streamlit: the report asks the same questions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -17,7 +19,7 @@ from psycopg.types.numeric import FloatLoader
 
 from runner.database import Connection, Database
 from runner.errors import SignalMartsError, UsageError
-from runner.pools import PoolLimits
+from runner.pools import PoolLimits, shared_parameters
 from runner.settings import Settings, revealed
 
 Row = dict[str, Any]
@@ -33,7 +35,7 @@ LIMITS = PoolLimits(
     statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
     is_read_only=True,
 )
-"""The dashboard's sessions: ``bi_reader``, who can only read, and only the marts."""
+"""Under which a question is asked: as ``bi_reader``, who can only read, and only the marts."""
 
 
 class MartError(SignalMartsError):
@@ -71,6 +73,34 @@ def reading_database(given: Settings) -> Database:
     return Database("replica", f"{urls.replica}?passfile={quote(str(urls.passfile), safe='')}")
 
 
+@contextmanager
+def connect(database: Database, limits: PoolLimits) -> Iterator[Connection]:
+    """A connection that is in no pool; raise UnreachableError where there is none."""
+    try:
+        connection = psycopg.connect(**shared_parameters(database, limits))
+    except psycopg.OperationalError as error:
+        raise explain(error, database).error from None
+    with connection:
+        yield connection
+
+
+@contextmanager
+def reading(connection: Connection) -> Iterator[None]:
+    """A transaction under the LIMITS; raise UnreachableError where the login may not be bi_reader.
+
+    They are the transaction's alone: the session is a pooler's, it may be.
+    """
+    with connection.transaction():
+        try:
+            connection.execute(LIMITS.of_transaction())
+        except (errors.InsufficientPrivilege, errors.InvalidParameterValue) as error:
+            raise UnreachableError(
+                f"{connection.info.user} may not read as bi_reader ({error.diag.message_primary})",
+                "deploy, and grant bi_reader to that login on the replica",
+            ) from None
+        yield
+
+
 @cache
 def statement(name: str) -> str:
     """The text of ``sql/<name>.sql``."""
@@ -78,11 +108,13 @@ def statement(name: str) -> str:
 
 
 def ask(connection: Connection, name: str, parameters: dict[str, Any]) -> list[Row]:
-    """The rows that answer the question ``name``; numerics come as floats, for showing alone."""
+    """The rows that answer the question ``name``, asked in a transaction of ``reading``.
+
+    Numerics come as floats, for showing alone.
+    """
     with connection.cursor() as cursor:
         cursor.adapters.register_loader("numeric", FloatLoader)
-        # Prepared statements would plan a filter that is not set as if it were.
-        cursor.execute(statement(name), parameters, prepare=False)
+        cursor.execute(statement(name), parameters)
         columns = [column.name for column in cursor.description or ()]
         return [dict(zip(columns, row, strict=True)) for row in cursor]
 

@@ -14,7 +14,6 @@ from runner.dashboard.parts import Column
 from runner.dashboard.wording import (
     ARROWS,
     UNDEFINED,
-    count,
     duration,
     escaped,
     moment,
@@ -60,7 +59,7 @@ def page() -> None:
         )
     left, right = st.columns(2, gap="large")
     with left, parts.section("Do the patterns confirm?", "ensemble.signal_confluence"):
-        _relations(data.rows("relations"))
+        _relations(data.rows("relations", symbols=data.all_symbols()))
     with right, parts.section("Who is listened to", "ensemble.expert_weights"):
         _weights(data.rows("expert_weights"))
     with parts.section("Latest signals", "ensemble.signal_confluence"):
@@ -99,8 +98,8 @@ def _freshness(decisions: list[Row]) -> None:
         _tell_if_stale(now, newest, max(_length(row["timeframe"]) for row in decisions))
     if build and build["failures"]:
         st.warning(
-            f"**The last build had {build['failures']} failures.** What they touch is as old as "
-            "the build before; see Operations."
+            f"**The last build had {plural(build['failures'], 'failure')}.** What they touch is as "
+            "old as the build before; see Operations."
         )
 
 
@@ -135,8 +134,8 @@ def _build(build: Row | None) -> str:
     if build is None:
         return "no build history yet"
     if build["failures"]:
-        return f"{count(build['failures'])} failures"
-    return f"{count(build['models_built'])} models, no failure"
+        return plural(build["failures"], "failure")
+    return f"{plural(build['models_built'], 'model')}, no failure"
 
 
 def _lag(replication: Row | None) -> str:

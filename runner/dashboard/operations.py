@@ -8,7 +8,7 @@ from runner import charts
 from runner.dashboard import data, parts
 from runner.dashboard.marts import Row
 from runner.dashboard.parts import Column
-from runner.dashboard.wording import UNDEFINED, count, duration, escaped, moment, number
+from runner.dashboard.wording import UNDEFINED, count, duration, escaped, moment, number, plural
 
 NODES = {
     "node_name": Column("Model or test"),
@@ -76,10 +76,10 @@ def _troubles(row: Row) -> list[str]:
     elif not row["is_applying"]:
         told.append("applies nothing: see signal\\-marts status.")
     if row["tables_ready"] < row["tables"]:
-        told.append(f"still copies {row['tables'] - row['tables_ready']} tables.")
+        told.append(f"still copies {plural(row['tables'] - row['tables_ready'], 'table')}.")
     failed = (row["apply_error_count"] or 0) + (row["sync_error_count"] or 0)
     if failed:
-        told.append(f"has failed {count(failed)} times; the replica's server log says why.")
+        told.append(f"has failed {plural(failed, 'time')}; the replica's server log says why.")
     return told
 
 
@@ -107,7 +107,7 @@ def _builds(found: list[Row]) -> None:
         parts.figure(
             "Its models",
             count(newest["models_built"]),
-            beside=f"{count(newest['failures'])} failures, {count(newest['skipped'])} skipped",
+            beside=f"{plural(newest['failures'], 'failure')}, {count(newest['skipped'])} skipped",
         )
         parts.figure("Its work", f"{number(newest['run_seconds'], 1)} s",
                      about="Seconds of all models together; they run side by side.")  # fmt: skip

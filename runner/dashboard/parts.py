@@ -107,9 +107,7 @@ def filters(*, symbols: bool = False, models: bool = False, days: bool = False) 
     columns = iter(st.columns(symbols + models + days, vertical_alignment="top"))
     chosen_days = _days(next(columns)) if days else (None, None)
     chosen_symbols = (
-        _choice(next(columns), "symbol", "Symbols", [row["symbol"] for row in data.rows("symbols")])
-        if symbols
-        else None
+        _choice(next(columns), "symbol", "Symbols", data.all_symbols()) if symbols else None
     )
     chosen_models = (
         _choice(next(columns), "model", "Models", [row["model"] for row in data.rows("models")])

@@ -18,6 +18,7 @@ from runner.dashboard.wording import (
     interval,
     money,
     number,
+    plural,
     share,
     sharpe_interval,
     wilson,
@@ -202,12 +203,12 @@ def _reconciliation(asked: Filters) -> None:
             parts.figure(
                 label,
                 total(column),
-                beside=f"on {len(off)} days" if column == "unreconciled_profit" else None,
+                beside=f"on {plural(len(off), 'day')}" if column == "unreconciled_profit" else None,
                 column=f"performance.daily_performance.{column}",
             )
     unreported = len(days) - len(told)
     if unreported:
-        parts.remark(f"{unreported} days that the platform did not report are left out.")
+        parts.remark(f"Not counted: {plural(unreported, 'day')} that the platform did not report.")
     if off:
         parts.chart(charts.reconciliation(told), "Profit of each day that no order explains")
     columns = {

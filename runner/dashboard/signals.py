@@ -314,7 +314,7 @@ def _list() -> None:
         return
     with_outcomes(found)
     most = "The newest " if len(found) == LISTED else ""
-    parts.remark(f"{most}{count(len(found))} signals, {asked.spoken()}.")
+    parts.remark(f"{most}{plural(len(found), 'signal')}, {asked.spoken()}.")
     parts.table(
         found,
         SIGNALS

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from runner.database import Connection
+from runner.settings import IS_CHECKOUT
 
 Row = dict[str, Any]
 
@@ -75,17 +76,19 @@ def print_summary(connection: Connection) -> None:
         f"{_money(account['unreconciled_profit'])} unreconciled, "
         f"on {account['unreconciled_days']} days"
     )
-    out.print(
-        "\nNext:\n"
-        '  eval "$(.venv/bin/signal-marts env)"   # then psql, yoyo and dbt find both databases\n'
-        "  psql -c 'select * from performance.daily_performance order by unreconciled_profit'\n"
-        "  .venv/bin/dbt build                    # the marts again, from the shell\n"
-        "  .venv/bin/signal-marts status          # migrations, replication, freshness\n"
-        "  .venv/bin/signal-marts dashboard       # the marts in a browser, at localhost:8501\n"
-        "  make docs                              # lineage and every column, in one page\n"
-        "  make down                              # stop the servers; their data stays",
-        markup=False,
-    )
+    folder, make = (".venv/bin/", "make") if IS_CHECKOUT else ("", "signal-marts")
+    query = "select * from performance.daily_performance order by unreconciled_profit"
+    out.print("\nNext:")
+    for command, what in (
+        (f'eval "$({folder}signal-marts env)"', "then psql, yoyo and dbt find both databases"),
+        (f"psql -c '{query}'", ""),
+        (f"{folder}dbt build", "the marts again, from the shell"),
+        (f"{folder}signal-marts status", "migrations, replication, freshness"),
+        (f"{folder}signal-marts dashboard", "the marts in a browser, at localhost:8501"),
+        (f"{make} docs", "lineage and every column, in one page"),
+        (f"{make} down", "stop the servers; their data stays"),
+    ):
+        out.print(f"  {command:38} # {what}" if what else f"  {command}", markup=False)
 
 
 def _print(

@@ -16,9 +16,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
-import psycopg
 import pytest
 import streamlit as st
 from axe_playwright_python.sync_playwright import Axe
@@ -33,17 +32,20 @@ from playwright.sync_api import (
     Response,
     sync_playwright,
 )
-from psycopg import sql
+from psycopg import errors, sql
 from streamlit.testing.v1 import AppTest
+from test_pooler import needs_pgbouncer, pooler
 
 from runner import builds, sync
 from runner.dashboard import parts
-from runner.dashboard.marts import LIMITS
+from runner.dashboard.marts import LIMITS, connect, reading
+from runner.database import Database
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
 from runner.deploy import connected
 from runner.embedded import EmbeddedPair
+from runner.report import write_report
 
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -58,6 +60,7 @@ QUIET = [
 ]
 PAGES = ("Now", "Performance", "Models", "Signals", "Operations")
 MODULES = tuple(page.lower() for page in PAGES)
+TROUBLES = ("Not there yet", "No answer", "cannot be read")
 HOSTILE = (
     "X'; drop table ensemble.signal_confluence; -- <img src=x onerror=alert(1)> **$a_b$** [c](d)"
 )
@@ -99,22 +102,32 @@ def marts(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def address(marts: Landscape) -> Iterator[str]:
-    """Where the command serves the dashboard; it ends by SIGTERM."""
+    """Where the command serves the dashboard."""
+    with served(BIN, env=os.environ | {"DASHBOARD_URL": marts.replica.url}) as url:
+        yield url
+
+
+@contextmanager
+def served(programs: Path, *, env: dict[str, str], cwd: Path | None = None) -> Iterator[str]:
+    """Where the command among these programs serves the dashboard; it ends by SIGTERM."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    served = subprocess.Popen(
-        [str(BIN / "signal-marts"), "dashboard", "--port", str(port)],
-        env=os.environ | {"DASHBOARD_URL": marts.replica.url},
+    process = subprocess.Popen(
+        [str(programs / "signal-marts"), "dashboard", "--port", str(port)],
+        env=env,
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
-    eventually(lambda: is_answering(f"{url}/_stcore/health"))
-    yield url
-    served.send_signal(signal.SIGTERM)
-    told, _ = served.communicate(timeout=30)
-    assert served.returncode == 0
+    try:
+        eventually(lambda: is_answering(f"{url}/_stcore/health"))
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        told, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
     assert told == b"", "stdout is for data"
 
 
@@ -137,7 +150,7 @@ class Tab:
         self.page: Page = context.new_page()
         self.wrong: list[str] = []
         self.page.on("request", self._on_request)
-        self.page.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._on_failure)
         self.page.on("response", self._on_response)
         self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
         self.page.on("console", self._on_console)
@@ -145,6 +158,11 @@ class Tab:
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "file:", "data:")):
             self.wrong.append(f"a stranger is asked: {request.url}")
+
+    def _on_failure(self, request: Request) -> None:
+        # A page fetches its downloads as it is drawn; who leaves it before they came ends that.
+        if request.failure != "net::ERR_ABORTED":
+            self.wrong.append(f"failed: {request.failure}: {request.url}")
 
     def _on_response(self, response: Response) -> None:
         # Streamlit looks for its own files beside a page's address first, then above it.
@@ -332,6 +350,19 @@ def test_a_replica_that_stops_and_returns(
     assert "The marts cannot be read" not in seen.text()
 
 
+def test_a_mart_that_is_dropped_and_returns(
+    address: str, marts: Landscape, tab: Callable[..., Tab]
+) -> None:
+    seen = tab()
+    with renamed(marts, ("performance", "daily_performance")):
+        # Days that nobody has asked for yet, so that no answer is kept of them.
+        seen.open(f"{address}/performance?day=2025-01-02&day=2025-01-03", "Performance")
+        assert "performance.daily_performance is not built yet" in seen.text()
+    seen.page.wait_for_selector("text=Platform reports")
+    assert "is not built yet" not in seen.text()
+    assert seen.wrong == []
+
+
 # --- states, without a browser ----------------------------------------------------------------
 
 
@@ -448,13 +479,71 @@ def test_a_database_that_refuses(
     assert "does not exist" in told(drawn)
 
 
-def test_readers_are_bi_reader(marts: Landscape) -> None:
-    with marts.replica.connect(options=LIMITS.options()) as connection:
-        assert connection.execute(
-            "select current_user::text, current_setting('transaction_read_only')"
-        ).fetchone() == ("bi_reader", "on")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("select 1 from staging.stg_ai__market_bars")
+@pytest.fixture(scope="module")
+def viewer(marts: Landscape) -> Iterator[Database]:
+    """The replica as a login that the guide makes for the dashboard."""
+    marts.on_replica("create role viewer login password 'chosen' in role bi_reader")
+    server = marts.replica.parameters()
+    yield Database(
+        "replica",
+        f"postgresql://viewer:chosen@{server['host']}:{server['port']}/{server['dbname']}",
+    )
+    marts.on_replica("drop role viewer")
+
+
+SESSION: LiteralString = """
+    select current_user::text, current_setting('transaction_read_only'),
+        current_setting('statement_timeout'), current_setting('TimeZone')
+"""
+
+
+def test_readers_are_bi_reader(viewer: Database) -> None:
+    with connect(viewer, LIMITS) as connection:
+        with reading(connection):
+            assert connection.execute(SESSION).fetchone() == ("bi_reader", "on", "15s", "UTC")
+        for refused, error in {
+            "select 1 from staging.stg_ai__market_bars": errors.InsufficientPrivilege,
+            "create temporary table mine (id bigint)": errors.ReadOnlySqlTransaction,
+        }.items():
+            with pytest.raises(error), reading(connection):
+                connection.execute(refused)
+
+
+def test_a_login_that_may_not_read(
+    marts: Landscape,
+    viewer: Database,
+    page: Callable[[str], AppTest],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DASHBOARD_URL", viewer.url)
+    marts.on_replica("revoke bi_reader from viewer")
+    assert "viewer may not read as bi_reader" in told(page("now"))
+    marts.on_replica("grant bi_reader to viewer")
+    assert "may not read" not in told(page("now"))
+
+
+@needs_pgbouncer
+def test_through_a_pooler(
+    viewer: Database,
+    page: Callable[[str], AppTest],
+    monkeypatch: pytest.MonkeyPatch,
+    open_folder: Path,
+    unused_port: Callable[[], int],
+) -> None:
+    with pooler(viewer, open_folder, unused_port(), "default_pool_size = 1") as pooled:
+        monkeypatch.setenv("DASHBOARD_URL", pooled.url)
+        for module in MODULES:
+            notes = told(page(module))
+            assert not any(state in notes for state in TROUBLES), (module, notes)
+        path = open_folder / "report.html"
+        write_report(pooled, path, days=30)
+        assert path.stat().st_size > 500_000
+        # Who comes next on the same session finds nothing of ours.
+        with connect(pooled, LIMITS) as connection:
+            assert connection.execute(SESSION).fetchone() == ("viewer", "off", "0", "UTC")
+            with reading(connection):
+                assert connection.execute(SESSION).fetchone() == ("bi_reader", "on", "15s", "UTC")
+    st.cache_resource.clear()
 
 
 def test_downloads_hold_no_formulas() -> None:
@@ -504,6 +593,7 @@ def test_the_report(report: Path, tab: Callable[..., Tab], width: int, scheme: s
     eventually(lambda: seen.page.locator("[data-chart] svg").count() == charts)
     assert seen.page.evaluate("document.documentElement.scrollWidth") == width
     assert "training.rl_progress is not built yet" in seen.page.inner_text("main")
+    assert seen.faults() == []
     assert seen.wrong == []
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,41 +18,35 @@ from runner.database import ConnectionFailedError, Database
 from runner.deploy_lock import LockedError
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-pytestmark = pytest.mark.skipif(
+needs_pgbouncer = pytest.mark.skipif(
     PGBOUNCER is None, reason="needs PgBouncer (on Debian: apt-get install pgbouncer)"
 )
 
 
-@pytest.fixture(params=["", "ignore_startup_parameters = options"], ids=["strict", "lenient"])
-def pooled(
-    request: pytest.FixtureRequest,
-    landscape: Landscape,
-    open_folder: Path,
-    unused_port: Callable[[], int],
-) -> Iterator[Database]:
-    """The primary through a pooler, which refuses or ignores options of the connection."""
-    given, port = landscape.primary.parameters(), unused_port()
-    password = Path(os.environ["PGPASSFILE"]).read_text().split()[0].rpartition(":")[2]
-    config = open_folder / "pgbouncer.ini"
+@contextmanager
+def pooler(server: Database, folder: Path, port: int, *settings: str) -> Iterator[Database]:
+    """A database through PgBouncer, which logs in with that database's user and password."""
+    given = server.parameters()
+    config = folder / "pgbouncer.ini"
     config.write_text(
-        f"""
-        [databases]
-        * = host={given["host"]} port={given["port"]} user={given["user"]} password={password}
+        "[databases]\n* = "
+        + " ".join(f"{name}={given[name]}" for name in ("host", "port", "user", "password"))
+        + f"""
         [pgbouncer]
         listen_addr = 127.0.0.1
         listen_port = {port}
         unix_socket_dir =
         auth_type = any
         pool_mode = transaction
-        {request.param}
         """.replace("        ", "")
+        + "\n".join(settings)
     )
     command = [str(PGBOUNCER), "--quiet", str(config)]
     process = subprocess.Popen(command, user="nobody" if os.geteuid() == 0 else None)
-    pooled = Database("primary", f"postgresql://postgres@127.0.0.1:{port}/{given['dbname']}")
+    url = f"postgresql://{given['user']}@127.0.0.1:{port}/{given['dbname']}"
     try:
-        _await(process, pooled.url)
-        yield pooled
+        _await(process, url)
+        yield replace(server, url=url)
     finally:
         process.terminate()
         process.wait()
@@ -67,6 +62,21 @@ def _await(process: subprocess.Popen[bytes], url: str) -> None:
     pytest.fail(f"PgBouncer ended with {process.returncode}")
 
 
+@pytest.fixture(params=[[], ["ignore_startup_parameters = options"]], ids=["strict", "lenient"])
+def pooled(
+    request: pytest.FixtureRequest,
+    landscape: Landscape,
+    open_folder: Path,
+    unused_port: Callable[[], int],
+) -> Iterator[Database]:
+    """The primary through a pooler, which refuses or ignores options of the connection."""
+    password = Path(os.environ["PGPASSFILE"]).read_text().split()[0].rpartition(":")[2]
+    url = landscape.primary.url.replace("@", f":{password}@")
+    with pooler(Database("primary", url), open_folder, unused_port(), *request.param) as pooled:
+        yield pooled
+
+
+@needs_pgbouncer
 def test_a_deploy_through_a_pooler_is_refused(landscape: Landscape, pooled: Database) -> None:
     with pytest.raises((LockedError, ConnectionFailedError), match="goes through a connection poo"):
         replace(landscape, primary=pooled).deploy()

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
+from test_dashboard import CHROMIUM, PAGES, QUIET, TROUBLES, Tab, served
 
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
@@ -75,11 +77,12 @@ def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
-@pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder, whose servers are gone afterwards whatever happens."""
-    yield tmp_path
-    EmbeddedPair(tmp_path / ".signal-marts").destroy()
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder, empty at first, whose servers are gone afterwards whatever happens."""
+    folder = tmp_path_factory.mktemp("empty")
+    yield folder
+    EmbeddedPair(folder / ".signal-marts").destroy()
 
 
 def files(folder: Path) -> set[str]:
@@ -114,19 +117,32 @@ def test_the_version_is_said_once_and_the_changelog_knows_it(wheel: Path) -> Non
     assert newest[1] == VERSION
 
 
+@pytest.fixture(scope="module")
+def demo(bin_folder: Path, empty: Path) -> Iterator[str]:
+    """What the demo prints; its servers run while a test needs them, and end as a user does it."""
+    marts = bin_folder / "signal-marts"
+    ran = run(marts, "demo", "--days", "10", cwd=empty)
+    assert ran.returncode == 0, ran.stderr
+    yield ran.stdout
+    down = run(marts, "down", "--delete-data", cwd=empty)
+    assert down.returncode == 0, down.stderr
+    assert "stopped" in down.stderr
+    shutil.rmtree(empty / ".signal-marts")
+
+
 @pytest.mark.timeout(600)
-def test_the_demo_runs_in_an_empty_folder(bin_folder: Path, empty: Path) -> None:
+def test_the_demo_runs_in_an_empty_folder(
+    wheel: Path, bin_folder: Path, empty: Path, demo: str
+) -> None:
     marts = bin_folder / "signal-marts"
     said = run(marts, "--version", cwd=empty)
     assert said.stdout.strip() == f"signal-marts, version {VERSION}"
     imported = run(bin_folder / "python", "-c", "import runner; print(runner.__file__)", cwd=empty)
     package = Path(imported.stdout.strip()).parent
     assert package.is_relative_to(bin_folder.parent)
-    before = files(package)
-
-    demo = run(marts, "demo", "--days", "10", cwd=empty)
-    assert demo.returncode == 0, demo.stderr
-    assert "AI against traditional" in demo.stdout
+    assert "AI against traditional" in demo
+    assert ".venv" not in demo
+    assert "make " not in demo
 
     # The packaged migrations and models are those that plain tools work with.
     exports = [shlex.split(line)[1] for line in run(marts, "env", cwd=empty).stdout.splitlines()]
@@ -141,12 +157,25 @@ def test_the_demo_runs_in_an_empty_folder(bin_folder: Path, empty: Path) -> None
     assert known.stdout.split()[0] == "signal_marts.marts.performance.trades", known.stdout
 
     # What dbt writes is beside the servers, and nothing is left in the package.
-    assert files(package) == before
+    with zipfile.ZipFile(wheel) as archive:
+        assert {f"runner/{name}" for name in files(package)} <= {*archive.namelist()}
     assert (empty / ".signal-marts/target/manifest.json").is_file()
     assert (empty / ".signal-marts/logs/dbt.log").is_file()
     assert [path.name for path in empty.iterdir()] == [".signal-marts"]
 
-    down = run(marts, "down", "--delete-data", cwd=empty)
-    assert down.returncode == 0, down.stderr
-    assert "stopped" in down.stderr
-    shutil.rmtree(empty / ".signal-marts")
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("demo")
+def test_its_dashboard_shows_every_page(bin_folder: Path, empty: Path) -> None:
+    if CHROMIUM is None:
+        pytest.skip("no chromium here; apt-get install chromium")
+    with (
+        served(bin_folder, env={"PATH": os.environ["PATH"]}, cwd=empty) as address,
+        sync_playwright() as playwright,
+    ):
+        tab = Tab(playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET))
+        for name in PAGES:
+            told = tab.opened(f"{address}/{'' if name == PAGES[0] else name.lower()}", name)
+            assert not any(state in told for state in TROUBLES), (name, told)
+            assert tab.page.locator("[data-testid=stException]").count() == 0, name
+        assert tab.wrong == []

@@ -1,21 +1,7 @@
 -- The newest signals, symbol by symbol through the index, without their outcomes, which are another
 -- mart's.
-with recursive symbols as (
-    (select symbol from ensemble.signal_confluence order by symbol limit 1)
-    union all
-    select (
-        select next_one.symbol
-        from ensemble.signal_confluence as next_one
-        where next_one.symbol > symbols.symbol
-        order by next_one.symbol
-        limit 1
-    )
-    from symbols
-    where symbols.symbol is not null
-)
-
 select newest.*
-from symbols
+from unnest(%(symbols)s::text[]) as symbols (symbol)
 cross join lateral (
     select
         signal_id,
@@ -37,6 +23,5 @@ cross join lateral (
     order by created_at desc
     limit %(count)s
 ) as newest
-where %(symbols)s::text[] is null or symbols.symbol = any(%(symbols)s)
 order by newest.created_at desc, newest.signal_id desc
 limit %(count)s

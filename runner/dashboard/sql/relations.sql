@@ -1,16 +1,6 @@
 -- Relations of the signals in the last day that has any, symbol by symbol through the index.
-with recursive symbols as (
-    (select symbol from ensemble.signal_confluence order by symbol limit 1)
-    union all
-    select (
-        select next_one.symbol
-        from ensemble.signal_confluence as next_one
-        where next_one.symbol > symbols.symbol
-        order by next_one.symbol
-        limit 1
-    )
-    from symbols
-    where symbols.symbol is not null
+with symbols as (
+    select unnest(%(symbols)s::text[]) as symbol
 ),
 
 newest as (
@@ -26,14 +16,21 @@ newest as (
 )
 
 select
-    confluence.relation,
+    recent.relation,
     count(*) as signals,
-    count(*) filter (where confluence.order_count > 0) as traded,
-    max(confluence.created_at) as newest_at
+    count(*) filter (where recent.order_count > 0) as traded,
+    max(recent.created_at) as newest_at
 from symbols
-inner join ensemble.signal_confluence as confluence
-    on
-        symbols.symbol = confluence.symbol
+cross join lateral (
+    select
+        confluence.relation,
+        confluence.order_count,
+        confluence.created_at
+    from ensemble.signal_confluence as confluence
+    where
+        confluence.symbol = symbols.symbol
         and confluence.created_at > (select newest.newest_at from newest) - interval '24 hours'
-group by confluence.relation
+    offset 0 -- keeps the planner, which does not know how short a day is, from reading them all
+) as recent
+group by recent.relation
 order by signals desc
