@@ -30,7 +30,7 @@ HAND_WRITTEN = Path(__file__).parent / "sql"
 LARGEST_RATIO = 2.3
 # Below this, starting a statement takes longer than the work.
 LEAST_SECONDS = 0.5
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True)
