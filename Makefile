@@ -86,5 +86,12 @@ $(VENV)/.superset: bi/superset/requirements.txt | $(BIN)/pip
 		-r bi/superset/requirements.txt
 	@touch $@
 
+$(VENV)/.sqlmesh: tests/benchmarks/stock_sqlmesh/requirements.txt | $(BIN)/pip
+	@echo "installing SQLMesh into $(VENV)/sqlmesh" >&2
+	@sh .ci/make-venv $(VENV)/sqlmesh $(PYTHON)
+	@$(VENV)/sqlmesh/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r tests/benchmarks/stock_sqlmesh/requirements.txt
+	@touch $@
+
 $(BIN)/pip:
 	@sh .ci/make-venv $(VENV) $(PYTHON)

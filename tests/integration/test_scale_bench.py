@@ -81,7 +81,7 @@ def test_a_delta_appends_and_changes_rows(replica: Database, build: transform.Bu
             left join before using (id)
             """
         ).fetchone() or (0, 0, False)
-    assert appended == SIZE.signals // 10
+    assert appended == SIZE.signals // 20
     assert changed > 0
     assert later
 

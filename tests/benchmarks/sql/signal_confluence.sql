@@ -24,7 +24,8 @@ select
     o.last_order_id,
     last.status as last_order_status,
     last.created_at as last_order_at,
-    coalesce(o.filled_quantity, 0) as filled_quantity
+    coalesce(o.filled_quantity, 0) as filled_quantity,
+    s.created_at
 from ai_trading_signals as s
 left join ai_models as m on s.model_id = m.id
 left join micro_patterns as p on s.pattern_id = p.id

@@ -144,6 +144,7 @@ select
     e.executed_net_profit,
     e.executed_net_profit::double precision / nullif(e.executed_value, 0)::double precision
         as executed_return,
+    s.created_at,
     p.opened_at + interval '1 hour' as resolved_at
 from ai_trading_signals as s
 left join judged as j on s.id = j.id

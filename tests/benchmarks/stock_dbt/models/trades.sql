@@ -1,0 +1,4 @@
+{{ config(materialized='table') }}
+
+-- Matched first in, first out, trades need all orders.
+select * from ({trades}) as trades
