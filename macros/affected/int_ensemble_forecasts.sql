@@ -58,13 +58,19 @@
     )
 
     select
-        stored.forecast_type,
-        stored.forecast_id
+        forecasts.forecast_type,
+        forecasts.forecast_id
     from moved
-    inner join {{ this }} as stored
-        on
-            moved.symbol = stored.symbol
-            and moved.from_number <= stored.end_bar_number
+    cross join lateral (
+        select
+            stored.forecast_type,
+            stored.forecast_id
+        from {{ this }} as stored
+        where
+            stored.symbol = moved.symbol
+            and stored.end_bar_number >= moved.from_number
+        {{ kept_apart() }}
+    ) as forecasts
 
     {% for forecast_type, parent, key, known_at in parents %}
         union
@@ -78,12 +84,16 @@
 
         select
             '{{ forecast_type }}' as forecast_type,
-            parent.{{ key }} as forecast_id
+            later.forecast_id
         from moved
-        inner join {{ ref(parent) }} as parent
-            on
-                moved.symbol = parent.symbol
-                and moved.after_at < parent.{{ known_at }}
+        cross join lateral (
+            select parent.{{ key }} as forecast_id
+            from {{ ref(parent) }} as parent
+            where
+                parent.symbol = moved.symbol
+                and parent.{{ known_at }} > moved.after_at
+            {{ kept_apart() }}
+        ) as later
     {% endfor %}
 
     union

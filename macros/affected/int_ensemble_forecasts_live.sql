@@ -56,11 +56,17 @@
         bars.symbol,
         bars.decided_at
     from spans
-    inner join {{ ref('int_ensemble_bars') }} as bars
-        on
-            spans.symbol = bars.symbol
-            and spans.first_bar_number <= bars.bar_number
-            and spans.end_bar_number > bars.bar_number
-            and spans.from_date <= bars.decided_date
-            and spans.to_date > bars.decided_date
+    cross join lateral (
+        select
+            stored.symbol,
+            stored.decided_at
+        from {{ ref('int_ensemble_bars') }} as stored
+        where
+            stored.symbol = spans.symbol
+            and stored.bar_number >= spans.first_bar_number
+            and stored.bar_number < spans.end_bar_number
+            and stored.decided_date >= spans.from_date
+            and stored.decided_date < spans.to_date
+        {{ kept_apart() }}
+    ) as bars
 {% endmacro %}

@@ -7,10 +7,14 @@
 
     select orders.order_id
     from {{ changes_of('stg_ai__trading_signals') }} as signals
-    inner join {{ ref('stg_platform__trading_orders') }} as orders
-        on
-            signals.symbol = orders.symbol
-            and signals.created_at <= orders.created_at
-            and signals.valid_until_at > orders.created_at
-    where orders.trade_plan_id is null
+    cross join lateral (
+        select stored.order_id
+        from {{ ref('stg_platform__trading_orders') }} as stored
+        where
+            stored.symbol = signals.symbol
+            and stored.created_at >= signals.created_at
+            and stored.created_at < signals.valid_until_at
+            and stored.trade_plan_id is null
+        {{ kept_apart() }}
+    ) as orders
 {% endmacro %}
