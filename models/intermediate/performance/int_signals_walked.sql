@@ -28,6 +28,15 @@ blocks as (
 
 ),
 
+-- One after the other along the bars, so that neighbours look at the same blocks.
+ordered as (
+
+    select *
+    from entered
+    order by symbol, first_bar_number
+
+),
+
 walks as (
 
     select
@@ -42,7 +51,7 @@ walks as (
         cast(null as {{ type_money() }}) as highest_price,
         cast(null as bigint) as exit_bar_number,
         false as is_over
-    from entered
+    from ordered
 
     union all
 
