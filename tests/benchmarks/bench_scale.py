@@ -31,6 +31,7 @@ LARGEST_RATIO = 2.3
 # Below this, starting a statement takes longer than the work.
 LEAST_SECONDS = 0.5
 PATIENCE_SECONDS = 30
+_RETRIES = 3
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 replicas.append(deployed_replica(pair, f"scale_{factor}"))
                 add_history(replicas[-1], size.times(factor))
                 built.append(build(replicas[-1], target))
-            # Other work on the machine may have fallen on a model: suspects are tried again.
-            if suspects := superlinear(*built):
+            # Other work on the machine may have fallen on a model: suspects are tried again, in turn.
+            suspects = superlinear(*built)
+            for _ in range(_RETRIES if suspects else 0):
                 for replica, before in zip(replicas, built, strict=True):
                     again = build(replica, target, suspects).seconds
                     before.seconds.update(
