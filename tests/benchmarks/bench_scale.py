@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 replicas.append(deployed_replica(pair, f"scale_{factor}"))
                 add_history(replicas[-1], size.times(factor))
                 built.append(build(replicas[-1], target))
-            # Other work on the machine may have fallen on a model: suspects are tried again, in turn.
+            # Other work may have fallen on a model: suspects are tried again, in turn.
             suspects = superlinear(*built)
             for _ in range(_RETRIES if suspects else 0):
                 for replica, before in zip(replicas, built, strict=True):
