@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import pytest
 from psycopg import sql
 
-from runner import transform
+from runner import sync, transform
 from runner.database import Connection, Database
+from runner.deploy import connected
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
@@ -29,11 +31,15 @@ NUMBERS = ("bigint", "integer", "smallint", "numeric", "double precision")
 
 
 @pytest.fixture(scope="module")
-def replica(pair: EmbeddedPair) -> Database:
+def replica(pair: EmbeddedPair) -> Iterator[Database]:
     """A replica with a small history, and its marts."""
     made = scale.deployed_replica(pair, "scale")
     scale.add_history(made, SIZE)
-    return made
+    yield made
+    # Other tests on these servers count slots and subscriptions.
+    primary = Database("primary", pair.urls().primary.rpartition("/")[0] + "/trading_scale")
+    with connected(primary, made) as sides:
+        sync.remove(sides)
 
 
 @pytest.fixture(scope="module")
