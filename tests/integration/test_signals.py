@@ -480,6 +480,7 @@ def test_an_unknown_outcome_is_said_to_be_one(
         connection.close()
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
+    desk.pools.trading.wait()
     hurried = AITradingIntegration(desk.pools, deadline_seconds=0.3)
     monkeypatch.setattr(signals, "_perform", lose_every_answer)
     stores: Mapping[bool, Callable[[], object]] = {
@@ -504,11 +505,11 @@ def test_what_was_not_stored_is_said_so(desk: Desk, unused_port: Callable[[], in
         module.store_ai_signal(desk.signal())
     # A lock that is held too long, and a deadlock's or serialization's like.
     id_ = desk.module.store_ai_signal(desk.signal())
-    hurried = AITradingIntegration(desk.pools, deadline_seconds=0)
     with desk.landscape.primary.connect() as connection:
         connection.execute("select from ai_trading_signals where id = %s for update", (id_,))
         limits = replace(TRADING, lock_timeout_seconds=0.1, statement_timeout_seconds=0.5)
         with Pools(desk.landscape.primary, trading_limits=limits) as pools:
+            pools.trading.wait()
             hurried = AITradingIntegration(pools, deadline_seconds=0)
             with pytest.raises(StoreError, match="statement timeout"):
                 hurried.create_trade_plan_from_ai_signal(id_)
@@ -570,24 +571,28 @@ def test_plans_are_made_once_though_the_server_dies(monkeypatch: pytest.MonkeyPa
 # --- pools and asyncio --------------------------------------------------------------------------
 
 
-def test_neither_pool_starves_the_other(desk: Desk) -> None:
-    few: dict[str, Any] = {"max_size": 2, "wait_seconds": 0.3}
+@pytest.mark.parametrize("starved", ["trading", "analytics"])
+def test_neither_pool_starves_the_other(desk: Desk, starved: str) -> None:
+    one: dict[str, Any] = {"max_size": 1, "wait_seconds": 0.1}
     with Pools(
         desk.landscape.primary,
         desk.landscape.replica,
-        trading_limits=replace(TRADING, **few),
-        analytics_limits=replace(ANALYTICS, **few),
+        trading_limits=replace(TRADING, **(one if starved == "trading" else {})),
+        analytics_limits=replace(ANALYTICS, **(one if starved == "analytics" else {})),
     ) as pools:
-        module = AITradingIntegration(pools, deadline_seconds=0.3)
-        assert pools.analytics is not None
-        with pools.analytics.connection(), pools.analytics.connection():
-            with pytest.raises(PoolTimeout):
-                module.read("select 1 as one")
-            module.store_ai_signal(desk.signal())
-        with pools.trading.connection(), pools.trading.connection():
-            with pytest.raises(NotStoredError, match="every connection of the pool is in use"):
+        pool = pools.trading if starved == "trading" else pools.analytics
+        assert pool is not None
+        module = AITradingIntegration(pools)
+        hurried = AITradingIntegration(pools, deadline_seconds=0)
+        with pool.connection(timeout=60):
+            if starved == "trading":
+                with pytest.raises(NotStoredError, match="every connection of the pool is in use"):
+                    hurried.store_ai_signal(desk.signal())
+                assert module.read("select 1 as one") == [{"one": 1}]
+            else:
+                with pytest.raises(PoolTimeout):
+                    module.read("select 1 as one")
                 module.store_ai_signal(desk.signal())
-            assert module.read("select 1 as one") == [{"one": 1}]
 
 
 SESSION: LiteralString = """
