@@ -17,16 +17,7 @@
                         and definition = '{{ model_definition() }}'
                 )
                 {%- for parent in parent_names() %}
-                and exists (
-                    select
-                    from {{ changes_table('relations') }} as parents
-                    inner join {{ changes_table('reads') }} as reads
-                        on parents.relation = reads.relation
-                    where
-                        parents.relation = {{ parent }}
-                        and reads.reader = {{ relation_name(this) }}
-                        and parents.rebuilt_version <= reads.version
-                )
+                and {{ is_followed(parent) }}
                 {%- endfor %} as is_known,
                 exists (
                     select from {{ changes_table('relations') }}

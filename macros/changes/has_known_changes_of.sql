@@ -12,17 +12,6 @@
     %}
         {{ return(false) }}
     {% endif %}
-    {% set known %}
-        select exists (
-            select
-            from {{ changes_table('relations') }} as relations
-            inner join {{ changes_table('reads') }} as reads
-                on relations.relation = reads.relation
-            where
-                relations.relation = {{ relation_name(ref(model_name)) }}
-                and reads.reader = {{ relation_name(this) }}
-                and relations.rebuilt_version <= reads.version
-        )
-    {% endset %}
+    {% set known = 'select ' ~ is_followed(relation_name(ref(model_name))) %}
     {{ return(run_query(known).columns[0].values()[0]) }}
 {% endmacro %}

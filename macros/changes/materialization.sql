@@ -15,7 +15,10 @@
 
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
+    {# A commit that a crash loses takes what the model read with it, and is made up for. #}
     {% call statement('main') %}
+        set local synchronous_commit = off;
+
         create temporary table {{ fresh }} on commit drop as
         {{ get_select_subquery(sql) if config.get('contract').enforced else sql }};
 

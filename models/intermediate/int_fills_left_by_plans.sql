@@ -63,27 +63,42 @@ with fills as (
 
 {% endif %}
 
-matched_sides as (
+{% if is_from_changes() %}
 
-    select
-        buy_order_id as order_id,
-        quantity
-    from {{ ref('int_fills_matched_in_plan') }}
-    {% if is_from_changes() %}
-        where buy_order_id in (select fills.order_id from fills)
-    {% endif %}
+    -- Looked up fill by fill: there are far more matches than changed fills.
+    matched_sides as (
 
-    union all
+        {% for side in ['buy', 'sell'] %}
+            select
+                fills.order_id,
+                matches.quantity
+            from fills
+            inner join lateral (
+                select matched.quantity
+                from {{ ref('int_fills_matched_in_plan') }} as matched
+                where matched.{{ side }}_order_id = fills.order_id
+                {{ kept_apart() }}
+            ) as matches on true
+            {{ 'union all' if not loop.last }}
+        {% endfor %}
 
-    select
-        sell_order_id as order_id,
-        quantity
-    from {{ ref('int_fills_matched_in_plan') }}
-    {% if is_from_changes() %}
-        where sell_order_id in (select fills.order_id from fills)
-    {% endif %}
+    ),
 
-),
+{% else %}
+
+    matched_sides as (
+
+        {% for side in ['buy', 'sell'] %}
+            select
+                {{ side }}_order_id as order_id,
+                quantity
+            from {{ ref('int_fills_matched_in_plan') }}
+            {{ 'union all' if not loop.last }}
+        {% endfor %}
+
+    ),
+
+{% endif %}
 
 matched_orders as (
 

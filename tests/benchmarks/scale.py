@@ -62,8 +62,8 @@ FULL = Size(signals=1_000_000, bars=1_000_000, orders=500_000)
 SMALL = Size(signals=10_000, bars=10_000, orders=5_000, symbols=20)
 
 
-# PostgreSQL's defaults are for a machine of 1 GB; the rest stays as it comes.
-_MEMORY = {"shared_buffers": "2GB", "max_wal_size": "8GB"}
+# PostgreSQL's defaults are for a machine of 1 GB. A quarter of this one, as its manual advises.
+_MEMORY = {"shared_buffers": "6GB", "max_wal_size": "8GB"}
 
 
 @contextmanager

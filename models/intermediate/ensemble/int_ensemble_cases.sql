@@ -80,11 +80,7 @@ daily_cases as (
         select
             model_id,
             signal_type,
-            '{{ level }}' as similarity_level,
-            {{ 'confidence_bin' if 'confidence_bin' in columns else 0 }}
-                as confidence_bin,
-            {{ 'relation' if 'relation' in columns else "''" }} as relation,
-            {{ 'symbol' if 'symbol' in columns else "''" }} as symbol,
+            {{ similarity_kind(level) }},
             resolved_date,
             sum(cases) as cases,
             sum(wins) as wins

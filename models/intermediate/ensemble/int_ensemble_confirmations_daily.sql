@@ -4,7 +4,8 @@
 {{ config(
     materialized='incremental',
     unique_key=['model_id', 'pattern_type', 'relation', 'resolved_date'],
-    meta={'affected_by': ['model_id', 'resolved_date']}
+    meta={'affected_by': ['model_id', 'resolved_date']},
+    pre_hook="{{ avoid_sorts() }}"
 ) }}
 
 with judged_signals as (

@@ -4,7 +4,7 @@
     materialized='incremental',
     unique_key=['decided_date', 'resolved_date'],
     meta={'affected_by': 'decided_date'},
-    pre_hook="{{ avoid_nested_loops() }}"
+    pre_hook="{{ prefer_index_lookups() }}"
 ) }}
 
 with live_forecasts as (

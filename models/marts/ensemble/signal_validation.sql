@@ -43,15 +43,11 @@ judged_signals as (
 
     kinds as (
 
-        {% for level, columns in levels.items() %}
+        {% for level in levels %}
             select distinct
                 model_id,
                 signal_type,
-                '{{ level }}' as similarity_level,
-                {{ 'confidence_bin' if 'confidence_bin' in columns else 0 }}
-                    as confidence_bin,
-                {{ 'relation' if 'relation' in columns else "''" }} as relation,
-                {{ 'symbol' if 'symbol' in columns else "''" }} as symbol
+                {{ similarity_kind(level) }}
             from judged_signals
             {{ 'union all' if not loop.last }}
         {% endfor %}
