@@ -217,7 +217,7 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
 )
 @click.option(
     "--all-every",
-    default=10.0,
+    default=20.0,
     show_default=True,
     type=click.FloatRange(min=0),
     help="Least seconds between two rounds that build all marts; those between, the live ones.",
