@@ -67,11 +67,17 @@ _MEMORY = {"shared_buffers": "6GB", "max_wal_size": "8GB"}
 
 
 @contextmanager
-def servers() -> Iterator[EmbeddedPair]:
-    """A pair of servers in a folder of their own, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="signal-marts-bench-"))
-    folder.chmod(0o755)
+def servers(*, replica_disk: Path | None = None) -> Iterator[EmbeddedPair]:
+    """A pair of servers in a folder of their own, gone afterwards.
+
+    With ``replica_disk``, a folder on another disk, the replica's data are there.
+    """
+    folder = _folder(None)
+    elsewhere = replica_disk and _folder(replica_disk)
     pair = EmbeddedPair(folder / "pair")
+    if elsewhere:
+        pair.home.mkdir()
+        (pair.home / "replica").symlink_to(elsewhere)
     try:
         urls = pair.up()
         os.environ["PGPASSFILE"] = str(urls.passfile)
@@ -87,6 +93,8 @@ def servers() -> Iterator[EmbeddedPair]:
     finally:
         pair.down()
         shutil.rmtree(folder)
+        if elsewhere:
+            shutil.rmtree(elsewhere)
 
 
 def deployed_replica(pair: EmbeddedPair, name: str, *, one_server: bool = False) -> Database:
@@ -130,6 +138,12 @@ def add_delta(replica: Database, share: float, *, seed: int = 2) -> None:
         _note(connection, size, seed)
         connection.execute((FOLDER / "scale_changes.sql").read_bytes())
     add_history(replica, size, seed=seed)
+
+
+def _folder(disk: Path | None) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="signal-marts-bench-", dir=disk))
+    folder.chmod(0o755)
+    return folder
 
 
 def _present(connection: Connection) -> Size:
