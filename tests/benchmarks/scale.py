@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -62,8 +63,11 @@ FULL = Size(signals=1_000_000, bars=1_000_000, orders=500_000)
 SMALL = Size(signals=10_000, bars=10_000, orders=5_000, symbols=20)
 
 
-# PostgreSQL's defaults are for a machine of 1 GB. A quarter of this one, as its manual advises.
-_MEMORY = {"shared_buffers": "6GB", "max_wal_size": "8GB"}
+# PostgreSQL's defaults are for a machine of 1 GB; its manual advises a quarter of the memory.
+_MEMORY = {
+    "shared_buffers": f"{psutil.virtual_memory().total // 4 // 2**20}MB",
+    "max_wal_size": "8GB",
+}
 
 
 @contextmanager
