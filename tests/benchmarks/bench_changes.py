@@ -5,7 +5,7 @@ and built in full. Then both get the same delta, new rows and changed ones, a hu
 smaller history, and are built from changes with a project that was parsed before; and once more,
 which is measured: no build after the first one comes right behind a full one. SQL seconds are what
 the server worked for the database's sessions (pg_stat_database.active_time), by one session at a
-time; pages are those that it looked at, in its buffers or outside, which no other work changes.
+time; pages are those that it looked at, in its buffers or outside, whatever else the machine did.
 
 Beside it, on the smaller history, what one would do without: every mart's hand-written SQL as a
 materialized view, refreshed. One that takes longer than half a minute is given up.
