@@ -7,14 +7,5 @@
     rows, and there nested loops are what is wanted.
 #}
 {% macro avoid_nested_loops() -%}
-    {{ return(adapter.dispatch('avoid_nested_loops')()) }}
-{%- endmacro %}
-
-{% macro default__avoid_nested_loops() -%}
-    {%- if not is_from_changes() -%}
-        set local enable_nestloop = off
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro spark__avoid_nested_loops() -%}
+    {{ return(planner_without(['enable_nestloop'])) }}
 {%- endmacro %}

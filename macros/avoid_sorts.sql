@@ -4,14 +4,5 @@
     a sort writes every row to disk where hashing writes the groups that did not fit.
 #}
 {% macro avoid_sorts() -%}
-    {{ return(adapter.dispatch('avoid_sorts')()) }}
-{%- endmacro %}
-
-{% macro default__avoid_sorts() -%}
-    {%- if not is_from_changes() -%}
-        set local enable_sort = off
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro spark__avoid_sorts() -%}
+    {{ return(planner_without(['enable_sort'])) }}
 {%- endmacro %}

@@ -5,14 +5,5 @@
     the server's buffers.
 #}
 {% macro prefer_sorts() -%}
-    {{ return(adapter.dispatch('prefer_sorts')()) }}
-{%- endmacro %}
-
-{% macro default__prefer_sorts() -%}
-    {%- if not is_from_changes() -%}
-        set local enable_indexscan = off
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro spark__prefer_sorts() -%}
+    {{ return(planner_without(['enable_indexscan'])) }}
 {%- endmacro %}

@@ -61,10 +61,6 @@ with fills as (
 
     ),
 
-{% endif %}
-
-{% if is_from_changes() %}
-
     -- Looked up fill by fill: there are far more matches than changed fills.
     matched_sides as (
 

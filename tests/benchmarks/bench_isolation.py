@@ -25,7 +25,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import psutil
-from scale import FULL, SMALL, add_history, deployed_replica, servers
+from scale import FULL, SMALL, add_history, deployed_replica, platform_of, servers
 
 from runner import transform
 from runner.database import Database
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         together = deployed_replica(pair, "one_server", one_server=True)
         for replica in (apart, together):
             add_history(replica, size)
-        primary = pair.urls().primary.rpartition("/")[0] + "/trading_two_servers"
+        primary = platform_of(pair, "two_servers").url
         _pin(pair.primary.pid(), cores[0])
         _pin(pair.replica.pid(), cores[1])
         os.sched_setaffinity(0, {cores[1]})

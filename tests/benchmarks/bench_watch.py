@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from psycopg import sql
-from scale import FULL, SMALL, TABLES, Size, add_history, deployed_replica, servers
+from scale import FULL, SMALL, TABLES, Size, add_history, deployed_replica, platform_of, servers
 
 from runner import transform
 from runner.database import Connection, Database, scalar
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     size = SMALL if chosen.small else FULL if chosen.full else FULL.times(0.1)
     with servers() as pair, tempfile.TemporaryDirectory() as target:
         replica = deployed_replica(pair, "watch")
-        primary = Database("primary", pair.urls().primary.rpartition("/")[0] + "/trading_watch")
+        primary = platform_of(pair, "watch")
         add_history(replica, size)
         transform.build(
             replica.environment(),

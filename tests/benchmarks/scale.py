@@ -120,6 +120,11 @@ def deployed_replica(pair: EmbeddedPair, name: str, *, one_server: bool = False)
     return replica
 
 
+def platform_of(pair: EmbeddedPair, name: str) -> Database:
+    """The platform's database that ``deployed_replica`` made for this name."""
+    return Database("primary", f"{pair.urls().primary.rpartition('/')[0]}/trading_{name}")
+
+
 def add_history(replica: Database, size: Size, *, seed: int = 1) -> None:
     """Append a stretch of history of this size to what the landing tables hold.
 

@@ -37,8 +37,7 @@ def replica(pair: EmbeddedPair) -> Iterator[Database]:
     scale.add_history(made, SIZE)
     yield made
     # Other tests on these servers count slots and subscriptions.
-    primary = Database("primary", pair.urls().primary.rpartition("/")[0] + "/trading_scale")
-    with connected(primary, made) as sides:
+    with connected(scale.platform_of(pair, "scale"), made) as sides:
         sync.remove(sides)
 
 
