@@ -17,6 +17,7 @@
             select stored.timeframe
             from {{ this }} as stored
             where stored.symbol = bars.symbol
+            order by stored.opened_at
             limit 1
         )
         group by symbol, opened_at

@@ -17,13 +17,13 @@
                     then min(end_bar_number)
                 else min(first_bar_number)
             end as first_bar_number,
-            max(end_bar_number) as end_bar_number,
-            cast('-infinity' as date) as from_date,
-            cast('infinity' as date) as to_date
+            max(end_bar_number) as end_bar_number
         from {{ changes_of('int_ensemble_forecasts') }} as changed
         group by forecast_type, forecast_id, symbol
 
-        union all
+    ),
+
+    spans_of_moved_experts as (
 
         select
             forecasts.symbol,
@@ -50,23 +50,30 @@
         decided_at
     from {{ changes_of('int_ensemble_bars') }} as bars
 
-    union
+    {% for spans, condition in [
+        ('spans', 'true'),
+        (
+            'spans_of_moved_experts',
+            'bars.decided_date >= spans.from_date and bars.decided_date < spans.to_date'
+        )
+    ] %}
+        union
 
-    select
-        bars.symbol,
-        bars.decided_at
-    from spans
-    cross join lateral (
         select
-            stored.symbol,
-            stored.decided_at
-        from {{ ref('int_ensemble_bars') }} as stored
-        where
-            stored.symbol = spans.symbol
-            and stored.bar_number >= spans.first_bar_number
-            and stored.bar_number < spans.end_bar_number
-            and stored.decided_date >= spans.from_date
-            and stored.decided_date < spans.to_date
-        {{ kept_apart() }}
-    ) as bars
+            bars.symbol,
+            bars.decided_at
+        from {{ spans }} as spans
+        inner join lateral (
+            select
+                stored.symbol,
+                stored.decided_at,
+                stored.decided_date
+            from {{ ref('int_ensemble_bars') }} as stored
+            where
+                stored.symbol = spans.symbol
+                and stored.bar_number >= spans.first_bar_number
+                and stored.bar_number < spans.end_bar_number
+            {{ kept_apart() }}
+        ) as bars on {{ condition }}
+    {% endfor %}
 {% endmacro %}

@@ -31,13 +31,17 @@ with bars as (
     forecasts as (
 
         select distinct forecasts.*
-        from {{ ref('int_ensemble_forecasts') }} as forecasts
-        inner join bar_numbers
-            on
-                forecasts.symbol = bar_numbers.symbol
-                and forecasts.first_bar_number
+        from bar_numbers
+        cross join lateral (
+            select stored.*
+            from {{ ref('int_ensemble_forecasts') }} as stored
+            where
+                stored.symbol = bar_numbers.symbol
+                and stored.first_bar_number
                 between bar_numbers.first_number - {{ forecast_bars - 1 }}
                 and bar_numbers.last_number
+            {{ kept_apart() }}
+        ) as forecasts
 
     ),
 

@@ -21,7 +21,8 @@ with timeframes as (
                 one.symbol = affected.symbol
                 and one.timeframe = affected.timeframe
                 and one.closed_at is not null
-            limit 1  -- noqa: AM09
+            order by one.opened_at
+            limit 1
         ) as bars
     {% else %}
         select distinct
