@@ -1,88 +1,82 @@
 -- Grain: a model, a window and a horizon with a rank correlation. Days are UTC.
 
-with daily_ics as (
-
-    select * from {{ ref('int_model_rank_ics_daily') }}
-
-),
-
-windows as (
+-- The daily ones are read where they are needed: a CTE of all of them would be kept.
+with windows as (
 
     select * from {{ ref('int_windows') }}
 
 ),
 
-last_closed as (
+closing as (
 
-    select max(last_date) as last_date
+    select {{ utc_midnight('max(last_date) + 1') }} as closed_at
     from windows
 
 ),
 
--- What is known of a day's returns when the last window closes: all or some of them.
-closed_daily_ics as (
+-- Over symbols, a day is a sample. Over time, where a model has one symbol, a window
+-- is.
+models as (
 
     select
-        daily_ics.*,
-        {{ utc_midnight('last_closed.last_date + 1') }} as closed_at,
-        -- Over symbols, a day is a sample. Over time, where a model has one symbol, a
-        -- window is.
-        min(daily_ics.first_symbol) over (partition by daily_ics.model_id)
-        < max(daily_ics.last_symbol) over (partition by daily_ics.model_id)
-            as is_over_symbols
-    from daily_ics
-    cross join last_closed
+        daily_ics.model_id,
+        min(daily_ics.first_symbol) < max(daily_ics.last_symbol) as is_over_symbols,
+        closing.closed_at
+    from {{ ref('int_model_rank_ics_daily') }} as daily_ics
+    cross join closing
+    group by daily_ics.model_id, closing.closed_at
+
+),
+
+-- Samples of which not all returns are known when the last window closes, and all days
+-- of a model with one symbol.
+days_looked_up as (
+
+    select
+        daily_ics.model_id,
+        daily_ics.signal_date,
+        daily_ics.horizon_number,
+        models.is_over_symbols,
+        models.closed_at
+    from {{ ref('int_model_rank_ics_daily') }} as daily_ics
+    inner join models
+        on daily_ics.model_id = models.model_id
+    where
+        daily_ics.first_known_at <= models.closed_at
+        and (not models.is_over_symbols or daily_ics.known_at > models.closed_at)
 
 ),
 
 {% set sample = ['model_id', 'horizon_number', 'window_name', 'sample_date'] %}
 
--- Samples that are not ready: days of which a part is known, and all days of a model
--- with one symbol.
 samples as (
 
     select
-        forward_returns.model_id,
-        forward_returns.horizon_number,
-        forward_returns.horizon_bars,
-        cast(null as {{ dbt.type_string() }}) as window_name,
-        forward_returns.signal_date as sample_date,
-        forward_returns.score,
-        forward_returns.forward_return
-    from closed_daily_ics
-    inner join {{ ref('int_signals_forward') }} as forward_returns
-        on
-            closed_daily_ics.model_id = forward_returns.model_id
-            and closed_daily_ics.signal_date = forward_returns.signal_date
-            and closed_daily_ics.horizon_number = forward_returns.horizon_number
-            and closed_daily_ics.closed_at >= forward_returns.known_at
-    where
-        closed_daily_ics.is_over_symbols
-        and closed_daily_ics.first_known_at <= closed_daily_ics.closed_at
-        and closed_daily_ics.known_at > closed_daily_ics.closed_at
-
-    union all
-
-    select
-        forward_returns.model_id,
-        forward_returns.horizon_number,
+        days_looked_up.model_id,
+        days_looked_up.horizon_number,
         forward_returns.horizon_bars,
         windows.window_name,
-        cast(null as date) as sample_date,
+        days_looked_up.is_over_symbols,
+        case
+            when days_looked_up.is_over_symbols then days_looked_up.signal_date
+        end as sample_date,
         forward_returns.score,
         forward_returns.forward_return
-    from closed_daily_ics
-    inner join {{ ref('int_signals_forward') }} as forward_returns
-        on
-            closed_daily_ics.model_id = forward_returns.model_id
-            and closed_daily_ics.signal_date = forward_returns.signal_date
-            and closed_daily_ics.horizon_number = forward_returns.horizon_number
-            and closed_daily_ics.closed_at >= forward_returns.known_at
+    from days_looked_up
+    inner join lateral (
+        select stored.*
+        from {{ ref('int_signals_forward') }} as stored
+        where
+            stored.model_id = days_looked_up.model_id
+            and stored.signal_date = days_looked_up.signal_date
+            and stored.horizon_number = days_looked_up.horizon_number
+            and stored.known_at <= days_looked_up.closed_at
+        {{ kept_apart() }}
+    ) as forward_returns on true
     inner join windows
         on
-            forward_returns.signal_date between windows.first_date
+            days_looked_up.signal_date between windows.first_date
             and windows.last_date
-    where not closed_daily_ics.is_over_symbols
 
 ),
 
@@ -96,49 +90,24 @@ ranked as (
 
 ),
 
-sample_ics as (
-
-    select
-        model_id,
-        horizon_number,
-        horizon_bars,
-        window_name,
-        sample_date,
-        count(*) as observations,
-        {{ rank_correlation('score_rank', 'return_rank') }} as rank_ic
-    from ranked
-    group by model_id, horizon_number, horizon_bars, window_name, sample_date
-
-    union all
-
-    select
-        model_id,
-        horizon_number,
-        horizon_bars,
-        cast(null as {{ dbt.type_string() }}) as window_name,
-        signal_date as sample_date,
-        observations,
-        rank_ic
-    from closed_daily_ics
-    where
-        is_over_symbols
-        and known_at <= closed_at
-
-),
-
 window_ics as (
 
     select
-        sample_ics.model_id,
+        daily_ics.model_id,
         windows.window_name,
-        sample_ics.horizon_number,
-        sample_ics.horizon_bars,
-        'symbols' as rank_ic_over,
-        sample_ics.observations,
-        sample_ics.rank_ic
-    from sample_ics
+        daily_ics.horizon_number,
+        daily_ics.horizon_bars,
+        models.is_over_symbols,
+        daily_ics.observations,
+        daily_ics.rank_ic
+    from {{ ref('int_model_rank_ics_daily') }} as daily_ics
+    inner join models
+        on daily_ics.model_id = models.model_id
     inner join windows
-        on sample_ics.sample_date between windows.first_date and windows.last_date
+        on daily_ics.signal_date between windows.first_date and windows.last_date
+    where
+        models.is_over_symbols
+        and daily_ics.known_at <= models.closed_at
 
     union all
 
@@ -147,11 +116,17 @@ window_ics as (
         window_name,
         horizon_number,
         horizon_bars,
-        'time' as rank_ic_over,
-        observations,
-        rank_ic
-    from sample_ics
-    where window_name is not null
+        is_over_symbols,
+        count(*) as observations,
+        {{ rank_correlation('score_rank', 'return_rank') }} as rank_ic
+    from ranked
+    group by
+        model_id,
+        window_name,
+        horizon_number,
+        horizon_bars,
+        is_over_symbols,
+        sample_date
 
 ),
 
@@ -162,7 +137,7 @@ model_ics as (
         window_name,
         horizon_number,
         horizon_bars,
-        rank_ic_over,
+        is_over_symbols,
         count(rank_ic) as samples,
         cast(
             coalesce(sum(observations) filter (where rank_ic is not null), 0) as bigint
@@ -176,7 +151,7 @@ model_ics as (
                 then stddev_samp(rank_ic)
         end as deviation
     from window_ics
-    group by model_id, window_name, horizon_number, horizon_bars, rank_ic_over
+    group by model_id, window_name, horizon_number, horizon_bars, is_over_symbols
 
 ),
 
@@ -187,7 +162,7 @@ model_rank_ics as (
         window_name,
         horizon_number,
         horizon_bars,
-        rank_ic_over,
+        case when is_over_symbols then 'symbols' else 'time' end as rank_ic_over,
         samples,
         observations,
         rank_ic,
