@@ -1,6 +1,12 @@
 -- Grain: a UTC day, every one from the first to the last on which a signal came, a
 -- trade closed or the platform reported.
 
+{{ config(
+    materialized='incremental',
+    unique_key='trading_date',
+    meta={'affected_where': 'affected.is_changed'}
+) }}
+
 with signal_days as (
 
     select * from {{ ref('int_signal_days') }}

@@ -6,9 +6,15 @@ with source_runs as (
 
 ),
 
+-- Numbers sort faster than names.
 sources as (
 
-    select * from {{ ref('int_sources') }}
+    select
+        *,
+        row_number() over (
+            order by source_type, source_name
+        ) as source_number
+    from {{ ref('int_sources') }}
 
 ),
 

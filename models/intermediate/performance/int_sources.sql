@@ -1,6 +1,12 @@
 -- Grain: a source of trades: an AI model version, a strategy of the platform's own, or
 -- all of either type. Days are UTC.
 
+{{ config(
+    materialized='incremental',
+    unique_key=['source_type', 'source_name'],
+    meta={'affected_where': 'affected.is_changed'}
+) }}
+
 with models as (
 
     select * from {{ ref('stg_ai__models') }}
@@ -92,13 +98,6 @@ named_appearances as (
 sources as (
 
     select
-        -- Sorts faster than names.
-        row_number() over (
-            order by
-                named_appearances.source_type,
-                named_appearances.source_name,
-                named_appearances.is_total
-        ) as source_number,
         named_appearances.source_type,
         named_appearances.source_name,
         named_appearances.is_total,

@@ -1,5 +1,11 @@
 -- Grain: a window over the days of the data. Days are UTC.
 
+{{ config(
+    materialized='incremental',
+    unique_key='window_name',
+    meta={'affected_where': 'affected.is_changed'}
+) }}
+
 with calendar as (
 
     select * from {{ ref('int_calendar') }}

@@ -4,13 +4,13 @@
 {# The linter has no value for a var: the default is for it alone. #}
 {% set capital_base = var('capital_base', 1) %}
 
-with sources as (
+{{ config(
+    materialized='incremental',
+    unique_key=['source_type', 'source_name', 'trading_date'],
+    meta={'affected_where': 'stored.trading_date >= affected.from_date'}
+) }}
 
-    select * from {{ ref('int_sources') }}
-
-),
-
-calendar as (
+with calendar as (
 
     select * from {{ ref('int_calendar') }}
 
@@ -22,9 +22,111 @@ windows as (
 
 ),
 
+{% if is_from_changes() %}
+
+    -- What the first affected day goes on from.
+    kept_equity as (
+
+        select
+            stored.source_type,
+            stored.source_name,
+            max(stored.equity) filter (
+                where stored.trading_date = affected.from_date - 1
+            ) as equity,
+            max(stored.equity) as peak_equity
+        from {{ this }} as stored
+        inner join affected
+            on stored.trading_date < affected.from_date
+        group by stored.source_type, stored.source_name
+
+    ),
+
+    kept_lots as (
+
+        select
+            source_days.source_type,
+            source_days.source_name,
+            sum(source_days.opened_positions)
+            - coalesce(
+                sum(source_days.trades) filter (
+                    where source_days.trading_date < affected.from_date - 1
+                ),
+                0
+            ) as open_lots
+        from {{ ref('int_source_days') }} as source_days
+        inner join affected
+            on source_days.trading_date < affected.from_date
+        group by source_days.source_type, source_days.source_name
+
+    ),
+
+    named_kept_lots as (
+
+        select * from kept_lots
+        where source_name <> 'all'
+
+        union all
+
+        select
+            source_type,
+            'all' as source_name,
+            sum(open_lots) as open_lots
+        from kept_lots
+        group by source_type
+
+    ),
+
+    sources as (
+
+        select
+            sources.source_type,
+            sources.source_name,
+            sources.first_date,
+            greatest(sources.first_date, affected.from_date) as from_date,
+            coalesce(kept_equity.equity, {{ capital_base }}) as equity_before,
+            greatest(
+                coalesce(kept_equity.peak_equity, {{ capital_base }}),
+                {{ capital_base }}
+            ) as peak_before,
+            coalesce(named_kept_lots.open_lots, 0) as lots_before
+        from {{ ref('int_sources') }} as sources
+        inner join affected
+            on affected.from_date is not null
+        left join kept_equity
+            on
+                sources.source_type = kept_equity.source_type
+                and sources.source_name = kept_equity.source_name
+        left join named_kept_lots
+            on
+                sources.source_type = named_kept_lots.source_type
+                and sources.source_name = named_kept_lots.source_name
+
+    ),
+
+{% else %}
+
+    sources as (
+
+        select
+            *,
+            first_date as from_date,
+            {{ capital_base }} as equity_before,
+            {{ capital_base }} as peak_before,
+            0 as lots_before
+        from {{ ref('int_sources') }}
+
+    ),
+
+{% endif %}
+
 source_days as (
 
-    select * from {{ ref('int_source_days') }}
+    select *
+    from {{ ref('int_source_days') }}
+    {% if is_from_changes() %}
+        -- What is closed on a day is open until the next.
+        where trading_date >= (select affected.from_date - 1 from affected)
+    {% endif %}
 
 ),
 
@@ -102,6 +204,8 @@ daily_facts as (
         on
             named_facts.source_type = sources.source_type
             and named_facts.source_name = sources.source_name
+            and greatest(named_facts.trading_date, sources.first_date)
+            >= sources.from_date
     group by
         sources.source_type,
         sources.source_name,
@@ -114,10 +218,13 @@ dense_days as (
     select
         sources.source_type,
         sources.source_name,
+        sources.equity_before,
+        sources.peak_before,
+        sources.lots_before,
         calendar.trading_date
     from sources
     inner join calendar
-        on sources.first_date <= calendar.trading_date
+        on sources.from_date <= calendar.trading_date
 
 ),
 
@@ -127,6 +234,9 @@ joined as (
         dense_days.source_type,
         dense_days.source_name,
         dense_days.trading_date,
+        dense_days.equity_before,
+        dense_days.peak_before,
+        dense_days.lots_before,
         coalesce(daily_facts.trades, 0) as trades,
         coalesce(daily_facts.winning_trades, 0) as winning_trades,
         coalesce(daily_facts.losing_trades, 0) as losing_trades,
@@ -148,9 +258,9 @@ running as (
     select
         *,
         cast(
-            {{ capital_base }} + sum(net_profit) over past as {{ type_money() }}
+            equity_before + sum(net_profit) over past as {{ type_money() }}
         ) as equity,
-        sum(change) over past as open_lots
+        lots_before + sum(change) over past as open_lots
     from joined
     window past as (
         partition by source_type, source_name
@@ -166,7 +276,7 @@ peaks as (
         *,
         cast(equity - net_profit as {{ type_money() }}) as start_equity,
         greatest(
-            cast({{ capital_base }} as {{ type_money() }}),
+            cast(peak_before as {{ type_money() }}),
             max(equity) over (
                 partition by source_type, source_name
                 order by trading_date
