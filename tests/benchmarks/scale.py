@@ -131,22 +131,29 @@ def add_history(replica: Database, size: Size, *, seed: int = 1) -> None:
     The same seed on the same tables gives the same rows. Statistics are fresh afterwards, as
     autovacuum would leave them.
     """
-    with replica.connect() as connection:
-        _note(connection, size, seed)
-        connection.execute((FOLDER / "scale_history.sql").read_bytes())
-    _analyze(replica)
+    _append(replica, size, seed)
+    with replica.connect(autocommit=True) as connection:
+        for table in TABLES:
+            connection.execute(sql.SQL("vacuum analyze {}").format(sql.Identifier("public", table)))
 
 
 def add_delta(replica: Database, share: float, *, seed: int = 2) -> None:
     """Change and append what a while of trading does, ``share`` (0 to 1) of the rows there are.
 
-    Half of it are changes, which come first and hit the newest rows, and half are new rows.
+    Half of it are changes, which come first and hit the newest rows, and half are new rows. So few
+    make no statistics stale that autovacuum would renew.
     """
     with replica.connect() as connection:
         size = _present(connection).times(share / 2)
         _note(connection, size, seed)
         connection.execute((FOLDER / "scale_changes.sql").read_bytes())
-    add_history(replica, size, seed=seed)
+    _append(replica, size, seed)
+
+
+def _append(replica: Database, size: Size, seed: int) -> None:
+    with replica.connect() as connection:
+        _note(connection, size, seed)
+        connection.execute((FOLDER / "scale_history.sql").read_bytes())
 
 
 def _folder(disk: Path | None) -> Path:
@@ -208,12 +215,6 @@ def _note(connection: Connection, size: Size, seed: int) -> None:
             "hours": max(size.bars // size.symbols, 1),
         },
     )
-
-
-def _analyze(replica: Database) -> None:
-    with replica.connect(autocommit=True) as connection:
-        for table in TABLES:
-            connection.execute(sql.SQL("vacuum analyze {}").format(sql.Identifier("public", table)))
 
 
 def _database(url: str, side: str, name: str) -> Database:

@@ -346,6 +346,20 @@ with sides as (
         case when entry_filled > 0 then entry_filled else quantity end, exit_price, exit_filled,
         exit_status, greatest(exit_at, entry_at), exit_slip, exit_delay, true
     from draft_fills
+    union all
+    -- What an exit left is closed a day later: positions do not pile up with the history.
+    select
+        n, symbol, case side when 'BUY' then 'SELL' else 'BUY' end,
+        entry_filled - exit_filled, exit_price, entry_filled - exit_filled,
+        'FILLED',
+        least(
+            greatest(exit_at, entry_at) + interval '1 day',
+            scale.started_at + scale.span - 0.0001 * exit_delay * interval '1 hour'
+        ),
+        exit_slip, exit_delay, true
+    from draft_fills
+    cross join scale
+    where entry_filled > exit_filled
 )
 
 select
@@ -360,7 +374,7 @@ insert into public.trading_orders (
     created_at, filled_at
 )
 select
-    scale.last_order_id + row_number() over (order by created_at, n, is_exit) as id,
+    scale.last_order_id + row_number() over (order by created_at, n, is_exit, status) as id,
     trade_plan_id,
     symbol,
     side,

@@ -1,28 +1,29 @@
 -- Grain: a model, a type of micro pattern and a relation to it. As of the build.
 
-with daily_confirmations as (
-
-    select * from {{ ref('int_ensemble_confirmations_daily') }}
-
-),
-
-models as (
+with models as (
 
     select * from {{ ref('stg_ai__models') }}
 
 ),
 
-given as (
+summed as (
 
     select
         model_id,
         pattern_type,
         relation,
         cast(sum(cases) as bigint) as cases_given,
-        cast(sum(wins) as bigint) as wins_given
-    from daily_confirmations
-    where relation <> 'no_pattern'
+        cast(sum(wins) as bigint) as wins_given,
+        max(available_at) as available_at
+    from {{ ref('int_ensemble_confirmations_daily') }}
     group by model_id, pattern_type, relation
+
+),
+
+given as (
+
+    select * from summed
+    where relation <> 'no_pattern'
 
 ),
 
@@ -30,10 +31,10 @@ model_totals as (
 
     select
         model_id,
-        cast(sum(cases) as bigint) as cases,
-        cast(sum(wins) as bigint) as wins,
+        cast(sum(cases_given) as bigint) as cases,
+        cast(sum(wins_given) as bigint) as wins,
         max(available_at) as available_at
-    from daily_confirmations
+    from summed
     group by model_id
 
 ),
