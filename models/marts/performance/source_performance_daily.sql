@@ -204,8 +204,10 @@ daily_facts as (
         on
             named_facts.source_type = sources.source_type
             and named_facts.source_name = sources.source_name
-            and greatest(named_facts.trading_date, sources.first_date)
-            >= sources.from_date
+    {% if is_from_changes() %}
+        where
+            named_facts.trading_date >= (select affected.from_date from affected)
+    {% endif %}
     group by
         sources.source_type,
         sources.source_name,
