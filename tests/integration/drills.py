@@ -146,6 +146,8 @@ class Runner:
     """A command of the runner in a process of its own."""
 
     def __init__(self, landscape: Landscape, *arguments: str, target: Path | None = None) -> None:
+        self._landscape = landscape
+        self._session = f"signal-marts {arguments[0]}"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "runner", *arguments],
             cwd=PROJECT,
@@ -164,10 +166,19 @@ class Runner:
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """kill -9, which must find it at work."""
+        """kill -9, which must find it at work. A server needs a moment to notice, and holds the
+        lock of the dead for as long."""
         self._process.kill()
         _, errors = self._process.communicate(timeout=60)
         assert self._process.returncode == -signal.SIGKILL, errors
+        eventually(lambda: not self._holds_lock())
+
+    def _holds_lock(self) -> bool:
+        query = (
+            "select 1 from pg_stat_activity where datname = current_database()"
+            f" and application_name = '{self._session}'"
+        )
+        return bool(self._landscape.on_primary(query) or self._landscape.on_replica(query))
 
     def finish(self) -> tuple[int, str]:
         """Wait for its end; the exit code, and what it wrote on stderr."""
