@@ -41,41 +41,6 @@ windows as (
 
     ),
 
-    kept_lots as (
-
-        select
-            source_days.source_type,
-            source_days.source_name,
-            sum(source_days.opened_positions)
-            - coalesce(
-                sum(source_days.trades) filter (
-                    where source_days.trading_date < affected.from_date - 1
-                ),
-                0
-            ) as open_lots
-        from {{ ref('int_source_days') }} as source_days
-        inner join affected
-            on source_days.trading_date < affected.from_date
-        group by source_days.source_type, source_days.source_name
-
-    ),
-
-    named_kept_lots as (
-
-        select * from kept_lots
-        where source_name <> 'all'
-
-        union all
-
-        select
-            source_type,
-            'all' as source_name,
-            sum(open_lots) as open_lots
-        from kept_lots
-        group by source_type
-
-    ),
-
     sources as (
 
         select
@@ -87,8 +52,7 @@ windows as (
             greatest(
                 coalesce(kept_equity.peak_equity, {{ capital_base }}),
                 {{ capital_base }}
-            ) as peak_before,
-            coalesce(named_kept_lots.open_lots, 0) as lots_before
+            ) as peak_before
         from {{ ref('int_sources') }} as sources
         inner join affected
             on affected.from_date is not null
@@ -96,10 +60,6 @@ windows as (
             on
                 sources.source_type = kept_equity.source_type
                 and sources.source_name = kept_equity.source_name
-        left join named_kept_lots
-            on
-                sources.source_type = named_kept_lots.source_type
-                and sources.source_name = named_kept_lots.source_name
 
     ),
 
@@ -111,8 +71,7 @@ windows as (
             *,
             first_date as from_date,
             {{ capital_base }} as equity_before,
-            {{ capital_base }} as peak_before,
-            0 as lots_before
+            {{ capital_base }} as peak_before
         from {{ ref('int_sources') }}
 
     ),
@@ -160,6 +119,35 @@ facts as (
         0 as gross_loss,
         -1 * trades as change
     from source_days
+
+    {% if is_from_changes() %}
+        union all
+
+        -- What was open when the first affected day began.
+        select
+            source_days.source_type,
+            source_days.source_name,
+            affected.from_date as trading_date,
+            0 as trades,
+            0 as winning_trades,
+            0 as losing_trades,
+            0 as net_profit,
+            0 as gross_profit,
+            0 as gross_loss,
+            sum(
+                source_days.opened_positions
+                - case
+                    when source_days.trading_date < affected.from_date - 1
+                        then source_days.trades
+                    else 0
+                end
+            ) as change
+        from {{ ref('int_source_days') }} as source_days
+        inner join affected
+            on source_days.trading_date < affected.from_date
+        group by
+            source_days.source_type, source_days.source_name, affected.from_date
+    {% endif %}
 
 ),
 
@@ -222,7 +210,6 @@ dense_days as (
         sources.source_name,
         sources.equity_before,
         sources.peak_before,
-        sources.lots_before,
         calendar.trading_date
     from sources
     inner join calendar
@@ -238,7 +225,6 @@ joined as (
         dense_days.trading_date,
         dense_days.equity_before,
         dense_days.peak_before,
-        dense_days.lots_before,
         coalesce(daily_facts.trades, 0) as trades,
         coalesce(daily_facts.winning_trades, 0) as winning_trades,
         coalesce(daily_facts.losing_trades, 0) as losing_trades,
@@ -262,7 +248,7 @@ running as (
         cast(
             equity_before + sum(net_profit) over past as {{ type_money() }}
         ) as equity,
-        lots_before + sum(change) over past as open_lots
+        sum(change) over past as open_lots
     from joined
     window past as (
         partition by source_type, source_name
