@@ -6,10 +6,7 @@
 {%- endmacro %}
 
 {% macro default__seconds_between(started_at, ended_at) -%}
-    cast(
-        extract(epoch from {{ ended_at }}) - extract(epoch from {{ started_at }})
-        as {{ type_double() }}
-    )
+    cast(extract(epoch from {{ ended_at }} - {{ started_at }}) as {{ type_double() }})
 {%- endmacro %}
 
 {% macro spark__seconds_between(started_at, ended_at) -%}

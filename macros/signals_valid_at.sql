@@ -18,7 +18,7 @@
             and valid_signals.created_at <= orders_in_question.created_at
             -- No signal lives longer than the longest: so far back the index need be read.
             and valid_signals.created_at >= orders_in_question.created_at - (
-                select max(valid_until_at - created_at) from {{ signals }}
+                select max({{ lifetime_hours() }}) * interval '1 hour' from {{ signals }}
             )
             and valid_signals.valid_until_at > orders_in_question.created_at
 {%- endmacro %}

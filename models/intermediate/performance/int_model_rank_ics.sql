@@ -14,17 +14,26 @@ closing as (
 
 ),
 
+symbols as (
+
+    select
+        model_id,
+        min(first_symbol) < max(last_symbol) as has_many
+    from {{ ref('int_model_rank_ics_daily') }}
+    group by model_id
+
+),
+
 -- Over symbols, a day is a sample. Over time, where a model has one symbol, a window
 -- is.
 models as (
 
     select
-        daily_ics.model_id,
-        min(daily_ics.first_symbol) < max(daily_ics.last_symbol) as is_over_symbols,
+        symbols.model_id,
+        symbols.has_many as is_over_symbols,
         closing.closed_at
-    from {{ ref('int_model_rank_ics_daily') }} as daily_ics
+    from symbols
     cross join closing
-    group by daily_ics.model_id, closing.closed_at
 
 ),
 
@@ -47,7 +56,7 @@ days_looked_up as (
 
 ),
 
-{% set sample = ['model_id', 'horizon_number', 'window_name', 'sample_date'] %}
+{% set sample = ['model_id', 'horizon_number', 'sample_date', 'window_name'] %}
 
 samples as (
 
@@ -55,11 +64,12 @@ samples as (
         days_looked_up.model_id,
         days_looked_up.horizon_number,
         forward_returns.horizon_bars,
-        windows.window_name,
-        days_looked_up.is_over_symbols,
         case
             when days_looked_up.is_over_symbols then days_looked_up.signal_date
         end as sample_date,
+        case
+            when not days_looked_up.is_over_symbols then windows.window_name
+        end as window_name,
         forward_returns.score,
         forward_returns.forward_return
     from days_looked_up
@@ -73,10 +83,12 @@ samples as (
             and stored.known_at <= days_looked_up.closed_at
         {{ kept_apart() }}
     ) as forward_returns on true
+    -- A day over symbols is ranked once, for all windows.
     inner join windows
         on
             days_looked_up.signal_date between windows.first_date
             and windows.last_date
+            and (not days_looked_up.is_over_symbols or windows.window_days is null)
 
 ),
 
@@ -90,21 +102,33 @@ ranked as (
 
 ),
 
-window_ics as (
+looked_up_ics as (
+
+    select
+        model_id,
+        horizon_number,
+        horizon_bars,
+        sample_date,
+        window_name,
+        count(*) as observations,
+        {{ rank_correlation('score_rank', 'return_rank') }} as rank_ic
+    from ranked
+    group by model_id, horizon_number, horizon_bars, sample_date, window_name
+
+),
+
+daily_ics as (
 
     select
         daily_ics.model_id,
-        windows.window_name,
         daily_ics.horizon_number,
         daily_ics.horizon_bars,
-        models.is_over_symbols,
+        daily_ics.signal_date,
         daily_ics.observations,
         daily_ics.rank_ic
     from {{ ref('int_model_rank_ics_daily') }} as daily_ics
     inner join models
         on daily_ics.model_id = models.model_id
-    inner join windows
-        on daily_ics.signal_date between windows.first_date and windows.last_date
     where
         models.is_over_symbols
         and daily_ics.known_at <= models.closed_at
@@ -113,45 +137,64 @@ window_ics as (
 
     select
         model_id,
-        window_name,
         horizon_number,
         horizon_bars,
-        is_over_symbols,
-        count(*) as observations,
-        {{ rank_correlation('score_rank', 'return_rank') }} as rank_ic
-    from ranked
-    group by
-        model_id,
-        window_name,
-        horizon_number,
-        horizon_bars,
-        is_over_symbols,
-        sample_date
+        sample_date as signal_date,
+        observations,
+        rank_ic
+    from looked_up_ics
+    where sample_date is not null
 
 ),
 
 model_ics as (
 
     select
+        daily_ics.model_id,
+        windows.window_name,
+        daily_ics.horizon_number,
+        daily_ics.horizon_bars,
+        'symbols' as rank_ic_over,
+        count(daily_ics.rank_ic) as samples,
+        cast(
+            coalesce(
+                sum(daily_ics.observations) filter (
+                    where daily_ics.rank_ic is not null
+                ),
+                0
+            ) as bigint
+        ) as observations,
+        -- A sum of numerics has one sign, whatever the order of the rows.
+        cast(
+            avg(cast(daily_ics.rank_ic as numeric(38, 18))) as {{ type_double() }}
+        ) as rank_ic,
+        case
+            when max(daily_ics.rank_ic) - min(daily_ics.rank_ic) > 1e-12
+                then stddev_samp(daily_ics.rank_ic)
+        end as deviation
+    from daily_ics
+    inner join windows
+        on daily_ics.signal_date between windows.first_date and windows.last_date
+    group by
+        daily_ics.model_id,
+        windows.window_name,
+        daily_ics.horizon_number,
+        daily_ics.horizon_bars
+
+    union all
+
+    select
         model_id,
         window_name,
         horizon_number,
         horizon_bars,
-        is_over_symbols,
-        count(rank_ic) as samples,
-        cast(
-            coalesce(sum(observations) filter (where rank_ic is not null), 0) as bigint
-        ) as observations,
-        -- A sum of numerics has one sign, whatever the order of the rows.
-        cast(
-            avg(cast(rank_ic as numeric(38, 18))) as {{ type_double() }}
-        ) as rank_ic,
-        case
-            when max(rank_ic) - min(rank_ic) > 1e-12
-                then stddev_samp(rank_ic)
-        end as deviation
-    from window_ics
-    group by model_id, window_name, horizon_number, horizon_bars, is_over_symbols
+        'time' as rank_ic_over,
+        case when rank_ic is null then 0 else 1 end as samples,
+        case when rank_ic is null then 0 else observations end as observations,
+        rank_ic,
+        null as deviation
+    from looked_up_ics
+    where window_name is not null
 
 ),
 
@@ -162,7 +205,7 @@ model_rank_ics as (
         window_name,
         horizon_number,
         horizon_bars,
-        case when is_over_symbols then 'symbols' else 'time' end as rank_ic_over,
+        rank_ic_over,
         samples,
         observations,
         rank_ic,

@@ -40,15 +40,32 @@ resolved_rounds as (
 
 ),
 
+{# From changes, what was resolved before the affected days is one sum, of the day
+   before them. #}
+{% set resolved_date %}
+    {%- if is_from_changes() -%}
+        greatest(
+            losses.resolved_date, (select affected.from_date - 1 from affected)
+        )
+    {%- else -%}
+        losses.resolved_date
+    {%- endif -%}
+{% endset %}
+
+-- What an expert said before it joined does not count.
 resolved_losses as (
 
     select
-        expert_number,
-        resolved_date,
-        sum(forecasts) as forecasts,
-        sum(excess_loss) as excess_loss
+        losses.expert_number,
+        {{ resolved_date }} as resolved_date,
+        sum(losses.forecasts) as forecasts,
+        sum(losses.excess_loss) as excess_loss
     from losses
-    group by expert_number, resolved_date
+    inner join experts
+        on
+            losses.expert_number = experts.expert_number
+            and losses.resolved_date >= experts.joined_date
+    group by losses.expert_number, {{ resolved_date }}
 
 ),
 
@@ -84,6 +101,11 @@ summed as (
         on
             experts.expert_number = resolved_losses.expert_number
             and daily_rounds.trading_date = resolved_losses.resolved_date
+    {% if is_from_changes() %}
+        where daily_rounds.trading_date >= (
+            select affected.from_date - 1 from affected
+        )
+    {% endif %}
     window
         days_before as (
             partition by experts.expert_number

@@ -6,15 +6,26 @@
 {% set euler_gamma = 0.5772156649015329 %}
 {% set e = 2.718281828459045 %}
 
+-- Numbers sort faster than names.
 with sources as (
 
-    select * from {{ ref('int_sources') }}
+    select
+        *,
+        row_number() over (
+            order by source_type, source_name
+        ) as source_number
+    from {{ ref('int_sources') }}
 
 ),
 
 windows as (
 
-    select * from {{ ref('int_windows') }}
+    select
+        *,
+        row_number() over (
+            order by window_name
+        ) as window_number
+    from {{ ref('int_windows') }}
 
 ),
 
@@ -36,25 +47,29 @@ window_days as (
 
     select
         days.*,
-        windows.window_name,
+        sources.source_number,
+        windows.window_number,
         avg(days.daily_return) over whole_window as mean_return,
-        first_value(days.start_equity) over in_order as window_start_equity,
-        max(days.equity) over (
-            in_order rows between unbounded preceding and current row
-        ) as window_peak_equity,
-        first_value(days.equity) over (
-            whole_window order by days.trading_date desc
-        ) as window_end_equity
+        first_value(days.start_equity) over whole_window as window_start_equity,
+        last_value(days.equity) over whole_window as window_end_equity,
+        max(days.equity) over days_so_far as window_peak_equity
     from days
+    inner join sources
+        on
+            days.source_type = sources.source_type
+            and days.source_name = sources.source_name
     inner join windows
         on days.trading_date between windows.first_date and windows.last_date
     window
         whole_window as (
-            partition by days.source_type, days.source_name, windows.window_name
-        ),
-        in_order as (
-            partition by days.source_type, days.source_name, windows.window_name
+            partition by sources.source_number, windows.window_number
             order by days.trading_date
+            rows between unbounded preceding and unbounded following
+        ),
+        days_so_far as (
+            partition by sources.source_number, windows.window_number
+            order by days.trading_date
+            rows between unbounded preceding and current row
         )
 
 ),
@@ -64,9 +79,8 @@ window_days as (
 sums as (
 
     select
-        source_type,
-        source_name,
-        window_name,
+        source_number,
+        window_number,
         min(trading_date) as first_date,
         count(*) as days,
         count(daily_return) as return_days,
@@ -103,7 +117,7 @@ sums as (
         sum(power(daily_return - mean_return, 4)) as sum_of_fourths,
         sqrt(avg(power(least(daily_return, 0), 2))) as downside_deviation
     from window_days
-    group by source_type, source_name, window_name
+    group by source_number, window_number
 
 ),
 
@@ -197,16 +211,15 @@ trial_counts as (
 trials as (
 
     select
-        ratios.source_type,
-        ratios.window_name,
+        sources.source_type,
+        ratios.window_number,
         stddev_samp(ratios.sharpe_a_day) as sharpe_deviation
     from ratios
     inner join sources
         on
-            ratios.source_type = sources.source_type
-            and ratios.source_name = sources.source_name
+            ratios.source_number = sources.source_number
             and not sources.is_total
-    group by ratios.source_type, ratios.window_name
+    group by sources.source_type, ratios.window_number
 
 ),
 
@@ -227,7 +240,7 @@ benchmarks as (
 
     select
         trials.source_type,
-        trials.window_name,
+        trials.window_number,
         case
             when trial_chances.trials = 1 then 0
             else trials.sharpe_deviation * (
@@ -251,10 +264,12 @@ scored as (
         (ratios.sharpe_a_day - benchmarks.luck_sharpe_a_day)
         * ratios.sharpe_precision as deflated_score
     from ratios
+    inner join sources
+        on ratios.source_number = sources.source_number
     left join benchmarks
         on
-            ratios.source_type = benchmarks.source_type
-            and ratios.window_name = benchmarks.window_name
+            sources.source_type = benchmarks.source_type
+            and ratios.window_number = benchmarks.window_number
     {{ kept_apart() }}
 
 ),
@@ -294,9 +309,8 @@ source_performance as (
     cross join windows
     left join scored
         on
-            sources.source_type = scored.source_type
-            and sources.source_name = scored.source_name
-            and windows.window_name = scored.window_name
+            sources.source_number = scored.source_number
+            and windows.window_number = scored.window_number
     left join streaks
         on
             sources.source_type = streaks.source_type

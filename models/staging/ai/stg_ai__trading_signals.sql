@@ -12,7 +12,7 @@
         {'columns': ['model_id', 'available_at']},
         {'columns': ['model_id', 'symbol', 'created_at', 'signal_id']},
         {'columns': ['(' ~ utc_date('created_at') ~ ')']},
-        {'columns': ['(valid_until_at - created_at)']}
+        {'columns': ['(' ~ lifetime_hours() ~ ')']}
     ]
 ) }}
 
