@@ -3,5 +3,5 @@
     comes goes where it is warm.
 #}
 {% macro lifetime_hours() -%}
-    {{ return('ceil((' ~ seconds_between('created_at', 'valid_until_at') ~ ') / 3600)') }}
+    {{ return('ceil(' ~ seconds_between('created_at', 'valid_until_at') ~ ' / 3600)') }}
 {%- endmacro %}
