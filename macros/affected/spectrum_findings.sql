@@ -39,9 +39,14 @@
 
         union
 
-        select analysis_id
-        from {{ analyses }}
-        where model_id in (select model_id from {{ changes_of('stg_ai__models') }} as models)
+        select of_model.analysis_id
+        from {{ changes_of('stg_ai__models') }} as models
+        cross join lateral (
+            select stored.analysis_id
+            from {{ analyses }} as stored
+            where stored.model_id = models.model_id
+            {{ kept_apart() }}
+        ) as of_model
 
     )
 
@@ -60,7 +65,11 @@
             limit 1
         ) as previous_analysis_id
     from keys
-    left join {{ analyses }} as analyses
-        on keys.analysis_id = analyses.analysis_id
+    left join lateral (
+        select stored.*
+        from {{ analyses }} as stored
+        where stored.analysis_id = keys.analysis_id
+        {{ kept_apart() }}
+    ) as analyses on true
     where keys.analysis_id is not null
 {% endmacro %}

@@ -122,4 +122,4 @@ closed_lots as (
 
 )
 
-select * from closed_lots
+select * from closed_lots {{ newest_together('closing_order_id') }}

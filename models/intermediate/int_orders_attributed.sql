@@ -125,4 +125,4 @@ attributed as (
 
 )
 
-select * from attributed
+select * from attributed {{ newest_together('order_id') }}

@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for mart in MARTS:
                 replica = deployed_replica(pair, f"alternatives_{mart.name}")
                 add_history(replica, size)
-                _print(mart, size, compare(replica, mart, folder, sqlmesh))
+                _print(mart, size, compare(replica, mart, size, folder, sqlmesh))
     finally:
         shutil.rmtree(folder)
 
@@ -115,7 +115,9 @@ def write_projects(folder: Path) -> None:
             path.write_text(text)
 
 
-def compare(replica: Database, mart: Mart, folder: Path, sqlmesh: Path | None) -> dict[str, Result]:
+def compare(
+    replica: Database, mart: Mart, size: Size, folder: Path, sqlmesh: Path | None
+) -> dict[str, Result]:
     """Build a mart in every way before and after the changes."""
     # dbt reads the database from the environment, and so does SQLMesh.
     os.environ.update(replica.environment())
@@ -129,7 +131,7 @@ def compare(replica: Database, mart: Mart, folder: Path, sqlmesh: Path | None) -
     if sqlmesh:
         found.append(stock_sqlmesh(replica, mart, folder, sqlmesh))
     full = [each.build() for each in found]
-    add_delta(replica, _SHARE)
+    add_delta(replica, size.times(_SHARE))
     with replica.connect() as connection:
         connection.execute((FOLDER / "scale_late_changes.sql").read_bytes())
     again = [each.build() for each in found]

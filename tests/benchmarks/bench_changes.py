@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 add_history(replica, size.times(factor))
                 full.append(build(replica, target))
                 for seed in (2, 3):
-                    add_delta(replica, _SHARE / factor, seed=seed)
+                    add_delta(replica, size.times(_SHARE), seed=seed)
                     cost = build(replica, target)
                 changes.append(cost)
                 if factor == 1:

@@ -137,17 +137,17 @@ def add_history(replica: Database, size: Size, *, seed: int = 1) -> None:
             connection.execute(sql.SQL("vacuum analyze {}").format(sql.Identifier("public", table)))
 
 
-def add_delta(replica: Database, share: float, *, seed: int = 2) -> None:
-    """Change and append what a while of trading does, ``share`` (0 to 1) of the rows there are.
+def add_delta(replica: Database, size: Size, *, seed: int = 2) -> None:
+    """Change and append what a while of trading does, as many rows as ``size`` says.
 
     Half of it are changes, which come first and hit the newest rows, and half are new rows. So few
     make no statistics stale that autovacuum would renew.
     """
+    half = size.times(0.5)
     with replica.connect() as connection:
-        size = _present(connection).times(share / 2)
-        _note(connection, size, seed)
+        _note(connection, half, seed)
         connection.execute((FOLDER / "scale_changes.sql").read_bytes())
-    _append(replica, size, seed)
+    _append(replica, half, seed)
 
 
 def _append(replica: Database, size: Size, seed: int) -> None:
@@ -160,20 +160,6 @@ def _folder(disk: Path | None) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="signal-marts-bench-", dir=disk))
     folder.chmod(0o755)
     return folder
-
-
-def _present(connection: Connection) -> Size:
-    row = connection.execute(
-        """
-        select
-            (select count(*) from public.ai_trading_signals),
-            (select count(*) from public.market_bars),
-            (select count(*) from public.trading_orders),
-            (select count(distinct symbol) from public.market_bars)
-        """
-    ).fetchone()
-    assert row
-    return Size(*row)
 
 
 def _note(connection: Connection, size: Size, seed: int) -> None:
@@ -196,7 +182,11 @@ def _note(connection: Connection, size: Size, seed: int) -> None:
             -- A tenth of the signals is HOLD and plans nothing.
             0.3 * (%(orders)s / 2) / (0.9 * %(signals)s) as planned_share,
             coalesce(
-                (select max(opened_at) + interval '1 hour' from public.market_bars),
+                (
+                    select max(opened_at) + interval '1 hour'
+                    from public.market_bars
+                    where symbol = 'SYM0001' and timeframe = '1h'
+                ),
                 timestamptz '2025-01-01 00:00:00+00'
             ) as started_at,
             coalesce((select max(id) from public.ai_trading_signals), 0) as last_signal_id,

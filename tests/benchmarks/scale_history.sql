@@ -17,9 +17,17 @@ cross join generate_series(1, scale.symbols) as symbols (n);
 
 insert into public.market_bars (symbol, timeframe, opened_at, open, high, low, close, volume)
 with last_closes as (
-    select distinct on (symbol) symbol, close
-    from public.market_bars
-    order by symbol, opened_at desc
+    select symbols.symbol, latest.close
+    from scale
+    cross join generate_series(1, scale.symbols) as numbers (n)
+    cross join lateral (values ('SYM' || lpad(numbers.n::text, 4, '0'))) as symbols (symbol)
+    cross join lateral (
+        select bars.close
+        from public.market_bars as bars
+        where bars.symbol = symbols.symbol and bars.timeframe = '1h'
+        order by bars.opened_at desc
+        limit 1
+    ) as latest
 ),
 
 walks as (

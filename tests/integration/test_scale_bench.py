@@ -73,7 +73,7 @@ def test_hand_written_sql_gives_the_mart(
 def test_a_delta_appends_and_changes_rows(replica: Database, build: transform.Build) -> None:
     with replica.connect() as connection:
         connection.execute("create table before as select * from public.ai_trading_signals")
-    scale.add_delta(replica, 0.1)
+    scale.add_delta(replica, SIZE.times(0.1))
     with replica.connect() as connection:
         appended, changed, later = connection.execute(
             """

@@ -168,4 +168,4 @@ int_ensemble_cases as (
 
 )
 
-select * from int_ensemble_cases
+select * from int_ensemble_cases {{ newest_together('resolved_date') }}

@@ -126,4 +126,4 @@ int_ensemble_signals_judged as (
 
 )
 
-select * from int_ensemble_signals_judged
+select * from int_ensemble_signals_judged {{ newest_together('signal_id') }}

@@ -164,10 +164,9 @@ model_ics as (
                 0
             ) as bigint
         ) as observations,
-        -- A sum of numerics has one sign, whatever the order of the rows.
-        cast(
-            avg(cast(daily_ics.rank_ic as numeric(38, 18))) as {{ type_double() }}
-        ) as rank_ic,
+        -- One sign, whatever the order of the rows.
+        cast({{ sum_exactly('daily_ics.rank_ic') }} as {{ type_double() }})
+        / nullif(count(daily_ics.rank_ic), 0) as rank_ic,
         case
             when max(daily_ics.rank_ic) - min(daily_ics.rank_ic) > 1e-12
                 then stddev_samp(daily_ics.rank_ic)

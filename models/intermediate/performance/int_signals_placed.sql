@@ -193,4 +193,4 @@ placed as (
 
 )
 
-select * from placed
+select * from placed {{ newest_together('signal_id') }}

@@ -166,4 +166,4 @@ walked as (
 
 )
 
-select * from walked
+select * from walked {{ newest_together('signal_id') }}

@@ -1,4 +1,4 @@
--- Grain: a source and a window in which it won or lost a trade. Days are UTC.
+-- Grain: a source and a window in which it closed a trade. Days are UTC.
 
 with source_runs as (
 
@@ -116,26 +116,30 @@ streaks as (
         streak_days.result,
         streak_days.streak_number
 
+),
+
+wins_and_losses as (
+
+    select
+        source_number,
+        window_name,
+        case when result = 1 then trades else 0 end as won_trades,
+        case when result = -1 then trades else 0 end as lost_trades
+    from streaks
+
     union all
 
-    {% for result, column in [
-        (1, 'longest_win_run_trades'), (-1, 'longest_loss_run_trades')
-    ] %}
-        select
-            numbered_runs.source_number,
-            windows.window_name,
-            {{ result }} as result,
-            max(numbered_runs.{{ column }}) as trades
-        from numbered_runs
-        inner join windows
-            on
-                numbered_runs.trading_date >= windows.first_date
-                and numbered_runs.trading_date <= windows.last_date
-        where numbered_runs.{{ column }} > 0
-        group by numbered_runs.source_number, windows.window_name
-
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select
+        numbered_runs.source_number,
+        windows.window_name,
+        max(numbered_runs.longest_win_run_trades) as won_trades,
+        max(numbered_runs.longest_loss_run_trades) as lost_trades
+    from numbered_runs
+    inner join windows
+        on
+            numbered_runs.trading_date >= windows.first_date
+            and numbered_runs.trading_date <= windows.last_date
+    group by numbered_runs.source_number, windows.window_name
 
 ),
 
@@ -144,13 +148,9 @@ longest_streaks as (
     select
         source_number,
         window_name,
-        cast(
-            coalesce(max(trades) filter (where result = 1), 0) as bigint
-        ) as longest_win_streak,
-        cast(
-            coalesce(max(trades) filter (where result = -1), 0) as bigint
-        ) as longest_loss_streak
-    from streaks
+        cast(max(won_trades) as bigint) as longest_win_streak,
+        cast(max(lost_trades) as bigint) as longest_loss_streak
+    from wins_and_losses
     group by source_number, window_name
 
 ),

@@ -40,19 +40,21 @@ first_rounds as (
 ),
 
 -- The days from the first round on, with the weights' own count of what was resolved
--- before each of them.
+-- before each of them, and the expert that led when the day began.
 days as (
 
     select
         calendar.trading_date,
-        max(weights.experts) as experts,
-        max(weights.rounds_resolved) as rounds_resolved
+        weights.experts,
+        weights.rounds_resolved,
+        weights.expert_id as leader_id
     from calendar
     inner join first_rounds
         on calendar.trading_date >= first_rounds.first_date
     inner join weights
-        on calendar.trading_date = weights.weight_date
-    group by calendar.trading_date
+        on
+            calendar.trading_date = weights.weight_date
+            and weights.weight_rank = 1
 
 ),
 
@@ -110,21 +112,6 @@ best_experts as (
         cumulative_excess_loss
     from ranked_expert_days
     where loss_rank = 1
-
-),
-
--- The baseline that follows the expert that led when the day began.
-leaders as (
-
-    select
-        expert_days.trading_date,
-        expert_days.excess_loss
-    from expert_days
-    inner join weights
-        on
-            expert_days.trading_date = weights.weight_date
-            and expert_days.expert_id = weights.expert_id
-    where weights.weight_rank = 1
 
 ),
 
@@ -223,8 +210,11 @@ joined as (
     from days
     inner join best_experts
         on days.trading_date = best_experts.trading_date
-    inner join leaders
-        on days.trading_date = leaders.trading_date
+    -- The baseline that follows the leaders.
+    inner join expert_days as leaders
+        on
+            days.trading_date = leaders.trading_date
+            and days.leader_id = leaders.expert_id
     left join daily_ensemble
         on days.trading_date = daily_ensemble.decided_date
     left join newcomer_costs

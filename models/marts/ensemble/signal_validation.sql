@@ -277,4 +277,4 @@ signal_validation as (
 
 )
 
-select * from signal_validation
+select * from signal_validation {{ newest_together('signal_id') }}

@@ -31,4 +31,4 @@ order_attribution as (
 
 )
 
-select * from order_attribution
+select * from order_attribution {{ newest_together('order_id') }}

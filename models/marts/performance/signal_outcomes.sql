@@ -242,4 +242,4 @@ signal_outcomes as (
 
 )
 
-select * from signal_outcomes
+select * from signal_outcomes {{ newest_together('signal_id') }}

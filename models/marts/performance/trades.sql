@@ -58,4 +58,4 @@ trades as (
 
 )
 
-select * from trades
+select * from trades {{ newest_together('closing_order_id') }}
