@@ -67,9 +67,7 @@ samples as (
         case
             when days_looked_up.is_over_symbols then days_looked_up.signal_date
         end as sample_date,
-        case
-            when not days_looked_up.is_over_symbols then windows.window_name
-        end as window_name,
+        windows.window_name,
         forward_returns.score,
         forward_returns.forward_return
     from days_looked_up
@@ -84,11 +82,11 @@ samples as (
         {{ kept_apart() }}
     ) as forward_returns on true
     -- A day over symbols is ranked once, for all windows.
-    inner join windows
+    left join windows
         on
-            days_looked_up.signal_date between windows.first_date
+            not days_looked_up.is_over_symbols
+            and days_looked_up.signal_date between windows.first_date
             and windows.last_date
-            and (not days_looked_up.is_over_symbols or windows.window_days is null)
 
 ),
 
@@ -117,68 +115,64 @@ looked_up_ics as (
 
 ),
 
-daily_ics as (
+window_ics as (
 
     select
-        daily_ics.model_id,
+        models.model_id,
+        windows.window_name,
         daily_ics.horizon_number,
         daily_ics.horizon_bars,
-        daily_ics.signal_date,
         daily_ics.observations,
         daily_ics.rank_ic
-    from {{ ref('int_model_rank_ics_daily') }} as daily_ics
-    inner join models
-        on daily_ics.model_id = models.model_id
-    where
-        models.is_over_symbols
-        and daily_ics.known_at <= models.closed_at
+    from models
+    cross join windows
+    inner join lateral (
+        select stored.*
+        from {{ ref('int_model_rank_ics_daily') }} as stored
+        where
+            stored.model_id = models.model_id
+            and stored.signal_date between windows.first_date and windows.last_date
+            and stored.known_at <= models.closed_at
+        {{ kept_apart() }}
+    ) as daily_ics on true
+    where models.is_over_symbols
 
     union all
 
     select
-        model_id,
-        horizon_number,
-        horizon_bars,
-        sample_date as signal_date,
-        observations,
-        rank_ic
+        looked_up_ics.model_id,
+        windows.window_name,
+        looked_up_ics.horizon_number,
+        looked_up_ics.horizon_bars,
+        looked_up_ics.observations,
+        looked_up_ics.rank_ic
     from looked_up_ics
-    where sample_date is not null
+    inner join windows
+        on looked_up_ics.sample_date between windows.first_date and windows.last_date
 
 ),
 
 model_ics as (
 
     select
-        daily_ics.model_id,
-        windows.window_name,
-        daily_ics.horizon_number,
-        daily_ics.horizon_bars,
+        model_id,
+        window_name,
+        horizon_number,
+        horizon_bars,
         'symbols' as rank_ic_over,
-        count(daily_ics.rank_ic) as samples,
+        count(rank_ic) as samples,
         cast(
-            coalesce(
-                sum(daily_ics.observations) filter (
-                    where daily_ics.rank_ic is not null
-                ),
-                0
-            ) as bigint
+            coalesce(sum(observations) filter (where rank_ic is not null), 0) as bigint
         ) as observations,
         -- One sign, whatever the order of the rows.
-        cast({{ sum_exactly('daily_ics.rank_ic') }} as {{ type_double() }})
-        / nullif(count(daily_ics.rank_ic), 0) as rank_ic,
+        cast({{ sum_exactly('rank_ic') }} as {{ type_double() }})
+        / nullif(count(rank_ic), 0) as rank_ic,
         case
-            when max(daily_ics.rank_ic) - min(daily_ics.rank_ic) > 1e-12
-                then stddev_samp(daily_ics.rank_ic)
+            when max(rank_ic) - min(rank_ic) > 1e-12
+                then stddev_samp(rank_ic)
         end as deviation
-    from daily_ics
-    inner join windows
-        on daily_ics.signal_date between windows.first_date and windows.last_date
-    group by
-        daily_ics.model_id,
-        windows.window_name,
-        daily_ics.horizon_number,
-        daily_ics.horizon_bars
+    from window_ics
+    group by model_id, window_name, horizon_number, horizon_bars
 
     union all
 

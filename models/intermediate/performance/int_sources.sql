@@ -40,6 +40,16 @@ bounds as (
 
 ),
 
+first_signals as (
+
+    select
+        model_id,
+        min(trading_date) as seen_date
+    from signal_days
+    group by model_id
+
+),
+
 -- What shows that a source was at work. A model counts from its registration on,
 -- whether it said anything or not: silence is a choice. A history that was brought in
 -- is older than the model's row.
@@ -56,19 +66,20 @@ appearances as (
     select
         'ai' as source_type,
         models.model_label as source_name,
-        signal_days.trading_date as seen_date
-    from signal_days
+        first_signals.seen_date
+    from first_signals
     inner join models
-        on signal_days.model_id = models.model_id
+        on first_signals.model_id = models.model_id
 
     union all
 
     select
         source_type,
         source_name,
-        trading_date as seen_date
+        min(trading_date) as seen_date
     from source_days
     where orders > 0
+    group by source_type, source_name
 
 ),
 
