@@ -14,23 +14,22 @@ closing as (
 
 ),
 
+-- Over symbols, a day is a sample. Over time, where a model has one symbol, a window
+-- is.
 symbols as (
 
     select
         model_id,
-        min(first_symbol) < max(last_symbol) as has_many
+        min(first_symbol) < max(last_symbol) as is_over_symbols
     from {{ ref('int_model_rank_ics_daily') }}
     group by model_id
 
 ),
 
--- Over symbols, a day is a sample. Over time, where a model has one symbol, a window
--- is.
 models as (
 
     select
-        symbols.model_id,
-        symbols.has_many as is_over_symbols,
+        symbols.*,
         closing.closed_at
     from symbols
     cross join closing
