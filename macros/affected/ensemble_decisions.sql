@@ -1,6 +1,6 @@
 {#
-    A changed close, one with changed forecasts, and all closes of a day with other
-    weights.
+    A changed close, one with changed forecasts, all closes of a day with other weights, and where a
+    number came to mean another expert, those at which it has a forecast.
 #}
 {% macro affected_ensemble_decisions() %}
     select
@@ -23,5 +23,18 @@
     from {{ ref('int_ensemble_bars') }}
     where decided_date in (
         select weight_date from {{ changes_of('expert_weights') }} as weights
+    )
+
+    union
+
+    select
+        live_forecasts.symbol,
+        live_forecasts.decided_at
+    from {{ ref('int_ensemble_forecasts_live') }} as live_forecasts
+    where live_forecasts.expert_number in (
+        select expert_number
+        from {{ changes_of('int_ensemble_experts') }} as experts
+        group by expert_number
+        having min(expert_name) < max(expert_name)
     )
 {% endmacro %}

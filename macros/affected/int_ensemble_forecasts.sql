@@ -1,7 +1,9 @@
 {#
     A changed forecast, all of an expert that came or went, and where a close came or went, or has
-    another time, every forecast that ends with it, later or not yet. An expert with another number
-    has gone and come.
+    another time, every forecast that ends with it, later or not yet.
+
+    A type of patterns goes and comes where its number is another: the one of its first pattern, which
+    may be another type's from now on.
 #}
 {% macro affected_int_ensemble_forecasts() %}
     {% set parents = [
@@ -52,7 +54,12 @@
             select expert_number
             from {{ changes_of('int_ensemble_experts') }} as experts
             group by expert_number
-            having mod(count(*), 2) = 1
+            having
+                mod(count(*), 2) = 1
+                or (
+                    min(expert_type) = 'pattern'
+                    and min(expert_name) < max(expert_name)
+                )
         )
 
     )

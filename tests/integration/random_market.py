@@ -19,9 +19,13 @@ from runner.database import Connection
 
 BEGIN = datetime(2025, 3, 1, tzinfo=UTC)
 HOURS = 96
-SYMBOLS = ("BTCUSD", "ETHUSD", "O'Neil; --")
+SYMBOLS = ("BTCUSD", "ETHUSD", "O'Neil; --", "NEWUSD")
+TIMEFRAMES = ("1h", "1h", "1h", "4h", "30m", "1d")
 SIDES = ("BUY", "SELL")
-STRATEGIES = ("breakout", "reversal")
+# Some are common and some hardly occur, so that a day may be the first or only one of a source.
+STRATEGIES = ("breakout", "reversal") * 4 + ("carry", "grid", "gap", "all")
+PATTERN_TYPES = ("engulfing", "pin bar") * 4 + ("doji", "harami")
+FAR_FUTURE: tuple[datetime | str, ...] = (datetime(9999, 12, 31, tzinfo=UTC), "infinity")
 TABLES = (
     "ai_models",
     "ai_trading_signals",
@@ -59,9 +63,10 @@ class RandomMarket:
         """Rows enough for the first changes to find some."""
         for _ in range(4):
             self.add_model()
-        for symbol in SYMBOLS:
+        # The last symbol is traded before it has bars.
+        for symbol in SYMBOLS[:-1]:
             for hour in range(HOURS // 2):
-                self._add_bar(symbol, hour)
+                self._add_bar(symbol, hour, TIMEFRAMES[0])
         for add in (self.add_pattern, self.add_plan, self.add_signal, self.add_order):
             for _ in range(12):
                 add()
@@ -77,21 +82,24 @@ class RandomMarket:
             model_type=kind,
             model_name=f"model {self.random.randrange(10**9)}",
             version="1",
-            created_at=BEGIN,
+            created_at=self.random.choice((BEGIN, self._time())),
         )
 
     def add_bar(self) -> None:
-        """A bar at the end, or a late one in a gap."""
-        self._add_bar(self.random.choice(SYMBOLS), self.random.randrange(HOURS))
+        """A bar at the end, or a late one in a gap; of one symbol also in other timeframes."""
+        symbol = self._symbol()
+        timeframes = TIMEFRAMES if symbol == SYMBOLS[-1] else TIMEFRAMES[:1]
+        self._add_bar(symbol, self.random.randrange(HOURS), self._choice(timeframes))
 
-    def _add_bar(self, symbol: str, hour: int) -> None:
+    def _add_bar(self, symbol: str, hour: int, timeframe: str) -> None:
         start = 100 + self.random.randrange(-20, 20)
         end = start + self.random.randrange(-5, 6)
         self.connection.execute(
-            "insert into public.market_bars values (%s, '1h', %s, %s, %s, %s, %s, %s)"
+            "insert into public.market_bars values (%s, %s, %s, %s, %s, %s, %s, %s)"
             " on conflict do nothing",
             (
                 symbol,
+                timeframe,
                 BEGIN + timedelta(hours=hour),
                 start,
                 max(start, end) + self.random.randrange(4),
@@ -106,7 +114,7 @@ class RandomMarket:
             "micro_patterns",
             symbol=self._symbol(),
             timeframe="1h",
-            pattern_type=self.random.choice(("engulfing", "pin bar")),
+            pattern_type=self.random.choice(PATTERN_TYPES),
             confidence=self.random.randrange(101) / 100,
             signal=self.random.choice((*SIDES, "HOLD")),
             created_at=self._time(),
@@ -140,7 +148,7 @@ class RandomMarket:
             pattern_id=self._pick("micro_patterns") if self.random.random() < 0.7 else None,
             trade_plan_id=self._pick("trade_plans") if self.random.random() < 0.3 else None,
             created_at=created_at,
-            expires_at=self._later(created_at, 48),
+            expires_at=self._expiry(created_at),
             imported_at=self._later(created_at, 72) if self.random.random() < 0.1 else None,
         )
 
@@ -227,7 +235,8 @@ class RandomMarket:
                     {"pattern_id": self._pick("micro_patterns")},
                     {"symbol": self._symbol()},
                     {"model_id": self._pick("ai_models")},
-                    {"created_at": created_at, "expires_at": self._later(created_at, 48)},
+                    {"created_at": created_at, "expires_at": self._expiry(created_at)},
+                    {"imported_at": self._later(created_at, 72)},
                     {"take_profit": None},
                 )
             ),
@@ -248,6 +257,7 @@ class RandomMarket:
                     {"symbol": self._symbol()},
                     {"side": self.random.choice(SIDES)},
                     {"created_at": self._time()},
+                    {"quantity": self.random.randrange(1, 6)},
                 )
             ),
         )
@@ -257,16 +267,23 @@ class RandomMarket:
             (
                 ("ai_models", {"model_name": f"model {self.random.randrange(10**9)}"}),
                 ("ai_models", {"is_active": False}),
+                ("ai_models", {"created_at": self._time()}),
                 ("micro_patterns", {"signal": self.random.choice((*SIDES, "HOLD"))}),
-                ("micro_patterns", {"pattern_type": "engulfing"}),
+                ("micro_patterns", {"pattern_type": self._choice(PATTERN_TYPES)}),
                 ("micro_patterns", {"symbol": self._symbol()}),
                 ("micro_patterns", {"created_at": self._time()}),
                 ("trade_plans", {"strategy": self.random.choice(STRATEGIES)}),
                 ("trade_plans", {"symbol": self._symbol()}),
+                ("trade_plans", {"created_at": self._time()}),
                 ("trading_stats", {"net_profit": 7}),
+                ("trading_stats", {"date": self._time().date()}),
                 ("rl_training_episodes", {"total_reward": 3.5}),
+                ("rl_training_episodes", {"episode_number": self.random.randrange(40)}),
+                ("rl_training_episodes", {"model_id": self._pick("ai_models")}),
                 ("genetic_generations", {"best_fitness": 0.9}),
+                ("genetic_generations", {"generation_number": self.random.randrange(40)}),
                 ("spectrum_analysis", {"anomaly_score": 4.5}),
+                ("spectrum_analysis", {"model_id": self._pick("ai_models")}),
             )
         )
         self._update(table, values)
@@ -280,10 +297,34 @@ class RandomMarket:
                 bar,
             )
 
+    def swap(self) -> None:
+        """Two rows exchange a value: as many have it as before."""
+        table, column = self._choice(
+            (
+                ("ai_models", "created_at"),
+                ("ai_trading_signals", "model_id"),
+                ("ai_trading_signals", "created_at"),
+                ("micro_patterns", "pattern_type"),
+                ("micro_patterns", "created_at"),
+                ("trade_plans", "strategy"),
+                ("trading_orders", "filled_at"),
+                ("trading_orders", "trade_plan_id"),
+            )
+        )
+        self.connection.execute(
+            sql.SQL(
+                "update {table} as one set {column} = other.{column} from {table} as other"
+                " where one.id = any(%(ids)s) and other.id = any(%(ids)s) and one.id <> other.id"
+            ).format(table=sql.Identifier("public", table), column=sql.Identifier(column)),
+            {"ids": [self._pick(table), self._pick(table)]},
+        )
+
     # --- rows that move and go --------------------------------------------------------------
 
     def change_key(self) -> None:
-        table = self.random.choice(("ai_trading_signals", "trading_orders", "spectrum_analysis"))
+        table = self.random.choice(
+            ("ai_trading_signals", "trading_orders", "spectrum_analysis", "micro_patterns")
+        )
         self._update(table, {"id": 10**6 + self.random.randrange(10**6)})
 
     def move_bar(self) -> None:
@@ -323,6 +364,11 @@ class RandomMarket:
 
     def _later(self, than: datetime, hours: int) -> datetime | None:
         return self.random.choice((None, than + timedelta(hours=self.random.randrange(1, hours))))
+
+    def _expiry(self, created_at: datetime) -> datetime | str | None:
+        if self.random.random() < 0.05:
+            return self.random.choice(FAR_FUTURE)
+        return self._later(created_at, 48)
 
     def _price(self) -> int:
         return 100 + self.random.randrange(-10, 10)
@@ -375,6 +421,7 @@ _WEIGHTS: dict[Callable[[RandomMarket], None], int] = {
     RandomMarket.change_order: 14,
     RandomMarket.change_another: 8,
     RandomMarket.change_bar: 4,
+    RandomMarket.swap: 8,
     RandomMarket.change_key: 4,
     RandomMarket.move_bar: 2,
     RandomMarket.delete: 6,

@@ -277,3 +277,72 @@ def test_marts_from_changes_equal_marts_in_full(mortals: EmbeddedPair) -> None:
             print_blob=True,
         ),
     )
+
+
+def test_rare_changes(mortals: EmbeddedPair) -> None:
+    """What random histories seldom come upon, all at once."""
+    Histories.pair = mortals
+    history = Histories()
+
+    def place_order(plan: int | None, side: str, price: int, at: str, filled_at: str) -> None:
+        history.connection.execute(
+            """
+            insert into trading_orders
+                (client_order_id, trade_plan_id, side, filled_price, created_at, filled_at, symbol,
+                order_type, status, quantity, filled_quantity, created_by)
+            values (gen_random_uuid(), %s, %s, %s, %s, %s, 'BTCUSD', 'market', 'FILLED', 1, 1,
+                'test')
+            """,
+            (plan, side, price, at, filled_at),
+        )
+
+    with history.closing:
+        history.connection.execute(
+            """
+            insert into market_bars
+            select 'BTCUSD', '1h', opened_at, 100, 101, 99,
+                100 + extract(hour from opened_at) / 24, 1
+            from generate_series(timestamptz '2025-03-01Z', '2025-03-04Z', '1 hour') as opened_at;
+
+            insert into micro_patterns
+                (id, symbol, timeframe, pattern_type, confidence, signal, created_at)
+            values
+                (5, 'BTCUSD', '1h', 'doji', 0.5, 'BUY', '2025-03-01 01:00Z'),
+                (7, 'BTCUSD', '1h', 'harami', 0.5, 'SELL', '2025-03-01 02:00Z'),
+                (9, 'BTCUSD', '1h', 'doji', 0.5, 'BUY', '2025-03-02 03:00Z'),
+                (10, 'BTCUSD', '1h', 'harami', 0.5, 'SELL', '2025-03-02 04:00Z');
+
+            insert into trade_plans (id, strategy, symbol, entry_price_target, stop_loss_price,
+                take_profit_1_price, created_at)
+            values
+                (1, 'grid', 'BTCUSD', 100, 95, 110, '2025-03-02 23:00Z'),
+                (2, 'gap', 'BTCUSD', 100, 95, 110, '2025-03-01 23:00Z');
+
+            insert into trading_stats
+                (date, net_profit, total_trades, winning_trades, losing_trades)
+            values ('2025-03-01', 0, 0, 0, 0), ('2025-03-03', 2, 1, 1, 0);
+
+            insert into ai_models (id, model_type, model_name, version, created_at)
+            values (1, 'sparse_spectrum', 'never ends', '1', '2025-03-01Z');
+
+            insert into ai_trading_signals
+                (model_id, symbol, signal_type, confidence, created_at, expires_at)
+            values (1, 'BTCUSD', 'BUY', 0.5, '2025-03-01Z', '9999-12-31Z');
+            """
+        )
+        # Filled before the day on which they were placed, the first of their strategy.
+        place_order(1, "BUY", 100, "2025-03-03 00:00:01Z", "2025-03-02 23:59:50Z")
+        place_order(1, "SELL", 102, "2025-03-03 00:00:02Z", "2025-03-02 23:59:58Z")
+        history.compare()
+
+        place_order(2, "BUY", 101, "2025-03-03 05:00Z", "2025-03-03 05:00Z")
+        place_order(None, "BUY", 101, "2025-03-03 06:00Z", "2025-03-03 06:00Z")
+        # As many patterns of either type as before, and other first ones.
+        history.connection.execute(
+            """
+            update micro_patterns as pattern set pattern_type = other.pattern_type
+            from micro_patterns as other
+            where pattern.id in (5, 7) and other.id in (5, 7) and pattern.id <> other.id
+            """
+        )
+        history.compare()

@@ -46,6 +46,7 @@ windows as (
         select
             sources.source_type,
             sources.source_name,
+            sources.is_total,
             sources.first_date,
             greatest(sources.first_date, affected.from_date) as from_date,
             coalesce(kept_equity.equity, {{ capital_base }}) as equity_before,
@@ -171,9 +172,38 @@ named_facts as (
         change
     from facts
 
+    {% if is_from_changes() %}
+        union all
+
+        -- What was closed before the first day of a source that begins later than the
+        -- first affected day.
+        select
+            sources.source_type,
+            sources.source_name,
+            sources.first_date as trading_date,
+            source_days.trades,
+            source_days.winning_trades,
+            source_days.losing_trades,
+            source_days.net_profit,
+            source_days.gross_profit,
+            source_days.gross_loss,
+            0 as change
+        from sources
+        inner join affected
+            on sources.first_date >= affected.from_date
+        inner join {{ ref('int_source_days') }} as source_days
+            on
+                sources.source_type = source_days.source_type
+                and (
+                    sources.is_total or sources.source_name = source_days.source_name
+                )
+                and affected.from_date > source_days.trading_date
+    {% endif %}
+
 ),
 
--- A position may have been opened before the first day of the calendar.
+-- A position may have been opened, and an order's fill stamped, before the source's
+-- first day.
 daily_facts as (
 
     select
