@@ -12,7 +12,7 @@ from runner import fence, transform
 from runner.contract import read_contract
 from runner.database import Connection, Database, scalar
 from runner.deploy import connected
-from runner.deploy_lock import LockedError, check_direct
+from runner.deploy_lock import LockedError, check_direct, released
 from runner.progress import Advance
 
 # Any number that no other program takes; macros/changes/builds_lock.sql looks for it.
@@ -68,7 +68,8 @@ def one_build(replica: Database, command: str) -> Iterator[Connection]:
             ).fetchone()
             who = "another build" if holder is None else f"{holder[0]} (server process {holder[1]})"
             raise LockedError(f"{who} is building on {replica.address}; wait for it to end")
-        yield session
+        with released(session, _LOCK):
+            yield session
 
 
 @contextmanager

@@ -7,7 +7,7 @@ that is killed leaves it, and it is cleared only when no one can still be holdin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 
@@ -44,7 +44,18 @@ def one_at_a_time(database: Database, command: str = "deploy") -> Iterator[Conne
                 f"another {command} is running on {database.address}; wait for it to end"
             )
         _end_orphans(connection)
-        yield connection
+        with released(connection, key):
+            yield connection
+
+
+@contextmanager
+def released(session: Connection, key: int) -> Iterator[None]:
+    """Give an advisory lock back at the end: a server misses a closed connection a moment later."""
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):
+            session.execute("select pg_advisory_unlock(%s)", (key,))
 
 
 def _end_orphans(session: Connection) -> None:
