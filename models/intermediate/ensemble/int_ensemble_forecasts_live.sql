@@ -166,4 +166,9 @@ int_ensemble_forecasts_live as (
 
 )
 
+-- The forecasts of a close are read together, and so they are written together; a full
+-- build would sort all for closes of which few are read again.
 select * from int_ensemble_forecasts_live
+{% if is_from_changes() %}
+    order by symbol, decided_at
+{% endif %}

@@ -47,11 +47,32 @@ days_looked_up as (
         models.is_over_symbols,
         models.closed_at
     from {{ ref('int_model_rank_ics_daily') }} as daily_ics
+    inner join closing
+        on
+            daily_ics.known_at > closing.closed_at
+            and daily_ics.first_known_at <= closing.closed_at
     inner join models
         on daily_ics.model_id = models.model_id
-    where
-        daily_ics.first_known_at <= models.closed_at
-        and (not models.is_over_symbols or daily_ics.known_at > models.closed_at)
+    where models.is_over_symbols
+
+    union all
+
+    select
+        models.model_id,
+        daily_ics.signal_date,
+        daily_ics.horizon_number,
+        models.is_over_symbols,
+        models.closed_at
+    from models
+    inner join lateral (
+        select stored.*
+        from {{ ref('int_model_rank_ics_daily') }} as stored
+        where
+            stored.model_id = models.model_id
+            and stored.first_known_at <= models.closed_at
+        {{ kept_apart() }}
+    ) as daily_ics on true
+    where not models.is_over_symbols
 
 ),
 
@@ -163,9 +184,15 @@ model_ics as (
         cast(
             coalesce(sum(observations) filter (where rank_ic is not null), 0) as bigint
         ) as observations,
-        -- One sign, whatever the order of the rows.
-        cast({{ sum_exactly('rank_ic') }} as {{ type_double() }})
-        / nullif(count(rank_ic), 0) as rank_ic,
+        -- One sign, whatever the order of the rows, and none where it would be of their
+        -- last digits, as in three thirds less 1.
+        case
+            when abs({{ sum_exactly('rank_ic') }}) > count(rank_ic) * 1e-15
+                then
+                    cast({{ sum_exactly('rank_ic') }} as {{ type_double() }})
+                    / count(rank_ic)
+            when count(rank_ic) > 0 then 0
+        end as rank_ic,
         case
             when max(rank_ic) - min(rank_ic) > 1e-12
                 then stddev_samp(rank_ic)

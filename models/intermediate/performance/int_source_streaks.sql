@@ -63,24 +63,24 @@ outer_runs as (
 
 ),
 
-begun as (
+neighbours as (
 
     select
         *,
-        case
-            when
-                run_number = 1
-                and result = lag(result) over (
-                    partition by source_number
-                    order by trading_date, run_number
-                )
-                then 0
-            else 1
-        end as begins
+        run_number = 1
+        and result = lag(result) over source_days as continues,
+        result = lead(result) over source_days
+        and lead(run_number) over source_days = 1 as is_continued
     from outer_runs
+    window
+        source_days as (
+            partition by source_number
+            order by trading_date, run_number
+        )
 
 ),
 
+-- What stays within its day is among that day's longest already.
 streak_days as (
 
     select
@@ -88,12 +88,15 @@ streak_days as (
         trading_date,
         result,
         trades,
-        sum(begins) over (
+        sum(case when continues then 0 else 1 end) over (
             partition by source_number
             order by trading_date, run_number
             rows between unbounded preceding and current row
         ) as streak_number
-    from begun
+    from neighbours
+    where
+        result <> 0
+        and (continues or is_continued)
 
 ),
 
@@ -109,7 +112,6 @@ streaks as (
     from streak_days
     inner join windows
         on streak_days.trading_date between windows.first_date and windows.last_date
-    where streak_days.result <> 0
     group by
         streak_days.source_number,
         windows.window_name,

@@ -76,6 +76,7 @@ expert_days as (
         days.trading_date,
         experts.expert_id,
         experts.joined_date,
+        experts.expert_id = days.leader_id as is_leader,
         coalesce(daily_losses.excess_loss, 0) as excess_loss,
         sum(coalesce(daily_losses.excess_loss, 0)) over (
             partition by experts.expert_number
@@ -92,26 +93,29 @@ expert_days as (
 
 ),
 
-ranked_expert_days as (
+-- The baseline that follows the leaders, and the least that an expert lost so far.
+day_losses as (
 
     select
-        *,
-        row_number() over (
-            partition by trading_date
-            order by cumulative_excess_loss, expert_id
-        ) as loss_rank
+        trading_date,
+        max(excess_loss) filter (where is_leader) as leader_excess_loss,
+        min(cumulative_excess_loss) as cumulative_excess_loss
     from expert_days
+    group by trading_date
 
 ),
 
 best_experts as (
 
     select
-        trading_date,
-        expert_id,
-        cumulative_excess_loss
-    from ranked_expert_days
-    where loss_rank = 1
+        day_losses.trading_date,
+        min(expert_days.expert_id) as expert_id
+    from day_losses
+    inner join expert_days
+        on
+            day_losses.trading_date = expert_days.trading_date
+            and day_losses.cumulative_excess_loss = expert_days.cumulative_excess_loss
+    group by day_losses.trading_date
 
 ),
 
@@ -132,6 +136,7 @@ pools as (
     from expert_days
     inner join first_rounds
         on expert_days.trading_date > first_rounds.first_date
+    where expert_days.trading_date in (select experts.joined_date from experts)
     group by expert_days.trading_date
 
 ),
@@ -189,7 +194,7 @@ joined as (
         first_value(days.experts) over all_days as first_experts,
         coalesce(daily_ensemble.rounds, 0) as rounds,
         best_experts.expert_id as best_expert_id,
-        best_experts.cumulative_excess_loss,
+        day_losses.cumulative_excess_loss,
         days.rounds_resolved,
         coalesce(
             sum(daily_ensemble.rounds) over all_days, 0
@@ -201,20 +206,17 @@ joined as (
             sum(daily_ensemble.equal_weights_loss) over all_days, 0
         ) as equal_weights_loss,
         sum(
-            0.25 * coalesce(daily_ensemble.rounds, 0) + leaders.excess_loss
+            0.25 * coalesce(daily_ensemble.rounds, 0) + day_losses.leader_excess_loss
         ) over all_days as best_so_far_loss,
         coalesce(
             sum(newcomer_costs.newcomer_cost) over all_days, 0
         ) as newcomer_cost,
         max(daily_ensemble.resolved_at) over all_days as available_at
     from days
+    inner join day_losses
+        on days.trading_date = day_losses.trading_date
     inner join best_experts
         on days.trading_date = best_experts.trading_date
-    -- The baseline that follows the leaders.
-    inner join expert_days as leaders
-        on
-            days.trading_date = leaders.trading_date
-            and days.leader_id = leaders.expert_id
     left join daily_ensemble
         on days.trading_date = daily_ensemble.decided_date
     left join newcomer_costs

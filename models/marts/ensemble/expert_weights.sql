@@ -52,7 +52,6 @@ resolved_rounds as (
     {%- endif -%}
 {% endset %}
 
--- What an expert said before it joined does not count.
 resolved_losses as (
 
     select
@@ -61,10 +60,6 @@ resolved_losses as (
         sum(losses.forecasts) as forecasts,
         sum(losses.excess_loss) as excess_loss
     from losses
-    inner join experts
-        on
-            losses.expert_number = experts.expert_number
-            and losses.resolved_date >= experts.joined_date
     group by losses.expert_number, {{ resolved_date }}
 
 ),

@@ -21,21 +21,21 @@ numbered_blocks as (
 
     select
         *,
-        sum(steps) over (
+        sum(steps) over whole_run as run_steps,
+        sum(steps) over steps_so_far as steps_up_to,
+        max(best_value) over whole_run as run_best_value
+    from blocks
+    window
+        whole_run as (
+            partition by model_id, run_kind
+            order by block_number
+            rows between unbounded preceding and unbounded following
+        ),
+        steps_so_far as (
             partition by model_id, run_kind
             order by block_number
             rows between unbounded preceding and current row
-        ) - steps as steps_before,
-        sum(steps) over (
-            partition by model_id, run_kind
-            order by block_number desc
-            rows between unbounded preceding and current row
-        ) - steps as steps_after,
-        row_number() over (
-            partition by model_id, run_kind
-            order by best_value desc, block_number asc
-        ) as value_rank
-    from blocks
+        )
 
 ),
 
@@ -49,9 +49,11 @@ runs as (
         max(last_step_at) as last_step_at,
         max(available_at) as available_at,
         max(best_value) as best_value,
+        -- Of the best, that which was reached first.
         cast(
-            min(steps_after + steps_since_best) filter (where value_rank = 1)
-            as bigint
+            max(run_steps - steps_up_to + steps_since_best) filter (
+                where best_value = run_best_value
+            ) as bigint
         ) as steps_since_best
     from numbered_blocks
     group by model_id, run_kind
@@ -67,8 +69,8 @@ outer_blocks as (
         block_number
     from numbered_blocks
     where
-        steps_before < {{ window_size }}
-        or steps_after < {{ window_size }}
+        steps_up_to - steps < {{ window_size }}
+        or run_steps - steps_up_to < {{ window_size }}
 
 ),
 
