@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -360,12 +361,13 @@ class EmbeddedServer:
 
     def _make(self, place: _Place, password: str) -> None:
         """Make the data folder, unless there is one: aside first, so that it is whole or absent."""
+        # What a killed one left; its initdb may still write, and fails when its files are gone.
+        for left_over in self.folder.glob("initdb-*"):
+            system.wait(partial(system.is_removed, left_over))
         if self._made():
             return
         self.folder.mkdir(mode=0o700, exist_ok=True)
         place.owner.give(self.folder)
-        for left_over in self.folder.glob("initdb-*"):
-            shutil.rmtree(left_over, ignore_errors=True)
         aside = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.folder))
         try:
             place.owner.give(aside)

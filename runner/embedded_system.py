@@ -151,6 +151,12 @@ def wait(done: Callable[[], bool]) -> bool:
     return True
 
 
+def is_removed(folder: Path) -> bool:
+    """Remove a folder with all in it; False where another process wrote to it meanwhile."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
 def adopt(path: Path) -> None:
     """As root, give what we wrote to the owner of its folder, who may be an ordinary user."""
     if os.geteuid() == 0:

@@ -1,7 +1,7 @@
 {#
     In a symbol, all bars from the first one on that came or went, since those after it have other
     numbers; before that, the changed bars themselves. All bars where the symbol's timeframes are
-    others. Bars of another timeframe than its own do not matter.
+    others. Bars of another timeframe than its own do not matter; where nothing is stored, all do.
 
     A bar that was there before and is there now has as many old images as new ones.
 #}
@@ -13,13 +13,17 @@
             opened_at,
             mod(count(*), 2) = 1 as is_other
         from {{ changes_of('stg_ai__market_bars') }} as bars
-        where timeframe = (
-            select stored.timeframe
-            from {{ this }} as stored
-            where stored.symbol = bars.symbol
-            order by stored.opened_at
-            limit 1
-        )
+        where
+            coalesce(
+                timeframe = (
+                    select stored.timeframe
+                    from {{ this }} as stored
+                    where stored.symbol = bars.symbol
+                    order by stored.opened_at
+                    limit 1
+                ),
+                true
+            )
         group by symbol, opened_at
 
         union all

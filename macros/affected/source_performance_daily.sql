@@ -20,11 +20,12 @@
 
         union all
 
-        {# An odd number of images: there was none closed before, or is none any more. #}
+        {# An odd number of images: there was none closed before, or is none any more. The rows may
+           be of a calendar that neither was of. #}
         select
             case
                 when mod(count(*), 2) = 0 then min(last_date) + 1
-                else min(first_date)
+                else cast('-infinity' as date)
             end as from_date
         from {{ changes_of('int_windows') }} as windows
         where window_name = 'all'

@@ -1,6 +1,7 @@
 {#
     An incremental strategy: the affected rows become those that were just computed, and what really
-    differs is kept, before and after, for the models that read this one.
+    differs is kept, before and after, for the models that read this one. What is equal and written
+    in another way, as 0 and -0 or 1.0 and 1.00, differs.
 
     Affected rows are those that agree with a row of `affected` in all of its columns, which are the
     unique key unless the model's meta names others, `affected_by`; or, with `affected_where`, those
@@ -40,9 +41,10 @@
                     {% for column in key -%}
                     fresh.{{ column }} = stored.{{ column }} and {# -#}
                     {% endfor -%}
-                    ({% for column in columns %}fresh.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
-                    is not distinct from
-                    ({% for column in columns %}stored.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
+                    record_image_eq(
+                        row({% for column in columns %}fresh.{{ column }}{{ ', ' if not loop.last }}{% endfor %}),
+                        row({% for column in columns %}stored.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
+                    )
             )
         returning stored.*
 

@@ -14,8 +14,9 @@ SCHEMAS = ("staging", "intermediate", "performance", "ensemble", "training")
 def differing_models(connection: Connection, prefix: str) -> dict[str, tuple[int, int]]:
     """Tables whose rows differ between the marts and those in schemas with the prefix.
 
-    For each, how many rows only the one and only the other has. Doubles count as equal where they
-    agree to nine significant digits: sums of them depend on the order of the rows.
+    For each, how many rows only the one and only the other has. What is written differently
+    differs, as 1.0 and 1.00 do; but doubles count as equal where they agree to nine significant
+    digits: sums of them depend on the order of the rows.
     """
     tables = connection.execute(
         "select schemaname, tablename from pg_tables where schemaname = any(%s) order by 1, 2",
@@ -51,7 +52,7 @@ def _columns(connection: Connection, schema: str, table: str) -> sql.Composed:
     ).fetchall()
     return sql.SQL(", ").join(
         sql.SQL(
-            "to_char({}, '9.99999999EEEE')" if data_type == "double precision" else "{}"
+            "to_char({}, '9.99999999EEEE')" if data_type == "double precision" else "{}::text"
         ).format(sql.Identifier(name))
         for name, data_type in columns
     )

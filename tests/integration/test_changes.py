@@ -346,3 +346,62 @@ def test_rare_changes(mortals: EmbeddedPair) -> None:
             """
         )
         history.compare()
+
+
+def test_partial_builds_between_what_goes_and_returns(mortals: EmbeddedPair) -> None:
+    """Models that slept meet parents that are empty, older or newer than what they store."""
+    Histories.pair = mortals
+    history = Histories()
+    signals = """
+        insert into ai_trading_signals (model_id, symbol, signal_type, confidence, created_at)
+        select 1, 'BTCUSD', 'BUY', 0.5, created_at
+        from generate_series(timestamptz '{}Z', '{}Z', '1 day') as created_at
+        """
+    bars = """
+        insert into market_bars
+        select 'BTCUSD', '1h', opened_at, 100, 101, 99, 100, 1
+        from generate_series(timestamptz '2025-03-01Z', '2025-03-04Z', '1 hour') as opened_at
+        """
+    with history.closing:
+        history.connection.execute(
+            """
+            delete from trading_orders;
+            delete from trading_stats;
+
+            insert into ai_models (id, model_type, model_name, version, created_at)
+            values (1, 'genetic_optimization', 'returns', '1', '2025-03-01Z')
+            """
+        )
+        history.connection.execute(signals.format("2025-03-05", "2025-03-10"))
+        history.compare()
+
+        # The calendar moves, and what is closed is told of it only later.
+        history.connection.execute("delete from ai_trading_signals")
+        history.connection.execute(signals.format("2025-03-03", "2025-03-03"))
+        wait(history.landscape)
+        history.build(exclude=["int_windows"])
+        history.compare()
+
+        history.connection.execute(bars)
+        history.connection.execute(
+            """
+            insert into genetic_generations
+                (model_id, generation_number, best_fitness, average_fitness, population_diversity,
+                best_individual, created_at)
+            values (1, 0, 0, 0, 0, '{"gene": 1.0}', '2025-03-03Z')
+            """
+        )
+        history.compare()
+
+        # Bars go, and only their numbers are built; values are written in another way.
+        history.connection.execute("delete from market_bars")
+        wait(history.landscape)
+        history.build(select=["stg_ai__market_bars", "int_bars_numbered"])
+        history.connection.execute(bars)
+        history.connection.execute(
+            """
+            update genetic_generations
+            set best_fitness = '-0', best_individual = '{"gene": 1.00}'
+            """
+        )
+        history.compare()

@@ -98,11 +98,17 @@ placed_signals as (
             bars_{{ horizons | length }}.closed_at as known_at
         from placed_signals
         {% for horizon in horizons %}
-            inner join {{ ref('int_bars_numbered') }} as bars_{{ loop.index }}
-                on
-                    placed_signals.symbol = bars_{{ loop.index }}.symbol
-                    and placed_signals.first_bar_number + {{ horizon - 1 }}
-                    = bars_{{ loop.index }}.bar_number
+            cross join lateral (
+                select
+                    stored.close_price,
+                    stored.closed_at
+                from {{ ref('int_bars_numbered') }} as stored
+                where
+                    stored.symbol = placed_signals.symbol
+                    and stored.bar_number
+                    = placed_signals.first_bar_number + {{ horizon - 1 }}
+                {{ kept_apart() }}
+            ) as bars_{{ loop.index }}
         {% endfor %}
 
     ),
