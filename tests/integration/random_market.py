@@ -25,6 +25,9 @@ SIDES = ("BUY", "SELL")
 # Some are common and some hardly occur, so that a day may be the first or only one of a source.
 STRATEGIES = ("breakout", "reversal") * 4 + ("carry", "grid", "gap", "all")
 PATTERN_TYPES = ("engulfing", "pin bar") * 4 + ("doji", "harami")
+# What is equal and written in another way.
+ZEROS = (0.0, -0.0)
+GENES = ("{}", '{"gene": 1.0}', '{"gene": 1.00}')
 FAR_FUTURE: tuple[datetime | str, ...] = (datetime(9999, 12, 31, tzinfo=UTC), "infinity")
 TABLES = (
     "ai_models",
@@ -108,6 +111,12 @@ class RandomMarket:
                 self.random.randrange(1000),
             ),
         )
+
+    def add_bars(self) -> None:
+        """A day of them."""
+        symbol, day = self._symbol(), self.random.randrange(0, HOURS, 24)
+        for hour in range(day, day + 24):
+            self._add_bar(symbol, hour, TIMEFRAMES[0])
 
     def add_pattern(self) -> None:
         self._insert(
@@ -196,7 +205,7 @@ class RandomMarket:
                 best_fitness=self.random.random(),
                 average_fitness=0.1,
                 population_diversity=0.5,
-                best_individual=Jsonb({}),
+                best_individual=self.random.choice(GENES),
                 created_at=self._time(),
             )
         else:
@@ -278,9 +287,11 @@ class RandomMarket:
                 ("trading_stats", {"net_profit": 7}),
                 ("trading_stats", {"date": self._time().date()}),
                 ("rl_training_episodes", {"total_reward": 3.5}),
+                ("rl_training_episodes", {"sharpe_ratio": self._choice(ZEROS)}),
                 ("rl_training_episodes", {"episode_number": self.random.randrange(40)}),
                 ("rl_training_episodes", {"model_id": self._pick("ai_models")}),
-                ("genetic_generations", {"best_fitness": 0.9}),
+                ("genetic_generations", {"best_fitness": self._choice((0.9, *ZEROS))}),
+                ("genetic_generations", {"best_individual": self._choice(GENES)}),
                 ("genetic_generations", {"generation_number": self.random.randrange(40)}),
                 ("spectrum_analysis", {"anomaly_score": 4.5}),
                 ("spectrum_analysis", {"model_id": self._pick("ai_models")}),
@@ -349,6 +360,12 @@ class RandomMarket:
                 "delete from public.market_bars where symbol = %s and opened_at = %s", bar
             )
 
+    def delete_bars(self) -> None:
+        """All of a symbol."""
+        self.connection.execute(
+            "delete from public.market_bars where symbol = %s", (self._symbol(),)
+        )
+
     # --- what the changes are made of -------------------------------------------------------
 
     def _choice(self, choices: Sequence[Any]) -> Any:
@@ -410,6 +427,7 @@ class RandomMarket:
 
 _WEIGHTS: dict[Callable[[RandomMarket], None], int] = {
     RandomMarket.add_bar: 12,
+    RandomMarket.add_bars: 2,
     RandomMarket.add_signal: 12,
     RandomMarket.add_order: 16,
     RandomMarket.add_pattern: 5,
@@ -426,4 +444,5 @@ _WEIGHTS: dict[Callable[[RandomMarket], None], int] = {
     RandomMarket.move_bar: 2,
     RandomMarket.delete: 6,
     RandomMarket.delete_bar: 2,
+    RandomMarket.delete_bars: 1,
 }
