@@ -1,6 +1,6 @@
 {#
-    A changed close, one with changed forecasts, all closes of a day with other weights, and where a
-    number came to mean another expert, those at which it has a forecast.
+    A changed close, one with changed forecasts, all closes of a day with other weights, and where an
+    expert came or went, or its number means another one, those at which it has a forecast.
 #}
 {% macro affected_ensemble_decisions() %}
     select
@@ -35,6 +35,6 @@
         select expert_number
         from {{ changes_of('int_ensemble_experts') }} as experts
         group by expert_number
-        having min(expert_name) < max(expert_name)
+        having mod(count(*), 2) = 1 or min(expert_name) < max(expert_name)
     )
 {% endmacro %}

@@ -1,6 +1,3 @@
-{# A day whose forecasts, or what came of them, changed. #}
 {% macro affected_int_ensemble_losses() %}
-    select distinct decided_date
-    from {{ changes_of('int_ensemble_forecasts_live') }} as live_forecasts
-    where went_up is not null
+    {{ affected_decided_dates() }}
 {% endmacro %}

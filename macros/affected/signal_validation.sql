@@ -1,6 +1,7 @@
 {#
     A changed signal, and of a model's signals in a direction, all from the first changed one on:
-    what became of it was known to those after it.
+    what became of it was known to those after it. So was a changed count of cases to those after its
+    day, which may have been looked up before it was counted anew.
 #}
 {% macro affected_signal_validation() %}
     select signal_id
@@ -18,8 +19,23 @@
         select
             model_id,
             signal_type,
-            min(available_at) as from_at
-        from {{ changes_of('int_ensemble_signals_judged') }} as judged_signals
+            min(from_at) as from_at
+        from (
+            select
+                model_id,
+                signal_type,
+                available_at as from_at
+            from {{ changes_of('int_ensemble_signals_judged') }} as judged_signals
+
+            union all
+
+            select
+                model_id,
+                signal_type,
+                {{ utc_midnight('min(resolved_date) + 1') }} as from_at
+            from {{ changes_of('int_ensemble_cases') }} as cases
+            group by model_id, signal_type
+        ) as known
         group by model_id, signal_type
     ) as changed
     cross join lateral (

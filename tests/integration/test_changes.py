@@ -405,3 +405,103 @@ def test_partial_builds_between_what_goes_and_returns(mortals: EmbeddedPair) -> 
             """
         )
         history.compare()
+
+
+def test_parents_of_different_builds(mortals: EmbeddedPair) -> None:
+    """A model reads one parent that is new and another that slept, which wakes up later."""
+    Histories.pair = mortals
+    history = Histories()
+
+    def build(*models: str) -> None:
+        wait(history.landscape)
+        assert not history.build(select=models).failures
+
+    def add_bars(symbol: str, first: str, last: str) -> None:
+        history.connection.execute(
+            """
+            insert into market_bars
+            select %s, '1h', opened_at, 100, 102, 99, 100 + extract(hour from opened_at) / 24, 1
+            from generate_series(%s::timestamptz, %s, '1 hour') as opened_at
+            """,
+            (symbol, first, last),
+        )
+
+    def add_signals(first: str, last: str) -> None:
+        history.connection.execute(
+            """
+            insert into ai_trading_signals (model_id, symbol, signal_type, confidence, created_at)
+            select 1, 'BTCUSD', 'BUY', 0.5, created_at
+            from generate_series(%s::timestamptz, %s, '1 hour') as created_at
+            """,
+            (first, last),
+        )
+
+    with history.closing:
+        history.connection.execute(
+            """
+            insert into ai_models (id, model_type, model_name, version, created_at)
+            values (1, 'genetic_optimization', 'wakes', '1', '2025-02-20Z')
+            """
+        )
+        add_bars("BTCUSD", "2025-03-01Z", "2025-03-04Z")
+        add_signals("2025-03-01 01:00Z", "2025-03-03Z")
+        history.compare()
+
+        # A symbol of which the timeframes are not known yet.
+        add_bars("NEWUSD", "2025-03-01Z", "2025-03-02Z")
+        build("stg_ai__market_bars", "int_ensemble_bars")
+        history.compare()
+
+        # Cases that were not counted yet when a signal that knows them came.
+        judged = ("stg_ai__trading_signals", "int_ensemble_signals_judged", "signal_validation")
+        history.connection.execute(
+            "update ai_trading_signals set confidence = 0.9 where created_at < '2025-03-02Z'"
+        )
+        build(*judged)
+        add_signals("2025-03-05Z", "2025-03-05Z")
+        build(*judged)
+        history.compare()
+
+        # A close that went and returned while its forecasts slept.
+        history.connection.execute(
+            "update ai_trading_signals set confidence = 0.8 where created_at = '2025-03-02 03:00Z'"
+        )
+        build("+int_ensemble_forecasts_live")
+        gone = "2025-03-02 12:00Z"
+        history.connection.execute(
+            "delete from market_bars where symbol = 'BTCUSD' and opened_at = %s", (gone,)
+        )
+        build(
+            *("stg_ai__market_bars", "int_ensemble_bars"),
+            *("int_ensemble_losses", "int_ensemble_rounds"),
+        )
+        add_bars("BTCUSD", gone, gone)
+        history.compare()
+
+        # An expert that went and returned, and a close that was built without it meanwhile.
+        pattern = """
+            insert into micro_patterns
+                (id, symbol, timeframe, pattern_type, confidence, signal, created_at)
+            values (5, 'BTCUSD', '1h', 'doji', 0.5, 'SELL', '2025-03-01 23:00Z')
+            """
+        history.connection.execute(pattern)
+        wait(history.landscape)
+        history.build()
+        for model, opened_at in (
+            ("int_ensemble_forecasts_live", "2025-03-02 01:00Z"),
+            ("ensemble_decisions", "2025-03-02 00:00Z"),
+        ):
+            history.connection.execute("delete from micro_patterns where id = 5")
+            history.connection.execute(
+                "update market_bars set close = close + 0.01"
+                " where symbol = 'BTCUSD' and opened_at = %s",
+                (opened_at,),
+            )
+            build(
+                *("stg_platform__micro_patterns", "int_ensemble_experts"),
+                *("stg_ai__market_bars", "int_ensemble_bars", model),
+            )
+            history.connection.execute(pattern)
+            wait(history.landscape)
+            history.build()
+        history.compare()

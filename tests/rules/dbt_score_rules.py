@@ -7,9 +7,11 @@ says which model or column, and what is missing.
 # No ``from __future__ import annotations``: dbt-score reads the annotations themselves.
 
 import re
+from pathlib import Path
 
 from dbt_score import Exposure, Macro, Model, RuleViolation, Source, rule, rule_filter
 
+_AFFECTED = Path(__file__).parents[2] / "macros" / "affected"
 _SAYS_WHEN_NULL = re.compile(r"\bNULL\b|\bif any\b|\bif there is\b")
 
 
@@ -17,6 +19,14 @@ _SAYS_WHEN_NULL = re.compile(r"\bNULL\b|\bif any\b|\bif there is\b")
 def is_mart(model: Model) -> bool:
     """Models that readers see."""
     return model.original_file_path.startswith("models/marts/")
+
+
+@rule_filter
+def is_kept_up_by_changes(model: Model) -> bool:
+    """Models that are built from changes of other models."""
+    config = model.config
+    is_exact = config["incremental_strategy"] == "exact" and config["materialized"] == "incremental"
+    return is_exact and not model.original_file_path.startswith("models/staging/")
 
 
 @rule_filter
@@ -54,6 +64,25 @@ def column_says_when_it_is_null(model: Model) -> RuleViolation | None:
         and not _SAYS_WHEN_NULL.search(column.description)
     ]
     return _violation(silent, "test not_null, or say when they are NULL")
+
+
+@rule(rule_filters={is_kept_up_by_changes()})
+def model_follows_all_that_it_reads(model: Model) -> RuleViolation | None:
+    """Of each model that it reads, even of one that only says where to look, it asks for changes.
+
+    Any selection of models may be built: a parent may be older or newer than another one.
+    """
+    followed = _names_followed(model.name)
+    silent = [parent.name for parent in model.parents if parent.name not in followed]
+    return _violation(silent, f"affected_{model.name} does not ask for changes_of")
+
+
+def _names_followed(file: str) -> set[str]:
+    """Names in a macro for affected rows and in those that it calls, but for what it only reads."""
+    text = (_AFFECTED / f"{file}.sql").read_text("utf-8")
+    names = set(re.findall(r"'(\w+)'", re.sub(r"ref\('\w+'\)", "", text)))
+    called = re.findall(r"{{ (affected_\w+)\(", text)
+    return names.union(*map(_names_followed, called))
 
 
 @rule

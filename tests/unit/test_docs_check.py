@@ -129,6 +129,7 @@ SCORES: dict[str, tuple[str, Callable[[Manifest, str], None]]] = {
         "signal_validation",
         lambda manifest, name: without_tests(manifest, name, "not_null"),
     ),
+    "model_follows_all_that_it_reads": ("int_fills", reads_a_mart),
 }
 
 
