@@ -1,0 +1,236 @@
+"""Histories of a platform: random changes, builds and accidents, and what must hold after them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from comparison import SCHEMAS, differing_models
+from conftest import Landscape
+from drills import (
+    eventually,
+    kill_server,
+    landscape_on,
+    no_problem,
+    running,
+    wait,
+    waits_for_lock,
+)
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from psycopg import sql
+from random_market import RandomMarket
+
+from runner import builds, transform
+from runner.database import Connection, ConnectionFailedError
+from runner.deploy_lock import LockedError
+from runner.embedded import EmbeddedPair
+from runner.settings import PROJECT
+
+# A build takes a thousand times longer than a change, so many changes come between two of them.
+_CHANGES_BETWEEN_BUILDS = 60
+_BUILD_MODELS = (
+    "build",
+    *("--exclude", "resource_type:test", "--exclude", "resource_type:unit_test"),
+)
+
+seeds = st.integers(0, 2**32)
+
+
+class Histories(RuleBasedStateMachine):
+    """Random changes on the primary, and among them builds, partial ones, and accidents."""
+
+    pair: EmbeddedPair
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="signal-marts-changes-"))
+        self.closing = contextlib.ExitStack()
+        self.closing.callback(shutil.rmtree, self.folder)
+        self.landscape: Landscape = self.closing.enter_context(landscape_on(self.pair))
+        self.landscape.deploy()
+        self.connection = self._connect()
+        self.long: Connection | None = None
+        self.changes = 0
+
+    def _connect(self) -> Connection:
+        connection = self.closing.enter_context(self.landscape.primary.connect(autocommit=True))
+        # A row that the long transaction holds stays as it is.
+        connection.execute("set lock_timeout = '20ms'")
+        return connection
+
+    def teardown(self) -> None:
+        with self.closing:
+            self.end_long_transaction(commit=True)
+            self.compare()
+
+    # --- changes ----------------------------------------------------------------------------
+
+    @initialize(seed=seeds)
+    def begin(self, seed: int) -> None:
+        RandomMarket(self.connection, Random(seed)).begin()
+
+    @rule(seed=seeds)
+    def change(self, seed: int) -> None:
+        RandomMarket(self.connection, Random(seed)).change()
+        self.changes += 1
+
+    @rule(seed=seeds, number=st.integers(2, 12), commit=st.booleans())
+    def change_in_one_transaction(self, seed: int, number: int, commit: bool) -> None:
+        market = RandomMarket(self.connection, Random(seed))
+        with self.connection.transaction(force_rollback=not commit):
+            for _ in range(number):
+                market.change()
+        self.changes += 1
+
+    @precondition(lambda self: self.long is None)
+    @rule(seed=seeds)
+    def begin_long_transaction(self, seed: int) -> None:
+        """So much that the replica applies it before it is known to be committed."""
+        self.long = self._connect()
+        self.long.autocommit = False
+        market = RandomMarket(self.long, Random(seed))
+        for _ in range(10):
+            market.change()
+        self.long.execute(
+            "insert into micro_patterns"
+            " (symbol, timeframe, pattern_type, confidence, signal, created_at)"
+            " select 'BTCUSD', '1h', repeat('x', 50), 0.5, 'BUY', '2025-03-02 12:00Z'"
+            " from generate_series(1, 1000)"
+        )
+        self.changes += 1
+
+    @precondition(lambda self: self.long is not None)
+    @rule(commit=st.booleans())
+    def end_long_transaction(self, commit: bool) -> None:
+        if self.long is not None:
+            (self.long.commit if commit else self.long.rollback)()
+            self.long.close()
+            self.long = None
+            self.changes += 1
+
+    # --- builds and accidents, some changes apart -------------------------------------------
+
+    def _is_due(self) -> bool:
+        return self.changes >= _CHANGES_BETWEEN_BUILDS
+
+    @precondition(_is_due)
+    @rule()
+    def compare(self) -> None:
+        """A quiet point: every table equals a full refresh in other schemas."""
+        wait(self.landscape)
+        assert not self.build().failures
+        full = self.build(schema_prefix="full", full_refresh=True)
+        assert not full.failures, full.failures
+        with self.landscape.replica.connect() as replica:
+            assert differing_models(replica, "full") == {}
+
+    @precondition(_is_due)
+    @rule(number=st.integers(1, 3), seed=seeds)
+    def build_some(self, number: int, seed: int) -> None:
+        self.build(select=Random(seed).sample(self.models(), number))
+
+    @precondition(_is_due)
+    @rule()
+    def build_all(self) -> None:
+        assert not self.build().failures
+
+    @precondition(_is_due)
+    @rule(seed=seeds)
+    def fail_at_a_model(self, seed: int) -> None:
+        """A model cannot write, and what needs it is skipped."""
+        self.changes = 0
+        if (table := self._table(seed)) is not None:
+            self._on_replica("alter table {} add constraint never check (false) not valid", table)
+            self.build()
+            self._on_replica("alter table if exists {} drop constraint if exists never", table)
+
+    @precondition(_is_due)
+    @rule(seed=seeds)
+    def lose_a_table(self, seed: int) -> None:
+        self.changes = 0
+        if (table := self._table(seed)) is not None:
+            self._on_replica("drop table {} cascade", table)
+
+    @precondition(_is_due)
+    @rule(seed=seeds, at_server=st.booleans())
+    def kill_in_a_build(self, seed: int, at_server: bool) -> None:
+        """The runner, or the replica's server under it, while a model is being built."""
+        self.changes = 0
+        table = self._table(seed)
+        if table is None:
+            return
+        with (
+            self.landscape.replica.connect() as blocker,
+            running(self.landscape, *_BUILD_MODELS, target=self.folder / "killed") as runner,
+        ):
+            blocker.execute(sql.SQL("lock table {}").format(sql.Identifier(*table)))
+            eventually(lambda: runner.ended() or waits_for_lock(blocker, "%"), seconds=600)
+            if at_server:
+                kill_server(self.pair.replica)
+            elif not runner.ended():
+                runner.kill()
+            blocker.close()
+        self.pair.up()
+        eventually(self._is_replica_up)
+
+    @precondition(_is_due)
+    @rule()
+    def resync(self) -> None:
+        self.changes = 0
+        self.end_long_transaction(commit=True)
+        wait(self.landscape)
+        self.landscape.deploy(resync=())
+        no_problem(self.landscape)
+
+    # --- what they are made of --------------------------------------------------------------
+
+    def build(self, **options: Any) -> transform.Build:
+        self.changes = 0
+        prefix = options.get("schema_prefix")
+        with contextlib.ExitStack() as stack:
+            session = eventually(lambda: self._lock(stack))
+            assert session is not None
+            stack.enter_context(builds.frozen(self.landscape.replica, session))
+            return transform.build(
+                self.landscape.replica.environment(),
+                advance=lambda done, total, at: None,
+                target=self.folder / str(prefix),
+                tests=False,
+                **options,
+            )
+
+    def _lock(self, stack: contextlib.ExitStack) -> Connection | None:
+        """The lock of builds, None while the server has not missed a runner that was killed."""
+        try:
+            return stack.enter_context(builds.one_build(self.landscape.replica, "build"))
+        except LockedError:
+            return None
+
+    def models(self) -> list[str]:
+        return sorted(path.stem for path in (PROJECT / "models").rglob("*.sql"))
+
+    def _table(self, seed: int) -> tuple[str, str] | None:
+        """Some model's table."""
+        with self.landscape.replica.connect() as replica:
+            tables = replica.execute(
+                "select schemaname, tablename from pg_tables where schemaname = any(%s)"
+                " and tablename <> 'ensemble_publications' order by 1, 2",
+                (list(SCHEMAS),),
+            ).fetchall()
+        return Random(seed).choice(tables) if tables else None
+
+    def _on_replica(self, statement: str, table: tuple[str, str]) -> None:
+        with self.landscape.replica.connect() as replica:
+            replica.execute(sql.SQL(statement).format(sql.Identifier(*table)))
+
+    def _is_replica_up(self) -> bool:
+        try:
+            with self.landscape.replica.connect():
+                return True
+        except ConnectionFailedError:
+            return False
