@@ -98,7 +98,7 @@
             from {{ ref(parent) }} as parent
             where
                 parent.symbol = moved.symbol
-                and parent.{{ known_at }} > moved.after_at
+                and parent.{{ known_at }} >= moved.after_at
             {{ kept_apart() }}
         ) as later
     {% endfor %}

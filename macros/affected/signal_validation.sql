@@ -1,7 +1,8 @@
 {#
     A changed signal, and of a model's signals in a direction, all from the first changed one on:
-    what became of it was known to those after it. So was a changed count of cases to those after its
-    day, which may have been looked up before it was counted anew.
+    what became of it was known to those after it, or before it while the bars and its forecast were
+    not of one build. So was a changed count of cases to those after its day, which may have been
+    looked up before it was counted anew.
 #}
 {% macro affected_signal_validation() %}
     select signal_id
@@ -24,7 +25,7 @@
             select
                 model_id,
                 signal_type,
-                available_at as from_at
+                least(available_at, resolved_at) as from_at
             from {{ changes_of('int_ensemble_signals_judged') }} as judged_signals
 
             union all

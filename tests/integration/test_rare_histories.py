@@ -245,3 +245,44 @@ def test_parents_of_different_builds(history: Histories) -> None:
         wait(history.landscape)
         history.build()
     history.compare()
+
+
+def test_an_outcome_before_its_signal(history: Histories) -> None:
+    """As a signal seems to have while bars have other numbers, and forecasts still the old ones."""
+    bars = """
+        insert into market_bars
+        select symbol, '1h', opened_at, 100, 200, 1,
+            100 + mod(extract(epoch from opened_at)::bigint / 3600 * 7, 13), 1
+        from unnest(%s::text[]) as symbol
+        cross join generate_series(%s::timestamptz, %s, '1 hour') as opened_at
+        """
+    history.connection.execute(
+        """
+        insert into ai_models (id, model_type, model_name, version, created_at)
+        values (1, 'genetic_optimization', 'early', '1', '2025-03-01Z');
+
+        insert into ai_trading_signals
+            (id, model_id, symbol, signal_type, confidence, created_at)
+        values
+            (1, 1, 'ETHUSD', 'BUY', 0.55, '2025-03-04 23:00Z'),
+            (2, 1, 'BTCUSD', 'BUY', 0.55, '2025-03-07 01:00Z');
+
+        insert into micro_patterns
+            (symbol, timeframe, pattern_type, confidence, signal, created_at)
+        values ('BTCUSD', '1h', 'doji', 0.5, 'BUY', '-infinity')
+        """
+    )
+    history.compare()
+    history.connection.execute(bars, (["BTCUSD", "ETHUSD"], "2025-03-02Z", "2025-03-09Z"))
+    history.compare()
+
+    history.connection.execute(bars, (["BTCUSD"], "2025-02-27Z", "2025-03-01 23:00Z"))
+    history.connection.execute("update ai_trading_signals set confidence = 0.56 where id = 1")
+    wait(history.landscape)
+    history.build(
+        select=[
+            *("stg_ai__market_bars", "stg_ai__trading_signals", "int_timeframes"),
+            *("int_ensemble_bars", "int_ensemble_signals_judged", "signal_validation"),
+        ]
+    )
+    history.compare()
