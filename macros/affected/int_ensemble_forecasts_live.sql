@@ -1,25 +1,51 @@
 {#
-    A changed close, and every close at which a changed forecast is or was live; of one that only ends
-    elsewhere, those between its ends. Where closes have other numbers, those that a number meant
-    before have changed. Where an expert joins on another day, the closes of its forecasts between the
-    two, and where it came or went, all of them: the forecasts may have slept meanwhile.
+    A changed close, and every close at which a changed forecast is or was live, but not those between
+    the two; of one that only ends elsewhere, those between its ends. Where closes have other numbers,
+    those that a number meant before have changed. Where an expert joins on another day, the closes of
+    its forecasts between the two, and where it came or went, all of them: the forecasts may have
+    slept meanwhile.
 #}
 {% macro affected_int_ensemble_forecasts_live() %}
-    with spans as (
+    with forecasts as (
 
         {# An even number of images: it was and is, or neither was nor is. #}
         select
+            forecast_type,
+            forecast_id,
             symbol,
-            case
-                when mod(count(*), 2) = 0 and count(distinct (
-                    expert_number, probability_up, first_bar_number, available_at
-                )) = 1
-                    then min(end_bar_number)
-                else min(first_bar_number)
-            end as first_bar_number,
-            max(end_bar_number) as end_bar_number
+            mod(count(*), 2) = 0
+            and count(distinct (
+                expert_number, probability_up, first_bar_number, available_at
+            )) = 1 as ends_elsewhere,
+            array_agg(first_bar_number) as first_bar_numbers,
+            array_agg(end_bar_number) as end_bar_numbers,
+            min(end_bar_number) as first_end,
+            max(end_bar_number) as last_end
         from {{ changes_of('int_ensemble_forecasts') }} as changed
         group by forecast_type, forecast_id, symbol
+
+    ),
+
+    spans as (
+
+        select
+            symbol,
+            first_end as first_bar_number,
+            last_end as end_bar_number
+        from forecasts
+        where ends_elsewhere
+
+        union
+
+        select
+            forecasts.symbol,
+            images.first_bar_number,
+            images.end_bar_number
+        from forecasts
+        cross join lateral unnest(
+            forecasts.first_bar_numbers, forecasts.end_bar_numbers
+        ) as images (first_bar_number, end_bar_number)
+        where not forecasts.ends_elsewhere
 
     ),
 
