@@ -24,7 +24,7 @@
                 ),
                 true
             )
-        group by symbol, opened_at
+        group by symbol, timeframe, opened_at
 
         union all
 

@@ -103,8 +103,9 @@ def test_partial_builds_between_what_goes_and_returns(history: Histories) -> Non
         """
     bars = """
         insert into market_bars
-        select 'BTCUSD', '1h', opened_at, 100, 101, 99, 100, 1
-        from generate_series(timestamptz '2025-03-01Z', '2025-03-04Z', '1 hour') as opened_at
+        select 'BTCUSD', timeframe, opened_at, 100, 101, 99, 100, 1
+        from unnest('{1h,30m}'::text[]) as timeframe
+        cross join generate_series(timestamptz '2025-03-01Z', '2025-03-04Z', '1 hour') as opened_at
         """
     history.connection.execute(
         """
