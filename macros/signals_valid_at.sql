@@ -1,24 +1,72 @@
 {#
-    A query for the signals that were valid when one of some orders of their symbol came.
+    A query for the signals that were valid when one of some orders of their symbol came, and some
+    more. Orders that may share a signal form one stretch: signals are looked up once for each, and
+    so not again for each order that a long-lived one outlasts.
 
     orders: a relation or CTE with symbol and created_at.
 #}
 {% macro signals_valid_at(orders) -%}
     {%- set signals = ref('stg_ai__trading_signals') -%}
-    select distinct
-        valid_signals.signal_id,
-        valid_signals.symbol,
-        valid_signals.signal_type,
-        valid_signals.created_at,
-        valid_signals.valid_until_at
-    from {{ orders }} as orders_in_question
-    inner join {{ signals }} as valid_signals
-        on
-            orders_in_question.symbol = valid_signals.symbol
-            and valid_signals.created_at <= orders_in_question.created_at
-            -- No signal lives longer than the longest: so far back the index need be read.
-            and valid_signals.created_at >= orders_in_question.created_at - (
-                select max({{ lifetime_hours() }}) * interval '1 hour' from {{ signals }}
-            )
-            and valid_signals.valid_until_at > orders_in_question.created_at
+    {#- No signal lives longer than the longest: so far back the index need be read. -#}
+    {%- set longest_life -%}
+        (select max({{ lifetime_hours() }}) * interval '1 hour' from {{ signals }})
+    {%- endset -%}
+    with starts as (
+
+        select
+            symbol,
+            created_at,
+            case
+                when
+                    created_at - {{ longest_life }}
+                    <= lag(created_at) over (partition by symbol order by created_at)
+                    then 0
+                else 1
+            end as is_start
+        from {{ orders }}
+
+    ),
+
+    numbered as (
+
+        select
+            symbol,
+            created_at,
+            sum(is_start) over (
+                partition by symbol
+                order by created_at
+                rows between unbounded preceding and current row
+            ) as stretch
+        from starts
+
+    ),
+
+    stretches as (
+
+        select
+            symbol,
+            min(created_at) as first_at,
+            max(created_at) as last_at
+        from numbered
+        group by symbol, stretch
+
+    )
+
+    select valid_signals.*
+    from stretches
+    cross join lateral (
+        select
+            stored.signal_id,
+            stored.symbol,
+            stored.signal_type,
+            stored.created_at,
+            stored.valid_until_at
+        from {{ signals }} as stored
+        where
+            stored.symbol = stretches.symbol
+            and stored.created_at <= stretches.last_at
+            and stored.created_at >= stretches.first_at - {{ longest_life }}
+            and stored.valid_until_at > stretches.first_at
+        {{ kept_apart() }}
+    ) as valid_signals
 {%- endmacro %}

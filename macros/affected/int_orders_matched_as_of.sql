@@ -1,19 +1,35 @@
-{# A changed order, and every order that came while a changed signal was or is valid. #}
+{#
+    A changed order, and every order that came while a signal was or is valid that came, went, or
+    claims another side or time. A signal that was written anew as it was has as many images again,
+    so an odd number of the same ones is one that came or went.
+#}
 {% macro affected_int_orders_matched_as_of() %}
+    with claims as (
+
+        select
+            symbol,
+            created_at,
+            valid_until_at
+        from {{ changes_of('stg_ai__trading_signals') }} as signals
+        group by signal_id, symbol, signal_type, created_at, valid_until_at
+        having mod(count(*), 2) = 1
+
+    )
+
     select order_id
     from {{ changes_of('stg_platform__trading_orders') }} as changed_orders
 
     union
 
     select orders.order_id
-    from {{ changes_of('stg_ai__trading_signals') }} as signals
+    from claims
     cross join lateral (
         select stored.order_id
         from {{ ref('stg_platform__trading_orders') }} as stored
         where
-            stored.symbol = signals.symbol
-            and stored.created_at >= signals.created_at
-            and stored.created_at < signals.valid_until_at
+            stored.symbol = claims.symbol
+            and stored.created_at >= claims.created_at
+            and stored.created_at < claims.valid_until_at
             and stored.trade_plan_id is null
         {{ kept_apart() }}
     ) as orders
