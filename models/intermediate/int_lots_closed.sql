@@ -28,16 +28,22 @@ with fills as (
 
 matched_in_plan as (
 
-    select * from {{ ref('int_fills_matched_in_plan') }}
+    select *
+    from {{ ref('int_fills_matched_in_plan') }}
+    {{ where_affected(['buy_order_id', 'sell_order_id']) }}
 
 ),
 
 matched_in_symbol as (
 
-    select * from {{ ref('int_fills_matched_in_symbol') }}
+    select *
+    from {{ ref('int_fills_matched_in_symbol') }}
+    {{ where_affected(['buy_order_id', 'sell_order_id']) }}
 
 ),
 
+-- A plan leaves units of one side alone, so no pair is in both; but where the parents
+-- are of different builds, orders that came to a plan may still be matched without it.
 matched as (
 
     select
@@ -48,19 +54,22 @@ matched as (
         sell_quantity_before,
         'trade_plan' as matched_within
     from matched_in_plan
-    {{ where_affected(['buy_order_id', 'sell_order_id']) }}
 
     union all
 
     select
-        buy_order_id,
-        sell_order_id,
-        quantity,
-        buy_quantity_before,
-        sell_quantity_before,
+        matched_in_symbol.buy_order_id,
+        matched_in_symbol.sell_order_id,
+        matched_in_symbol.quantity,
+        matched_in_symbol.buy_quantity_before,
+        matched_in_symbol.sell_quantity_before,
         'symbol' as matched_within
     from matched_in_symbol
-    {{ where_affected(['buy_order_id', 'sell_order_id']) }}
+    left join matched_in_plan
+        on
+            matched_in_symbol.buy_order_id = matched_in_plan.buy_order_id
+            and matched_in_symbol.sell_order_id = matched_in_plan.sell_order_id
+    where matched_in_plan.buy_order_id is null
 
 ),
 

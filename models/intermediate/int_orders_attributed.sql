@@ -54,23 +54,31 @@ matched_as_of as (
 
 ),
 
+-- Whether an order has a plan decides which match counts: where the parents are of
+-- different builds, one that came to a plan or left it may still have that of before.
 matched as (
 
     select
-        order_id,
-        signal_id,
-        plan_model_id,
+        matched_in_plan.order_id,
+        matched_in_plan.signal_id,
+        matched_in_plan.plan_model_id,
         'trade_plan' as method
     from matched_in_plan
+    inner join orders
+        on matched_in_plan.order_id = orders.order_id
+    where orders.trade_plan_id is not null
 
     union all
 
     select
-        order_id,
-        signal_id,
+        matched_as_of.order_id,
+        matched_as_of.signal_id,
         null as plan_model_id,
         'as_of' as method
     from matched_as_of
+    inner join orders
+        on matched_as_of.order_id = orders.order_id
+    where orders.trade_plan_id is null
 
 ),
 

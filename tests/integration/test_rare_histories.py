@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from drills import servers, wait
@@ -28,20 +28,28 @@ def history(own_pair: EmbeddedPair) -> Iterator[Histories]:
         yield history
 
 
+def build(history: Histories, *select: str, exclude: Sequence[str] = ()) -> None:
+    """Build all models or some, from all changes so far."""
+    wait(history.landscape)
+    assert not history.build(select=select, exclude=exclude).failures
+
+
+def place_order(
+    history: Histories, plan: int | None, side: str, price: int, at: str, filled_at: str
+) -> None:
+    history.connection.execute(
+        """
+        insert into trading_orders
+            (client_order_id, trade_plan_id, side, filled_price, created_at, filled_at, symbol,
+            order_type, status, quantity, filled_quantity, created_by)
+        values (gen_random_uuid(), %s, %s, %s, %s, %s, 'BTCUSD', 'market', 'FILLED', 1, 1, 'test')
+        """,
+        (plan, side, price, at, filled_at),
+    )
+
+
 def test_rare_changes(history: Histories) -> None:
     """Fills before a source's first day, types that swap patterns, a signal that never expires."""
-
-    def place_order(plan: int | None, side: str, price: int, at: str, filled_at: str) -> None:
-        history.connection.execute(
-            """
-            insert into trading_orders
-                (client_order_id, trade_plan_id, side, filled_price, created_at, filled_at, symbol,
-                order_type, status, quantity, filled_quantity, created_by)
-            values (gen_random_uuid(), %s, %s, %s, %s, %s, 'BTCUSD', 'market', 'FILLED', 1, 1,
-                'test')
-            """,
-            (plan, side, price, at, filled_at),
-        )
 
     history.connection.execute(
         """
@@ -77,12 +85,12 @@ def test_rare_changes(history: Histories) -> None:
         """
     )
     # Filled before the day on which they were placed, the first of their strategy.
-    place_order(1, "BUY", 100, "2025-03-03 00:00:01Z", "2025-03-02 23:59:50Z")
-    place_order(1, "SELL", 102, "2025-03-03 00:00:02Z", "2025-03-02 23:59:58Z")
+    place_order(history, 1, "BUY", 100, "2025-03-03 00:00:01Z", "2025-03-02 23:59:50Z")
+    place_order(history, 1, "SELL", 102, "2025-03-03 00:00:02Z", "2025-03-02 23:59:58Z")
     history.compare()
 
-    place_order(2, "BUY", 101, "2025-03-03 05:00Z", "2025-03-03 05:00Z")
-    place_order(None, "BUY", 101, "2025-03-03 06:00Z", "2025-03-03 06:00Z")
+    place_order(history, 2, "BUY", 101, "2025-03-03 05:00Z", "2025-03-03 05:00Z")
+    place_order(history, None, "BUY", 101, "2025-03-03 06:00Z", "2025-03-03 06:00Z")
     # As many patterns of either type as before, and other first ones.
     history.connection.execute(
         """
@@ -122,8 +130,7 @@ def test_partial_builds_between_what_goes_and_returns(history: Histories) -> Non
     # The calendar moves, and what is closed is told of it only later.
     history.connection.execute("delete from ai_trading_signals")
     history.connection.execute(signals.format("2025-03-03", "2025-03-03"))
-    wait(history.landscape)
-    history.build(exclude=["int_windows"])
+    build(history, exclude=["int_windows"])
     history.compare()
 
     history.connection.execute(bars)
@@ -139,8 +146,7 @@ def test_partial_builds_between_what_goes_and_returns(history: Histories) -> Non
 
     # Bars go, and only their numbers are built; values are written in another way.
     history.connection.execute("delete from market_bars")
-    wait(history.landscape)
-    history.build(select=["stg_ai__market_bars", "int_bars_numbered"])
+    build(history, "stg_ai__market_bars", "int_bars_numbered")
     history.connection.execute(bars)
     history.connection.execute(
         """
@@ -153,10 +159,6 @@ def test_partial_builds_between_what_goes_and_returns(history: Histories) -> Non
 
 def test_parents_of_different_builds(history: Histories) -> None:
     """A model reads one parent that is new and another that slept, which wakes up later."""
-
-    def build(*models: str) -> None:
-        wait(history.landscape)
-        assert not history.build(select=models).failures
 
     def add_bars(symbol: str, first: str, last: str) -> None:
         history.connection.execute(
@@ -190,7 +192,7 @@ def test_parents_of_different_builds(history: Histories) -> None:
 
     # A symbol of which the timeframes are not known yet.
     add_bars("NEWUSD", "2025-03-01Z", "2025-03-02Z")
-    build("stg_ai__market_bars", "int_ensemble_bars")
+    build(history, "stg_ai__market_bars", "int_ensemble_bars")
     history.compare()
 
     # Cases that were not counted yet when a signal that knows them came.
@@ -198,21 +200,22 @@ def test_parents_of_different_builds(history: Histories) -> None:
     history.connection.execute(
         "update ai_trading_signals set confidence = 0.9 where created_at < '2025-03-02Z'"
     )
-    build(*judged)
+    build(history, *judged)
     add_signals("2025-03-05Z", "2025-03-05Z")
-    build(*judged)
+    build(history, *judged)
     history.compare()
 
     # A close that went and returned while its forecasts slept.
     history.connection.execute(
         "update ai_trading_signals set confidence = 0.8 where created_at = '2025-03-02 03:00Z'"
     )
-    build("+int_ensemble_forecasts_live")
+    build(history, "+int_ensemble_forecasts_live")
     gone = "2025-03-02 12:00Z"
     history.connection.execute(
         "delete from market_bars where symbol = 'BTCUSD' and opened_at = %s", (gone,)
     )
     build(
+        history,
         *("stg_ai__market_bars", "int_ensemble_bars"),
         *("int_ensemble_losses", "int_ensemble_rounds"),
     )
@@ -226,8 +229,7 @@ def test_parents_of_different_builds(history: Histories) -> None:
         values (5, 'BTCUSD', '1h', 'doji', 0.5, 'SELL', '2025-03-01 23:00Z')
         """
     history.connection.execute(pattern)
-    wait(history.landscape)
-    history.build()
+    build(history)
     for model, opened_at in (
         ("int_ensemble_forecasts_live", "2025-03-02 01:00Z"),
         ("ensemble_decisions", "2025-03-02 00:00Z"),
@@ -239,12 +241,12 @@ def test_parents_of_different_builds(history: Histories) -> None:
             (opened_at,),
         )
         build(
+            history,
             *("stg_platform__micro_patterns", "int_ensemble_experts"),
             *("stg_ai__market_bars", "int_ensemble_bars", model),
         )
         history.connection.execute(pattern)
-        wait(history.landscape)
-        history.build()
+        build(history)
     history.compare()
 
 
@@ -279,11 +281,42 @@ def test_an_outcome_before_its_signal(history: Histories) -> None:
 
     history.connection.execute(bars, (["BTCUSD"], "2025-02-27Z", "2025-03-01 23:00Z"))
     history.connection.execute("update ai_trading_signals set confidence = 0.56 where id = 1")
-    wait(history.landscape)
-    history.build(
-        select=[
-            *("stg_ai__market_bars", "stg_ai__trading_signals", "int_timeframes"),
-            *("int_ensemble_bars", "int_ensemble_signals_judged", "signal_validation"),
-        ]
+    build(
+        history,
+        *("stg_ai__market_bars", "stg_ai__trading_signals", "int_timeframes"),
+        *("int_ensemble_bars", "int_ensemble_signals_judged", "signal_validation"),
     )
     history.compare()
+
+
+def test_orders_that_come_to_a_plan_or_leave_it(history: Histories) -> None:
+    """Matched in it already and still without it, or the other way round."""
+    history.connection.execute(
+        """
+        delete from trading_orders;
+
+        insert into trade_plans (id, strategy, symbol, entry_price_target, stop_loss_price,
+            take_profit_1_price, created_at)
+        values (1, 'grid', 'BTCUSD', 100, 95, 110, '2025-03-01Z');
+
+        insert into ai_models (id, model_type, model_name, version, created_at)
+        values (1, 'genetic_optimization', 'plans', '1', '2025-03-01Z');
+
+        insert into ai_trading_signals
+            (model_id, trade_plan_id, symbol, signal_type, confidence, created_at)
+        select 1, 1, 'BTCUSD', unnest('{BUY,SELL}'::text[]), 0.5, '2025-03-02Z'
+        """
+    )
+    place_order(history, None, "BUY", 100, "2025-03-02 01:00Z", "2025-03-02 01:00Z")
+    place_order(history, None, "SELL", 102, "2025-03-02 02:00Z", "2025-03-02 02:00Z")
+    history.compare()
+    for plan, matches in (
+        ("1", "int_orders_matched_in_plan"),
+        ("null", "int_orders_matched_as_of"),
+    ):
+        history.connection.execute(
+            f"update trading_orders set trade_plan_id = {plan}, filled_price = filled_price + 1"
+        )
+        build(history, "stg_platform__trading_orders", matches, "int_orders_attributed")
+        build(history, "int_fills", "int_fills_matched_in_plan", "int_lots_closed", "trades")
+        history.compare()
