@@ -32,11 +32,7 @@
         select
             symbol,
             created_at,
-            sum(is_start) over (
-                partition by symbol
-                order by created_at
-                rows between unbounded preceding and current row
-            ) as stretch
+            sum(is_start) over (partition by symbol order by created_at) as stretch
         from starts
 
     ),

@@ -54,31 +54,23 @@ matched_as_of as (
 
 ),
 
--- Whether an order has a plan decides which match counts: where the parents are of
--- different builds, one that came to a plan or left it may still have that of before.
 matched as (
 
     select
-        matched_in_plan.order_id,
-        matched_in_plan.signal_id,
-        matched_in_plan.plan_model_id,
+        order_id,
+        signal_id,
+        plan_model_id,
         'trade_plan' as method
     from matched_in_plan
-    inner join orders
-        on matched_in_plan.order_id = orders.order_id
-    where orders.trade_plan_id is not null
 
     union all
 
     select
-        matched_as_of.order_id,
-        matched_as_of.signal_id,
+        order_id,
+        signal_id,
         null as plan_model_id,
         'as_of' as method
     from matched_as_of
-    inner join orders
-        on matched_as_of.order_id = orders.order_id
-    where orders.trade_plan_id is null
 
 ),
 
@@ -124,8 +116,13 @@ attributed as (
         orders.created_at,
         orders.available_at
     from orders
+    -- Where the parents are of different builds, an order that came to a plan or left
+    -- it may have that match of before too: what it is now decides which one counts.
     left join matched_with_models
-        on orders.order_id = matched_with_models.order_id
+        on
+            orders.order_id = matched_with_models.order_id
+            and (orders.trade_plan_id is not null)
+            = (matched_with_models.method = 'trade_plan')
     left join models
         on matched_with_models.model_id = models.model_id
     left join trade_plans
