@@ -74,7 +74,8 @@ matched as (
 ),
 
 -- Each lot takes its part of both orders' fees; the parts of an order add up to its
--- fee.
+-- fee. A match of before may be of orders that changed sides since: the pair would have
+-- two lots, one each way round.
 priced as (
 
     select
@@ -100,9 +101,13 @@ priced as (
         ) }} as sell_fees
     from matched
     inner join fills as buys
-        on matched.buy_order_id = buys.order_id
+        on
+            matched.buy_order_id = buys.order_id
+            and buys.side = 'BUY'
     inner join fills as sells
-        on matched.sell_order_id = sells.order_id
+        on
+            matched.sell_order_id = sells.order_id
+            and sells.side = 'SELL'
 
 ),
 

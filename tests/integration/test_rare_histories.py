@@ -320,3 +320,15 @@ def test_orders_that_come_to_a_plan_or_leave_it(history: Histories) -> None:
         build(history, "stg_platform__trading_orders", matches, "int_orders_attributed")
         build(history, "int_fills", "int_fills_matched_in_plan", "int_lots_closed", "trades")
         history.compare()
+
+    # The pair is the same, the other way round.
+    history.connection.execute(
+        """
+        update trading_orders
+        set trade_plan_id = 1, filled_price = filled_price + 1,
+            side = case side when 'BUY' then 'SELL'::order_side else 'BUY' end
+        """
+    )
+    build(history, "stg_platform__trading_orders")
+    build(history, "int_fills", "int_fills_matched_in_plan", "int_lots_closed", "trades")
+    history.compare()
