@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -132,7 +133,10 @@ class Histories(RuleBasedStateMachine):
     @precondition(_is_due)
     @rule(number=st.integers(1, 3), seed=seeds)
     def build_some(self, number: int, seed: int) -> None:
-        assert not self.build(select=Random(seed).sample(self.models(), number)).failures
+        """Only what was not built yet, or was lost, may fail a model that reads it."""
+        failures = self.build(select=Random(seed).sample(self.models(), number)).failures
+        missing = re.compile(r'relation ".+" does not exist')
+        assert all(missing.search(failure.message) for failure in failures), failures
 
     @precondition(_is_due)
     @rule()
