@@ -74,8 +74,9 @@ matched as (
 ),
 
 -- Each lot takes its part of both orders' fees; the parts of an order add up to its
--- fee. A match of before may be of orders that changed sides since: the pair would have
--- two lots, one each way round.
+-- fee. A match of before may be of orders that changed sides since, and the pair would
+-- have two lots, one each way round; or of orders that were filled less since, and a
+-- part would be more than the whole.
 priced as (
 
     select
@@ -104,10 +105,12 @@ priced as (
         on
             matched.buy_order_id = buys.order_id
             and buys.side = 'BUY'
+            and buys.quantity >= matched.buy_quantity_before + matched.quantity
     inner join fills as sells
         on
             matched.sell_order_id = sells.order_id
             and sells.side = 'SELL'
+            and sells.quantity >= matched.sell_quantity_before + matched.quantity
 
 ),
 

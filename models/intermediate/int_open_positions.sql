@@ -60,7 +60,8 @@ open_fills as (
     from fills
     left join closed_orders
         on fills.order_id = closed_orders.order_id
-    where fills.quantity <> coalesce(closed_orders.closed_quantity, 0)
+    -- Lots of before may close more than an order was filled since.
+    where fills.quantity > coalesce(closed_orders.closed_quantity, 0)
 
 ),
 

@@ -332,3 +332,30 @@ def test_orders_that_come_to_a_plan_or_leave_it(history: Histories) -> None:
     build(history, "stg_platform__trading_orders")
     build(history, "int_fills", "int_fills_matched_in_plan", "int_lots_closed", "trades")
     history.compare()
+
+    # And once more, out of the plan and of more than the plan matched.
+    history.connection.execute(
+        """
+        update trading_orders
+        set trade_plan_id = null, filled_price = filled_price + 1, quantity = 2, filled_quantity = 2,
+            side = case side when 'BUY' then 'SELL'::order_side else 'BUY' end
+        """
+    )
+    build(history, "stg_platform__trading_orders")
+    build(
+        history,
+        *("int_fills", "int_fills_left_by_plans", "int_fills_matched_in_symbol"),
+        *("int_lots_closed", "trades"),
+    )
+    history.compare()
+
+    # Orders that were filled less than they are still matched.
+    history.connection.execute(
+        "update trading_orders set quantity = 1e9, filled_quantity = 1e9, fee = 2000"
+    )
+    history.compare()
+    history.connection.execute("update trading_orders set filled_quantity = 1e-8")
+    for model in ("int_open_positions", "int_lots_closed"):
+        build(history, "stg_platform__trading_orders", "int_fills", model)
+        history.connection.execute("update trading_orders set fee = fee + 1")
+    history.compare()
