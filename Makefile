@@ -13,7 +13,7 @@ demo: $(VENV)/.demo  ## run the whole thing on a pair of embedded PostgreSQL ser
 	@$(BIN)/signal-marts demo $(ARGS)
 
 test: $(VENV)/.dev  ## run all tests (ARGS="-k name" narrows them)
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev  ## check the style of Python, SQL, migrations and the Containerfile, and the types
 	@$(BIN)/ruff check .

@@ -83,9 +83,7 @@ def build(
     """
     # A test that compares with a model outside the selection would meet what is not built, or old.
     arguments = ["build", "--indirect-selection", "buildable"] if tests else ["run"]
-    arguments += _options(target, "prod" if schema_prefix is None else "dev")
-    if schema_prefix is not None:
-        environment = {**environment, "DBT_SCHEMA_PREFIX": schema_prefix}
+    arguments += _options(target, schema_prefix)
     if select:
         arguments += ["--select", *select]
     if exclude:
@@ -94,7 +92,7 @@ def build(
         arguments.append("--full-refresh")
     if project is not None:
         arguments.append("--no-write-json")
-    result = _invoke(environment, arguments, advance, project)
+    result = _invoke(_prefixed(environment, schema_prefix), arguments, advance, project)
     nodes = tuple(
         Node(
             name=each.node.name,
@@ -110,12 +108,21 @@ def build(
     return Build(nodes)
 
 
-def parse(environment: Mapping[str, str], *, target: Path | None = None) -> Manifest:
-    """Read the project once, for many builds of it as it is now.
+def parse(
+    environment: Mapping[str, str],
+    *,
+    target: Path | None = None,
+    schema_prefix: str | None = None,
+) -> Manifest:
+    """Read the project once, for many builds of it as it is now, with the same prefix.
 
     Raises BuildFailedError where it is not well-formed.
     """
-    result = _invoke(environment, ["parse", *_options(target)], lambda done, total, at: None)
+    result = _invoke(
+        _prefixed(environment, schema_prefix),
+        ["parse", *_options(target, schema_prefix)],
+        lambda done, total, at: None,
+    )
     return cast("Manifest", result.result)
 
 
@@ -133,7 +140,14 @@ def docs(environment: Mapping[str, str], *, advance: Advance, target: Path | Non
     return target.resolve() / "static_index.html"
 
 
-def _options(target: Path | None, profile: str = "prod") -> list[str]:
+def _prefixed(environment: Mapping[str, str], schema_prefix: str | None) -> Mapping[str, str]:
+    if schema_prefix is None:
+        return environment
+    return {**environment, "DBT_SCHEMA_PREFIX": schema_prefix}
+
+
+def _options(target: Path | None, schema_prefix: str | None = None) -> list[str]:
+    profile = "prod" if schema_prefix is None else "dev"
     options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", profile]
     if target is not None:
         options += ["--target-path", str(target), "--log-path", str(target / "logs")]

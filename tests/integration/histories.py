@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from comparison import SCHEMAS, differing_models
 from conftest import Landscape
@@ -32,6 +32,9 @@ from runner.deploy_lock import LockedError
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
 # A build takes a thousand times longer than a change, so many changes come between two of them.
 _CHANGES_BETWEEN_BUILDS = 60
 _BUILD_MODELS = (
@@ -46,6 +49,7 @@ class Histories(RuleBasedStateMachine):
     """Random changes on the primary, and among them builds, partial ones, and accidents."""
 
     pair: EmbeddedPair
+    projects: ClassVar[dict[str | None, Manifest]] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -195,7 +199,6 @@ class Histories(RuleBasedStateMachine):
 
     def build(self, **options: Any) -> transform.Build:
         self.changes = 0
-        prefix = options.get("schema_prefix")
         with contextlib.ExitStack() as stack:
             session = eventually(lambda: self._lock(stack))
             assert session is not None
@@ -203,10 +206,21 @@ class Histories(RuleBasedStateMachine):
             return transform.build(
                 self.landscape.replica.environment(),
                 advance=lambda done, total, at: None,
-                target=self.folder / str(prefix),
+                target=self.folder,
                 tests=False,
+                project=self._project(options.get("schema_prefix")),
                 **options,
             )
+
+    def _project(self, schema_prefix: str | None) -> Manifest:
+        """Read once: reading takes longer than most builds, and where models go is part of it."""
+        if schema_prefix not in self.projects:
+            self.projects[schema_prefix] = transform.parse(
+                self.landscape.replica.environment(),
+                target=self.folder,
+                schema_prefix=schema_prefix,
+            )
+        return self.projects[schema_prefix]
 
     def _lock(self, stack: contextlib.ExitStack) -> Connection | None:
         """The lock of builds, None while the server has not missed a runner that was killed."""
