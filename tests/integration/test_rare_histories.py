@@ -337,7 +337,8 @@ def test_orders_that_come_to_a_plan_or_leave_it(history: Histories) -> None:
     history.connection.execute(
         """
         update trading_orders
-        set trade_plan_id = null, filled_price = filled_price + 1, quantity = 2, filled_quantity = 2,
+        set trade_plan_id = null, filled_price = filled_price + 1,
+            quantity = 2, filled_quantity = 2,
             side = case side when 'BUY' then 'SELL'::order_side else 'BUY' end
         """
     )
