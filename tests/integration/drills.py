@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import shutil
 import signal
@@ -300,6 +299,8 @@ def doomed(database: Database) -> Iterator[Connection]:
 
 def waits_for_lock(connection: Connection, statement: str) -> bool:
     """Whether a session of this database waits for a lock with such a statement."""
+    # Within a transaction the server would show what it was at the first look.
+    connection.execute("select pg_stat_clear_snapshot()")
     row = connection.execute(
         "select count(*) from pg_stat_activity where datname = current_database()"
         " and wait_event_type = 'Lock' and query ilike %s and pid <> pg_backend_pid()",
@@ -344,16 +345,15 @@ def hurry(pair: EmbeddedPair, server: EmbeddedServer) -> None:
     configure(pair, server, "wal_retrieve_retry_interval", "500ms")
 
 
-_numbers = itertools.count(1)
-
-
 @contextlib.contextmanager
 def landscape_on(pair: EmbeddedPair) -> Iterator[Landscape]:
-    """Fresh databases on a pair of a drill's own, whose passfile stands in the URLs."""
-    number = next(_numbers)
+    """Fresh databases on a pair of a drill's own, whose passfile stands in the URLs.
+
+    One at a time on a pair: they are always of the same names.
+    """
     landscape = Landscape(
-        create_database(pair, pair.primary, "primary", f"platform_{number}"),
-        create_database(pair, pair.replica, "replica", f"marts_{number}"),
+        create_database(pair, pair.primary, "primary", "platform"),
+        create_database(pair, pair.replica, "replica", "marts"),
     )
     with landscape.primary.connect() as connection:
         create_platform(connection, days=0)

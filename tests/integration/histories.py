@@ -213,7 +213,10 @@ class Histories(RuleBasedStateMachine):
             )
 
     def _project(self, schema_prefix: str | None) -> Manifest:
-        """Read once: reading takes longer than most builds, and where models go is part of it."""
+        """Read once for all histories: reading takes longer than most builds.
+
+        Where models go is part of it: a database of the same name in each history.
+        """
         if schema_prefix not in self.projects:
             self.projects[schema_prefix] = transform.parse(
                 self.landscape.replica.environment(),
