@@ -1,5 +1,6 @@
 {#
-    What the books say of the model that is built, asked once in a run, when its parents are done:
+    What the books say of the model that is built, asked once in a run, when its parents are done. The
+    graph that keeps the answer outlives a run where the project is read once for many:
 
     is_known: whether they tell all that changed since it was last built.
     is_presented: whether its grants and comments are still those of the project.
@@ -7,7 +8,7 @@
 #}
 {% macro books_of_model() %}
     {% set node = graph.nodes[model.unique_id] %}
-    {% if 'books' not in node %}
+    {% if node.get('books', {}).get('run') != invocation_id %}
         {% set books %}
             select
                 exists (
@@ -36,6 +37,7 @@
         {% endset %}
         {% set is_known, is_presented, columns = run_query(books).rows[0].values() %}
         {% do node.update({'books': {
+            'run': invocation_id,
             'is_known': is_known,
             'is_presented': is_presented,
             'columns': (columns or '').split(','),

@@ -158,6 +158,31 @@ def test_live_marts_do_not_wait_for_the_others(landscape: Landscape, tmp_path: P
         assert watch.end(signal.SIGTERM) == 0
 
 
+def test_each_round_asks_anew_what_can_be_built_from_changes(
+    landscape: Landscape, tmp_path: Path
+) -> None:
+    """The project is read once, and what the first round found of a model may be true no more."""
+
+    def modes() -> list[object]:
+        rows = landscape.on_replica(
+            "select r.build_mode from changes.build_results as r"
+            " inner join changes.builds as b on r.build_id = b.build_id"
+            " where r.node_name = 'order_attribution' order by b.started_at"
+        )
+        return [mode for (mode,) in rows]
+
+    with watching(landscape, tmp_path, "--all-every", "0") as watch:
+        landscape.on_primary(ORDER.format(1))
+        eventually(lambda: watch.has_built(2), seconds=120)
+        landscape.on_replica("drop table intermediate.int_orders_attributed")
+        landscape.on_primary(ORDER.format(2))
+        eventually(lambda: watch.has_built(3), seconds=120)
+        landscape.on_primary(ORDER.format(3))
+        eventually(lambda: watch.has_built(4), seconds=120)
+        assert modes() == ["full", "changes", "full", "changes"]
+        assert watch.end(signal.SIGTERM) == 0
+
+
 def test_a_watch_outlives_its_servers(
     mortals: EmbeddedPair, landscape: Landscape, tmp_path: Path
 ) -> None:
