@@ -10,6 +10,7 @@
     {% set node = graph.nodes[model.unique_id] %}
     {% if node.get('books', {}).get('run') != invocation_id %}
         {% set books %}
+            {{ hold_versions(parent_names()) }}
             select
                 exists (
                     select from {{ changes_table('relations') }}

@@ -8,9 +8,10 @@
 {% macro collect_affected() %}
     {% if execute and is_exact() %}
         {% set parents = parent_names() %}
-        {% if is_from_changes() and not parents %}
+        {% if not parents %}
             {{ read_frozen_moment() }}
         {% endif %}
+        {{ hold_versions(parents) }}
         create temporary table versions_read on commit drop as
         select
             relation,

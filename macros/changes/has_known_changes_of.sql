@@ -8,10 +8,10 @@
         not execute
         or model.resource_type != 'model'
         or flags.WHICH not in ('build', 'run')
-        or not is_incremental()
     %}
         {{ return(false) }}
     {% endif %}
-    {% set known = 'select ' ~ is_followed(relation_name(ref(model_name))) %}
-    {{ return(run_query(known).columns[0].values()[0]) }}
+    {% set parent = relation_name(ref(model_name)) %}
+    {% set known = hold_versions([parent]) ~ ' select ' ~ is_followed(parent) %}
+    {{ return(run_query(known).columns[0].values()[0] and is_incremental()) }}
 {% endmacro %}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator, Sequence
 
 import pytest
-from drills import servers, wait
+from drills import eventually, running, servers, wait, waits_for_lock
 from histories import Histories
+from test_cli import BIN
 
+from runner.database import Connection
 from runner.embedded import EmbeddedPair
+from runner.settings import PROJECT
 
 pytestmark = pytest.mark.timeout(1200)  # builds, and builds in full to compare them with
 
@@ -360,3 +365,92 @@ def test_orders_that_come_to_a_plan_or_leave_it(history: Histories) -> None:
         build(history, "stg_platform__trading_orders", "int_fills", model)
         history.connection.execute("update trading_orders set fee = fee + 1")
     history.compare()
+
+
+def test_a_parent_is_built_beside_its_child(history: Histories) -> None:
+    """Nothing keeps a plain dbt build and another one apart: a parent waits until what reads it is
+    done, as else that would have read more than it accounts for."""
+    history.connection.execute(
+        """
+        delete from trading_orders;
+
+        insert into ai_models (id, model_type, model_name, version, created_at)
+        values (1, 'genetic_optimization', 'comes and goes', '1', '2025-03-01Z')
+        """
+    )
+    place_order(history, None, "BUY", 100, "2025-03-02 12:00Z", "2025-03-02 12:00Z")
+    history.compare()
+
+    history.connection.execute(
+        """
+        update trading_orders set filled_price = 101;
+
+        insert into ai_trading_signals
+            (model_id, symbol, signal_type, confidence, created_at, expires_at)
+        values (1, 'BTCUSD', 'BUY', 0.5, '2025-03-02Z', '2025-03-03Z')
+        """
+    )
+    build(history, "stg_platform__trading_orders")
+    with history.landscape.replica.connect() as blocker:
+        blocker.execute("lock table staging.stg_platform__trading_orders")
+        builds = [
+            plain_build(history, blocker, model)
+            for model in ("int_orders_matched_as_of", "stg_ai__trading_signals")
+        ]
+    assert [each.wait() for each in builds] == [0, 0]
+
+    # The signal that the child may have read leaves the order alone.
+    history.connection.execute(
+        "update ai_trading_signals set created_at = '2025-03-05Z', expires_at = '2025-03-06Z'"
+    )
+    history.compare()
+
+
+def plain_build(history: Histories, connection: Connection, model: str) -> subprocess.Popen[bytes]:
+    """A build of a model by dbt alone, in a process of its own, that ended or waits for another."""
+    target = str(history.folder / model)
+    process = subprocess.Popen(
+        [
+            *(str(BIN / "dbt"), "run", "--select", model),
+            *("--target-path", target, "--log-path", target),
+        ],
+        cwd=PROJECT,
+        env=os.environ | history.landscape.replica.environment(),
+        stdout=subprocess.DEVNULL,
+    )
+    history.closing.callback(process.wait)
+    history.closing.callback(process.kill)
+    node = f'"model.signal_marts.{model}"'  # in the comment that dbt begins each statement with
+    eventually(lambda: process.poll() is not None or waits_for_lock(connection, node), seconds=120)
+    return process
+
+
+def test_full_builds_are_of_one_moment(history: Histories) -> None:
+    """What arrives while a build is at work is read by the next one, in full or not."""
+    history.compare()
+    before = number_of_orders(history)
+    with (
+        history.landscape.replica.connect() as blocker,
+        running(
+            history.landscape,
+            *("build", "--full-refresh", "--select", "stg_platform__trading_orders"),
+            target=history.folder / "full",
+        ) as runner,
+    ):
+        blocker.execute("lock table changes.relations")
+        eventually(lambda: runner.ended() or waits_for_lock(blocker, "%"), seconds=200)
+        place_order(history, None, "BUY", 100, "2025-03-02 12:00Z", "2025-03-02 12:00Z")
+        wait(history.landscape)
+        blocker.rollback()
+        assert runner.finish()[0] == 0
+    assert number_of_orders(history) == before
+    history.compare()
+    assert number_of_orders(history) == before + 1
+
+
+def number_of_orders(history: Histories) -> int:
+    (count,) = history.landscape.on_replica(
+        "select count(*)::integer from staging.stg_platform__trading_orders"
+    )[0]
+    assert isinstance(count, int)
+    return count
