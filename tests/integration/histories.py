@@ -35,8 +35,8 @@ from runner.settings import PROJECT
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
-# A build takes a thousand times longer than a change, so many changes come between two of them.
-_CHANGES_BETWEEN_BUILDS = 60
+# A build takes some hundred times longer than a change, so many changes come between two of them.
+_CHANGES_BETWEEN_BUILDS = 30
 _BUILD_MODELS = (
     "build",
     *("--exclude", "resource_type:test", "--exclude", "resource_type:unit_test"),
