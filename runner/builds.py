@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from runner.deploy import connected
 from runner.deploy_lock import LockedError, check_direct, released
 from runner.progress import Advance
 
-# Any number that no other program takes; macros/changes/builds_lock.sql looks for it.
+# Any number that no other program takes.
 _LOCK = 7_460_113
 
 
@@ -33,14 +33,15 @@ def build(
     """Build the marts from all that the primary had committed when this was called.
 
     ``fence_timeout`` is in seconds; ``target`` is dbt's output folder. Raises FenceError where the
-    replica does not catch up, and LockedError where another build or a watch is at work.
+    replica does not catch up, and LockedError where another build or a watch is at work, or a plain
+    dbt does not end its models of staging in that time.
     """
-    with one_build(replica, "build") as session:
+    with one_build(replica, "build"):
         with connected(primary, replica) as sides:
             fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=fence_timeout)
-        with frozen(replica, session):
+        with frozen(replica, timeout=fence_timeout) as environment:
             return transform.build(
-                replica.environment(),
+                environment,
                 advance=advance,
                 select=select,
                 exclude=exclude,
@@ -73,25 +74,26 @@ def one_build(replica: Database, command: str) -> Iterator[Connection]:
 
 
 @contextmanager
-def frozen(replica: Database, session: Connection) -> Iterator[None]:
+def frozen(replica: Database, *, timeout: float) -> Iterator[Mapping[str, str]]:
     """Let every model of staging read the landing tables as of this moment.
 
-    ``session`` holds the lock of builds: the moment is good for as long as it does. See
-    macros/changes/read_frozen_moment.sql.
+    Yields the environment to run dbt in (macros/changes/read_frozen_moment.sql). No plain dbt
+    builds a model of staging meanwhile: one that does is waited for, and after ``timeout`` seconds
+    LockedError is raised.
     """
     # A hosted server may end sessions that wait in a transaction, as this one is meant to.
-    options = "-c idle_in_transaction_session_timeout=0"
-    with replica.connect(application="signal-marts moment", options=options) as holder:
-        holder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        snapshot = scalar(holder, "select pg_export_snapshot()")
-        session.execute(
-            "insert into signal_marts.frozen_moment (snapshot, holder) values (%s, %s)"
-            " on conflict (is_only_row) do update"
-            " set snapshot = excluded.snapshot, holder = excluded.holder",
-            (snapshot, session.info.backend_pid),
-        )
+    options = f"-c idle_in_transaction_session_timeout=0 -c lock_timeout={timeout * 1000:.0f}"
+    with replica.connect(
+        autocommit=True, application="signal-marts moment", options=options
+    ) as holder:
         try:
-            yield
-        finally:
-            if not session.broken:
-                session.execute("delete from signal_marts.frozen_moment")
+            holder.execute("select pg_advisory_lock(hashtextextended('changes', 0))")
+        except psycopg.errors.LockNotAvailable:
+            raise LockedError(
+                f"a plain dbt is building models of staging on {replica.address};"
+                " wait for it to end"
+            ) from None
+        holder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        with holder.transaction():
+            snapshot = scalar(holder, "select pg_export_snapshot()")
+            yield {**replica.environment(), "SIGNAL_MARTS_MOMENT": str(snapshot)}

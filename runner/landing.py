@@ -61,7 +61,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant transformer to current_user",
         )
     # The newest of its tables: an older deploy lacks it.
-    if scalar(replica, "select to_regclass('signal_marts.frozen_moment')") is None:
+    if scalar(replica, "select to_regclass('signal_marts.change_log_pruned')") is None:
         changes.run(
             "replica",
             "change capture installed",

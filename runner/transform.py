@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from runner.errors import SignalMartsError, UsageError
 from runner.progress import Advance
@@ -47,8 +47,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Build:
-    """All models and tests of a build."""
+    """All models and tests of a build, which dbt calls ``id``, its invocation_id."""
 
+    id: str
     nodes: tuple[Node, ...]
 
     @property
@@ -81,6 +82,8 @@ def build(
     where the selection matches nothing, and BuildFailedError where dbt could not start; failed
     models and tests are in the result.
     """
+    from dbt_common.invocation import get_invocation_id
+
     # A test that compares with a model outside the selection would meet what is not built, or old.
     arguments = ["build", "--indirect-selection", "buildable"] if tests else ["run"]
     arguments += _options(target, schema_prefix)
@@ -105,7 +108,7 @@ def build(
     )
     if not nodes:
         raise UsageError("nothing was built: no model or test matches the selection")
-    return Build(nodes)
+    return Build(get_invocation_id(), nodes)
 
 
 def parse(
@@ -163,7 +166,7 @@ def _invoke(
     from dbt.cli.main import dbtRunner
 
     try:
-        with _environment(environment):
+        with _environment(environment), _interruptible():
             runner = dbtRunner(manifest=project, callbacks=[_counter(advance)])
             result = runner.invoke([*_SILENT, *arguments])
     finally:
@@ -185,8 +188,30 @@ def _close_log() -> None:
     log.addHandler(logging.NullHandler())
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let dbt end its sessions at an interrupt, whatever they wait for.
+
+    As the profile's role it may not, since they are those of the login. It would wait for them.
+    """
+    from dbt.adapters.postgres.connections import PostgresConnectionManager
+
+    manager: Any = PostgresConnectionManager  # one of its methods is replaced
+    cancel = manager.cancel
+
+    def cancel_as_login(self: Any, connection: object) -> None:
+        self.add_query("reset role")
+        cancel(self, connection)
+
+    manager.cancel = cancel_as_login
+    try:
+        yield
+    finally:
+        manager.cancel = cancel
+
+
 def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether an interrupt is at the root: as ``transformer`` dbt may fail to end its sessions."""
+    """Whether an interrupt is at the root: where the server is gone, more went wrong after it."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,15 +32,16 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 class Round:
     """One build of a watch.
 
-    ``tables`` are the landing tables with changes that not all marts had followed; None where
-    everything was built: in the first round, and after one that failed. ``seconds`` runs from
+    ``origins`` are the landing tables with changes that not all marts had followed, and the models
+    that another build, as one of dbt alone, changed; None where everything was built: in the first
+    round, and after one that failed. ``seconds`` runs from
     before the fence until all models were visible: what was committed before a round waited no
     longer than that in it. ``is_complete`` is false where live marts alone were built, and the
     others wait.
     """
 
     number: int
-    tables: tuple[str, ...] | None
+    origins: tuple[str, ...] | None
     models: int
     is_tested: bool
     is_complete: bool
@@ -49,7 +49,7 @@ class Round:
     seconds: float
 
     def __str__(self) -> str:
-        changed = "everything" if self.tables is None else ", ".join(self.tables)
+        changed = "everything" if self.origins is None else ", ".join(self.origins)
         tested = " and tests" if self.is_tested else ""
         live = "" if self.is_complete else "live "
         text = (
@@ -93,21 +93,28 @@ class Watch:
         pause = _FIRST_PAUSE
         rounds = 0
         self._tested_at = time.monotonic()
-        # Landing tables whose changes not all marts have followed, and when all last had.
+        # Where changes come from that not all marts have followed, and when all last had.
         self._waiting: set[str] = set()
         self._rest_built_at = -math.inf
+        # Which build last changed each model, at the last look; and what was built after that.
+        self._seen: Mapping[str, str] = {}
+        self._own_builds: set[str] = set()
         self._contract = read_contract()
         project: Manifest | None = None
         while True:
             try:
-                with self._sides() as (sides, session), warm_connections():
+                with (
+                    builds.one_build(self.replica, "watch"),
+                    connected(self.primary, self.replica) as sides,
+                    warm_connections(),
+                ):
                     project = project or transform.parse(
                         self.replica.environment(), target=self.target
                     )
                     must_build_all = True
                     while True:
                         begun = time.monotonic()
-                        done = self._round(sides, session, project, rounds + 1, must_build_all)
+                        done = self._round(sides, project, rounds + 1, must_build_all)
                         if done is not None:
                             rounds += 1
                             must_build_all = bool(done.failures)
@@ -132,16 +139,9 @@ class Watch:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    @contextmanager
-    def _sides(self) -> Iterator[tuple[Sides, Connection]]:
-        with ExitStack() as stack:
-            session = stack.enter_context(builds.one_build(self.replica, "watch"))
-            yield stack.enter_context(connected(self.primary, self.replica)), session
-
     def _round(
         self,
         sides: Sides,
-        session: Connection,
         project: Manifest,
         number: int,
         must_build_all: bool,
@@ -153,31 +153,32 @@ class Watch:
         builds_all = must_build_all or is_tested
         is_rest_due = begun - self._rest_built_at >= self.rest_interval
         must_look = builds_all or (bool(self._waiting) and is_rest_due)
-        if not must_look and changed_tables(sides.on_replica) == ():
+        if not must_look and not self._origins(sides.on_replica)[0]:
             return None
-        with builds.frozen(self.replica, session):
+        with builds.frozen(self.replica, timeout=self.fence_timeout) as environment:
             # Asked for after the moment was frozen: nothing that is of it is left out.
-            tables = None if builds_all else changed_tables(sides.on_replica)
+            origins, self._seen = self._origins(sides.on_replica)
+            self._own_builds.clear()
             selections: list[list[str]] = [[]]
-            if tables is not None:
-                self._waiting.update(tables)
-                live, rest = self._models(project, tables)
+            if not builds_all:
+                self._waiting.update(origins)
+                live, rest = self._models(project, origins)
                 selections = [live, rest] if is_rest_due else [live]
             built: list[transform.Node] = []
             for select in selections:
-                if select or tables is None:
-                    built += self._build(project, select, tests=is_tested)
+                if select or builds_all:
+                    built += self._build(environment, project, select, tests=is_tested)
         if not built:
             return None
-        tables = tables and tuple(sorted(self._waiting))
-        if tables is None or is_rest_due:
+        told = None if builds_all else tuple(sorted(self._waiting))
+        if builds_all or is_rest_due:
             self._waiting.clear()
             self._rest_built_at = time.monotonic()
         if is_tested:
             self._tested_at = begun
         return Round(
             number=number,
-            tables=tables,
+            origins=told,
             models=sum(node.kind == "model" for node in built),
             is_tested=is_tested,
             is_complete=not self._waiting,
@@ -185,36 +186,53 @@ class Watch:
             seconds=time.monotonic() - begun,
         )
 
-    def _models(self, project: Manifest, tables: tuple[str, ...]) -> tuple[list[str], list[str]]:
-        """The live models to build for these tables, and all others for those that wait."""
-        sources = {
-            f"{source.schema}.{source.identifier}": id_ for id_, source in project.sources.items()
+    def _origins(self, replica: Connection) -> tuple[set[str], Mapping[str, str]]:
+        """Where changes come from since the last look, and which build last changed each model."""
+        # In this order: a model of staging that another build ends in between is in both.
+        tables = changed_tables(replica)
+        changed_by = last_changes(replica)
+        others = {
+            model
+            for model in changed_by.keys() | self._seen.keys()
+            if changed_by.get(model) not in (self._seen.get(model), *self._own_builds)
         }
+        return {*tables, *others}, changed_by
+
+    def _models(self, project: Manifest, origins: Set[str]) -> tuple[list[str], list[str]]:
+        """The live models to build for these origins, and all others for those that wait."""
         models = {id_: node for id_, node in project.nodes.items() if id_.startswith("model.")}
+        ids = {
+            **{f"{each.schema}.{each.identifier}": id_ for id_, each in project.sources.items()},
+            **{f"{each.schema}.{each.alias}": id_ for id_, each in models.items()},
+        }
         parents = {id_: set(node.depends_on_nodes) for id_, node in models.items()}
         children: dict[str, set[str]] = {}
         for id_, above in parents.items():
             for parent in above:
                 children.setdefault(parent, set()).add(id_)
         live = _reachable(parents, {id_ for id_, node in models.items() if "live" in node.tags})
-        changed = _reachable(children, {sources[name] for name in tables}) & live
-        waiting = _reachable(children, {sources[name] for name in self._waiting}) - live
+        # A build of another project may have books of models that this one lacks.
+        changed = _reachable(children, {ids[name] for name in origins & ids.keys()}) & live
+        waiting = _reachable(children, {ids[name] for name in self._waiting & ids.keys()}) - live
         return (
             sorted(models[id_].name for id_ in changed & models.keys()),
             sorted(models[id_].name for id_ in waiting & models.keys()),
         )
 
-    def _build(self, project: Manifest, select: list[str], *, tests: bool) -> list[transform.Node]:
+    def _build(
+        self, environment: Mapping[str, str], project: Manifest, select: list[str], *, tests: bool
+    ) -> tuple[transform.Node, ...]:
         """Build these models, all where none is named."""
         result = transform.build(
-            self.replica.environment(),
+            environment,
             advance=lambda done, total, at: None,
             select=select,
             target=self.target,
             tests=tests,
             project=project,
         )
-        return list(result.nodes)
+        self._own_builds.add(result.id)
+        return result.nodes
 
 
 def _reachable(neighbours: dict[str, set[str]], starts: set[str]) -> set[str]:
@@ -227,19 +245,26 @@ def _reachable(neighbours: dict[str, set[str]], starts: set[str]) -> set[str]:
     return reached
 
 
-def changed_tables(replica: Connection) -> tuple[str, ...] | None:
+def last_changes(replica: Connection) -> dict[str, str]:
+    """Which build last changed each model that follows changes, by qualified names of these."""
+    if scalar(replica, "select to_regclass('changes.relations')") is None:
+        return {}
+    return dict(replica.execute("select relation, changed_by from changes.relations").fetchall())
+
+
+def changed_tables(replica: Connection) -> tuple[str, ...]:
     """Qualified names of the landing tables with changes that staging has not read.
 
-    None where no model of staging was built yet.
+    None of those from which no model of staging was built yet.
     """
     if scalar(replica, "select to_regclass('changes.relations')") is None:
-        return None
+        return ()
     cuts = replica.execute(
         "select landing_table, landing_cut::text from changes.relations"
         " where landing_table is not null"
     ).fetchall()
     if not cuts:
-        return None
+        return ()
     query = sql.SQL(" union all ").join(
         sql.SQL(
             "select {name} where exists (select from {table} where _xid >= {cut}::xid8)"

@@ -10,7 +10,8 @@
     {% set node = graph.nodes[model.unique_id] %}
     {% if node.get('books', {}).get('run') != invocation_id %}
         {% set books %}
-            {{ hold_versions(parent_names()) }}
+            {# A model of staging waits for its moment first, in its pre-hook. #}
+            {% if parent_names() %}{{ hold_versions(parent_names()) }}{% endif %}
             select
                 exists (
                     select from {{ changes_table('relations') }}

@@ -2,7 +2,8 @@
     Before a run: the books of change capture and of builds.
 
     relations: an incremental model's table. Its version counts the builds that changed it;
-        rebuilt_version is that of its last build in full. definition tells whether the model's code
+        rebuilt_version is that of its last build in full; changed_by is the build, dbt's
+        invocation_id, that made the latest. definition tells whether the model's code
         is still the one that the rows were built with, and presentation whether its grants and
         comments are still the project's. In staging alone, landing_table is what the
         model reads, and transactions from landing_cut on may not have been read yet, as the server
@@ -21,6 +22,7 @@
             presentation text not null,
             version bigint not null,
             rebuilt_version bigint not null,
+            changed_by text not null,
             landing_table text,
             landing_cut xid8,
             landing_system bigint,

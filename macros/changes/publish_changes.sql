@@ -25,11 +25,13 @@
             );
             update {{ relations }}
             set
-                version = version + case
-                    when exists (select from {{ images }} where _version = relations.version + 1)
-                        then 1
-                    else 0
-                end,
+                version = version + 1,
+                changed_by = '{{ invocation_id }}'
+            where
+                relation = {{ relation_name(this) }}
+                and exists (select from {{ images }} where _version = relations.version + 1);
+            update {{ relations }}
+            set
                 presentation = '{{ model_presentation() }}',
                 landing_cut = {{ landing_cut }},
                 landing_system = {{ landing_system }},
@@ -52,29 +54,37 @@
                 presentation,
                 version,
                 rebuilt_version,
+                changed_by,
                 landing_table,
                 landing_cut,
                 landing_system,
                 built_at,
                 rebuilt_at
             )
-            values (
+            select
                 {{ relation_name(this) }},
                 '{{ model_definition() }}',
                 '{{ model_presentation() }}',
-                1,
-                1,
+                first.version,
+                first.version,
+                '{{ invocation_id }}',
                 {{ landing_table }},
                 {{ landing_cut }},
                 {{ landing_system }},
                 now(),
                 now()
-            )
+            from (
+                {# Of a model that was gone and returns, a reader may remember versions. #}
+                select coalesce(max(version), 0) + 1 as version
+                from {{ changes_table('reads') }}
+                where relation = {{ relation_name(this) }}
+            ) as first
             on conflict (relation) do update set
                 definition = excluded.definition,
                 presentation = excluded.presentation,
                 version = relations.version + 1,
                 rebuilt_version = relations.version + 1,
+                changed_by = excluded.changed_by,
                 landing_table = excluded.landing_table,
                 landing_cut = excluded.landing_cut,
                 landing_system = excluded.landing_system,

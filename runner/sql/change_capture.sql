@@ -28,14 +28,6 @@ create table if not exists signal_marts.change_log_pruned (
     pruned_to xid8 not null
 );
 
--- The moment that a build of the runner reads the landing tables as of: an exported snapshot, good
--- while the backend that holds the lock of builds lives.
-create table if not exists signal_marts.frozen_moment (
-    is_only_row boolean primary key default true check (is_only_row),
-    snapshot text not null,
-    holder integer not null
-);
-
 -- Landing tables whose rows must be copied again, since a column was added to them.
 create table if not exists signal_marts.pending_copies (
     table_name text primary key

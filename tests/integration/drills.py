@@ -297,16 +297,16 @@ def doomed(database: Database) -> Iterator[Connection]:
             connection.close()
 
 
-def waits_for_lock(connection: Connection, statement: str) -> bool:
-    """Whether a session of this database waits for a lock with such a statement."""
+def waits_for_lock(connection: Connection, statement: str, *, sessions: int = 1) -> bool:
+    """Whether so many sessions of this database wait for a lock with such a statement."""
     # Within a transaction the server would show what it was at the first look.
     connection.execute("select pg_stat_clear_snapshot()")
     row = connection.execute(
-        "select count(*) from pg_stat_activity where datname = current_database()"
+        "select count(*) >= %s from pg_stat_activity where datname = current_database()"
         " and wait_event_type = 'Lock' and query ilike %s and pid <> pg_backend_pid()",
-        (f"%{statement}%",),
+        (sessions, f"%{statement}%"),
     ).fetchone()
-    return row != (0,)
+    return row == (True,)
 
 
 # --- servers of a drill's own -----------------------------------------------------------------

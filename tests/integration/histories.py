@@ -200,11 +200,10 @@ class Histories(RuleBasedStateMachine):
     def build(self, **options: Any) -> transform.Build:
         self.changes = 0
         with contextlib.ExitStack() as stack:
-            session = eventually(lambda: self._lock(stack))
-            assert session is not None
-            stack.enter_context(builds.frozen(self.landscape.replica, session))
+            eventually(lambda: self._lock(stack))
+            environment = stack.enter_context(builds.frozen(self.landscape.replica, timeout=60))
             return transform.build(
-                self.landscape.replica.environment(),
+                environment,
                 advance=lambda done, total, at: None,
                 target=self.folder,
                 tests=False,

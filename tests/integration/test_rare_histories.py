@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from drills import eventually, running, servers, wait, waits_for_lock
 from histories import Histories
 from test_cli import BIN
 
+from runner import builds
 from runner.database import Connection
+from runner.deploy_lock import LockedError
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
@@ -393,11 +397,11 @@ def test_a_parent_is_built_beside_its_child(history: Histories) -> None:
     build(history, "stg_platform__trading_orders")
     with history.landscape.replica.connect() as blocker:
         blocker.execute("lock table staging.stg_platform__trading_orders")
-        builds = [
+        both = [
             plain_build(history, blocker, model)
             for model in ("int_orders_matched_as_of", "stg_ai__trading_signals")
         ]
-    assert [each.wait() for each in builds] == [0, 0]
+    assert [each.wait() for each in both] == [0, 0]
 
     # The signal that the child may have read leaves the order alone.
     history.connection.execute(
@@ -406,22 +410,120 @@ def test_a_parent_is_built_beside_its_child(history: Histories) -> None:
     history.compare()
 
 
-def plain_build(history: Histories, connection: Connection, model: str) -> subprocess.Popen[bytes]:
-    """A build of a model by dbt alone, in a process of its own, that ended or waits for another."""
-    target = str(history.folder / model)
+def test_a_decision_is_published_once(history: Histories) -> None:
+    """By whichever of two builds comes first, though nothing keeps plain dbt builds apart."""
+    history.connection.execute(
+        """
+        insert into market_bars
+        select 'BTCUSD', '1h', opened_at, 100, 101, 99,
+            100 + extract(hour from opened_at) / 24, 1
+        from generate_series(timestamptz '2025-03-01Z', '2025-03-02Z', '1 hour') as opened_at;
+
+        insert into micro_patterns
+            (symbol, timeframe, pattern_type, confidence, signal, created_at)
+        values ('BTCUSD', '1h', 'doji', 0.5, 'BUY', '2025-03-01 01:00Z');
+        """
+    )
+    build(history, exclude=["ensemble_publications", "ensemble_revisions"])
+    build(history, "ensemble_publications")
+    history.connection.execute("update micro_patterns set created_at = '2025-03-01 00:00Z'")
+    build(history, "+ensemble_decisions")
+    with history.landscape.replica.connect() as blocker:
+        blocker.execute("lock table ensemble.ensemble_decisions")
+        both = [
+            plain_build(history, blocker, "ensemble_publications", number=number)
+            for number in (1, 2)
+        ]
+    assert [each.wait() for each in both] == [0, 0]
+    assert history.landscape.on_replica(
+        "select count(*) > 0, count(*) = count(distinct (symbol, decided_at))"
+        " from ensemble.ensemble_publications"
+    ) == [(True, True)]
+
+
+def test_a_plain_build_beside_the_runner(history: Histories) -> None:
+    """A model of staging waits until the runner has built, which began as of an earlier moment; and
+    the runner waits for one that is being built."""
+    history.compare()
+    replica = history.landscape.replica
+    before = number_of_orders(history)
+    with (
+        replica.connect() as blocker,
+        running(
+            history.landscape,
+            *("build", "--select", "stg_platform__trading_orders"),
+            target=history.folder / "runner",
+        ) as runner,
+    ):
+        blocker.execute("lock table staging.stg_platform__trading_orders")
+        eventually(lambda: runner.ended() or waits_for_lock(blocker, "%"), seconds=200)
+        place_order(history, None, "BUY", 100, "2025-03-02 12:00Z", "2025-03-02 12:00Z")
+        wait(history.landscape)
+        plain = plain_build(history, blocker, "stg_platform__trading_orders")
+        blocker.rollback()
+        assert runner.finish()[0] == 0
+        assert plain.wait() == 0
+    assert number_of_orders(history) == before + 1
+
+    with replica.connect() as blocker:
+        blocker.execute("lock table staging.stg_platform__trading_orders")
+        plain = plain_build(history, blocker, "stg_platform__trading_orders")
+        with pytest.raises(LockedError, match="plain dbt"), builds.frozen(replica, timeout=0.1):
+            pass
+    assert plain.wait() == 0
+    history.compare()
+
+
+def test_a_model_that_goes_and_returns(history: Histories, tmp_path: Path) -> None:
+    """Another version of the project has it elsewhere; its readers remember what they read here."""
+    add_model = (
+        "insert into ai_models (id, model_type, model_name, version, created_at)"
+        " values (%s, 'genetic_optimization', 'returns', %s, '2025-03-01Z')"
+    )
+    for id_ in (1, 2, 3):
+        history.connection.execute(add_model, (id_, str(id_)))
+        build(history)
+    other = tmp_path / "project"
+    shutil.copytree(PROJECT, other, ignore=shutil.ignore_patterns(".*", "target", "logs"))
+    settings = other / "dbt_project.yml"
+    settings.write_text(settings.read_text().replace("+schema: staging", "+schema: elsewhere"))
+    with history.landscape.replica.connect() as watcher:
+        assert plain_build(history, watcher, "stg_ai__models", project=other).wait() == 0
+    history.connection.execute("update ai_models set version = '4' where id = 3")
+    build(history, "stg_ai__models")
+    history.connection.execute("update ai_models set version = '5' where id = 2")
+    history.compare()
+
+
+def plain_build(
+    history: Histories,
+    connection: Connection,
+    model: str,
+    *,
+    number: int = 1,
+    project: Path = PROJECT,
+) -> subprocess.Popen[bytes]:
+    """A build of a model by dbt alone, in a process of its own, that ended or waits for another.
+
+    It is the ``number``-th of this model that waits.
+    """
+    target = str(history.folder / f"{model}-{number}")
     process = subprocess.Popen(
         [
             *(str(BIN / "dbt"), "run", "--select", model),
             *("--target-path", target, "--log-path", target),
         ],
-        cwd=PROJECT,
+        cwd=project,
         env=os.environ | history.landscape.replica.environment(),
         stdout=subprocess.DEVNULL,
     )
     history.closing.callback(process.wait)
     history.closing.callback(process.kill)
     node = f'"model.signal_marts.{model}"'  # in the comment that dbt begins each statement with
-    eventually(lambda: process.poll() is not None or waits_for_lock(connection, node), seconds=120)
+    eventually(
+        lambda: process.poll() is not None or waits_for_lock(connection, node, sessions=number),
+        seconds=120,
+    )
     return process
 
 

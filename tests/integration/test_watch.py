@@ -15,7 +15,8 @@ from typing import IO
 
 import pytest
 from conftest import Landscape
-from drills import eventually, kill_server, landscape_on, servers
+from drills import eventually, kill_server, landscape_on, servers, wait, waits_for_lock
+from test_cli import BIN
 
 from runner import builds, transform
 from runner.deploy_lock import LockedError
@@ -47,7 +48,7 @@ class Watching:
         self.rounds: list[str] = []
         self.notes: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runner", "watch", *options],
+            [sys.executable, "-X", "faulthandler", "-m", "runner", "watch", *options],
             cwd=PROJECT,
             env=os.environ
             | {
@@ -75,12 +76,25 @@ class Watching:
         assert self._process.poll() is None, self.notes
         return len(self.rounds) >= rounds
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def end(self, number: int) -> int:
         self._process.send_signal(number)
-        code = self._process.wait(timeout=60)
+        try:
+            self._process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGABRT)  # which tells where each thread is
+            self.notes.append("did not end")
         for reader in self._readers:
             reader.join()
-        return code
+        assert "did not end" not in self.notes, "\n".join(self.notes)
+        return self._process.wait()
 
 
 @contextlib.contextmanager
@@ -136,7 +150,6 @@ def test_rounds_follow_changes_until_sigterm(
             pass
         assert watch.end(signal.SIGTERM) == 0
     assert watch.notes[-1] == "stopped"
-    assert landscape.on_replica("select count(*) from signal_marts.frozen_moment") == [(0,)]
     with builds.one_build(landscape.replica, "build"):
         pass
 
@@ -183,6 +196,49 @@ def test_each_round_asks_anew_what_can_be_built_from_changes(
         assert watch.end(signal.SIGTERM) == 0
 
 
+def test_a_watch_follows_what_a_plain_dbt_left_undone(landscape: Landscape, tmp_path: Path) -> None:
+    with watching(landscape, tmp_path / "watch", "--all-every", "0") as watch:
+        with watch.paused():
+            landscape.on_primary(ORDER.format(1))
+            wait(landscape)
+            subprocess.run(
+                [
+                    *(str(BIN / "dbt"), "run"),
+                    *("--select", "stg_platform__trading_orders", "int_orders_attributed"),
+                    *("--target-path", str(tmp_path), "--log-path", str(tmp_path)),
+                ],
+                cwd=PROJECT,
+                env=os.environ | landscape.replica.environment(),
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+            assert not is_attributed(landscape, "BTC 1")
+        eventually(lambda: is_attributed(landscape, "BTC 1"), seconds=120)
+        eventually(lambda: watch.has_built(2), seconds=60)
+        assert watch.rounds[1].endswith(
+            "(intermediate.int_orders_attributed, staging.stg_platform__trading_orders)"
+        )
+        # And once.
+        landscape.on_primary(ORDER.format(2))
+        eventually(lambda: watch.has_built(3), seconds=60)
+        assert watch.rounds[2].endswith("(public.trading_orders)")
+        assert watch.end(signal.SIGTERM) == 0
+
+
+def test_a_watch_ends_while_its_models_wait_for_others(
+    landscape: Landscape, tmp_path: Path
+) -> None:
+    with (
+        watching(landscape, tmp_path) as watch,
+        landscape.replica.connect() as blocker,
+    ):
+        blocker.execute("lock table staging.stg_platform__trading_orders")
+        landscape.on_primary(ORDER.format(1))
+        eventually(lambda: waits_for_lock(blocker, "%"), seconds=120)
+        assert watch.end(signal.SIGTERM) == 0
+        assert not waits_for_lock(blocker, "%")
+
+
 def test_a_watch_outlives_its_servers(
     mortals: EmbeddedPair, landscape: Landscape, tmp_path: Path
 ) -> None:
@@ -204,11 +260,11 @@ def test_a_watch_outlives_its_servers(
 def test_changed_tables_are_those_that_staging_has_not_read(
     landscape: Landscape, tmp_path: Path
 ) -> None:
-    def changed() -> tuple[str, ...] | None:
+    def changed() -> tuple[str, ...]:
         with landscape.replica.connect(autocommit=True) as replica:
             return changed_tables(replica)
 
-    assert changed() is None
+    assert changed() == ()
     landscape.build(tmp_path, "staging")
     assert changed() == ()
     landscape.on_replica("update public.trading_stats set net_profit = 1")
