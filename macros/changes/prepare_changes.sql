@@ -13,6 +13,12 @@
 #}
 {% macro prepare_changes() %}
     {% if execute and flags.WHICH in ('build', 'run') %}
+        {% if flags.EMPTY %}
+            {{ exceptions.raise_compiler_error(
+                'with --empty, tables would lose rows that the books of change capture say they have:'
+                ~ ' build without it'
+            ) }}
+        {% endif %}
         {{ take_role() }}
         create schema if not exists
             {{ changes_table('relations').include(database=false, identifier=false) }};

@@ -203,6 +203,12 @@ def running(landscape: Landscape, *arguments: str, target: Path | None = None) -
         runner.close()
 
 
+def plain_dbt(target: Path, *options: str) -> list[str]:
+    """The command of a ``dbt run`` without the runner, which writes to the folder ``target``."""
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    return [dbt, "run", "--target-path", str(target), "--log-path", str(target), *options]
+
+
 @dataclass(frozen=True)
 class Gate:
     """Where a command of a kind must wait, in one database."""

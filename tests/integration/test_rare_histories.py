@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from drills import eventually, running, servers, wait, waits_for_lock
+from drills import eventually, plain_dbt, running, servers, wait, waits_for_lock
 from histories import Histories
-from test_cli import BIN
 
 from runner import builds
 from runner.database import Connection
@@ -412,22 +411,38 @@ def test_a_parent_is_built_beside_its_child(history: Histories) -> None:
 
 def test_a_decision_is_published_once(history: Histories) -> None:
     """By whichever of two builds comes first, though nothing keeps plain dbt builds apart."""
-    history.connection.execute(
-        """
-        insert into market_bars
-        select 'BTCUSD', '1h', opened_at, 100, 101, 99,
-            100 + extract(hour from opened_at) / 24, 1
-        from generate_series(timestamptz '2025-03-01Z', '2025-03-02Z', '1 hour') as opened_at;
 
-        insert into micro_patterns
-            (symbol, timeframe, pattern_type, confidence, signal, created_at)
-        values ('BTCUSD', '1h', 'doji', 0.5, 'BUY', '2025-03-01 01:00Z');
-        """
-    )
-    build(history, exclude=["ensemble_publications", "ensemble_revisions"])
-    build(history, "ensemble_publications")
-    history.connection.execute("update micro_patterns set created_at = '2025-03-01 00:00Z'")
-    build(history, "+ensemble_decisions")
+    def numbers() -> list[tuple[object, ...]]:
+        return history.landscape.on_replica(
+            "select count(*), count(distinct (symbol, decided_at))"
+            " from ensemble.ensemble_publications"
+        )
+
+    def add(symbol: str) -> None:
+        history.connection.execute(
+            """
+            insert into market_bars
+            select %(symbol)s, '1h', opened_at, 100, 101, 99,
+                100 + extract(hour from opened_at) / 24, 1
+            from generate_series(timestamptz '2025-03-01Z', '2025-03-02Z', '1 hour') as opened_at
+            """,
+            {"symbol": symbol},
+        )
+        history.connection.execute(
+            """
+            insert into micro_patterns
+                (symbol, timeframe, pattern_type, confidence, signal, created_at)
+            values (%(symbol)s, '1h', 'doji', 0.5, 'BUY', '2025-03-01 01:00Z')
+            """,
+            {"symbol": symbol},
+        )
+
+    add("BTCUSD")
+    build(history)
+    assert numbers() == [(1, 1)]
+    add("ETHUSD")
+    build(history, "+ensemble_decisions", exclude=["ensemble_publications"])
+    assert numbers() == [(1, 1)]
     with history.landscape.replica.connect() as blocker:
         blocker.execute("lock table ensemble.ensemble_decisions")
         both = [
@@ -435,10 +450,7 @@ def test_a_decision_is_published_once(history: Histories) -> None:
             for number in (1, 2)
         ]
     assert [each.wait() for each in both] == [0, 0]
-    assert history.landscape.on_replica(
-        "select count(*) > 0, count(*) = count(distinct (symbol, decided_at))"
-        " from ensemble.ensemble_publications"
-    ) == [(True, True)]
+    assert numbers() == [(2, 2)]
 
 
 def test_a_plain_build_beside_the_runner(history: Histories) -> None:
@@ -495,6 +507,21 @@ def test_a_model_that_goes_and_returns(history: Histories, tmp_path: Path) -> No
     history.compare()
 
 
+def test_an_empty_build_is_refused(history: Histories) -> None:
+    told = subprocess.run(
+        plain_dbt(history.folder, "--empty"),
+        cwd=PROJECT,
+        env=os.environ | history.landscape.replica.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert told.returncode == 2
+    assert "with --empty, tables would lose rows" in told.stdout
+    assert history.landscape.on_replica("select to_regclass('changes.relations')::text") == [
+        (None,)
+    ]
+
+
 def plain_build(
     history: Histories,
     connection: Connection,
@@ -507,12 +534,8 @@ def plain_build(
 
     It is the ``number``-th of this model that waits.
     """
-    target = str(history.folder / f"{model}-{number}")
     process = subprocess.Popen(
-        [
-            *(str(BIN / "dbt"), "run", "--select", model),
-            *("--target-path", target, "--log-path", target),
-        ],
+        plain_dbt(history.folder / f"{model}-{number}", "--select", model),
         cwd=project,
         env=os.environ | history.landscape.replica.environment(),
         stdout=subprocess.DEVNULL,

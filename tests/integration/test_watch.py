@@ -15,8 +15,15 @@ from typing import IO
 
 import pytest
 from conftest import Landscape
-from drills import eventually, kill_server, landscape_on, servers, wait, waits_for_lock
-from test_cli import BIN
+from drills import (
+    eventually,
+    kill_server,
+    landscape_on,
+    plain_dbt,
+    servers,
+    wait,
+    waits_for_lock,
+)
 
 from runner import builds, transform
 from runner.deploy_lock import LockedError
@@ -202,11 +209,10 @@ def test_a_watch_follows_what_a_plain_dbt_left_undone(landscape: Landscape, tmp_
             landscape.on_primary(ORDER.format(1))
             wait(landscape)
             subprocess.run(
-                [
-                    *(str(BIN / "dbt"), "run"),
+                plain_dbt(
+                    tmp_path,
                     *("--select", "stg_platform__trading_orders", "int_orders_attributed"),
-                    *("--target-path", str(tmp_path), "--log-path", str(tmp_path)),
-                ],
+                ),
                 cwd=PROJECT,
                 env=os.environ | landscape.replica.environment(),
                 stdout=subprocess.DEVNULL,
