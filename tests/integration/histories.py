@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from random import Random
@@ -17,6 +19,7 @@ from drills import (
     kill_server,
     landscape_on,
     no_problem,
+    plain_dbt,
     running,
     wait,
     waits_for_lock,
@@ -141,6 +144,26 @@ class Histories(RuleBasedStateMachine):
         failures = self.build(select=Random(seed).sample(self.models(), number)).failures
         missing = re.compile(r'relation ".+" does not exist')
         assert all(missing.search(failure.message) for failure in failures), failures
+
+    @precondition(_is_due)
+    @rule(number=st.integers(1, 3), seed=seeds)
+    def build_beside_plain_dbt(self, number: int, seed: int) -> None:
+        """One build after another while dbt alone, of another process, builds some models."""
+        some = Random(seed).sample(self.models(), number)
+        with subprocess.Popen(
+            plain_dbt(self.folder / "plain", "--select", *(f"+{model}+" for model in some)),
+            cwd=PROJECT,
+            env=os.environ | self.landscape.replica.environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as plain:
+            while plain.poll() is None:
+                assert not self.build().failures
+            # A table may come first from the one and then from the other.
+            told, _ = plain.communicate()
+            absent = re.findall(r'relation ".+" (?:does not exist|already exists)', told)
+            assert plain.returncode in (0, 1), told
+            assert told.count("Failure in model") == len(absent), told
 
     @precondition(_is_due)
     @rule()
