@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,12 +78,14 @@ def one_build(replica: Database, command: str) -> Iterator[Connection]:
 def frozen(replica: Database, *, timeout: float) -> Iterator[Mapping[str, str]]:
     """Let every model of staging read the landing tables as of this moment.
 
-    Yields the environment to run dbt in (macros/changes/read_frozen_moment.sql). No plain dbt
+    Yields the environment to run dbt in (macros/changes/frozen_moment.sql). No plain dbt
     builds a model of staging meanwhile: one that does is waited for, and after ``timeout`` seconds
     LockedError is raised.
     """
     # A hosted server may end sessions that wait in a transaction, as this one is meant to.
-    options = f"-c idle_in_transaction_session_timeout=0 -c lock_timeout={timeout * 1000:.0f}"
+    options = (
+        f"-c idle_in_transaction_session_timeout=0 -c lock_timeout={math.ceil(timeout * 1000)}"
+    )
     with replica.connect(
         autocommit=True, application="signal-marts moment", options=options
     ) as holder:

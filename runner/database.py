@@ -88,6 +88,8 @@ class Database:
         given = self.parameters()
         # A database may have another default, under which two builds could not both write a token.
         ours = r"-c timezone=UTC -c default_transaction_isolation=read\ committed"
+        # A host that is lost lets go of its locks.
+        ours += " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
         given["options"] = f"{given.get('options', '')} {ours} {options}".strip()
         given.setdefault("connect_timeout", "10")
         given["application_name"] = application

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         300,
         gt=0,
         validation_alias="SIGNAL_MARTS_FENCE_TIMEOUT",
-        description="How long a build waits for the replica to catch up.",
+        description="How long a build waits for the replica to catch up, and for a plain dbt.",
     )
     lock_timeout_seconds: float = Field(
         2,

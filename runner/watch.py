@@ -18,6 +18,7 @@ from runner.database import Connection, ConnectionFailedError, Database, scalar
 from runner.deploy import connected
 from runner.deploy_lock import LockedError
 from runner.errors import SignalMartsError
+from runner.lineage import Lineage
 from runner.sync import Sides
 from runner.warm_connections import warm_connections
 
@@ -111,10 +112,11 @@ class Watch:
                     project = project or transform.parse(
                         self.replica.environment(), target=self.target
                     )
+                    lineage = Lineage(project)
                     must_build_all = True
                     while True:
                         begun = time.monotonic()
-                        done = self._round(sides, project, rounds + 1, must_build_all)
+                        done = self._round(sides, project, lineage, rounds + 1, must_build_all)
                         if done is not None:
                             rounds += 1
                             must_build_all = bool(done.failures)
@@ -143,6 +145,7 @@ class Watch:
         self,
         sides: Sides,
         project: Manifest,
+        lineage: Lineage,
         number: int,
         must_build_all: bool,
     ) -> Round | None:
@@ -153,17 +156,18 @@ class Watch:
         builds_all = must_build_all or is_tested
         is_rest_due = begun - self._rest_built_at >= self.rest_interval
         must_look = builds_all or (bool(self._waiting) and is_rest_due)
-        if not must_look and not self._origins(sides.on_replica)[0]:
+        if not must_look and not self._origins(sides.on_replica, lineage)[0]:
             return None
         with builds.frozen(self.replica, timeout=self.fence_timeout) as environment:
             # Asked for after the moment was frozen: nothing that is of it is left out.
-            origins, self._seen = self._origins(sides.on_replica)
+            origins, self._seen = self._origins(sides.on_replica, lineage)
             self._own_builds.clear()
             selections: list[list[str]] = [[]]
             if not builds_all:
                 self._waiting.update(origins)
-                live, rest = self._models(project, origins)
-                selections = [live, rest] if is_rest_due else [live]
+                selections = [lineage.live_below(origins)]
+                if is_rest_due:
+                    selections.append(lineage.rest_below(self._waiting))
             built: list[transform.Node] = []
             for select in selections:
                 if select or builds_all:
@@ -186,7 +190,7 @@ class Watch:
             seconds=time.monotonic() - begun,
         )
 
-    def _origins(self, replica: Connection) -> tuple[set[str], Mapping[str, str]]:
+    def _origins(self, replica: Connection, lineage: Lineage) -> tuple[Set[str], Mapping[str, str]]:
         """Where changes come from since the last look, and which build last changed each model."""
         # In this order: a model of staging that another build ends in between is in both.
         tables = changed_tables(replica)
@@ -196,28 +200,8 @@ class Watch:
             for model in changed_by.keys() | self._seen.keys()
             if changed_by.get(model) not in (self._seen.get(model), *self._own_builds)
         }
-        return {*tables, *others}, changed_by
-
-    def _models(self, project: Manifest, origins: Set[str]) -> tuple[list[str], list[str]]:
-        """The live models to build for these origins, and all others for those that wait."""
-        models = {id_: node for id_, node in project.nodes.items() if id_.startswith("model.")}
-        ids = {
-            **{f"{each.schema}.{each.identifier}": id_ for id_, each in project.sources.items()},
-            **{f"{each.schema}.{each.alias}": id_ for id_, each in models.items()},
-        }
-        parents = {id_: set(node.depends_on_nodes) for id_, node in models.items()}
-        children: dict[str, set[str]] = {}
-        for id_, above in parents.items():
-            for parent in above:
-                children.setdefault(parent, set()).add(id_)
-        live = _reachable(parents, {id_ for id_, node in models.items() if "live" in node.tags})
-        # A build of another project may have books of models that this one lacks.
-        changed = _reachable(children, {ids[name] for name in origins & ids.keys()}) & live
-        waiting = _reachable(children, {ids[name] for name in self._waiting & ids.keys()}) - live
-        return (
-            sorted(models[id_].name for id_ in changed & models.keys()),
-            sorted(models[id_].name for id_ in waiting & models.keys()),
-        )
+        # The books may tell of a model that this project has not, or no longer.
+        return lineage.names & {*tables, *others}, changed_by
 
     def _build(
         self, environment: Mapping[str, str], project: Manifest, select: list[str], *, tests: bool
@@ -233,16 +217,6 @@ class Watch:
         )
         self._own_builds.add(result.id)
         return result.nodes
-
-
-def _reachable(neighbours: dict[str, set[str]], starts: set[str]) -> set[str]:
-    """The nodes that are reached from ``starts``, which are among them."""
-    reached: set[str] = set()
-    ahead = set(starts)
-    while ahead:
-        reached |= ahead
-        ahead = set().union(*(neighbours.get(node, set()) for node in ahead)) - reached
-    return reached
 
 
 def last_changes(replica: Connection) -> dict[str, str]:

@@ -10,8 +10,7 @@
     {% set node = graph.nodes[model.unique_id] %}
     {% if node.get('books', {}).get('run') != invocation_id %}
         {% set books %}
-            {# A model of staging waits for its moment first, in its pre-hook. #}
-            {% if parent_names() %}{{ hold_versions(parent_names()) }}{% endif %}
+            {{ hold_versions(parent_names()) }}
             select
                 exists (
                     select from {{ changes_table('relations') }}

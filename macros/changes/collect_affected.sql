@@ -8,8 +8,10 @@
 {% macro collect_affected() %}
     {% if execute and is_exact() %}
         {% set parents = parent_names() %}
-        {% if not parents %}
-            {{ read_frozen_moment() }}
+        {% if not parents and frozen_moment() %}
+            commit;
+            begin isolation level repeatable read;
+            set transaction snapshot '{{ frozen_moment() }}';
         {% endif %}
         {{ hold_versions(parents) }}
         create temporary table versions_read on commit drop as

@@ -1,16 +1,21 @@
 {#
     Statements that keep what the books say of the model that is built, and of the models that it
-    reads, as it is until its transaction ends. Nothing keeps a plain dbt build and another build
-    apart: where both touch one of these models, the later one waits here, and a model accounts for
-    no other rows of its parents than those that it read. A client that sleeps meanwhile, as in a
-    laptop that was closed, is not waited for.
+    reads, as it is until its transaction ends. The runner builds one at a time, but nothing else keeps
+    a plain dbt build and another one apart: where both touch one of these models, the later one waits
+    here, and a model accounts for no other rows of its parents than those that it read. A client that
+    sleeps, as in a laptop that was closed, is waited for no longer than a minute, and one that is gone
+    not at all.
 
     parents: names of models in the books, as SQL literals.
 #}
 {% macro hold_versions(parents) -%}
     set local idle_in_transaction_session_timeout = '60s';
+    set local client_connection_check_interval = '1s';
+    {% if not parents and not frozen_moment() -%}
+        {% do wait_for_runner() %}
+    {%- endif -%}
     select pg_advisory_xact_lock(hashtextextended({{ relation_name(this) }}, 0));
-    {% for parent in parents | sort -%}
+    {% for parent in parents -%}
         select pg_advisory_xact_lock_shared(hashtextextended({{ parent }}, 0));
     {% endfor -%}
 {%- endmacro %}

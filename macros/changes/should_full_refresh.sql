@@ -7,9 +7,10 @@
     {% if asked is none %}
         {% set asked = flags.FULL_REFRESH %}
     {% endif %}
-    {% if asked or not execute or not is_exact() %}
+    {% if not execute or not is_exact() %}
         {{ return(asked) }}
     {% endif %}
-    {# Outside of a build the model is shown as it is built in full. #}
-    {{ return(flags.WHICH not in ('build', 'run') or not books_of_model().is_known) }}
+    {# Outside of a build the model is shown as it is built in full. In one the books are asked in any
+       case: that holds them before dbt drops what a killed build left. #}
+    {{ return(flags.WHICH not in ('build', 'run') or not books_of_model().is_known or asked) }}
 {% endmacro %}

@@ -12,13 +12,18 @@ import pytest
 from drills import eventually, plain_dbt, running, servers, wait, waits_for_lock
 from histories import Histories
 
-from runner import builds
+from runner import builds, transform
 from runner.database import Connection
 from runner.deploy_lock import LockedError
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
 pytestmark = pytest.mark.timeout(1200)  # builds, and builds in full to compare them with
+
+ADD_MODEL = (
+    "insert into ai_models (id, model_type, model_name, version, created_at)"
+    " values (%s, 'genetic_optimization', 'one of many', %s, '2025-03-01Z')"
+)
 
 
 @pytest.fixture(scope="module")
@@ -454,57 +459,84 @@ def test_a_decision_is_published_once(history: Histories) -> None:
 
 
 def test_a_plain_build_beside_the_runner(history: Histories) -> None:
-    """A model of staging waits until the runner has built, which began as of an earlier moment; and
-    the runner waits for one that is being built."""
+    """A model of staging waits while the runner builds, which reads as of an earlier moment; the
+    runner waits for one that is being built."""
+    orders = "stg_platform__trading_orders"
     history.compare()
     replica = history.landscape.replica
     before = number_of_orders(history)
-    with (
-        replica.connect() as blocker,
-        running(
-            history.landscape,
-            *("build", "--select", "stg_platform__trading_orders"),
-            target=history.folder / "runner",
-        ) as runner,
-    ):
-        blocker.execute("lock table staging.stg_platform__trading_orders")
-        eventually(lambda: runner.ended() or waits_for_lock(blocker, "%"), seconds=200)
-        place_order(history, None, "BUY", 100, "2025-03-02 12:00Z", "2025-03-02 12:00Z")
-        wait(history.landscape)
-        plain = plain_build(history, blocker, "stg_platform__trading_orders")
-        blocker.rollback()
-        assert runner.finish()[0] == 0
+    with replica.connect() as watcher:
+        with builds.frozen(replica, timeout=60) as environment:
+            place_order(history, None, "BUY", 100, "2025-03-02 12:00Z", "2025-03-02 12:00Z")
+            wait(history.landscape)
+            plain = plain_build(history, watcher, orders)
+            built = transform.build(
+                environment,
+                advance=lambda done, total, at: None,
+                select=[orders],
+                target=history.folder,
+                tests=False,
+            )
+            assert not built.failures
+            assert number_of_orders(history) == before
+            assert plain.poll() is None
         assert plain.wait() == 0
     assert number_of_orders(history) == before + 1
 
     with replica.connect() as blocker:
-        blocker.execute("lock table staging.stg_platform__trading_orders")
-        plain = plain_build(history, blocker, "stg_platform__trading_orders")
+        blocker.execute(f"lock table staging.{orders}")
+        plain = plain_build(history, blocker, orders)
         with pytest.raises(LockedError, match="plain dbt"), builds.frozen(replica, timeout=0.1):
             pass
     assert plain.wait() == 0
     history.compare()
 
 
+def test_plain_builds_of_two_versions(history: Histories, tmp_path: Path) -> None:
+    """The one that waited for the other asks only then whether it may go by changes."""
+    other = other_version(
+        tmp_path,
+        "models/staging/ai/stg_ai__models.sql",
+        "cast(version as {{ dbt.type_string() }})",
+        "cast(version || '+' as {{ dbt.type_string() }})",
+    )
+    history.connection.execute(ADD_MODEL, (1, "1"))
+    wait(history.landscape)
+    with history.landscape.replica.connect() as blocker:
+        assert plain_build(history, blocker, "stg_ai__models", project=other).wait() == 0
+        history.connection.execute(ADD_MODEL, (2, "2"))
+        wait(history.landscape)
+        blocker.execute("lock table public.ai_models")
+        both = [
+            plain_build(history, blocker, "stg_ai__models", project=project, number=number)
+            for number, project in enumerate((PROJECT, other), start=1)
+        ]
+    assert [each.wait() for each in both] == [0, 0]
+    history.compare()
+
+
 def test_a_model_that_goes_and_returns(history: Histories, tmp_path: Path) -> None:
     """Another version of the project has it elsewhere; its readers remember what they read here."""
-    add_model = (
-        "insert into ai_models (id, model_type, model_name, version, created_at)"
-        " values (%s, 'genetic_optimization', 'returns', %s, '2025-03-01Z')"
-    )
     for id_ in (1, 2, 3):
-        history.connection.execute(add_model, (id_, str(id_)))
+        history.connection.execute(ADD_MODEL, (id_, str(id_)))
         build(history)
-    other = tmp_path / "project"
-    shutil.copytree(PROJECT, other, ignore=shutil.ignore_patterns(".*", "target", "logs"))
-    settings = other / "dbt_project.yml"
-    settings.write_text(settings.read_text().replace("+schema: staging", "+schema: elsewhere"))
+    other = other_version(tmp_path, "dbt_project.yml", "+schema: staging", "+schema: elsewhere")
     with history.landscape.replica.connect() as watcher:
         assert plain_build(history, watcher, "stg_ai__models", project=other).wait() == 0
     history.connection.execute("update ai_models set version = '4' where id = 3")
     build(history, "stg_ai__models")
     history.connection.execute("update ai_models set version = '5' where id = 2")
     history.compare()
+
+
+def other_version(folder: Path, file: str, old: str, new: str) -> Path:
+    """A copy of the project in which a file says something else."""
+    project = folder / "project"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns(".*", "target", "logs"))
+    text = (project / file).read_text()
+    assert old in text
+    (project / file).write_text(text.replace(old, new))
+    return project
 
 
 def test_an_empty_build_is_refused(history: Histories) -> None:
