@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -470,14 +470,7 @@ def test_a_plain_build_beside_the_runner(history: Histories) -> None:
             place_order(history, None, "BUY", 100, "2025-03-02 12:00Z", "2025-03-02 12:00Z")
             wait(history.landscape)
             plain = plain_build(history, watcher, orders)
-            built = transform.build(
-                environment,
-                advance=lambda done, total, at: None,
-                select=[orders],
-                target=history.folder,
-                tests=False,
-            )
-            assert not built.failures
+            build_at(history, environment, orders)
             assert number_of_orders(history) == before
             assert plain.poll() is None
         assert plain.wait() == 0
@@ -492,6 +485,36 @@ def test_a_plain_build_beside_the_runner(history: Histories) -> None:
     history.compare()
 
 
+def test_full_builds_where_a_killed_one_left_a_table(history: Histories) -> None:
+    """dbt drops it before anything else, and holds it from then on."""
+    replica = history.landscape.replica
+    build(history, "stg_ai__models")
+    history.landscape.on_replica(
+        "create table staging.stg_ai__models__dbt_backup ();"
+        "alter table staging.stg_ai__models__dbt_backup owner to transformer"
+    )
+    with replica.connect() as watcher:
+        with builds.frozen(replica, timeout=60) as environment:
+            plain = plain_build(history, watcher, "stg_ai__models", "--full-refresh")
+            build_at(history, environment, "stg_ai__models", full_refresh=True)
+        assert plain.wait() == 0
+
+
+def build_at(
+    history: Histories, moment: Mapping[str, str], model: str, *, full_refresh: bool = False
+) -> None:
+    """Build a model as the runner does at a moment that it froze."""
+    built = transform.build(
+        moment,
+        advance=lambda done, total, at: None,
+        select=[model],
+        full_refresh=full_refresh,
+        target=history.folder,
+        tests=False,
+    )
+    assert not built.failures
+
+
 def test_plain_builds_of_two_versions(history: Histories, tmp_path: Path) -> None:
     """The one that waited for the other asks only then whether it may go by changes."""
     other = other_version(
@@ -504,13 +527,15 @@ def test_plain_builds_of_two_versions(history: Histories, tmp_path: Path) -> Non
     wait(history.landscape)
     with history.landscape.replica.connect() as blocker:
         assert plain_build(history, blocker, "stg_ai__models", project=other).wait() == 0
-        history.connection.execute(ADD_MODEL, (2, "2"))
-        wait(history.landscape)
-        blocker.execute("lock table public.ai_models")
+        blocker.execute(
+            "select from changes.relations where relation = 'staging.stg_ai__models' for update"
+        )
         both = [
             plain_build(history, blocker, "stg_ai__models", project=project, number=number)
             for number, project in enumerate((PROJECT, other), start=1)
         ]
+        history.connection.execute(ADD_MODEL, (2, "2"))
+        wait(history.landscape)
     assert [each.wait() for each in both] == [0, 0]
     history.compare()
 
@@ -558,7 +583,7 @@ def plain_build(
     history: Histories,
     connection: Connection,
     model: str,
-    *,
+    *options: str,
     number: int = 1,
     project: Path = PROJECT,
 ) -> subprocess.Popen[bytes]:
@@ -567,7 +592,7 @@ def plain_build(
     It is the ``number``-th of this model that waits.
     """
     process = subprocess.Popen(
-        plain_dbt(history.folder / f"{model}-{number}", "--select", model),
+        plain_dbt(history.folder / f"{model}-{number}", "--select", model, *options),
         cwd=project,
         env=os.environ | history.landscape.replica.environment(),
         stdout=subprocess.DEVNULL,

@@ -224,7 +224,12 @@ def test_a_watch_follows_what_a_plain_dbt_left_undone(landscape: Landscape, tmp_
         assert watch.rounds[1].endswith(
             "(intermediate.int_orders_attributed, staging.stg_platform__trading_orders)"
         )
-        # And once.
+        # And once; what another version of the project has is none of its business.
+        landscape.on_replica(
+            "insert into changes.relations (relation, definition, presentation, version,"
+            " rebuilt_version, changed_by, built_at, rebuilt_at)"
+            " values ('intermediate.other', '', '', 1, 1, 'another', now(), now())"
+        )
         landscape.on_primary(ORDER.format(2))
         eventually(lambda: watch.has_built(3), seconds=60)
         assert watch.rounds[2].endswith("(public.trading_orders)")
