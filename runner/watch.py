@@ -35,10 +35,9 @@ class Round:
 
     ``origins`` are the landing tables with changes that not all marts had followed, and the models
     that another build, as one of dbt alone, changed; None where everything was built: in the first
-    round, and after one that failed. ``seconds`` runs from
-    before the fence until all models were visible: what was committed before a round waited no
-    longer than that in it. ``is_complete`` is false where live marts alone were built, and the
-    others wait.
+    round, and after one that failed. ``seconds`` runs from before the fence until all models were
+    visible: what was committed before a round waited no longer than that in it. ``is_complete`` is
+    false where live marts alone were built, and the others wait.
     """
 
     number: int

@@ -1,10 +1,9 @@
 {#
     Statements that keep what the books say of the model that is built, and of the models that it
-    reads, as it is until its transaction ends. The runner builds one at a time, but nothing else keeps
-    a plain dbt build and another one apart: where both touch one of these models, the later one waits
-    here, and a model accounts for no other rows of its parents than those that it read. A client that
-    sleeps, as in a laptop that was closed, is waited for no longer than a minute, and one that is gone
-    not at all.
+    reads, as it is until its transaction ends. Nothing else keeps a plain dbt build and another one
+    apart below staging: where both touch one of these models, the later one waits here, and a model
+    accounts for no other rows of its parents than those that it read. A client that sleeps, as in a
+    laptop that was closed, is waited for no longer than a minute, and one that is gone not at all.
 
     parents: names of models in the books, as SQL literals.
 #}
