@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -21,6 +22,9 @@ from runner.database import Connection, Database
 from runner.demo.platform import create_platform
 from runner.deploy import connected, deploy
 from runner.embedded import EmbeddedPair
+
+if TYPE_CHECKING:
+    from histories import Histories
 
 VERSION = int(os.environ.get("SIGNAL_MARTS_TEST_POSTGRES", "18"))
 """Version of the servers that tests run on: 18, or 16."""
@@ -189,3 +193,23 @@ def unused_port() -> Callable[[], int]:
             return port
 
     return find
+
+
+@pytest.fixture(scope="module")
+def own_pair() -> Iterator[EmbeddedPair]:
+    """A pair of the module's own."""
+    from drills import servers
+
+    with servers() as made:
+        yield made
+
+
+@pytest.fixture
+def history(own_pair: EmbeddedPair) -> Iterator[Histories]:
+    """One that has not begun, on a platform of its own."""
+    from histories import Histories
+
+    Histories.pair = own_pair
+    history = Histories()
+    with history.closing:
+        yield history

@@ -36,6 +36,8 @@ from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dbt.contracts.graph.manifest import Manifest
 
 # A build takes some hundred times longer than a change, so many changes come between two of them.
@@ -277,3 +279,23 @@ class Histories(RuleBasedStateMachine):
                 return True
         except ConnectionFailedError:
             return False
+
+
+def build(history: Histories, *select: str, exclude: Sequence[str] = ()) -> None:
+    """Build all models or some, from all changes so far."""
+    wait(history.landscape)
+    assert not history.build(select=select, exclude=exclude).failures
+
+
+def place_order(
+    history: Histories, plan: int | None, side: str, price: int, at: str, filled_at: str
+) -> None:
+    history.connection.execute(
+        """
+        insert into trading_orders
+            (client_order_id, trade_plan_id, side, filled_price, created_at, filled_at, symbol,
+            order_type, status, quantity, filled_quantity, created_by)
+        values (gen_random_uuid(), %s, %s, %s, %s, %s, 'BTCUSD', 'market', 'FILLED', 1, 1, 'test')
+        """,
+        (plan, side, price, at, filled_at),
+    )
