@@ -47,6 +47,9 @@ _BUILD_MODELS = (
     *("--exclude", "resource_type:test", "--exclude", "resource_type:unit_test"),
 )
 
+# Where dbt keeps what it read of the project.
+_PARSE = "partial_parse.msgpack"
+
 seeds = st.integers(0, 2**32)
 
 
@@ -55,6 +58,7 @@ class Histories(RuleBasedStateMachine):
 
     pair: EmbeddedPair
     projects: ClassVar[dict[str | None, Manifest]] = {}
+    parses: ClassVar[dict[str | None, bytes]] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,7 +162,7 @@ class Histories(RuleBasedStateMachine):
         self.has_met_plain_dbt = True
         some = Random(seed).sample(self.models(), number)
         with subprocess.Popen(
-            plain_dbt(self.folder / "plain", "--select", *(f"+{model}+" for model in some)),
+            plain_dbt(self.parsed("plain"), "--select", *(f"+{model}+" for model in some)),
             cwd=PROJECT,
             env=os.environ | self.landscape.replica.environment(),
             stdout=subprocess.PIPE,
@@ -252,7 +256,16 @@ class Histories(RuleBasedStateMachine):
                 target=self.folder,
                 schema_prefix=schema_prefix,
             )
+            self.parses[schema_prefix] = (self.folder / _PARSE).read_bytes()
         return self.projects[schema_prefix]
+
+    def parsed(self, name: str) -> Path:
+        """A new output folder for a dbt of another process, which finds the project read in it."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        if None in self.parses:
+            (folder / _PARSE).write_bytes(self.parses[None])
+        return folder
 
     def _lock(self, stack: contextlib.ExitStack) -> Connection | None:
         """The lock of builds, None while the server has not missed a runner that was killed."""

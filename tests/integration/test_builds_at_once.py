@@ -242,7 +242,7 @@ def plain_build(
     It is the ``number``-th of this model that waits.
     """
     process = subprocess.Popen(
-        plain_dbt(history.folder / f"{model}-{number}", "--select", model, *options),
+        plain_dbt(history.parsed(f"{model}-{number}"), "--select", model, *options),
         cwd=project,
         env=os.environ | history.landscape.replica.environment(),
         stdout=subprocess.DEVNULL,
