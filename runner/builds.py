@@ -11,7 +11,7 @@ import psycopg
 
 from runner import fence, transform
 from runner.contract import read_contract
-from runner.database import Connection, Database, scalar
+from runner.database import Database, scalar
 from runner.deploy import connected
 from runner.deploy_lock import LockedError, check_direct, released
 from runner.progress import Advance
@@ -52,10 +52,10 @@ def build(
 
 
 @contextmanager
-def one_build(replica: Database, command: str) -> Iterator[Connection]:
+def one_build(replica: Database, command: str) -> Iterator[None]:
     """Hold the lock of builds; raise LockedError where another runner holds it.
 
-    Yields the session that holds it: the lock ends with it, however the runner ends.
+    The lock ends with the session that holds it, however the runner ends.
     """
     with replica.connect(autocommit=True, application=f"signal-marts {command}") as session:
         check_direct(replica, session)
@@ -71,7 +71,7 @@ def one_build(replica: Database, command: str) -> Iterator[Connection]:
             who = "another build" if holder is None else f"{holder[0]} (server process {holder[1]})"
             raise LockedError(f"{who} is building on {replica.address}; wait for it to end")
         with released(session, _LOCK):
-            yield session
+            yield
 
 
 @contextmanager

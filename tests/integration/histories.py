@@ -267,12 +267,13 @@ class Histories(RuleBasedStateMachine):
             (folder / _PARSE).write_bytes(self.parses[None])
         return folder
 
-    def _lock(self, stack: contextlib.ExitStack) -> Connection | None:
-        """The lock of builds, None while the server has not missed a runner that was killed."""
+    def _lock(self, stack: contextlib.ExitStack) -> bool:
+        """Take the lock of builds; false while the server has not missed a killed runner."""
         try:
-            return stack.enter_context(builds.one_build(self.landscape.replica, "build"))
+            stack.enter_context(builds.one_build(self.landscape.replica, "build"))
         except LockedError:
-            return None
+            return False
+        return True
 
     def models(self) -> list[str]:
         return sorted(path.stem for path in (PROJECT / "models").rglob("*.sql"))
