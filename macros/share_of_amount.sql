@@ -10,8 +10,14 @@
 #}
 {% macro share_of_amount(amount, quantity_before, quantity, total_quantity) -%}
     cast(
-        round({{ amount }} * ({{ quantity_before }} + {{ quantity }}) / {{ total_quantity }}, 8)
-        - round({{ amount }} * {{ quantity_before }} / {{ total_quantity }}, 8)
+        cast(
+            {{ amount }} * ({{ quantity_before }} + {{ quantity }}) / {{ total_quantity }}
+            as {{ type_money() }}
+        )
+        - cast(
+            {{ amount }} * {{ quantity_before }} / {{ total_quantity }}
+            as {{ type_money() }}
+        )
         as {{ type_money() }}
     )
 {%- endmacro %}

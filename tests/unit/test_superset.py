@@ -24,8 +24,13 @@ CHARTS = {each["uuid"]: each for each in documents(EXPORT / "charts", "*.yaml")}
 
 
 def test_datasets_are_the_marts_as_their_contracts_say() -> None:
+    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text("utf-8"))["vars"]
+    decimals = str(variables["money_decimals"])
     marts = {
-        model["name"]: {each["name"]: each["data_type"] for each in model["columns"]}
+        model["name"]: {
+            each["name"]: each["data_type"].replace("{{ var('money_decimals') }}", decimals)
+            for each in model["columns"]
+        }
         for file in documents(PROJECT / "models/marts", "*__models.yml")
         for model in file["models"]
     }

@@ -78,10 +78,10 @@ lots as (
         m.*, b.symbol, b.price as buy_price, s.price as sell_price,
         b.filled_at as bought_at, s.filled_at as sold_at,
         (b.filled_at, b.id) < (s.filled_at, s.id) as is_long,
-        round(b.fee * (m.buy_before + m.quantity) / b.quantity, 8)
-        - round(b.fee * m.buy_before / b.quantity, 8)
-        + round(s.fee * (m.sell_before + m.quantity) / s.quantity, 8)
-        - round(s.fee * m.sell_before / s.quantity, 8) as fees
+        round(b.fee * (m.buy_before + m.quantity) / b.quantity, 18)
+        - round(b.fee * m.buy_before / b.quantity, 18)
+        + round(s.fee * (m.sell_before + m.quantity) / s.quantity, 18)
+        - round(s.fee * m.sell_before / s.quantity, 18) as fees
     from (select * from in_plan union all select * from in_symbol) as m
     inner join fills as b on m.buy_id = b.id
     inner join fills as s on m.sell_id = s.id
@@ -104,7 +104,7 @@ select
     case when is_long then buy_price else sell_price end as entry_price,
     case when is_long then sell_price else buy_price end as exit_price,
     lots.fees,
-    round((sell_price - buy_price) * quantity - fees, 8) as net_profit,
+    round((sell_price - buy_price) * quantity - fees, 18) as net_profit,
     case when is_long then bought_at else sold_at end as entry_at,
     case when is_long then sold_at else bought_at end as exit_at
 from lots
