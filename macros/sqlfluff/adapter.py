@@ -6,6 +6,7 @@ from collections.abc import Callable
 PLACEHOLDERS = {
     "type_double": "double precision",
     "calendar_days": "select trading_date from bounds",
+    "aggregate_in_order": "count(*)",
 }
 
 

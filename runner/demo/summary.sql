@@ -7,8 +7,8 @@ from (
     select
         source_type,
         count(*) as trades,
-        count(*) filter (where net_profit > 0) as wins,
-        count(*) filter (where net_profit < 0) as losses,
+        count(*) filter (where result = 'WIN') as wins,
+        count(*) filter (where result = 'LOSS') as losses,
         sum(fees) as fees,
         sum(net_profit) as net_profit
     from performance.trades
@@ -25,8 +25,8 @@ from (
         source_type,
         source_name,
         count(*) as trades,
-        count(*) filter (where net_profit > 0) as wins,
-        count(*) filter (where net_profit < 0) as losses,
+        count(*) filter (where result = 'WIN') as wins,
+        count(*) filter (where result = 'LOSS') as losses,
         sum(net_profit) as net_profit
     from performance.trades
     group by source_type, source_name
@@ -45,8 +45,8 @@ from (
             where confluence.order_count > 0
         ) as traded,
         count(trades.trade_id) as trades,
-        count(trades.trade_id) filter (where trades.net_profit > 0) as wins,
-        count(trades.trade_id) filter (where trades.net_profit < 0) as losses,
+        count(trades.trade_id) filter (where trades.result = 'WIN') as wins,
+        count(trades.trade_id) filter (where trades.result = 'LOSS') as losses,
         sum(trades.net_profit) as net_profit
     from ensemble.signal_confluence as confluence
     left join performance.trades as trades on confluence.signal_id = trades.signal_id

@@ -15,8 +15,7 @@ def differing_models(connection: Connection, prefix: str) -> dict[str, tuple[int
     """Tables whose rows differ between the marts and those in schemas with the prefix.
 
     For each, how many rows only the one and only the other has. What is written differently
-    differs, as 1.0 and 1.00 do; but doubles count as equal where they agree to nine significant
-    digits: sums of them depend on the order of the rows.
+    differs, as 1.0 and 1.00 do. A double is written with all digits that tell it from another.
     """
     tables = connection.execute(
         "select schemaname, tablename from pg_tables where schemaname = any(%s) order by 1, 2",
@@ -46,13 +45,10 @@ def differing_models(connection: Connection, prefix: str) -> dict[str, tuple[int
 
 def _columns(connection: Connection, schema: str, table: str) -> sql.Composed:
     columns = connection.execute(
-        "select column_name, data_type from information_schema.columns"
+        "select column_name from information_schema.columns"
         " where table_schema = %s and table_name = %s order by column_name",
         (schema, table),
     ).fetchall()
     return sql.SQL(", ").join(
-        sql.SQL(
-            "to_char({}, '9.99999999EEEE')" if data_type == "double precision" else "{}::text"
-        ).format(sql.Identifier(name))
-        for name, data_type in columns
+        sql.SQL("{}::text").format(sql.Identifier(name)) for (name,) in columns
     )

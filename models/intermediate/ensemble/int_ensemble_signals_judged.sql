@@ -41,19 +41,10 @@ bars as (
 
 -- What a signal has of either is found before the signals without it join in: a left
 -- join on pattern_id may hash all signals without a pattern, and those are one bucket
--- that no number of batches splits. A pattern that was detected after the signal was
--- not known to it.
+-- that no number of batches splits.
 matched_patterns as (
 
-    select
-        signals.signal_id,
-        coalesce(patterns.pattern_type, 'unknown') as pattern_type,
-        patterns.pattern_signal
-    from signals
-    inner join patterns
-        on
-            signals.pattern_id = patterns.pattern_id
-            and signals.available_at >= patterns.available_at
+    {{ known_patterns('signals', 'patterns') }}
 
 ),
 
@@ -83,13 +74,11 @@ compared as (
         signals.signal_type,
         signals.confidence,
         cast({{ confidence_bin('signals.confidence') }} as bigint) as confidence_bin,
-        matched_patterns.pattern_type,
         case
-            when matched_patterns.signal_id is null then 'no_pattern'
-            when matched_patterns.pattern_signal = signals.signal_type then 'confirm'
-            when matched_patterns.pattern_signal in ('BUY', 'SELL') then 'contradict'
-            else 'neutral'
-        end as relation,
+            when matched_patterns.signal_id is not null
+                then coalesce(matched_patterns.pattern_type, 'unknown')
+        end as pattern_type,
+        coalesce(matched_patterns.relation, 'no_pattern') as relation,
         signals.created_at,
         signals.available_at,
         outcomes.went_up,

@@ -195,7 +195,7 @@ model_ics as (
         end as rank_ic,
         case
             when max(rank_ic) - min(rank_ic) > 1e-12
-                then stddev_samp(rank_ic)
+                then {{ aggregate_in_order('stddev_samp', 'rank_ic', 'rank_ic') }}
         end as deviation
     from window_ics
     group by model_id, window_name, horizon_number, horizon_bars

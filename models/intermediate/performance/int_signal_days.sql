@@ -23,7 +23,7 @@ signal_days as (
         count(*) filter (where signal_type = 'BUY') as buy_signals,
         count(*) filter (where signal_type = 'SELL') as sell_signals,
         count(*) filter (where signal_type = 'HOLD') as hold_signals,
-        sum(confidence) as total_confidence,
+        {{ sum_exactly('confidence') }} as total_confidence,
         max(available_at) as available_at
     from signals
     group by {{ utc_date('created_at') }}, model_id

@@ -44,7 +44,8 @@ closed_trades as (
         source_type,
         source_name,
         {{ utc_date('exit_at') }} as trading_date,
-        net_profit
+        net_profit,
+        result
     from {{ ref('trades') }}
     {{ where_affected(utc_date('exit_at'), 'trading_date') }}
 
@@ -93,8 +94,8 @@ facts as (
         0 as orders,
         0 as opened_positions,
         count(*) as trades,
-        count(*) filter (where net_profit > 0) as winning_trades,
-        count(*) filter (where net_profit < 0) as losing_trades,
+        count(*) filter (where result = 'WIN') as winning_trades,
+        count(*) filter (where result = 'LOSS') as losing_trades,
         sum(net_profit) as net_profit,
         coalesce(sum(net_profit) filter (where net_profit > 0), 0) as gross_profit,
         coalesce(sum(net_profit) filter (where net_profit < 0), 0) as gross_loss

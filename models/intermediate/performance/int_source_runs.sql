@@ -9,9 +9,13 @@
 with trades as (
 
     select
-        *,
+        source_type,
+        source_name,
+        closing_order_id,
+        opening_order_id,
+        exit_at,
         {{ utc_date('exit_at') }} as trading_date,
-        cast(sign(net_profit) as integer) as result
+        case result when 'WIN' then 1 when 'LOSS' then -1 else 0 end as result
     from {{ ref('trades') }}
     {{ where_affected(utc_date('exit_at'), 'trading_date') }}
 

@@ -35,7 +35,7 @@ training_blocks as (
         run_kind,
         block_number,
         count(*) as steps,
-        max(step_value) as best_value,
+        min(step_value) filter (where value_rank = 1) as best_value,
         min(reverse_position) filter (where value_rank = 1) - 1 as steps_since_best,
         min(created_at) as first_step_at,
         max(created_at) as last_step_at,

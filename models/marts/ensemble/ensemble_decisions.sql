@@ -70,7 +70,6 @@ moves as (
 
 ),
 
--- What a sign or a limit hangs on is summed to the same last digit in any order.
 averaged as (
 
     select
@@ -78,9 +77,9 @@ averaged as (
         decided_at,
         max(experts) as experts,
         count(*) as contributors,
-        sum(weight) as contributing_weight,
+        cast({{ sum_exactly('weight') }} as {{ type_double() }}) as contributing_weight,
         cast({{ sum_exactly('move') }} as {{ type_double() }}) as ensemble_move,
-        sum(abs(move)) as total_move,
+        cast({{ sum_exactly('abs(move)') }} as {{ type_double() }}) as total_move,
         cast({{ sum_exactly('lean') }} as {{ type_double() }}) as total_lean,
         {{ names_by_weight('expert_name', 'abs(move)', 'lean > 0') }} as experts_up,
         {{ names_by_weight('expert_name', 'abs(move)', 'lean < 0') }} as experts_down

@@ -168,7 +168,9 @@ newcomer_shares as (
     select
         trading_date,
         0.5 * max(least_excess_loss) + ln(max(newcomers))
-        - ln(sum({{ exp_or_zero('log_weight') }})) as log_share
+        - ln(
+            cast({{ sum_exactly(exp_or_zero('log_weight')) }} as {{ type_double() }})
+        ) as log_share
     from pool_weights
     group by trading_date
 

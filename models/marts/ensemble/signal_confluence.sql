@@ -27,6 +27,12 @@ patterns as (
 
 ),
 
+matched_patterns as (
+
+    {{ known_patterns('signals', 'patterns') }}
+
+),
+
 trade_plans as (
 
     select * from {{ ref('stg_platform__trade_plans') }}
@@ -95,22 +101,12 @@ signal_confluence as (
         signals.signal_status as status,
         signals.created_at,
         signals.expires_at,
-        patterns.pattern_id,
-        patterns.pattern_type,
-        patterns.pattern_signal,
-        patterns.confidence as pattern_confidence,
-        patterns.created_at as pattern_at,
-        -- The order of the cases matters: a HOLD without a pattern has nothing to be
-        -- neutral to.
-        case
-            when patterns.pattern_id is null then 'no_pattern'
-            when
-                signals.signal_type = 'HOLD' or patterns.pattern_signal = 'HOLD'
-                then 'neutral'
-            when signals.signal_type = patterns.pattern_signal then 'confirm'
-            when signals.signal_type <> patterns.pattern_signal then 'contradict'
-            else 'neutral'
-        end as relation,
+        matched_patterns.pattern_id,
+        matched_patterns.pattern_type,
+        matched_patterns.pattern_signal,
+        matched_patterns.pattern_confidence,
+        matched_patterns.pattern_at,
+        coalesce(matched_patterns.relation, 'no_pattern') as relation,
         signals.trade_plan_id,
         trade_plans.strategy as plan_strategy,
         trade_plans.entry_price_target as plan_entry_price,
@@ -123,17 +119,12 @@ signal_confluence as (
         cast(
             coalesce(signal_orders.filled_quantity, 0) as {{ type_money() }}
         ) as filled_quantity,
-        -- When both the signal and its pattern were known. greatest() would be NULL on
-        -- some engines where there is no pattern.
-        greatest(
-            signals.available_at,
-            coalesce(patterns.available_at, signals.available_at)
-        ) as available_at
+        signals.available_at
     from signals
     left join models
         on signals.model_id = models.model_id
-    left join patterns
-        on signals.pattern_id = patterns.pattern_id
+    left join matched_patterns
+        on signals.signal_id = matched_patterns.signal_id
     left join trade_plans
         on signals.trade_plan_id = trade_plans.trade_plan_id
     left join signal_orders

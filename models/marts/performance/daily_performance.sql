@@ -60,7 +60,7 @@ daily_signals as (
         sum(buy_signals) as ai_buy_signals,
         sum(sell_signals) as ai_sell_signals,
         sum(hold_signals) as ai_hold_signals,
-        sum(total_confidence)
+        cast(sum(total_confidence) as {{ type_double() }})
         / cast(sum(signals) as {{ type_double() }}) as avg_ai_confidence
     from signal_days
     group by trading_date

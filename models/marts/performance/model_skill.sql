@@ -93,12 +93,12 @@ decays as (
         window_name,
         case
             when count(*) = {{ horizons | length }} and min(rank_ic) > 0
-                then regr_slope(
-                    ln(case when rank_ic > 0 then rank_ic end),
-                    cast(horizon_bars as {{ type_double() }})
-                    -- In one order, so that rounding gives a flat line one sign.
-                    order by horizon_number
-                )
+                then {{ aggregate_in_order(
+                    'regr_slope',
+                    'ln(case when rank_ic > 0 then rank_ic end), cast(horizon_bars as '
+                    ~ type_double() ~ ')',
+                    'horizon_number'
+                ) }}
         end as slope
     from rank_ics
     where horizon_number > 0

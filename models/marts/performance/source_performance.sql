@@ -112,10 +112,18 @@ sums as (
         <= 1e-9 * greatest(abs(max(daily_return)), abs(min(daily_return)))
             as is_constant,
         min(daily_return) < 0 as has_loss,
-        sum(power(daily_return - mean_return, 2)) as sum_of_squares,
-        sum(power(daily_return - mean_return, 3)) as sum_of_cubes,
-        sum(power(daily_return - mean_return, 4)) as sum_of_fourths,
-        sqrt(avg(power(least(daily_return, 0), 2))) as downside_deviation
+        {{ aggregate_in_order(
+            'sum', 'power(daily_return - mean_return, 2)', 'trading_date'
+        ) }} as sum_of_squares,
+        {{ aggregate_in_order(
+            'sum', 'power(daily_return - mean_return, 3)', 'trading_date'
+        ) }} as sum_of_cubes,
+        {{ aggregate_in_order(
+            'sum', 'power(daily_return - mean_return, 4)', 'trading_date'
+        ) }} as sum_of_fourths,
+        sqrt({{ aggregate_in_order(
+            'avg', 'power(least(daily_return, 0), 2)', 'trading_date'
+        ) }}) as downside_deviation
     from window_days
     group by source_number, window_number
 
@@ -213,7 +221,9 @@ trials as (
     select
         sources.source_type,
         ratios.window_number,
-        stddev_samp(ratios.sharpe_a_day) as sharpe_deviation
+        {{ aggregate_in_order(
+            'stddev_samp', 'ratios.sharpe_a_day', 'ratios.source_number'
+        ) }} as sharpe_deviation
     from ratios
     inner join sources
         on

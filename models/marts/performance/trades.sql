@@ -1,6 +1,9 @@
 -- Grain: a closed lot: the quantity that one opening and one closing order share. Times
 -- are UTC.
 
+{# The linter has no value for a var: the default of int is for it alone. #}
+{% set account_decimals = var('account_decimals') | int(1) %}
+
 {{ config(
     materialized='incremental',
     unique_key=['opening_order_id', 'closing_order_id'],
@@ -49,6 +52,13 @@ trades as (
         closed_lots.exit_price,
         closed_lots.fees,
         closed_lots.net_profit,
+        cast(
+            case sign(round(closed_lots.net_profit, {{ account_decimals }}))
+                when 1 then 'WIN'
+                when -1 then 'LOSS'
+                else 'BREAK_EVEN'
+            end as {{ dbt.type_string() }}
+        ) as result,
         closed_lots.entry_at,
         closed_lots.exit_at,
         closed_lots.exit_at as available_at

@@ -105,16 +105,16 @@ ends as (
         run_kind,
         min(step_value) filter (where step_position = 1) as first_value,
         min(step_value) filter (where reverse_position = 1) as last_value,
-        avg(step_value) filter (
+        {{ aggregate_in_order('avg', 'step_value', 'step_position') }} filter (
             where step_position <= {{ window_size }}
         ) as first_mean_value,
-        avg(step_value) filter (
+        {{ aggregate_in_order('avg', 'step_value', 'reverse_position') }} filter (
             where reverse_position <= {{ window_size }}
         ) as last_mean_value,
-        var_samp(step_value) filter (
+        {{ aggregate_in_order('var_samp', 'step_value', 'step_position') }} filter (
             where step_position <= {{ window_size }}
         ) as first_variance,
-        var_samp(step_value) filter (
+        {{ aggregate_in_order('var_samp', 'step_value', 'reverse_position') }} filter (
             where reverse_position <= {{ window_size }}
         ) as last_variance
     from numbered_steps

@@ -2,8 +2,8 @@ select
     symbol,
     source_type,
     count(*) as trades,
-    count(*) filter (where net_profit > 0) as wins,
-    count(*) filter (where net_profit < 0) as losses,
+    count(*) filter (where result = 'WIN') as wins,
+    count(*) filter (where result = 'LOSS') as losses,
     sum(fees) as fees,
     sum(net_profit) as net_profit
 from performance.trades

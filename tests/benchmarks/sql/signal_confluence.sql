@@ -10,9 +10,9 @@ select
     p.confidence as pattern_confidence,
     case
         when p.id is null then 'no_pattern'
-        when upper(s.signal_type) = 'HOLD' or upper(p.signal) = 'HOLD' then 'neutral'
+        when upper(s.signal_type) not in ('BUY', 'SELL') then 'neutral'
         when upper(s.signal_type) = upper(p.signal) then 'confirm'
-        when upper(s.signal_type) <> upper(p.signal) then 'contradict'
+        when upper(p.signal) in ('BUY', 'SELL') then 'contradict'
         else 'neutral'
     end as relation,
     s.trade_plan_id,
@@ -28,7 +28,7 @@ select
     s.created_at
 from ai_trading_signals as s
 left join ai_models as m on s.model_id = m.id
-left join micro_patterns as p on s.pattern_id = p.id
+left join micro_patterns as p on s.pattern_id = p.id and s.created_at >= p.created_at
 left join trade_plans as t on s.trade_plan_id = t.id
 left join (
     select

@@ -32,15 +32,15 @@ sources as (
 daily as (
     select
         source_type, source_name, (exit_at at time zone 'UTC')::date as day, count(*) as trades,
-        count(*) filter (where net_profit > 0) as winning_trades,
-        count(*) filter (where net_profit < 0) as losing_trades,
+        count(*) filter (where result = 'WIN') as winning_trades,
+        count(*) filter (where result = 'LOSS') as losing_trades,
         sum(net_profit) as net_profit,
         coalesce(sum(net_profit) filter (where net_profit > 0), 0) as gross_profit,
         coalesce(sum(net_profit) filter (where net_profit < 0), 0) as gross_loss
     from (
-        select source_type, source_name, exit_at, net_profit from trades
+        select source_type, source_name, exit_at, net_profit, result from trades
         union all
-        select source_type, 'all', exit_at, net_profit from trades
+        select source_type, 'all', exit_at, net_profit, result from trades
     ) as named
     group by 1, 2, 3
 ),

@@ -105,6 +105,9 @@ select
     case when is_long then sell_price else buy_price end as exit_price,
     lots.fees,
     round((sell_price - buy_price) * quantity - fees, 18) as net_profit,
+    case sign(round((sell_price - buy_price) * quantity - fees, 8))
+        when 1 then 'WIN' when -1 then 'LOSS' else 'BREAK_EVEN'
+    end as result,
     case when is_long then bought_at else sold_at end as entry_at,
     case when is_long then sold_at else bought_at end as exit_at
 from lots
