@@ -1,9 +1,7 @@
 {#
     The pre-hook of an incremental model, in its transaction. It notes which versions of the parents
     are about to be read, before anything is read of them; and where the model is built from changes,
-    it collects in the temporary table `affected` the keys of all rows that these may alter. For a
-    model m they are those of the macro affected_m, and for a model of staging those of the changed
-    rows of its landing table.
+    it collects in the temporary table `affected` the keys of all rows that these may alter.
 #}
 {% macro collect_affected() %}
     {% if execute and is_exact() %}
@@ -30,11 +28,7 @@
             set local random_page_cost = 1.1;
             set local jit = off;
             create temporary table affected on commit drop as
-            {% if parents %}
-                {{ context['affected_' ~ model.name]() }}
-            {% else %}
-                {{ affected_in_landing() }}
-            {% endif %};
+            {{ affected_keys() }};
             analyze affected;
         {% endif %}
     {% endif %}

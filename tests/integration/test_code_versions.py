@@ -1,0 +1,167 @@
+"""Rows are those of the code that is there: what an edit or an upgrade changes is built anew."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from random import Random
+
+import pytest
+from comparison import differing_models
+from conftest import Landscape
+from drills import running, wait
+from random_market import RandomMarket
+
+from runner import builds, transform
+from runner.lineage import Lineage
+from runner.settings import PROJECT
+
+AFFECTED = "macros/affected/trades.sql"
+DEFINITION = "macros/changes/model_definition.sql"
+SECONDS = "macros/seconds_between.sql"
+SHARES = "macros/share_of_amount.sql"
+SELECT = ("+trades", "+int_open_positions", "+rl_progress")
+
+# As it was before a digest of what is rendered: of the model's own text.
+OLD_DEFINITION = """\
+{% macro model_definition() -%}
+    {{ return(local_md5(model.raw_code)) }}
+{%- endmacro %}
+"""
+
+
+class Project:
+    """A copy of the dbt project that is edited and built."""
+
+    def __init__(self, landscape: Landscape, folder: Path) -> None:
+        self.landscape = landscape
+        self.path = folder / "project"
+        self.target = folder / "target"
+        for name in ("models", "macros", "tests/dbt"):
+            shutil.copytree(PROJECT / name, self.path / name)
+        for name in ("dbt_project.yml", "profiles.yml"):
+            shutil.copy(PROJECT / name, self.path / name)
+
+    def edit(self, name: str, *replaced: str) -> None:
+        """Replace a text of a file by another, or all of it."""
+        text = (self.path / name).read_text()
+        *old, new = replaced
+        assert all(part in text for part in old)
+        (self.path / name).write_text(text.replace(old[0], new) if old else new)
+
+    def restore(self, name: str) -> None:
+        shutil.copy(PROJECT / name, self.path / name)
+
+    def build(self, schema_prefix: str | None = None) -> set[str]:
+        """Build the selection, and return the names of the models that were built in full."""
+        wait(self.landscape)
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            builds.frozen(self.landscape.replica, timeout=60) as environment,
+        ):
+            patch.setattr(transform, "PROJECT", self.path)
+            built = transform.build(
+                environment,
+                advance=lambda done, total, at: None,
+                select=SELECT,
+                target=self.target,
+                tests=False,
+                schema_prefix=schema_prefix,
+                full_refresh=schema_prefix is not None,
+            )
+        assert built.failures == ()
+        return self.full(built.id) if schema_prefix is None else set()
+
+    def full(self, build_id: str) -> set[str]:
+        rows = self.landscape.on_replica(
+            "select relation from changes.build_results as results"
+            " inner join changes.relations on node_name = split_part(relation, '.', 2)"
+            f" where build_mode = 'full' and build_id = '{build_id}'"
+        )
+        return {str(name) for (name,) in rows}
+
+    def below(self, *names: str) -> set[str]:
+        """Of the models that were built, these and all that stand on them."""
+        environment = self.landscape.replica.environment()
+        lineage = Lineage(transform.parse(environment, target=self.target))
+        found = {*lineage.live_below(set(names)), *lineage.rest_below(set(names))}
+        return {name for name in self.built() if name.split(".")[1] in found}
+
+    def built(self) -> set[str]:
+        rows = self.landscape.on_replica("select relation from changes.relations")
+        return {str(name) for (name,) in rows}
+
+    def differing(self) -> dict[str, tuple[int, int]]:
+        """What a full refresh by the same code has otherwise."""
+        self.build(schema_prefix="full")
+        with self.landscape.replica.connect() as replica:
+            return differing_models(replica, "full")
+
+
+@pytest.fixture
+def project(landscape: Landscape, tmp_path: Path) -> Project:
+    landscape.deploy()
+    return Project(landscape, tmp_path)
+
+
+def change(landscape: Landscape, seed: int) -> None:
+    with landscape.primary.connect(autocommit=True) as connection:
+        market = RandomMarket(connection, Random(seed))
+        market.begin()
+        for _ in range(40):
+            market.change()
+
+
+@pytest.mark.timeout(600)
+def test_an_upgrade_leaves_no_row_of_the_older_code(project: Project) -> None:
+    """An older release whose macros were wrong, one of them only about which rows are affected."""
+    project.edit(DEFINITION, OLD_DEFINITION)
+    project.edit(SHARES, "{%- endmacro %}", " + 1{%- endmacro %}")
+    project.edit(AFFECTED, "{% endmacro %}", "limit 0{% endmacro %}")
+    change(project.landscape, 1)
+    project.build()
+    change(project.landscape, 2)
+    assert project.build() == set()
+    older = project.differing()
+    assert "performance.trades" in older
+
+    for name in (DEFINITION, SHARES, AFFECTED):
+        project.restore(name)
+    assert project.build() == project.built()
+    assert project.differing() == {}
+    # dbt of another process comes to the same digests.
+    with running(
+        project.landscape, "build", *(f"--select={each}" for each in SELECT), target=project.target
+    ) as again:
+        assert again.finish()[0] == 0
+    newest = project.landscape.on_replica(
+        "select build_id from changes.builds order by started_at desc limit 1"
+    )
+    assert project.full(str(newest[0][0])) == set()
+
+
+@pytest.mark.timeout(600)
+def test_an_edit_builds_anew_what_renders_otherwise(project: Project) -> None:
+    change(project.landscape, 1)
+    project.build()
+    shares = project.below("intermediate.int_lots_closed", "intermediate.int_open_positions")
+    seconds = project.below(
+        *("staging.stg_ai__trading_signals", "intermediate.int_orders_matched_as_of"),
+        *("intermediate.int_orders_attributed", "training.rl_progress"),
+    )
+    edits: tuple[tuple[str, str, str, set[str]], ...] = (
+        (SHARES, "{#", "{# Said in other words. #}\n{#", set()),
+        (SHARES, "{%- endmacro %}", "{{- '' }}{%- endmacro %}", set()),
+        (SHARES, "{%- endmacro %}", " + 0{%- endmacro %}", shares),
+        # Models call it, and other macros that models call.
+        (SECONDS, "{%- endmacro %}", " + 0{%- endmacro %}", seconds),
+        (AFFECTED, "{% endmacro %}", "limit 9{% endmacro %}", project.below("performance.trades")),
+        (
+            *("dbt_project.yml", "rl_reward_window_episodes: 20", "rl_reward_window_episodes: 21"),
+            project.below("training.rl_progress"),
+        ),
+        ("macros/changes/hold_versions.sql", "'60s'", "'61s'", project.built()),
+    )
+    for name, old, new, expected in edits:
+        project.edit(name, old, new)
+        assert project.build() == expected, (name, new)
