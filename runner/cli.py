@@ -33,6 +33,9 @@ class Failure(SignalMartsError):  # noqa: N818 - an outcome that was already tol
 
 def main() -> None:
     """Run the command line; every error becomes one message and an exit code."""
+    # What is at work is cancelled, as at Ctrl-C. An ignored SIGINT stays ignored: so a script keeps
+    # the Ctrl-C that is meant for it from what it started in the background.
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         cli(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):  # click makes the one of the other
@@ -66,6 +69,12 @@ def main() -> None:
             "(SIGNAL_MARTS_DEBUG=1 shows where)"
         )
         sys.exit(70)
+
+
+def _interrupt(signal_number: int, frame: object) -> None:
+    """Stop in good order; a second time at once."""
+    signal.signal(signal_number, signal.SIG_DFL)
+    raise KeyboardInterrupt
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from runner.errors import SignalMartsError, UsageError
 from runner.progress import Advance
 from runner.settings import PROJECT, dbt_folders
+from runner.stalled_builds import StalledError, ending_when_stalled
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
@@ -27,7 +28,7 @@ _SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "info")
 
 
 class BuildFailedError(SignalMartsError):
-    """A model or a test of a build failed."""
+    """A build could not begin, or did not come to its end."""
 
 
 @dataclass(frozen=True)
@@ -166,13 +167,15 @@ def _invoke(
     from dbt.cli.main import dbtRunner
 
     try:
-        with _environment(environment), _interruptible():
+        with _environment(environment), _interruptible(), ending_when_stalled():
             runner = dbtRunner(manifest=project, callbacks=[_counter(advance)])
             result = runner.invoke([*_SILENT, *arguments])
     finally:
         _close_log()
     if _is_interrupt(result.exception):
         raise KeyboardInterrupt
+    if isinstance(result.exception, StalledError):
+        raise BuildFailedError(str(result.exception))
     if result.exception is not None:
         raise BuildFailedError(f"dbt {arguments[0]} could not run: {result.exception}")
     return result

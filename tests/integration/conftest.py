@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,9 @@ VERSION = int(os.environ.get("SIGNAL_MARTS_TEST_POSTGRES", "18"))
 """Version of the servers that tests run on: 18, or 16."""
 
 _numbers = itertools.count(1)
+
+# Where pytest was started in the background, it and all that it starts would ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

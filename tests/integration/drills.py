@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import children
 import psutil
 from conftest import Landscape
 from psycopg import sql
@@ -147,7 +148,7 @@ class Runner:
     def __init__(self, landscape: Landscape, *arguments: str, target: Path | None = None) -> None:
         self._landscape = landscape
         self._session = f"signal-marts {arguments[0]}"
-        self._process = subprocess.Popen(
+        self._process = children.Popen(
             [sys.executable, "-m", "runner", *arguments],
             cwd=PROJECT,
             env=os.environ

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import children
 from comparison import SCHEMAS, differing_models
 from conftest import Landscape
 from drills import (
@@ -161,7 +162,7 @@ class Histories(RuleBasedStateMachine):
         """
         self.has_met_plain_dbt = True
         some = Random(seed).sample(self.models(), number)
-        with subprocess.Popen(
+        with children.Popen(
             plain_dbt(self.parsed("plain"), "--select", *(f"+{model}+" for model in some)),
             cwd=PROJECT,
             env=os.environ | self.landscape.replica.environment(),

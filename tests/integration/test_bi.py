@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import children
 import psycopg
 import pytest
 from conftest import Landscape, _drop, _landscape
@@ -133,7 +133,7 @@ def test_a_mart_that_comes_later_is_granted_by_its_build(built: Built, tmp_path:
 
 
 def test_a_developers_schemas_are_not_granted(built: Built, tmp_path: Path) -> None:
-    subprocess.run(
+    children.run(
         [
             *(sys.executable, "-m", "dbt.cli.main", "--quiet", "run", "--target", "dev"),
             *("--select", "+order_attribution", "--project-dir", str(PROJECT)),

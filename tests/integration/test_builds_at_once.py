@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import children
 import pytest
 from drills import eventually, plain_dbt, running, wait, waits_for_lock
 from histories import Histories, build, place_order
@@ -215,7 +216,7 @@ def other_version(folder: Path, file: str, old: str, new: str) -> Path:
 
 
 def test_an_empty_build_is_refused(history: Histories) -> None:
-    told = subprocess.run(
+    told = children.run(
         plain_dbt(history.folder, "--empty"),
         cwd=PROJECT,
         env=os.environ | history.landscape.replica.environment(),
@@ -241,7 +242,7 @@ def plain_build(
 
     It is the ``number``-th of this model that waits.
     """
-    process = subprocess.Popen(
+    process = children.Popen(
         plain_dbt(history.parsed(f"{model}-{number}"), "--select", model, *options),
         cwd=project,
         env=os.environ | history.landscape.replica.environment(),

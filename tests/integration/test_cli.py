@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
+import children
 import psycopg
 import pytest
 from conftest import Landscape
 
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
-from runner.status import status
 
 BIN = Path(sys.executable).parent
 HEADER = "symbol,timeframe,opened_at,open,high,low,close,volume\n"
@@ -36,7 +36,7 @@ def clean_environment(**variables: str) -> dict[str, str]:
 def run(
     *command: str, env: dict[str, str], cwd: Path = PROJECT
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return children.run(
         [str(BIN / command[0]), *command[1:]], env=env, cwd=cwd, capture_output=True, text=True
     )
 
@@ -72,7 +72,7 @@ def exports(env: dict[str, str]) -> dict[str, str]:
 @pytest.mark.timeout(900)
 def test_the_demo_after_a_kill_and_twice_in_a_row(environment: dict[str, str]) -> None:
     demo = ("demo", "--days", "20", "--seed", "3")
-    killed = subprocess.Popen(
+    killed = children.Popen(
         [str(BIN / "signal-marts"), *demo],
         env=environment,
         cwd=PROJECT,
@@ -280,30 +280,6 @@ def test_a_part_builds_where_nothing_else_is(landscape: Landscape, tmp_path: Pat
     built = landscape.build(tmp_path, "+trades")
     assert built.failures == ()
     assert {"model", "test"} <= {node.kind for node in built.nodes}
-
-
-def test_an_interrupted_build_leaves_no_row(landscape: Landscape, tmp_path: Path) -> None:
-    landscape.deploy()
-    env = os.environ | {
-        "PRIMARY_URL": landscape.primary.url,
-        "REPLICA_URL": landscape.replica.url,
-        "DBT_TARGET_PATH": str(tmp_path),
-        "DBT_LOG_PATH": str(tmp_path / "logs"),
-    }
-    with subprocess.Popen(
-        [str(BIN / "signal-marts"), "build"],
-        env=env,
-        cwd=PROJECT,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        assert "building:" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        told = process.stderr.read()
-    assert process.returncode == 130
-    assert told.endswith("stopped\n")
-    assert status(landscape.primary, landscape.replica).last_builds == ()
 
 
 def test_a_dry_run_shows_both_sides_and_does_nothing(landscape: Landscape) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import distribution
 from pathlib import Path
 
+import children
 import pytest
 from conftest import Landscape
 from packaging.requirements import Requirement
@@ -55,7 +56,7 @@ class Image:
         env = self.environment | {"HOME": str(self.path("."))} | variables
         program = shutil.which(command[0], path=env["PATH"])
         assert program is not None, f"{command[0]} is not in the image"
-        return subprocess.Popen(
+        return children.Popen(
             [program, *command[1:]],
             env=env,
             cwd=self.path("."),

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, LiteralString
 
+import children
 import pytest
 import streamlit as st
 from axe_playwright_python.sync_playwright import Axe
@@ -113,10 +114,11 @@ def served(programs: Path, *, env: dict[str, str], cwd: Path | None = None) -> I
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(
+    process = children.Popen(
         [str(programs / "signal-marts"), "dashboard", "--port", str(port)],
         env=env,
         cwd=cwd,
+        seconds=3600,  # all tests of a file look at it
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
@@ -555,7 +557,7 @@ def test_downloads_hold_no_formulas() -> None:
 
 
 def run(*arguments: str, marts: Landscape) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return children.run(
         [str(BIN / "signal-marts"), *arguments],
         env=os.environ | {"DASHBOARD_URL": marts.replica.url},
         capture_output=True,

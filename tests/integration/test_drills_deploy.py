@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 
+import children
 import pytest
 from conftest import Landscape
 from drills import (
@@ -220,7 +221,7 @@ def test_a_half_made_migration_is_not_taken_for_a_whole(landscape: Landscape) ->
 
 @contextmanager
 def plain_yoyo(landscape: Landscape) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
+    with children.Popen(
         [str(Path(sys.executable).parent / "yoyo"), "apply", "--batch"],
         cwd=PROJECT,
         env=os.environ | {"PRIMARY_URL": landscape.primary.url},
@@ -375,7 +376,7 @@ def test_applied_migrations_are_not_to_change(
 
 def platform(landscape: Landscape) -> tuple[str, list[tuple[object, ...]]]:
     """The platform's tables as pg_dump has them, and where their rows lie."""
-    schema = subprocess.run(
+    schema = children.run(
         [
             str(PG_DUMP),
             "--schema-only",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distribution
 
+import children
 import psycopg
 import pytest
 from conftest import Landscape
@@ -499,7 +499,7 @@ def set_back(pair: EmbeddedPair, side: str) -> Iterator[None]:
     target = server(pair, side)
     target.stop()
     backup = target.folder / "backup"
-    subprocess.run(["cp", "-a", str(target.data), str(backup)], check=True)
+    children.run(["cp", "-a", str(target.data), str(backup)], check=True)
     target.start()
     yield
     target.stop()
@@ -550,7 +550,7 @@ def test_a_promoted_standby_is_copied_from_anew(
     """It has neither the slot nor the last changes, which the replica has."""
     primary = mortals.primary
     standby = primary.folder / "standby"
-    subprocess.run(
+    children.run(
         [
             str(PG_BASEBACKUP),
             f"--dbname=postgresql://postgres@127.0.0.1:{primary.port}?passfile={mortals.passfile}",
@@ -560,7 +560,7 @@ def test_a_promoted_standby_is_copied_from_anew(
         check=True,
     )
     (standby / "standby.signal").touch()
-    subprocess.run(["chown", "-R", "--reference", str(primary.data), str(standby)], check=True)
+    children.run(["chown", "-R", "--reference", str(primary.data), str(standby)], check=True)
     trade(landscape)
     wait(landscape)
     kill_server(primary)

@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, LiteralString
 
+import children
 import psutil
 import psycopg
 import pytest
@@ -123,7 +123,7 @@ def test_the_environment_points_at_the_replica(pair: EmbeddedPair) -> None:
     assert environment["PRIMARY_URL"] == pair.urls().primary
     assert environment["REPLICA_URL"] == pair.urls().replica
     code = "import psycopg; print(psycopg.connect('').info.dbname, psycopg.connect('').info.port)"
-    done = subprocess.run(
+    done = children.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PGPASSWORD": "of another server"} | environment,
         capture_output=True,
@@ -206,7 +206,7 @@ def test_a_later_process_with_the_same_id_is_not_taken_for_the_server(pair: Embe
     left = {path: path.read_text().splitlines() for path in (pidfile, lock)}
     kill(pair.primary)
     user = owner if os.geteuid() == 0 else None
-    with subprocess.Popen(["sleep", "60"], user=user) as other:
+    with children.Popen(["sleep", "60"], user=user) as other:
         try:
             for path, lines in left.items():
                 path.write_text("\n".join([str(other.pid), *lines[1:]]) + "\n")
@@ -338,7 +338,7 @@ def test_up_finishes_what_a_killed_up_began(public_home: Path) -> None:
     pair = EmbeddedPair(public_home)
     for program in ("initdb", "pg_ctl", "initdb", "pg_ctl"):  # the primary's, then the replica's
         command = [sys.executable, "-c", DIES, str(public_home), program]
-        done = subprocess.run(command, cwd=REPO, check=False, capture_output=True, text=True)
+        done = children.run(command, cwd=REPO, check=False, capture_output=True, text=True)
         assert done.returncode == -signal.SIGKILL, done.stderr
     pair.up()
     for server in (pair.primary, pair.replica):
@@ -413,17 +413,17 @@ def test_without_the_extra_the_mend_is_told(
 def test_a_full_or_read_only_disk_is_told(public_home: Path) -> None:
     disk = public_home.parent
     mount = ["mount", "-t", "tmpfs", "-o", "size=20m,mode=755", "tmpfs", str(disk)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
+    if children.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("this machine does not allow mounts")
     try:
         with pytest.raises(embedded.EmbeddedError, match="Free some space") as failed:
             EmbeddedPair(public_home).up()
         assert str(disk) in str(failed.value)
-        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        children.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(embedded.EmbeddedError, match="Read-only file system"):
             EmbeddedPair(public_home).up()
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        children.run(["umount", str(disk)], check=True)
 
 
 @needs_root

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
+import children
 import psycopg
 import pytest
 from conftest import VERSION, Landscape
@@ -35,7 +35,7 @@ def own_pair(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emb
 
 def yoyo(url: str, *arguments: str) -> None:
     """Run yoyo from the project's folder, as a user would."""
-    subprocess.run(
+    children.run(
         [str(Path(sys.executable).parent / "yoyo"), *arguments],
         cwd=PROJECT,
         env=os.environ | {"PRIMARY_URL": url},
@@ -47,7 +47,7 @@ def yoyo(url: str, *arguments: str) -> None:
 
 def dump(url: str) -> str:
     """All of a server, roles included, but for yoyo's own tables."""
-    text = subprocess.run(
+    text = children.run(
         [
             str(PG_DUMPALL),
             "--dbname",

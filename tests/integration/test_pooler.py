@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import children
 import psycopg
 import pytest
 from conftest import Landscape
@@ -42,7 +43,7 @@ def pooler(server: Database, folder: Path, port: int, *settings: str) -> Iterato
         + "\n".join(settings)
     )
     command = [str(PGBOUNCER), "--quiet", str(config)]
-    process = subprocess.Popen(command, user="nobody" if os.geteuid() == 0 else None)
+    process = children.Popen(command, user="nobody" if os.geteuid() == 0 else None)
     url = f"postgresql://{given['user']}@127.0.0.1:{port}/{given['dbname']}"
     try:
         _await(process, url)

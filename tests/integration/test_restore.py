@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import children
 import pytest
 from conftest import VERSION, Landscape
 from drills import no_problem, servers, wait
@@ -46,7 +46,7 @@ class Drill:
         commands = commands.replace("signal-marts build", f"signal-marts build {WITHOUT_TESTS}")
         path = f"{BINARIES}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         environment = {**os.environ, **self.pair.environment(), "PATH": path}
-        done = subprocess.run(
+        done = children.run(
             ["sh", "-e", "-c", commands],
             cwd=self.folder,
             env=environment,

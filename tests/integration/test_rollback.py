@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import children
 import pytest
 from conftest import Landscape
 from test_migrations import PG_DUMPALL
@@ -38,12 +38,13 @@ def applied(landscape: Landscape) -> list[str]:
 
 def dump(database: Database) -> str:
     """A database's own objects and rows."""
-    return subprocess.run(
-        [str(PG_DUMP), "--dbname", database.url, "--restrict-key=test"],
+    dumped = children.run(
+        [PG_DUMP, "--dbname", database.url, "--restrict-key=test"],
         check=True,
         capture_output=True,
         text=True,
-    ).stdout
+    )
+    return str(dumped.stdout)
 
 
 def store_signal(landscape: Landscape) -> None:
@@ -170,7 +171,7 @@ def test_uninstall_leaves_the_platform_as_it_was(kind: str, request: pytest.Fixt
 def test_a_platform_with_yoyo_of_its_own(landscape: Landscape, tmp_path: Path) -> None:
     (tmp_path / "0001_mine.sql").write_text("create table public.mine (id int);")
     options = ("--batch", "--no-config-file", "--database", landscape.primary.url)
-    subprocess.run(
+    children.run(
         [str(Path(sys.executable).parent / "yoyo"), "apply", *options, str(tmp_path)],
         check=True,
         capture_output=True,

@@ -19,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import children
 import pyarrow
 import pytest
 import yaml
@@ -514,7 +515,7 @@ def test_killed_anywhere_it_goes_on(desk: Desk) -> None:
     (desk.folder / "m.yml").write_text(yaml.safe_dump(SIGNALS))
     arguments = (str(source), "--mapping", str(desk.folder / "m.yml"), "--json")
     for share in (1, 4_000, 8_000):
-        process = subprocess.Popen(
+        process = children.Popen(
             command(desk, *arguments), env=environment(desk), stderr=subprocess.DEVNULL
         )
         while process.poll() is None and stored(desk) < share:
@@ -524,7 +525,7 @@ def test_killed_anywhere_it_goes_on(desk: Desk) -> None:
         assert share <= stored(desk) < total - 3
         assert not (desk.folder / "r").exists()
     there = stored(desk)
-    done = subprocess.run(command(desk, *arguments), env=environment(desk), capture_output=True)
+    done = children.run(command(desk, *arguments), env=environment(desk), capture_output=True)
     assert done.returncode == 6
     assert json.loads(done.stdout) == {
         "read": total, "stored": total - 3 - there, "already_there": there, "rejected": 3,
@@ -540,7 +541,7 @@ def test_two_imports_of_one_store_at_once(desk: Desk) -> None:
     source = desk.write([old_signal(n) for n in range(6_000)])
     (desk.folder / "m.yml").write_text(yaml.safe_dump(SIGNALS))
     both = [
-        subprocess.Popen(
+        children.Popen(
             [
                 *command(desk, str(source), "--mapping", str(desk.folder / "m.yml"), "--json")[:-1],
                 str(desk.folder / f"r{number}"),
@@ -561,7 +562,7 @@ def test_the_command_says_what_is_wrong(desk: Desk) -> None:
     source = desk.write([old_signal(1)])
 
     def told(**env: str) -> tuple[int, str]:
-        done = subprocess.run(
+        done = children.run(
             command(desk, str(source), "--mapping", str(desk.folder / "m.yml")),
             env=environment(desk) | env, capture_output=True, text=True,
         )  # fmt: skip
@@ -584,7 +585,7 @@ def test_the_example_of_the_guide(desk: Desk) -> None:
     blocks = dict(re.findall(r"`([\w.-]+)`[^\n]*:\n\n```\w*\n(.*?)```", text, re.S))
     for name, body in blocks.items():
         (desk.folder / name).write_text(body)
-    done = subprocess.run(
+    done = children.run(
         [str(BIN / "signal-marts"), "import", "old.csv", "--mapping", "old-signals.yml"],
         env=environment(desk), cwd=desk.folder, capture_output=True, text=True,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+import children
 import pytest
 from conftest import Landscape
 from drills import (
@@ -46,7 +47,7 @@ class Watching:
     def __init__(self, landscape: Landscape, target: Path, *options: str) -> None:
         self.rounds: list[str] = []
         self.notes: list[str] = []
-        self._process = subprocess.Popen(
+        self._process = children.Popen(
             [sys.executable, "-X", "faulthandler", "-m", "runner", "watch", *options],
             cwd=PROJECT,
             env=os.environ
@@ -200,7 +201,7 @@ def test_a_watch_follows_what_a_plain_dbt_left_undone(landscape: Landscape, tmp_
         with watch.paused():
             landscape.on_primary(ORDER.format(1))
             wait(landscape)
-            subprocess.run(
+            children.run(
                 plain_dbt(
                     tmp_path,
                     *("--select", "stg_platform__trading_orders", "int_orders_attributed"),

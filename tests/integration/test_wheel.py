@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import children
 import pytest
 from playwright.sync_api import sync_playwright
 from test_dashboard import CHROMIUM, PAGES, QUIET, TROUBLES, Tab, served
@@ -32,7 +33,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """A process that knows nothing of this one's databases and folders."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    return subprocess.run(
+    return children.run(
         [str(part) for part in command],
         env=kept | (env or {}),
         cwd=cwd,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import children
 import pytest
 
 from runner.settings import PROJECT
@@ -18,7 +19,7 @@ PROGRAMS = Path(sys.executable).parent
 
 
 def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return children.run(
         [str(PROGRAMS / program), *map(str, arguments)],
         cwd=PROJECT,
         capture_output=True,

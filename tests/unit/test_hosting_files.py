@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 
+import children
 import pytest
 
 from runner.cli import cli
@@ -61,7 +61,7 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         text = re.sub(r"^(ExecStart(?:Post)?)=\S+", rf"\1={program}", path.read_text(), flags=re.M)
         (tmp_path / path.name).write_text(text)
     units = [str(path) for path in sorted(tmp_path.iterdir())]
-    told = subprocess.run(
+    told = children.run(
         ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True
     )
     assert (told.returncode, told.stderr) == (0, "")

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+import children
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -367,7 +368,7 @@ def test_no_comment_hides_what_breaks_a_rule(rule: str, data: st.DataObject) -> 
 
 
 def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return children.run(
         [sys.executable, "-m", "runner.migration_rules", str(folder)],
         cwd=PROJECT,
         check=False,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import math
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import children
 import numpy as np
 import pytest
 
@@ -260,7 +260,5 @@ def test_importing_it_loads_neither_dbt_nor_the_command_line() -> None:
         "import sys, runner.signals; "
         "print(sorted({'dbt', 'click', 'yoyo', 'rich', 'numpy'} & set(sys.modules)))"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    result = children.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -7,7 +7,6 @@ import gzip
 import json
 import re
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import children
 import pytest
 import yaml
 from hypothesis import given
@@ -325,7 +325,7 @@ def test_parquet_needs_an_extra(tmp_path: Path) -> None:
         "from pathlib import Path; from runner.store_import.sources import open_source\n"
         f"open_source(Path({str(tmp_path / 'x.parquet')!r}), None, ',')"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
+    told = children.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
     assert "reading Parquet needs pyarrow: install the extra, signal-marts[parquet]" in told
 
 
@@ -348,7 +348,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "print(report.stored, (after - before) // 1024)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = children.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     stored, mebibytes = map(int, done.stdout.split())
     assert stored == 40_000
     assert mebibytes < 30
