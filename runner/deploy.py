@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from runner import fence, migrations, sync
+from runner import fence, migrations, replication_login, sync
 from runner.changes import Changes
 from runner.contract import Table, check_platform, read_contract
 from runner.database import Database
@@ -53,7 +53,7 @@ def deploy(
         connected(primary, replica, replication_url, application=WORKER) as sides,
     ):
         sync.check_sides(sides)
-        sync.check_replicator(sides)
+        replication_login.check(sides)
         check_platform(sides.on_primary, contract)
         changes = Changes(report)
         applied = migrations.apply(primary, session, lock_timeout=lock_timeout, report=report)
@@ -89,7 +89,7 @@ def show(
     contract = read_contract()
     with connected(primary, replica, replication_url) as sides:
         sync.check_sides(sides)
-        sync.check_replicator(sides)
+        replication_login.check(sides)
         check_platform(sides.on_primary, contract)
         migrations.check_ledger(sides.on_primary)
         changes = Changes(report, is_dry_run=True)

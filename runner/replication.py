@@ -32,11 +32,12 @@ class Slot:
 class Subscription:
     """The subscription on the replica.
 
-    ``address`` is where its connection leads; ``errors`` counts failures of its workers ever.
+    ``route`` is its connection string without secrets, as a comment of ours tells; ``errors``
+    counts failures of its workers ever.
     """
 
     is_enabled: bool
-    address: str | None
+    route: str | None
     slot: str | None
     publications: tuple[str, ...]
     errors: int
@@ -56,11 +57,11 @@ def slot_name(replica: Connection) -> str:
 
 
 def read_slot(primary: Connection, name: str) -> Slot | None:
-    """The slot of that name on the primary."""
+    """The slot of that name on the primary, for its database."""
     row = primary.execute(
         "select active, coalesce(wal_status, ''),"
         " pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint, safe_wal_size"
-        " from pg_replication_slots where slot_name = %s",
+        " from pg_replication_slots where slot_name = %s and database = current_database()",
         (name,),
     ).fetchone()
     return None if row is None else Slot(name, *row)
@@ -78,8 +79,8 @@ def read_subscription(replica: Connection) -> Subscription | None:
     ).fetchone()
     if row is None:
         return None
-    is_enabled, address, slot, publications, errors = row
-    return Subscription(is_enabled, address, slot, tuple(publications), errors)
+    is_enabled, route, slot, publications, errors = row
+    return Subscription(is_enabled, route, slot, tuple(publications), errors)
 
 
 def subscribed_tables(replica: Connection) -> set[str]:

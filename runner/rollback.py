@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from psycopg import sql
 
-from runner import landing, migrations, sync
+from runner import landing, migrations, replication_login, sync
 from runner.changes import Changes
 from runner.contract import Table, read_contract
 from runner.database import Connection, ConnectionFailedError, Database, scalar
@@ -51,6 +51,12 @@ def roll_back(
     run reports the statements instead of running them.
     """
     with connected(primary, replica) as sides, one_at_a_time(primary) as session:
+        if others := replication_login.other_replicas(sides):
+            raise UsageError(
+                f"other replicas follow this platform ({', '.join(others)}) and would lose their "
+                "tables; uninstall those first, or where one is gone for good, drop its slot: "
+                "select pg_drop_replication_slot(...) on the primary"
+            )
         migrations.check_ledger(session)
         names = migrations.to_roll_back(session, count)
         if len(names) < count:
@@ -84,12 +90,14 @@ def uninstall(
 ) -> None:
     """Leave the platform as it was before the first deploy; the marts stay where they are.
 
-    Raises DataLossError where AI tables hold rows. Where the primary cannot be reached, the replica
-    lets go of it, and ConnectionFailedError says what is left to do.
+    Where another replica follows the platform, this one alone leaves, and the rest stays. Raises
+    DataLossError where AI tables hold rows. Where the primary cannot be reached, the replica lets
+    go of it, and ConnectionFailedError says what is left to do.
     """
     try:
-        with primary.connect() as connection:
-            applied = len(migrations.state(connection).applied)
+        with connected(primary, replica) as sides:
+            applied = len(migrations.state(sides.on_primary).applied)
+            others = replication_login.other_replicas(sides)
     except ConnectionFailedError as error:
         with replica.connect(autocommit=True) as connection:
             sync.remove_from_replica(connection)
@@ -98,7 +106,7 @@ def uninstall(
             f"{error}. The replica has let go of it; when the primary is back, run uninstall again "
             f"(until then its slot {slot} keeps its log)"
         ) from None
-    if applied:
+    if applied and not others:
         roll_back(
             primary,
             replica,
@@ -110,6 +118,9 @@ def uninstall(
         )
     with connected(primary, replica) as sides, one_at_a_time(primary):
         _end_replication(sides, Changes(report))
+        if others:
+            report(f"primary: the rest stays for {', '.join(others)}, which follow it too")
+            return
         # A platform may have migrations of its own by yoyo, in the same tables.
         for name in () if migrations.applied_names(sides.on_primary) else _YOYO_TABLES:
             sides.on_primary.execute(

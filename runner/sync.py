@@ -8,30 +8,28 @@ ever read.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
-from runner import fence, landing
+from runner import fence, landing, replication_login
 from runner.changes import Changes
 from runner.contract import PlatformMismatchError, Relation, Table, mismatches, read_relations
 from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError, UsageError
 from runner.replication import (
+    Subscription,
     read_slot,
     read_subscription,
     slot_name,
     stuck_copies,
     subscribed_tables,
 )
+from runner.replication_login import REPLICATOR
 
 PUBLICATION = "signal_marts"
 SUBSCRIPTION = "signal_marts"
-REPLICATOR = "replicator"
 
 _PUBLISHED = sql.SQL("publish = 'insert, update, delete', publish_via_partition_root = true")
 
@@ -49,7 +47,7 @@ class Sides:
     on_primary: Connection
     on_replica: Connection
     replication_url: str | None
-    """How the replica reaches the primary; None: like us, with the replicator's own password."""
+    """How the replica reaches the primary; None: like us, with a login of its own."""
 
 
 def sync(
@@ -73,6 +71,9 @@ def sync(
         raise PlatformMismatchError(problems)
     _check_names(contract, resync)
 
+    others = replication_login.other_replicas(sides)
+    if others:
+        _check_published_to_others(sides, contract, others)
     landing.prepare(sides.on_replica, changes)
     landing.extend(sides.on_replica, contract, relations, changes)
     _grant_reading(sides.on_primary, expected, changes)
@@ -90,15 +91,17 @@ def sync(
         # A run that is killed must not forget what it came for.
         landing.note_pending(sides.on_replica, again)
     why_anew = "asked for" if is_all_asked else _why_anew(sides, contract, again)
-    if why_anew is not None and read_subscription(sides.on_replica) is not None:
-        changes.run("replica", f"all tables are copied again: {why_anew}", sides.on_replica)
-        if not changes.is_dry_run:
-            _drop_subscription(sides.on_replica)
-    if read_subscription(sides.on_replica) is None:
+    if why_anew is None and again and others:
+        # Taken out of the publication for a moment, a table's changes would be lost to the others.
+        why_anew = f"{', '.join(sorted(again))} must be, and {', '.join(others)} read them too"
+    subscription = read_subscription(sides.on_replica)
+    if subscription is None or why_anew is not None:
+        if subscription is not None:
+            changes.run("replica", f"all tables are copied again: {why_anew}", sides.on_replica)
         _publish(sides.on_primary, expected, changes)
         _create_subscription(sides, changes)
     else:
-        _repair_subscription(sides, again, changes)
+        _repair_subscription(sides, subscription, again, changes)
         if again:
             _withdraw(sides, contract, again, changes)
         _publish(sides.on_primary, expected, changes)
@@ -109,6 +112,8 @@ def sync(
         return
     sides.on_replica.execute("delete from signal_marts.pending_copies")
     _drop_orphaned_slots(sides)
+    if sides.replication_url is None:
+        replication_login.retire_shared_login(sides.on_primary)
     if found := landing.leftovers(sides.on_replica, contract):
         # What is in flight still has the old columns: it must arrive before they go.
         fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
@@ -122,9 +127,17 @@ def publication_differs(sides: Sides, contract: Sequence[Table]) -> bool:
 
 
 def remove(sides: Sides) -> None:
-    """Take subscription, slot, publication and the replicator's grants away; any may be gone."""
+    """Take subscription, slot, publication and the replicator's grants away; any may be gone.
+
+    What other replicas of the platform read stays.
+    """
     remove_from_replica(sides.on_replica)
-    _drop_slot(sides.on_primary, slot_name(sides.on_replica))
+    others = replication_login.other_replicas(sides)
+    if (slot := slot_name(sides.on_replica)) not in others:
+        _drop_slot(sides.on_primary, slot)
+    replication_login.drop_login(sides)
+    if others:
+        return
     sides.on_primary.execute("drop publication if exists signal_marts")
     if scalar(sides.on_primary, "select to_regrole(%s)", (REPLICATOR,)) is not None:
         schemas = sides.on_primary.execute(
@@ -179,32 +192,6 @@ def check_sides(sides: Sides) -> None:
         )
 
 
-def check_replicator(sides: Sides) -> None:
-    """Raise SyncError where we would change the password of somebody else's ``replicator``.
-
-    The name is a common one for the login of a physical standby.
-    """
-    if sides.replication_url is None and has_foreign_replicator(sides.on_primary):
-        raise SyncError(
-            f"the primary has a role {REPLICATOR} that Signal Marts did not make, and a new "
-            "password would lock out whoever uses it; make a login of its own "
-            f"(create role ... login replication password ... in role {REPLICATOR}) and set "
-            "REPLICATION_URL"
-        )
-
-
-def has_foreign_replicator(primary: Connection) -> bool:
-    """Whether the primary has a role ``replicator`` that Signal Marts did not make."""
-    return bool(
-        scalar(
-            primary,
-            "select shobj_description(oid, 'pg_authid') is distinct from %s"
-            " from pg_roles where rolname = %s",
-            (landing.MADE_BY, REPLICATOR),
-        )
-    )
-
-
 def _present(contract: Sequence[Table], relations: Mapping[str, Relation]) -> list[Table]:
     """What a dry run can look at: the migrations of AI tables and columns may be still to come."""
     return [
@@ -226,6 +213,30 @@ def _check_names(contract: Sequence[Table], resync: Sequence[str] | None) -> Non
     if unknown := [name for name in resync or () if name not in known]:
         raise UsageError(
             f"no table {', '.join(unknown)} to copy again; known are {', '.join(sorted(known))}"
+        )
+
+
+def _check_published_to_others(
+    sides: Sides, contract: Sequence[Table], others: Sequence[str]
+) -> None:
+    """Raise SyncError where changes went missing that other replicas cannot know of.
+
+    What our landing tables already have was published before, and somebody took it out.
+    """
+    had = landing.landing_tables(sides.on_replica)
+    before = [
+        replace(table, columns=tuple(c for c in table.columns if c[0] in had[table.qualified]))
+        for table in contract
+        if table.qualified in had
+    ]
+    if missing := sorted(_narrowed(sides, before)):
+        names = ", ".join(others)
+        raise SyncError(
+            f"publication {PUBLICATION} lacks what it had of {', '.join(missing)}: it was edited "
+            f"by hand, or deployed by another version of the project. Replicas other than this one "
+            f"({names}) miss those changes too, and do not know of it. Drop their slots on the "
+            "primary (select pg_drop_replication_slot(...)), then deploy each: it copies the "
+            "tables again"
         )
 
 
@@ -299,6 +310,7 @@ def _publish(primary: Connection, contract: Sequence[Table], changes: Changes) -
             sql.SQL("create publication signal_marts for table {} with ({})").format(
                 _tables(contract), _PUBLISHED
             ),
+            in_transaction=True,
         )
         return
     if published != _wanted(contract):
@@ -371,11 +383,12 @@ def _narrowed(sides: Sides, contract: Sequence[Table]) -> set[str]:
 def _drop_slot(primary: Connection, name: str) -> None:
     primary.execute(
         "select pg_terminate_backend(active_pid, 10000) from pg_replication_slots"
-        " where slot_name = %s and active",
+        " where slot_name = %s and database = current_database() and active",
         (name,),
     )
     primary.execute(
-        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s",
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+        " where slot_name = %s and database = current_database()",
         (name,),
     )
 
@@ -409,10 +422,16 @@ def _drop_subscription(replica: Connection) -> None:
 
 
 def _create_subscription(sides: Sides, changes: Changes) -> None:
+    """Make the subscription anew, in place of what there is of it, and empty the landing tables."""
     name = slot_name(sides.on_replica)
-    slot = read_slot(sides.on_primary, name)
-    if slot is not None and not changes.is_dry_run:
-        if slot.is_active and not _is_leaving(sides.on_primary, name):
+    given = "" if changes.is_dry_run else replication_login.connection_string(sides)
+    if not changes.is_dry_run:
+        # Before anything is taken away: with a login that does not get in, nothing would come back.
+        replication_login.use_connection(sides, given)
+        if read_subscription(sides.on_replica) is not None:
+            _drop_subscription(sides.on_replica)
+        slot = read_slot(sides.on_primary, name)
+        if slot is not None and slot.is_active and not _is_leaving(sides.on_primary, name):
             raise SyncError(
                 f"slot {name} on the primary is in use by another replica whose database has the "
                 "same name; give this replica's database another name"
@@ -428,19 +447,41 @@ def _create_subscription(sides: Sides, changes: Changes) -> None:
             sql.Literal(name)
         ),
     )
-    # Rows of an earlier subscription would meet themselves in the copy.
-    filled = sorted(landing.landing_tables(sides.on_replica))
-    changes.run(
-        "replica",
+    _connect(
+        sides,
+        changes,
         f"subscription to {_address(sides)} created",
-        sides.on_replica,
-        *landing.empty(filled),
-        sql.SQL(
-            "create subscription signal_marts connection {} publication signal_marts"
-            " with (create_slot = false, slot_name = {})"
-        ).format(_connection_string(sides, changes), sql.Literal(name)),
-        _remember(sides),
+        given,
+        f"create subscription {SUBSCRIPTION} connection %L publication {PUBLICATION}"
+        f" with (create_slot = false, slot_name = {name})",
+        # Rows of an earlier subscription would meet themselves in the copy.
+        before=landing.empty(sorted(landing.landing_tables(sides.on_replica))),
     )
+
+
+def _connect(
+    sides: Sides,
+    changes: Changes,
+    what: str,
+    given: str,
+    statement: str,
+    before: Sequence[sql.Composed] = (),
+) -> None:
+    """Run a statement with the connection string ``given`` for its ``%L``, and note the way."""
+    # The string itself is hidden from all but superusers.
+    comment = sql.SQL("comment on subscription signal_marts is {}").format(
+        sql.Literal(replication_login.wanted_route(sides))
+    )
+    if changes.is_dry_run:
+        shown = sql.SQL(statement.replace("%L", "'…'"))
+        changes.run("replica", what, sides.on_replica, *before, shown, comment)
+        return
+    with sides.on_replica.transaction():
+        for each in before:
+            sides.on_replica.execute(each)
+        replication_login.use_connection(sides, given, statement)
+        sides.on_replica.execute(comment)
+    changes.run("replica", what, sides.on_replica)
 
 
 def _is_leaving(primary: Connection, slot: str) -> bool:
@@ -453,24 +494,29 @@ def _is_leaving(primary: Connection, slot: str) -> bool:
     return False
 
 
-def _repair_subscription(sides: Sides, again: set[str], changes: Changes) -> None:
+def _repair_subscription(
+    sides: Sides, subscription: Subscription, again: set[str], changes: Changes
+) -> None:
     """Make an existing subscription connect and run; its slot is there and not lost."""
-    subscription = read_subscription(sides.on_replica)
     slot = read_slot(sides.on_primary, slot_name(sides.on_replica))
-    if subscription is None or slot is None:
+    if slot is None:
         return
-    if subscription.address != _address(sides) or (
-        not slot.is_active and not (subscription.is_enabled and _is_connecting(sides, slot.name))
+    # The way is another, or nobody reads the slot: the password may no longer be right. Where
+    # tables are to be taken out for a moment, it must be.
+    if (
+        subscription.route != replication_login.wanted_route(sides)
+        or again
+        or (
+            not slot.is_active
+            and not (subscription.is_enabled and _is_connecting(sides, slot.name))
+        )
     ):
-        # The primary moved, or nobody reads the slot: the password may no longer be right.
-        changes.run(
-            "replica",
+        _connect(
+            sides,
+            changes,
             f"subscription connects to {_address(sides)} anew",
-            sides.on_replica,
-            sql.SQL("alter subscription signal_marts connection {}").format(
-                _connection_string(sides, changes)
-            ),
-            _remember(sides),
+            "" if changes.is_dry_run else replication_login.connection_string(sides),
+            f"alter subscription {SUBSCRIPTION} connection %L",
         )
     if not subscription.is_enabled:
         # Rows in the way of what is applied next go first, where they are to be copied again.
@@ -530,43 +576,5 @@ def _subscribe(sides: Sides, wanted: set[str], changes: Changes) -> None:
     changes.run("replica", "subscription refreshed", sides.on_replica, _REFRESH)
 
 
-def _remember(sides: Sides) -> sql.Composed:
-    """The connection string is hidden from all but superusers; a comment says where it leads."""
-    return sql.SQL("comment on subscription signal_marts is {}").format(
-        sql.Literal(_address(sides))
-    )
-
-
 def _address(sides: Sides) -> str:
     return Database("primary", sides.replication_url or sides.primary.url).address
-
-
-def _connection_string(sides: Sides, changes: Changes) -> sql.Literal:
-    """What the replica connects with: REPLICATION_URL, or the replicator with a new password."""
-    if changes.is_dry_run:
-        return sql.Literal("…")
-    if sides.replication_url is not None:
-        return sql.Literal(sides.replication_url)
-    password = secrets.token_urlsafe(24)
-    # The server gets the SCRAM verifier only, so that no statement log can hold the password.
-    verifier = sides.on_primary.pgconn.encrypt_password(
-        password.encode(), REPLICATOR.encode(), b"scram-sha-256"
-    ).decode()
-    try:
-        sides.on_primary.execute(
-            sql.SQL("alter role {} login replication password {}").format(
-                sql.Identifier(REPLICATOR), sql.Literal(verifier)
-            )
-        )
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise SyncError(
-            f"the primary's user may not give {REPLICATOR} a login with REPLICATION "
-            f"({error.diag.message_primary}); make such a login yourself and set REPLICATION_URL"
-        ) from None
-    reached = {
-        name: value
-        for name, value in sides.primary.parameters().items()
-        if name in ("host", "hostaddr", "port", "dbname", "sslmode", "sslrootcert")
-    }
-    reached.setdefault("dbname", sides.on_primary.info.dbname)
-    return sql.Literal(make_conninfo("", **reached, user=REPLICATOR, password=password))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner import landing, replication, sync
+from runner import landing, replication, replication_login, sync
 from runner.doctor.findings import (
     Finding,
     Given,
     Server,
     ok,
+    quoted,
     reached_locally,
     row,
     size,
@@ -59,57 +60,70 @@ def route_finding(*, primary_is_local: bool, replica_is_local: bool, is_given: b
 
 def replicator(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """The login with which the replica reads the primary's changes."""
+    check, name = "replicator", replication.slot_name(replica.connection)
+    if problem := replication_login.problem_with_names(_sides(primary, replica, given)):
+        yield wrong(check, "primary", *problem)
+        return
     if given.replication_url is not None:
         return
-    if sync.has_foreign_replicator(primary.connection):
-        yield wrong(
-            "replicator",
-            "primary",
-            "there is a role replicator that Signal Marts did not make, and a new password would "
-            "lock out whoever uses it",
-            "make a login of its own: create role … login replication password … in role "
-            "replicator; and set REPLICATION_URL",
+    held = row(
+        primary.connection,
+        "select rolcanlogin, rolreplication, pg_has_role(oid, %s, 'usage')"
+        " from pg_roles where rolname = %s",
+        (replication_login.REPLICATOR, name),
+    )
+    lacking = [
+        statement
+        for statement, has in zip(
+            (
+                f"alter role {quoted(name)} login;",
+                f"alter role {quoted(name)} replication;",
+                f"grant {replication_login.REPLICATOR} to {quoted(name)};",
+            ),
+            held,
+            strict=False,
         )
-        return
-    is_subscribed = replication.read_subscription(replica.connection) is not None
-    exists = not primary.missing_roles([sync.REPLICATOR])
-    if is_subscribed and exists:
-        held = row(
-            primary.connection,
-            "select rolcanlogin, rolreplication from pg_roles where rolname = %s",
-            (sync.REPLICATOR,),
-        )
-        lacking = [
-            name for name, has in zip(("login", "replication"), held, strict=True) if not has
-        ]
-        if lacking:
-            yield wrong(
-                "replicator",
-                "primary",
-                f"replicator has no {' and no '.join(lacking)}, so the replica cannot connect",
-                f"alter role replicator {' '.join(lacking)};",
-            )
+        if not has
+    ]
+    if lacking:
+        yield wrong(check, "primary", f"the replica cannot connect as {name}", " ".join(lacking))
+    made = [
+        each for each in (replication_login.REPLICATOR, name) if not primary.missing_roles([each])
+    ]
     may_give = primary.is_superuser or (
         primary.major >= 16
         and primary.has("createrole", "replication")
-        and (not exists or primary.administers(sync.REPLICATOR))
+        and all(primary.administers(each) for each in made)
     )
     if may_give:
-        yield ok("replicator", "primary", "a deploy gives it its login and password")
+        yield ok(check, "primary", f"{name}: a deploy gives it a password")
         return
-    grant = f" grant replicator to {primary.quoted_login} with admin option;" if exists else ""
+    grants = "".join(
+        f" grant {quoted(each)} to {primary.quoted_login} with admin option;" for each in made
+    )
+    is_subscribed = replication.read_subscription(replica.connection) is not None
     yield Finding(
-        "replicator",
+        check,
         "primary",
         # A subscription that runs needs no new password.
-        "warning" if is_subscribed else "wrong",
-        f"{primary.login} may not give replicator a login with REPLICATION",
+        "warning" if is_subscribed and held else "wrong",
+        f"{primary.login} may not make a login with REPLICATION for the replica",
         "make a login with REPLICATION that may read the published tables, and set REPLICATION_URL"
         + (
-            f", or: alter role {primary.quoted_login} createrole replication;{grant}"
+            f", or: alter role {primary.quoted_login} createrole replication;{grants}"
             if primary.major >= 16
             else ""
         ),
+    )
+
+
+def _sides(primary: Server, replica: Server, given: Given) -> sync.Sides:
+    return sync.Sides(
+        primary.database,
+        replica.database,
+        primary.connection,
+        replica.connection,
+        given.replication_url,
     )
 
 
@@ -155,14 +169,7 @@ def replicating(primary: Server, replica: Server, given: Given) -> Iterator[Find
                 )
             )
     problems += _tables_replicating(replica, given)
-    sides = sync.Sides(
-        primary.database,
-        replica.database,
-        primary.connection,
-        replica.connection,
-        given.replication_url,
-    )
-    if given.contract and sync.publication_differs(sides, given.contract):
+    if given.contract and sync.publication_differs(_sides(primary, replica, given), given.contract):
         problems.append(
             wrong("replication", "primary", "the publication is not as the sources say", deploy)
         )

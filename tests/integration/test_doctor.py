@@ -234,15 +234,15 @@ def test_a_column_of_ours_that_is_gone(landscape: Landscape) -> None:
     ]
 
 
-def test_a_replicator_that_cannot_connect(landscape: Landscape) -> None:
+def test_a_replica_that_cannot_log_in(landscape: Landscape) -> None:
     landscape.deploy()
-    landscape.on_primary("alter role replicator nologin")
-    try:
-        found = only(look(landscape), "replicator")
-        assert found.level == "wrong"
-        assert found.mend == "alter role replicator login;"
-    finally:
-        landscape.on_primary("alter role replicator login")
+    login = f"signal_marts_{landscape.replica.parameters()['dbname']}"
+    landscape.on_primary(f"alter role {login} nologin; revoke replicator from {login}")
+    found = only(look(landscape), "replicator")
+    assert found.level == "wrong"
+    assert found.mend == f'alter role "{login}" login; grant replicator to "{login}";'
+    landscape.on_primary(found.mend)
+    assert amiss(look(landscape)) == []
 
 
 def test_a_replicator_that_others_use(landscape: Landscape) -> None:
@@ -429,7 +429,7 @@ def test_what_a_limited_login_may_not_do_can_be_mended_by_pasting(
         "may not create the AI tables",
         "may not create a subscription",
         "may not create landing tables in schema public",
-        "may not give replicator a login",
+        "may not make a login with REPLICATION",
     ):
         assert expected in texts
     assert PASSWORD not in json.dumps([dataclasses.asdict(each) for each in findings])

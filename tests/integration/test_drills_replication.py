@@ -277,12 +277,12 @@ ACCIDENTS = {
     ),
     "password changed": Accident(
         "cannot connect",
-        primary=f"alter role replicator password 'another'; {_STOP_SENDING}",
+        primary=f"alter role signal_marts_marts password 'another'; {_STOP_SENDING}",
         changed="anew",
     ),
     "login taken away": Accident(
         "cannot connect",
-        primary=f"alter role replicator nologin; {_STOP_SENDING}",
+        primary=f"alter role signal_marts_marts nologin; {_STOP_SENDING}",
         changed="anew",
     ),
     "grants taken away": Accident(

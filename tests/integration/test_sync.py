@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from conftest import Landscape
 
-from runner import fence, landing, sync
+from runner import fence, landing, replication_login, sync
 from runner.changes import Changes
 from runner.contract import PlatformMismatchError, Table, read_contract
 from runner.deploy import connected, deploy
@@ -244,7 +244,7 @@ def test_a_replicator_of_somebody_else_keeps_its_password(landscape: Landscape) 
     before = landscape.on_primary(verifier)
     landscape.on_primary("comment on role replicator is 'our standby'")
     try:
-        with pytest.raises(sync.SyncError, match="REPLICATION_URL"):
+        with pytest.raises(replication_login.LoginError, match="REPLICATION_URL"):
             landscape.deploy()
         assert landscape.reports == []
         assert landscape.on_primary(verifier) == before
