@@ -511,7 +511,21 @@ def _reference(at: float) -> alt.Chart:
     return made
 
 
+# Eight digits that count, without an exponent: of a billionth of a coin as of a stock.
+_AMOUNTS = (
+    "close_price",
+    "equity",
+    "high_price",
+    "low_price",
+    "net_profit",
+    "open_price",
+    "price",
+    "reported_net_profit",
+    "unreconciled_profit",
+    "volume",
+)
 _FORMATS = {
+    **dict.fromkeys(_AMOUNTS, ",.8~r"),
     "probability_up": ".1%",
     "weight": ".1%",
     "drawdown": ".2%",
@@ -526,7 +540,6 @@ _FORMATS = {
     "step": ",d",
     "bars": ",d",
     "models_built": ",d",
-    "volume": ",.4~f",
     "brier_score": ".4f",
     "rank_ic": ".3f",
     "excess_loss": ".2f",

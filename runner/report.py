@@ -38,6 +38,7 @@ from runner.dashboard.wording import (
     price,
     share,
     sharpe_interval,
+    total,
     wilson,
 )
 from runner.database import Connection, Database
@@ -294,14 +295,14 @@ class _Report:
         with self._section("Does it add up?", "performance.daily_performance") as made:
             days = self._ask("reconciliation", **period.days())
             told = [row for row in days if row["unreconciled_profit"] is not None]
-            off = [row for row in told if abs(row["unreconciled_profit"]) >= 0.005]
+            off = [row for row in told if not row["is_reconciled"]]
             for label, column in (
                 ("Platform reports", "reported_net_profit"),
                 ("AI explains", "ai_net_profit"),
                 ("Traditional explains", "traditional_net_profit"),
                 ("Unreconciled", "unreconciled_profit"),
             ):
-                value = money(sum(row[column] for row in told)) if told else UNDEFINED
+                value = money(total(row[column] for row in told)) if told else UNDEFINED
                 about = self._about(f"performance.daily_performance.{column}", label)
                 made.figures.append(Figure(label, value, about=about))
             if len(told) < len(days):

@@ -193,7 +193,7 @@ def _decisions(decisions: list[Row]) -> None:
                     "agreement": Column("Agreement", "share"),
                     "contributors": Column("Speak", "number"),
                     "experts": Column("Experts", "number"),
-                    "close_price": Column("Close", "number"),
+                    "close_price": Column("Close", "price"),
                     "confirming_experts": Column("For it"),
                     "contradicting_experts": Column("Against it"),
                     "decided_at": Column("Decided", "time"),

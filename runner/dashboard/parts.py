@@ -15,11 +15,21 @@ import streamlit as st
 from runner.charts import Chart
 from runner.dashboard import data
 from runner.dashboard.marts import MartError, MissingMartError, Row, UnreachableError
-from runner.dashboard.wording import UNDEFINED, day, escaped
+from runner.dashboard.wording import (
+    MONEY,
+    PRICE,
+    QUANTITY,
+    UNDEFINED,
+    day,
+    decimals_of,
+    escaped,
+    exactly,
+)
 
 RETRY_SECONDS = 5
 REFRESH_SECONDS = 60
 WINDOWS = ("all", "365d", "90d", "30d")
+AMOUNTS = {"money": MONEY, "price": PRICE, "quantity": QUANTITY}
 
 
 # --- states -----------------------------------------------------------------------------------
@@ -250,9 +260,10 @@ def chart(made: Chart, alt: str) -> None:
 class Column:
     """How a column of a table is shown.
 
-    ``kind`` is number, percent (of a share), share (the same as a bar from 0 to 1), time, day, link
-    or text; ``form`` is Streamlit's format of a number or a link. ``of`` is the mart's column that
-    describes it; by default the table's mart has a column of the same name.
+    ``kind`` is number, money, price, quantity, percent (of a share), share (the same as a bar from
+    0 to 1), time, day, link or text; ``form`` is Streamlit's format of a number or a link. ``of``
+    is the mart's column that describes it; by default the table's mart has a column of the same
+    name.
     """
 
     label: str
@@ -270,7 +281,10 @@ def table(
     st.dataframe(
         [{key: _scaled(value, columns[key].kind) for key, value in row.items()} for row in shown],
         hide_index=True,
-        column_config={key: _configured(key, column, mart) for key, column in columns.items()},
+        column_config={
+            key: _configured(key, column, mart, [row[key] for row in shown])
+            for key, column in columns.items()
+        },
         placeholder=UNDEFINED,
         alt=alt,
         height="content" if len(shown) <= 12 else 455,
@@ -282,11 +296,14 @@ def _scaled(value: Any, kind: str) -> Any:
     return 100 * value if kind in ("share", "percent") and value is not None else value
 
 
-def _configured(key: str, column: Column, mart: str) -> Any:
+def _configured(key: str, column: Column, mart: str, values: Sequence[Any]) -> Any:
     about = column.about or data.description(column.of or f"{mart}.{key}")
     kinds = st.column_config
     if column.kind == "number":
         return kinds.NumberColumn(column.label, help=about, format=column.form or "localized")
+    if column.kind in AMOUNTS:
+        decimals = decimals_of(values, *AMOUNTS[column.kind])
+        return kinds.NumberColumn(column.label, help=about, format=f"%,.{decimals}f")
     if column.kind == "percent":
         return kinds.NumberColumn(column.label, help=about, format="%.1f%%")
     if column.kind == "share":
@@ -336,4 +353,5 @@ def _cell(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"
-    return value
+    # No exponent: a small amount is read as a number everywhere.
+    return f"{exactly(value):f}" if isinstance(value, float) else value

@@ -21,6 +21,7 @@ from runner.dashboard.wording import (
     plural,
     share,
     sharpe_interval,
+    total,
     wilson,
 )
 
@@ -50,12 +51,12 @@ SOURCES = {
     "source": Column("Source", of="performance.source_performance.source_name"),
     "days": Column("Days", "number"),
     "trades": Column("Trades", "number"),
-    "net_profit": Column("Net profit", "number", "%,.2f"),
+    "net_profit": Column("Net profit", "money"),
     "total_return": Column("Return", "percent"),
     "hit_rate": Column("Hit rate", "percent"),
     "hit_rate_95": Column("95% interval", about="Wilson's interval of the hit rate."),
     "profit_factor": Column("Profit factor", "number", "%,.2f"),
-    "expectancy": Column("A trade earns", "number", "%,.2f"),
+    "expectancy": Column("A trade earns", "money"),
     "sharpe_ratio": Column("Sharpe", "number", "%,.2f"),
     "sharpe_95": Column(
         "95% interval",
@@ -188,10 +189,10 @@ def _reconciliation(asked: Filters) -> None:
         _nothing_in(asked)
         return
     told = [row for row in days if row["unreconciled_profit"] is not None]
-    off = [row for row in told if abs(row["unreconciled_profit"]) >= 0.005]
+    off = [row for row in told if not row["is_reconciled"]]
 
-    def total(column: str) -> str:
-        return money(sum(row[column] for row in told)) if told else UNDEFINED
+    def summed(column: str) -> str:
+        return money(total(row[column] for row in told)) if told else UNDEFINED
 
     with parts.row_of_cards():
         for label, column in (
@@ -202,7 +203,7 @@ def _reconciliation(asked: Filters) -> None:
         ):
             parts.figure(
                 label,
-                total(column),
+                summed(column),
                 beside=f"on {plural(len(off), 'day')}" if column == "unreconciled_profit" else None,
                 column=f"performance.daily_performance.{column}",
             )
@@ -213,10 +214,10 @@ def _reconciliation(asked: Filters) -> None:
         parts.chart(charts.reconciliation(told), "Profit of each day that no order explains")
     columns = {
         "trading_date": Column("Day", "day"),
-        "reported_net_profit": Column("Reported", "number", "%,.2f"),
-        "ai_net_profit": Column("AI", "number", "%,.2f"),
-        "traditional_net_profit": Column("Traditional", "number", "%,.2f"),
-        "unreconciled_profit": Column("Unreconciled", "number", "%,.2f"),
+        "reported_net_profit": Column("Reported", "money"),
+        "ai_net_profit": Column("AI", "money"),
+        "traditional_net_profit": Column("Traditional", "money"),
+        "unreconciled_profit": Column("Unreconciled", "money"),
         "reported_trades": Column("Reported trades", "number"),
         "ai_trades": Column("AI trades", "number"),
         "traditional_trades": Column("Traditional trades", "number"),
@@ -252,8 +253,8 @@ def _trades(asked: Filters) -> None:
             "trades": Column("Trades", "number", of="performance.trades"),
             "hit_rate": Column("Hit rate", "percent", of="performance.source_performance.hit_rate"),
             "hit_rate_95": Column("95% interval", about="Wilson's interval of the hit rate."),
-            "fees": Column("Fees", "number", "%,.2f"),
-            "net_profit": Column("Net profit", "number", "%,.2f"),
+            "fees": Column("Fees", "money"),
+            "net_profit": Column("Net profit", "money"),
         },
         mart="performance.trades",
         name="trades_by_symbol",

@@ -21,9 +21,9 @@ from runner.dashboard.wording import (
     interval,
     moment,
     money,
-    number,
     plural,
     price,
+    quantity,
     share,
 )
 
@@ -164,7 +164,7 @@ def _orders_card(signal: Row) -> None:
         plural(signal["order_count"], "order"),
         f"last: {signal['last_order_status'].lower().replace('_', ' ')}",
         escaped(moment(signal["last_order_at"])),
-        f"{number(signal['filled_quantity'], 4)} filled",
+        f"{quantity(signal['filled_quantity'])} filled",
     )
 
 
@@ -266,13 +266,13 @@ def _orders(number_: dict[str, Any]) -> None:
             {
                 "trade_id": Column("Trade"),
                 "direction": Column("Direction"),
-                "quantity": Column("Quantity", "number", "%.4f"),
+                "quantity": Column("Quantity", "quantity"),
                 "entry_at": Column("In", "time"),
-                "entry_price": Column("In at", "number"),
+                "entry_price": Column("In at", "price"),
                 "exit_at": Column("Out", "time"),
-                "exit_price": Column("Out at", "number"),
-                "fees": Column("Fees", "number", "%,.2f"),
-                "net_profit": Column("Net profit", "number", "%,.2f"),
+                "exit_price": Column("Out at", "price"),
+                "fees": Column("Fees", "money"),
+                "net_profit": Column("Net profit", "money"),
             },
             mart="performance.trades",
             name=f"trades_of_signal_{number_['signal_id']}",
@@ -324,7 +324,7 @@ def _list() -> None:
                 "Return", "percent", of="performance.signal_outcomes.outcome_return"
             ),
             "executed_net_profit": Column(
-                "Made", "number", "%,.2f", of="performance.signal_outcomes.executed_net_profit"
+                "Made", "money", of="performance.signal_outcomes.executed_net_profit"
             ),
         },
         mart="ensemble.signal_confluence",

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from statistics import NormalDist
 
+Number = float | Decimal
+
 UNDEFINED = "–"
+MONEY, PRICE, QUANTITY = (2, 4), (4, 5), (4, 4)
+"""Decimals that are shown at least, and below 1 the digits that count."""
 ARROWS = {"BUY": "▲", "SELL": "▼", "HOLD": "■"}
 """Marks of the directions, which say without colour what a colour says."""
 
@@ -18,18 +24,52 @@ def escaped(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text)
 
 
-def money(value: float | None) -> str:
-    """An amount in the account's currency, with two decimals."""
-    return UNDEFINED if value is None else f"{value:,.2f}".replace("-", "−")
+def money(value: Number | None) -> str:
+    """An amount in the account's currency: two decimals, below 1 four digits that count."""
+    return _told(value, *MONEY)
 
 
-def price(value: float | None) -> str:
-    """A price, with at least five digits that count."""
+def price(value: Number | None) -> str:
+    """A price: from 1000 two decimals, from 1 four, below it five digits that count."""
+    decimals, digits = PRICE
+    is_large = value is not None and not -1000 < value < 1000
+    return _told(value, 2 if is_large else decimals, digits)
+
+
+def quantity(value: Number | None) -> str:
+    """A quantity: four decimals, below 1 four digits that count."""
+    return _told(value, *QUANTITY)
+
+
+def _told(value: Number | None, decimals: int, digits: int) -> str:
     if value is None:
         return UNDEFINED
-    if abs(value) >= 1000:
-        return f"{value:,.2f}"
-    return f"{value:,.4f}" if abs(value) >= 1 else f"{value:.5g}"
+    shown = decimals_of([value], decimals, digits)
+    text = f"{exactly(value) or 0:,.{shown}f}".replace("-", "−")
+    whole, _, fraction = text.partition(".")
+    # Zeros say nothing beyond what every amount has.
+    return f"{whole}.{fraction[:decimals]}{fraction[decimals:].rstrip('0')}"
+
+
+def decimals_of(values: Iterable[Number | None], decimals: int, digits: int) -> int:
+    """Decimals with which all values show, as those of a column: so many of the smallest count.
+
+    At least ``decimals``, and no more than a double has beside the digits of the largest.
+    """
+    orders = [exactly(value).adjusted() for value in values if value]
+    if not orders or min(orders) >= 0:
+        return decimals
+    return max(decimals, min(digits - 1 - min(orders), 14 - max(orders)))
+
+
+def total(values: Iterable[Number]) -> Decimal:
+    """The sum of amounts, without the noise of adding doubles."""
+    return sum(map(exactly, values), start=Decimal(0))
+
+
+def exactly(value: Number) -> Decimal:
+    """The number that a double is written as: an amount of the marts, unless it has 16 digits."""
+    return value if isinstance(value, Decimal) else Decimal(repr(value))
 
 
 def share(value: float | None, decimals: int = 0) -> str:

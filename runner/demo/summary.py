@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from runner.dashboard.wording import UNDEFINED, money, share
 from runner.database import Connection
 from runner.settings import IS_CHECKOUT
 
@@ -29,7 +30,7 @@ def print_summary(connection: Connection) -> None:
         "AI against traditional (performance.trades)",
         ("source", "trades", "hit rate", "fees", "net profit"),
         [
-            (row["source_type"], *_counts(row), _money(row["fees"]), _money(row["net_profit"]))
+            (row["source_type"], *_counts(row), money(row["fees"]), money(row["net_profit"]))
             for row in topics["sources"]
         ],
     )
@@ -41,7 +42,7 @@ def print_summary(connection: Connection) -> None:
             (
                 f"{row['source_type']}: {row['source_name']}",
                 *_counts(row),
-                _money(row["net_profit"]),
+                money(row["net_profit"]),
             )
             for row in topics["names"]
         ],
@@ -50,8 +51,8 @@ def print_summary(connection: Connection) -> None:
     if models:
         best, worst = models[0], models[-1]
         out.print(
-            f"best model: {best['source_name']} ({_money(best['net_profit'])}); "
-            f"worst: {worst['source_name']} ({_money(worst['net_profit'])})"
+            f"best model: {best['source_name']} ({money(best['net_profit'])}); "
+            f"worst: {worst['source_name']} ({money(worst['net_profit'])})"
         )
     _print(
         out,
@@ -63,17 +64,17 @@ def print_summary(connection: Connection) -> None:
                 f"{row['signals']:,}",
                 f"{row['traded']:,}",
                 *_counts(row),
-                _money(row["net_profit"]),
+                money(row["net_profit"]),
             )
             for row in topics["relations"]
         ],
     )
     out.print(
         "\nDoes it add up? (performance.daily_performance)\n"
-        f"the platform reports {_money(account['reported_net_profit'])}; "
-        f"AI {_money(account['ai_net_profit'])} and "
-        f"traditional {_money(account['traditional_net_profit'])} leave "
-        f"{_money(account['unreconciled_profit'])} unreconciled, "
+        f"the platform reports {money(account['reported_net_profit'])}; "
+        f"AI {money(account['ai_net_profit'])} and "
+        f"traditional {money(account['traditional_net_profit'])} leave "
+        f"{money(account['unreconciled_profit'])} unreconciled, "
         f"on {account['unreconciled_days']} days"
     )
     folder, make = (".venv/bin/", "make") if IS_CHECKOUT else ("", "signal-marts")
@@ -105,8 +106,4 @@ def _print(
 def _counts(row: Row) -> tuple[str, str]:
     """Trades and hit rate; trades without profit or loss are left out of the rate."""
     decided = row["wins"] + row["losses"]
-    return f"{row['trades']:,}", f"{row['wins'] / decided:.0%}" if decided else "–"
-
-
-def _money(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.2f}"
+    return f"{row['trades']:,}", share(row["wins"] / decided) if decided else UNDEFINED

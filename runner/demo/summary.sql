@@ -66,6 +66,6 @@ from (
         sum(traditional_net_profit) as traditional_net_profit,
         sum(reported_net_profit) as reported_net_profit,
         sum(unreconciled_profit) as unreconciled_profit,
-        count(*) filter (where abs(unreconciled_profit) >= 0.005) as unreconciled_days
+        count(*) filter (where not is_reconciled) as unreconciled_days
     from performance.daily_performance
 ) as rows

@@ -3,25 +3,85 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from runner.dashboard import wording
 
 
 def test_what_is_not_defined_is_a_dash() -> None:
-    forms = (wording.money, wording.price, wording.share, wording.number, wording.count)
+    amounts = (wording.money, wording.price, wording.quantity)
+    forms = (*amounts, wording.share, wording.number, wording.count)
     assert {form(None) for form in forms} == {"–"}
     assert wording.moment(None) == wording.day(None) == wording.duration(None) == "–"
     assert wording.interval(None) == "–"
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(93916.42, "93,916.42"), (2.1652, "2.1652"), (0.0000123456, "1.2346e-05")]
+    ("value", "said"),
+    [
+        (93916.42, "93,916.42"),
+        (2.1652, "2.1652"),
+        (0.0000123456, "0.000012346"),
+        (0.0000000000085, "0.0000000000085"),
+        (-37.63, "−37.6300"),
+    ],
 )
 def test_prices_keep_the_digits_that_count(value: float, said: str) -> None:
     assert wording.price(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0, "0.00"),
+        (-0.0, "0.00"),
+        (0.1 + 0.2, "0.30"),
+        (10440.1, "10,440.10"),
+        (-7020.656, "−7,020.66"),
+        (0.00001254, "0.00001254"),
+        (-0.000144298228, "−0.0001443"),
+        (Decimal("0.000000000000000001"), "0.000000000000000001"),
+        (0.99999, "1.00"),
+        (Decimal("1e20"), "100,000,000,000,000,000,000.00"),
+    ],
+)
+def test_money_is_neither_nothing_nor_a_power_of_ten(value: float | Decimal, said: str) -> None:
+    assert wording.money(value) == said
+
+
+@given(st.decimals(-(10**19), 10**19, places=18))
+def test_an_amount_shows_four_digits_at_least(value: Decimal) -> None:
+    said = wording.money(value)
+    read = Decimal(said.replace("−", "-").replace(",", ""))
+    assert "E" not in said.upper()
+    assert abs(read - value) <= max(abs(value) / 2000, 0 if abs(value) < 1 else Decimal("0.005"))
+
+
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [
+        ([], 2),
+        ([None, 0], 2),
+        ([1.5, 20000], 2),
+        ([0.00001254, None], 8),
+        ([0.00001254, 3.5], 8),
+        # A double of 100,000 and more has ten decimals at most.
+        ([1e-17, 123456.0], 9),
+    ],
+)
+def test_a_column_has_the_decimals_of_its_smallest(
+    values: list[float | None], decimals: int
+) -> None:
+    assert wording.decimals_of(values, *wording.MONEY) == decimals
+
+
+def test_amounts_add_up_without_noise() -> None:
+    assert wording.money(wording.total([0.1, 0.2, -0.3])) == "0.00"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 -- Grain: a UTC day, every one from the first to the last on which a signal came, a
 -- trade closed or the platform reported.
 
+{# The linter has no value for a var: the default of int is for it alone. #}
+{% set half_a_unit = '0.5e-' ~ var('account_decimals') | int(1) %}
+
 with calendar as (
 
     select * from {{ ref('int_calendar') }}
@@ -97,6 +100,19 @@ joined as (
 
 ),
 
+compared as (
+
+    select
+        *,
+        cast(
+            reported_net_profit - ai_net_profit - traditional_net_profit
+            as {{ type_money() }}
+        ) as unreconciled_profit
+    from joined
+
+),
+
+-- A platform rounds each trade, or the day, to the account's last decimal.
 daily_performance as (
 
     select
@@ -104,10 +120,9 @@ daily_performance as (
         reported_net_profit,
         ai_net_profit,
         traditional_net_profit,
-        cast(
-            reported_net_profit - ai_net_profit - traditional_net_profit
-            as {{ type_money() }}
-        ) as unreconciled_profit,
+        unreconciled_profit,
+        abs(unreconciled_profit)
+        <= {{ half_a_unit }} * (1 + ai_trades + traditional_trades) as is_reconciled,
         reported_trades,
         ai_trades,
         traditional_trades,
@@ -115,7 +130,7 @@ daily_performance as (
         ai_sell_signals,
         ai_hold_signals,
         avg_ai_confidence
-    from joined
+    from compared
 
 )
 

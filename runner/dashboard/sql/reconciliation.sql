@@ -4,6 +4,7 @@ select
     ai_net_profit,
     traditional_net_profit,
     unreconciled_profit,
+    is_reconciled,
     reported_trades,
     ai_trades,
     traditional_trades,

@@ -13,6 +13,9 @@ select
     coalesce(t.traditional_net_profit, 0) as traditional_net_profit,
     r.net_profit - coalesce(t.ai_net_profit, 0) - coalesce(t.traditional_net_profit, 0)
         as unreconciled_profit,
+    abs(r.net_profit - coalesce(t.ai_net_profit, 0) - coalesce(t.traditional_net_profit, 0))
+    <= 0.5e-8 * (1 + coalesce(t.ai_trades, 0) + coalesce(t.traditional_trades, 0))
+        as is_reconciled,
     r.total_trades as reported_trades,
     coalesce(t.ai_trades, 0) as ai_trades,
     coalesce(t.traditional_trades, 0) as traditional_trades,
