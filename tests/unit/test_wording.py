@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
+from streamlit.testing.v1 import AppTest
 
-from runner.dashboard import wording
+from runner.dashboard import parts, wording
 
 
 def test_what_is_not_defined_is_a_dash() -> None:
@@ -78,6 +81,37 @@ def test_a_column_has_the_decimals_of_its_smallest(
     values: list[float | None], decimals: int
 ) -> None:
     assert wording.decimals_of(values, *wording.MONEY) == decimals
+
+
+def table_of_small_amounts() -> None:
+    from runner.dashboard import parts
+
+    parts.table(
+        [{"price": 0.0000000000085, "profit": 0.00001254}, {"price": None, "profit": -2.0}],
+        {
+            "price": parts.Column("Price", "price", about="A price."),
+            "profit": parts.Column("Profit", "money", about="A profit."),
+        },
+        mart="performance.trades",
+        name="small",
+        alt="Small amounts",
+    )
+
+
+def test_a_table_shows_small_amounts() -> None:
+    drawn = AppTest.from_function(table_of_small_amounts).run()
+    assert not drawn.exception
+    columns = json.loads(drawn.dataframe[0].proto.columns)
+    assert columns["price"]["type_config"]["format"] == "%,.16f"
+    assert columns["profit"]["type_config"]["format"] == "%,.8f"
+
+
+def test_a_download_has_no_exponents() -> None:
+    rows: list[dict[str, Any]] = [
+        {"price": 0.0000000000085, "share": 0.25},
+        {"price": None, "share": 1e-7},
+    ]
+    assert parts.as_csv(rows) == "price,share\n0.0000000000085,0.25\n,0.0000001\n"
 
 
 def test_amounts_add_up_without_noise() -> None:
