@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -13,18 +12,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn
 
+from runner.csv_lines import Lines
 from runner.errors import UsageError
 from runner.records import Bar
+from runner.signal_validation import FIRST_YEAR, LAST_YEAR
 
 COLUMNS = ("symbol", "timeframe", "opened_at", "open", "high", "low", "close", "volume")
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _TIMEFRAME = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _NOT_FINITE = re.compile(r"[+-]?(s?nan[0-9]*|inf(inity)?)", re.IGNORECASE)
 _MAX_SYMBOL_LENGTH = 64
-# Far from the end of time as Python knows it, so that expiries can be counted from any bar.
-_LAST_YEAR = 3000
+# A thousand megabytes of memory, and a day of the demo.
+_MOST_BARS = 1_000_000
 _DECIMALS = 8
 _TICK = Decimal(1).scaleb(-_DECIMALS)
 # Digits before the point in numeric(20, 8) and numeric(28, 8).
@@ -83,7 +83,7 @@ def read_bars(path: Path) -> list[Bar]:
 
     The header names the columns ``symbol, timeframe, opened_at, open, high, low, close, volume``
     in any order; other columns are ignored. A file may hold several symbols and timeframes, each
-    in ascending order of ``opened_at`` (ISO 8601 with ``Z`` or an offset).
+    in ascending order of ``opened_at`` (ISO 8601 with ``Z`` or an offset); a million bars at most.
 
     Returns:
         The bars in the order of the file, times in UTC.
@@ -91,12 +91,16 @@ def read_bars(path: Path) -> list[Bar]:
     Raises:
         BarFileError: the file is missing or unreadable, or any row of it is wrong.
     """
-    rows = _rows(path, _text(path))
+    rows = _rows(path)
     header_line, header = next(rows, (0, []))
     if not header:
         raise BarFileError(path, f"the file is empty; it needs the header {','.join(COLUMNS)}")
     pick = _column_picker(path, header_line, header)
-    bars = list(_parsed(path, rows, len(header), pick))
+    bars: list[Bar] = []
+    for bar in _parsed(path, rows, len(header), pick):
+        if len(bars) == _MOST_BARS:
+            raise BarFileError(path, f"there are more than {_MOST_BARS:,} bars; give fewer")
+        bars.append(bar)
     if not bars:
         raise BarFileError(
             path, "there are no bars below the header; add at least one", header_line
@@ -104,41 +108,44 @@ def read_bars(path: Path) -> list[Bar]:
     return bars
 
 
-def _text(path: Path) -> str:
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the number of its last line."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            lines = Lines(file)
+            yield from _rows_of(path, lines)
     except FileNotFoundError:
         raise BarFileError(path, "there is no such file; check the path") from None
     except IsADirectoryError:
         raise BarFileError(path, "this is a folder; name the CSV file inside it") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BarFileError(
+            path, f"the gzip data is damaged or cut off ({error}); compress the file again"
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BarFileError(
             path, f"cannot be read ({reason}); check the path and its permissions"
         ) from None
-    if content.startswith(_GZIP_MAGIC):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise BarFileError(
-                path, f"the gzip data is damaged or cut off ({error}); compress the file again"
-            ) from None
-    if b"\0" in content and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise BarFileError(path, "this is binary data; give a CSV file, plain or gzip-compressed")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BarFileError(path, "not UTF-8 text; save the file as CSV UTF-8", line) from None
 
 
-def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the number of its last line."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _rows_of(path: Path, lines: Lines) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(lines, strict=True)
     try:
         for row in reader:
+            text = lines.take()
+            if "\0" in text:
+                raise BarFileError(
+                    path, "this is binary data; give a CSV file, plain or gzip-compressed"
+                )
+            if not text.isascii():
+                text.encode()
             if row and (len(row) > 1 or row[0].strip()):
                 yield reader.line_num, row
+    except UnicodeEncodeError:
+        raise BarFileError(
+            path, "not UTF-8 text; save the file as CSV UTF-8", reader.line_num
+        ) from None
     except csv.Error as error:
         raise BarFileError(
             path, f"not well-formed CSV ({error}); check the quotes", reader.line_num
@@ -218,8 +225,11 @@ def _bar(
             raise _RowError(
                 f"{name} {value} is outside low {bar.low} to high {bar.high}; correct the prices"
             )
-    if bar.opened_at.year >= _LAST_YEAR:
-        raise _RowError(f"opened_at {_shown(opened_at)} is too late; correct the date")
+    if not FIRST_YEAR <= bar.opened_at.year <= LAST_YEAR:
+        raise _RowError(
+            f"opened_at {_shown(opened_at)} is not in the years {FIRST_YEAR} to {LAST_YEAR}; "
+            "correct the date"
+        )
     return bar
 
 

@@ -7,14 +7,19 @@ happened to an earlier run, the next one reads the store again, finds what is th
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import re
+import resource
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from runner import signal_validation as validation
+from runner.deploy_lock import LockedError
 from runner.errors import UsageError
 from runner.pools import Pools
 from runner.progress import Advance
@@ -28,9 +33,14 @@ from runner.store_import.sources import SourceError, SourceRow, open_source
 
 __all__ = ["MappingError", "Report", "SourceError", "import_store"]
 
-# Rows of a transaction, and bytes of their JSON: whichever is reached first.
+# Rows of a transaction, and bytes that they hold: whichever is reached first.
 _BATCH_ROWS = 1_000
 _BATCH_BYTES = 4 * 1024 * 1024
+# Of the file of rejects: characters of a value, and bytes.
+_LONGEST_SHOWN = 1_000
+_MOST_REJECTS = 100 * 1024 * 1024
+# What the reading of a store may take: Parquet unpacks a megabyte from each of its bytes.
+_MEMORY = 2 * 1024**3
 
 _REASONS = {
     "changed": "was imported before with other values, which stay",
@@ -67,55 +77,104 @@ def import_store(
 
     Rejected rows go to ``rejects``, a JSON object a line; the file is there only if there are any.
     A row that passed the check counts as stored where nothing is. Raises MappingError and
-    SourceError before anything is stored, and SourceError where a file turns out to be damaged: the
-    batches before that are stored. Raises StoreError where the database refuses all rows alike.
+    SourceError before anything is stored, and SourceError where a file turns out to be damaged or
+    larger than memory: the batches before that are stored. Raises LockedError where another import
+    writes these rejects, StoreError where the database refuses all rows alike.
     """
     mapping = read_mapping(mapping_file)
-    store = open_source(source, mapping.table, mapping.delimiter)
-    mapping.check_columns(store.columns)
-    if rejects.exists() and any(rejects.samefile(given) for given in (source, mapping_file)):
-        raise UsageError(f"{rejects} is read here: name another file for the rejected rows")
     module = None if pools is None else AITradingIntegration(pools)
-    with _rejects_file(rejects) as file:
-        run = _Run(mapping, module, file)
-        for row in store.rows:
-            run.take(row)
-            if run.report.read % _BATCH_ROWS == 0:
-                advance(row.done, store.total, f"{run.report.read:,} rows")
-        run.store()
-    return run.report
+    report = Report()
+    try:
+        with _bounded_memory():
+            store = open_source(source, mapping.table, mapping.delimiter)
+            wanted = mapping.columns_of(store.columns)
+            if rejects.exists() and any(rejects.samefile(read) for read in (source, mapping_file)):
+                raise UsageError(f"{rejects} is read here: name another file for the rejected rows")
+            with _rejects_file(rejects) as file:
+                run = _Run(mapping, module, file, report)
+                for row in store.rows(wanted):
+                    run.take(row)
+                    if report.read % _BATCH_ROWS == 0:
+                        advance(row.done, store.total, f"{report.read:,} rows")
+                run.end()
+    except MemoryError:
+        problem = f"what follows row {report.read:,} takes more than 2 GiB of memory"
+        raise SourceError(source, problem) from None
+    return report
+
+
+@contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Let this process fail where it would take the machine's memory, as far as Linux says it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    try:
+        taken = re.search(r"VmSize:\s+([0-9]+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        taken = None
+    if taken is None or soft != resource.RLIM_INFINITY:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (int(taken[1]) * 1024 + _MEMORY, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 @contextmanager
 def _rejects_file(path: Path) -> Iterator[TextIO]:
-    """A file that takes its name when it is complete, and that an earlier run's gives way to."""
+    """A file that takes its name when it is complete, and that an earlier run's gives way to.
+
+    It holds rows of a store, so it is its owner's alone. Raises LockedError while another import
+    writes it.
+    """
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", encoding="utf-8") as file:
-            yield file
-            is_empty = file.tell() == 0
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        if error.filename != str(part):
-            raise
         raise UsageError(f"{part}: cannot be written ({error.strerror})") from None
-    if is_empty:
-        part.unlink()
-        with suppress(FileNotFoundError):
-            path.unlink()
-    else:
-        part.replace(path)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        if not _is_ours(file, part):
+            raise LockedError(
+                f"another import is writing {path}: wait for it to end, or name another file "
+                "with --rejects"
+            )
+        file.truncate()
+        os.fchmod(descriptor, 0o600)
+        yield file
+        file.flush()
+        if file.tell():
+            part.replace(path)
+        else:
+            part.unlink()
+            path.unlink(missing_ok=True)
+
+
+def _is_ours(file: TextIO, part: Path) -> bool:
+    """Lock a file; False where another has it, or has just given it its name."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(part.stat(), os.fstat(file.fileno()))
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 class _Run:
     """One import: its batch, its counts, its file of rejects."""
 
     def __init__(
-        self, mapping: StoreMapping, module: AITradingIntegration | None, rejects: TextIO
+        self,
+        mapping: StoreMapping,
+        module: AITradingIntegration | None,
+        rejects: TextIO,
+        report: Report,
     ) -> None:
-        self.report = Report()
+        self.report = report
         self._mapping = mapping
         self._module = module
         self._rejects = rejects
+        self._room = _MOST_REJECTS
+        self._untold = 0
         self._converter = Converter(mapping, self._model_id)
         # By key: a row whose key is in the batch already waits for the next one.
         self._batch: dict[str, tuple[int, SourceRow, Entry]] = {}
@@ -133,18 +192,26 @@ class _Run:
         except (InvalidRecordError, ModelConflictError) as error:
             self._reject(number, row, str(error))
             return
-        size = len(entry.text)
+        # The row waits beside its entry.
+        held = (value for value in row.values.values() if isinstance(value, str | bytes))
+        size = len(entry.text) + sum(map(len, held))
         if (
             entry.key in self._batch
             or len(self._batch) == _BATCH_ROWS
             or self._bytes + size > _BATCH_BYTES
         ):
-            self.store()
+            self._store_batch()
         self._batch[entry.key] = number, row, entry
         self._bytes += size
 
-    def store(self) -> None:
-        """Store the batch."""
+    def end(self) -> None:
+        """Store what is in the batch, and end the file of rejects."""
+        self._store_batch()
+        if self._untold:
+            told = f"{self._untold:,} more rows were rejected: this file ends at 100 MiB"
+            self._rejects.write(json.dumps({"row": None, "reason": told, "values": {}}) + "\n")
+
+    def _store_batch(self) -> None:
         items, self._batch, self._bytes = list(self._batch.values()), {}, 0
         if items:
             self._store(items)
@@ -185,8 +252,14 @@ class _Run:
 
     def _reject(self, number: int, row: SourceRow, reason: str) -> None:
         self.report.rejected += 1
-        told: dict[str, Any] = {"row": number, "reason": reason, "values": row.values}
-        self._rejects.write(json.dumps(told, default=_shown) + "\n")
+        values = {name: _shown(value) for name, value in row.values.items()}
+        line = json.dumps({"row": number, "reason": reason, "values": values}, default=str)
+        line += "\n"
+        if self._untold or len(line) > self._room:
+            self._untold += 1
+        else:
+            self._room -= len(line)
+            self._rejects.write(line)
 
     def _model_id(self, model: Model) -> int:
         if self._module is None:
@@ -195,5 +268,15 @@ class _Run:
         return self._module.import_model(model)
 
 
-def _shown(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
+def _shown(value: object) -> object:
+    """A value as JSON has it, its beginning if it is long."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, bytes):
+        text, length = value[:_LONGEST_SHOWN].hex(), len(value) * 2
+    else:
+        text = json.dumps(value, default=str) if isinstance(value, list | dict) else str(value)
+        length = len(text)
+    if length > _LONGEST_SHOWN:
+        return f"{text[:_LONGEST_SHOWN]}… ({length:,} characters)"
+    return value if isinstance(value, list | dict) else text

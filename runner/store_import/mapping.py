@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from runner.errors import UsageError
-from runner.store_import.values import TIME_FORMATS
+from runner.store_import.values import EARLIEST, TIME_FORMATS
 
 TEXT, DOUBLE, DECIMAL, INTEGER, JSON, TIME = "text", "double", "decimal", "integer", "json", "time"
 
@@ -65,7 +65,8 @@ NATURAL_KEYS = ("rl_training_episodes", "genetic_generations", "market_bars")
 
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 _KEYS = (
-    "source", "destination", "table", "key", "delimiter", "nulls", "timezone", "model", "columns",
+    "source", "destination", "table", "key", "delimiter", "nulls", "timezone", "earliest", "model",
+    "columns",
 )  # fmt: skip
 _OPTIONS = ("column", "value", "default", "values", "format", "timezone", "decimals")
 
@@ -109,7 +110,7 @@ class StoreMapping:
     """A mapping file that was read and checked.
 
     ``source_name`` and the values of the ``key`` columns name a row for good: by them a second
-    import knows it.
+    import knows it. No time of the store is before ``earliest``.
     """
 
     path: Path
@@ -119,21 +120,26 @@ class StoreMapping:
     key: tuple[str, ...]
     delimiter: str
     nulls: frozenset[str]
+    earliest: datetime
     model: tuple[Field, ...]
     config: Mapping[str, Any]
     fields: tuple[Field, ...]
 
-    def check_columns(self, columns: Collection[str]) -> None:
-        """Raise MappingError where the store lacks a column that the mapping names."""
+    def columns_of(self, columns: Collection[str]) -> list[str]:
+        """The columns that the mapping names; raise MappingError where the store lacks one."""
         named = [(f"columns.{field.name}", field.column) for field in self.fields]
         named += [(f"model.{field.name}", field.column) for field in self.model]
         named += [("key", column) for column in self.key]
-        for place, column in named:
-            if column is not None and column not in columns:
+        wanted = {column: place for place, column in named if column is not None}
+        for column, place in wanted.items():
+            if column not in columns:
                 _refuse(
                     self.path, place, f"the store has no column {column!r}; it has "
-                    f"{', '.join(columns)}"
+                    f"{', '.join(columns)[:1_000]}"
                 )  # fmt: skip
+        if not wanted:
+            _refuse(self.path, "columns", "names no column of the store")
+        return list(wanted)
 
 
 def read_mapping(path: Path) -> StoreMapping:
@@ -170,6 +176,7 @@ def read_mapping(path: Path) -> StoreMapping:
         tuple(key),
         _delimiter(top),
         _nulls(top),
+        _earliest(top),
         model,
         config,
         _fields(top, FIELDS[destination], REQUIRED[destination], zone),
@@ -296,6 +303,15 @@ def _nulls(top: _Section) -> frozenset[str]:
     if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
         top.refuse("nulls", 'is a list of texts in quotes that mean "nothing is there"')
     return frozenset((*given, ""))
+
+
+def _earliest(top: _Section) -> datetime:
+    given = top.get("earliest")
+    if given is None:
+        return EARLIEST
+    if type(given) is not date:
+        top.refuse("earliest", "is a day without quotes, such as 1985-01-01")
+    return datetime(given.year, given.month, given.day, tzinfo=UTC)
 
 
 class _Section:

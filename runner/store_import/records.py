@@ -171,12 +171,12 @@ class Converter:
                     reason = f"is none of the mapping's values: {', '.join(field.values)}"
                     raise ValueRefusedError(reason)
                 raw = field.values[text]
-            return _converted(field, raw)
+            return _converted(field, raw, self._mapping.earliest)
         except ValueRefusedError as refused:
             raise InvalidRecordError(self._record, field.name, raw, str(refused)) from None
 
 
-def _converted(field: Field, raw: object) -> Any:
+def _converted(field: Field, raw: object, earliest: datetime) -> Any:
     match field.kind:
         case kinds.TEXT:
             return to_text(raw)
@@ -189,7 +189,7 @@ def _converted(field: Field, raw: object) -> Any:
         case kinds.JSON:
             return to_json(raw)
         case _:
-            return to_time(raw, field.format, field.zone)
+            return to_time(raw, field.format, field.zone, earliest)
 
 
 def _or_none(given: dict[str, Any], names: str) -> dict[str, Any]:

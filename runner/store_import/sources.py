@@ -6,23 +6,33 @@ Which of them a file is shows in its first bytes. A file is only read; memory ho
 from __future__ import annotations
 
 import csv
-import gzip
-import io
+import itertools
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
+from runner.csv_lines import Lines
 from runner.errors import UsageError
 from runner.store_import.values import Unreadable
 
-# More than the largest JSON value that is kept, so that its row is read and refused for its size.
-_LONGEST_FIELD = 1024 * 1024
+_LONGEST_CELL = 16 * 1024 * 1024
+_MOST_COLUMNS = 2_000
+# Steps of SQLite's machine to count a view, or to come to its next row: a view of 20 million rows
+# takes half of it, and all of it takes seconds.
+_MOST_STEPS = 300_000_000
+_STEPS_OF_A_CALL = 1_000_000
+_SQLITE_MENDS = {
+    "SQLITE_INTERRUPT": "the view takes too long, or has no end: import a table that is made of it",
+    "SQLITE_TOOBIG": "it holds a value of more than 16 MiB: import a view without it",
+}
 _ROWS_AT_ONCE = 1_000
+# Characters of a list of the store's own names in a message.
+_SHOWN = 1_000
 
 
 class SourceError(UsageError):
@@ -46,11 +56,14 @@ class SourceRow:
 
 @dataclass(frozen=True)
 class Source:
-    """A store that was opened: the names of its columns, and its rows, to be read once."""
+    """A store that was opened: the names of its columns, and its rows, to be read once.
+
+    ``rows`` takes the columns that are wanted; a CSV file gives the others as well.
+    """
 
     columns: tuple[str, ...]
     total: int
-    rows: Iterator[SourceRow]
+    rows: Callable[[Sequence[str]], Iterator[SourceRow]]
 
 
 def open_source(path: Path, table: str | None, delimiter: str) -> Source:
@@ -70,124 +83,122 @@ def open_source(path: Path, table: str | None, delimiter: str) -> Source:
         return _open_sqlite(path, table)
     if start.startswith(b"PAR1"):
         return _open_parquet(path)
-    return _open_csv(path, delimiter, is_compressed=start.startswith(b"\x1f\x8b"))
+    if start.startswith(b"PK\x03\x04"):
+        raise SourceError(path, "is a zip archive or a workbook: unpack it, or save it as CSV")
+    return _open_csv(path, delimiter)
 
 
 # --- CSV --------------------------------------------------------------------------------------
 
 
-class _Lines:
-    """The lines of a text, and those since the last look: the row as it was."""
-
-    def __init__(self, text: io.TextIOBase) -> None:
-        self._text = text
-        self._since: list[str] = []
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        # A line that never ends would be held whole.
-        line = self._text.readline(_LONGEST_FIELD)
-        if not line:
-            raise StopIteration
-        self._since.append(line)
-        return line
-
-    def take(self) -> str:
-        taken, self._since = "".join(self._since), []
-        return taken
-
-
-def _open_csv(path: Path, delimiter: str, *, is_compressed: bool) -> Source:
-    rows = _csv_rows(path, delimiter, is_compressed=is_compressed)
+def _open_csv(path: Path, delimiter: str) -> Source:
+    rows = _csv_rows(path, delimiter)
     header = next(rows, None)
     if header is None or not isinstance(header, tuple):
         raise SourceError(path, "there is no header: its first line names the columns")
+    if any("\0" in name for name in header):
+        raise SourceError(path, "is no CSV in UTF-8: its header holds NUL characters")
+    if len(header) > _MOST_COLUMNS:
+        problem = f"has {len(header):,} columns: at most {_MOST_COLUMNS:,} are read"
+        raise SourceError(path, problem)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise SourceError(path, f"the header names {', '.join(map(repr, twice))} twice")
-    return Source(header, path.stat().st_size, (row for row in rows if isinstance(row, SourceRow)))
+        raise SourceError(path, f"the header names {', '.join(map(repr, twice))[:_SHOWN]} twice")
+    # Whoever looks at a reject wants the line, so all of it is given.
+    found = (row for row in rows if isinstance(row, SourceRow))
+    return Source(header, path.stat().st_size, lambda _: found)
 
 
-def _csv_rows(
-    path: Path, delimiter: str, *, is_compressed: bool
-) -> Iterator[SourceRow | tuple[str, ...]]:
+def _csv_rows(path: Path, delimiter: str) -> Iterator[SourceRow | tuple[str, ...]]:
     """The header's names, then the rows."""
-    csv.field_size_limit(_LONGEST_FIELD)
     with path.open("rb") as file:
-        plain = gzip.GzipFile(fileobj=file) if is_compressed else file
-        # What is no UTF-8 stays to be seen: a field of it is refused, with its row.
-        lines = _Lines(
-            io.TextIOWrapper(plain, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        )
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         header: tuple[str, ...] | None = None
-        while True:
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
+        line_number = 0
+        try:
+            lines = Lines(file)
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            while True:
+                line_number = reader.line_num
+                try:
+                    fields = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    if header is None:
+                        raise SourceError(
+                            path, f"its header is not well-formed ({error})"
+                        ) from None
+                    problem = f"is not well-formed CSV ({error})"
+                    yield SourceRow(file.tell(), {"line": lines.take()}, problem)
+                    continue
+                line = lines.take()
+                if not fields:
+                    continue
                 if header is None:
-                    raise SourceError(path, f"its header is not well-formed ({error})") from None
-                problem = f"is not well-formed CSV ({error})"
-                yield SourceRow(file.tell(), {"line": lines.take()}, problem)
-                continue
-            except (OSError, EOFError, zlib.error) as error:
-                raise SourceError(
-                    path, f"is damaged or cut off after line {reader.line_num} ({error})"
-                ) from None
-            line = lines.take()
-            if not fields:
-                continue
-            if header is None:
-                header = tuple(name.strip() for name in fields)
-                yield header
-            elif len(fields) != len(header):
-                problem = f"has {len(fields)} fields where the header has {len(header)}"
-                yield SourceRow(file.tell(), {"line": line}, problem)
-            else:
-                yield SourceRow(file.tell(), dict(zip(header, fields, strict=True)))
+                    header = tuple(name.strip() for name in fields)
+                    yield header
+                elif len(fields) != len(header):
+                    problem = f"has {len(fields)} fields where the header has {len(header)}"
+                    yield SourceRow(file.tell(), {"line": line}, problem)
+                else:
+                    yield SourceRow(file.tell(), dict(zip(header, fields, strict=True)))
+        except (OSError, EOFError, UnicodeError, zlib.error) as error:
+            problem = f"is damaged or cut off after line {line_number} ({error})"
+            raise SourceError(path, problem) from None
 
 
 # --- SQLite -----------------------------------------------------------------------------------
 
 
 def _open_sqlite(path: Path, table: str | None) -> Source:
-    # A scheme with an absolute path, in which every sign that means something is escaped.
-    uri = f"{path.resolve().as_uri()}?mode=ro"
-    with _sqlite_errors(path), closing(sqlite3.connect(uri, uri=True)) as connection:
+    with _sqlite(path) as connection:
         names = "select name from sqlite_master where type in ('table', 'view') order by name"
         tables = [name for (name,) in connection.execute(names)]
         if table is None or table not in tables:
             wrong = "name its `table` in the mapping" if table is None else f"has no table {table}"
-            raise SourceError(path, f"{wrong}; there are {', '.join(tables) or 'none'}")
-        quoted = '"' + table.replace('"', '""') + '"'
+            raise SourceError(path, f"{wrong}; there are {', '.join(tables)[:_SHOWN] or 'none'}")
+        quoted = _quoted(table)
         cursor = connection.execute(f"select * from {quoted} limit 0")  # noqa: S608
         columns = tuple(str(column[0]) for column in cursor.description)
         (total,) = connection.execute(f"select count(*) from {quoted}").fetchone()  # noqa: S608
-    return Source(columns, total, _sqlite_rows(path, uri, quoted, columns))
+    return Source(columns, total, lambda wanted: _sqlite_rows(path, quoted, wanted))
 
 
-def _sqlite_rows(path: Path, uri: str, table: str, columns: tuple[str, ...]) -> Iterator[SourceRow]:
-    with _sqlite_errors(path), closing(sqlite3.connect(uri, uri=True)) as connection:
+def _sqlite_rows(path: Path, table: str, columns: Sequence[str]) -> Iterator[SourceRow]:
+    wanted = ", ".join(map(_quoted, columns))
+    with _sqlite(path) as connection:
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-        rows = connection.execute(f"select * from {table}")  # noqa: S608
+        rows = connection.execute(f"select {wanted} from {table}")  # noqa: S608
         for done, row in enumerate(rows, 1):
             yield SourceRow(done, dict(zip(columns, row, strict=True)))
+            _allow_steps(connection)
 
 
-class _sqlite_errors:  # noqa: N801 - a context manager, which a generator may leave early
-    def __init__(self, path: Path) -> None:
-        self._path = path
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
-    def __enter__(self) -> None:
-        return None
 
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, sqlite3.Error):
-            raise SourceError(self._path, f"SQLite said: {error}") from None
+@contextmanager
+def _sqlite(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that reads, within limits, and whose errors are SourceErrors."""
+    # A scheme with an absolute path, in which every sign that means something is escaped.
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_CELL)
+            _allow_steps(connection)
+            yield connection
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        raise SourceError(path, _SQLITE_MENDS.get(name, f"SQLite said: {error}")) from None
+
+
+def _allow_steps(connection: sqlite3.Connection) -> None:
+    """Let SQLite work for so many steps from here on: a view may be endless."""
+    calls = itertools.count(1)
+    connection.set_progress_handler(
+        lambda: next(calls) * _STEPS_OF_A_CALL > _MOST_STEPS, _STEPS_OF_A_CALL
+    )
 
 
 # --- Parquet ----------------------------------------------------------------------------------
@@ -208,20 +219,23 @@ def _open_parquet(path: Path) -> Source:
     names = file.schema_arrow.names
     if len(set(names)) < len(names):
         raise SourceError(path, "has two columns of one name")
-    return Source(tuple(names), file.metadata.num_rows, _parquet_rows(path, file))
+    total = file.metadata.num_rows
+    return Source(tuple(names), total, lambda wanted: _parquet_rows(path, file, wanted))
 
 
-def _parquet_rows(path: Path, file: Any) -> Iterator[SourceRow]:
+def _parquet_rows(path: Path, file: Any, wanted: Sequence[str]) -> Iterator[SourceRow]:
     import pyarrow
 
     done = 0
     with file:
-        batches = file.iter_batches(batch_size=_ROWS_AT_ONCE, use_threads=False)
+        batches = file.iter_batches(_ROWS_AT_ONCE, columns=wanted, use_threads=False)
         while True:
             try:
                 batch = next(batches)
             except StopIteration:
                 return
+            except MemoryError:  # one of Arrow's own as well
+                raise
             except (pyarrow.ArrowException, OSError) as error:
                 _damaged(path, done, error)
             names = batch.schema.names
@@ -244,6 +258,8 @@ def _parquet_values(column: Any) -> list[Any]:
         return [None if count is None else _moment(count, unit, zone) for count in counts]
     try:
         values: list[Any] = column.to_pylist()
+    except MemoryError:
+        raise
     except (ValueError, OverflowError, pyarrow.ArrowException):
         return [_parquet_value(value) for value in column]
     return values
@@ -252,6 +268,8 @@ def _parquet_values(column: Any) -> list[Any]:
 def _parquet_value(value: Any) -> Any:
     try:
         return value.as_py()
+    except MemoryError:
+        raise
     except Exception as error:  # one value that Python has no form for spoils no other
         return Unreadable(str(error))
 

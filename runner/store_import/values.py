@@ -16,8 +16,18 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", re.IGNORECASE)
 # Python would cut these digits off without a word.
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
-_UNIX = {"unix": Decimal(1), "unix_ms": Decimal(1000), "unix_us": Decimal(1_000_000)}
+_UNIX = {
+    "unix": Decimal(1),
+    "unix_ms": Decimal(1000),
+    "unix_us": Decimal(1_000_000),
+    "unix_ns": Decimal(1_000_000_000),
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A time that is counted in too large a unit lies after it.
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""No store is older, unless its mapping says so: a time in too small a unit lies before it."""
 
 TIME_FORMATS = ("iso", *_UNIX)
 
@@ -110,26 +120,29 @@ def to_json(raw: object) -> Any:
         return _refuse(f"is JSON that cannot be kept: {error}")
 
 
-def to_time(raw: object, how: str, zone: tzinfo | None) -> datetime:
+def to_time(raw: object, how: str, zone: tzinfo | None, earliest: datetime = EARLIEST) -> datetime:
     """A time in UTC; one without a zone is taken to be local in ``zone``.
 
-    ``how`` is ``iso``, ``unix``, ``unix_ms``, ``unix_us`` or a pattern of strptime. A local time
-    that a change of the clocks skipped or repeated is refused: it says no moment.
+    ``how`` is one of TIME_FORMATS or a pattern of strptime. A local time that a change of the
+    clocks skipped or repeated is refused: it says no moment. So is one before ``earliest``.
     """
     if isinstance(raw, datetime):
         moment = raw
     elif isinstance(raw, date):
         moment = datetime(raw.year, raw.month, raw.day)
     elif how in _UNIX:
-        moment = _from_unix(_number(raw), _UNIX[how])
+        return _from_unix(_number(raw), how, earliest)
     else:
         moment = _parsed(raw, how)
     if moment.utcoffset() is None:
         moment = _localized(moment, zone)
     try:
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
     except OverflowError:
-        return _refuse("is out of range")
+        _refuse("is out of range")
+    if moment < earliest:
+        _refuse(_too_early(moment, earliest))
+    return moment
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -173,16 +186,33 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _from_unix(number: Decimal, a_second: Decimal) -> datetime:
+def _from_unix(number: Decimal, how: str, earliest: datetime) -> datetime:
+    """A moment that counts from 1970, in a unit that makes it one of the times that are meant."""
     if number.adjusted() > 20:
         _refuse("is out of range")
-    microseconds = number * 1_000_000 / a_second
+    microseconds = number * 1_000_000 / _UNIX[how]
+    moment = _moment(microseconds)
+    if moment is None or not earliest <= moment < _LATEST:
+        # Of the years 2000 to 2199, no other unit fits as well.
+        for other, a_second in _UNIX.items():
+            fitting = _moment(number * 1_000_000 / a_second)
+            if fitting is not None and earliest <= fitting < _LATEST:
+                _refuse(f"is no time in {how}, but looks like {fitting:%Y-%m-%d} in {other}")
+        _refuse("is out of range" if moment is None else _too_early(moment, earliest))
     if microseconds != microseconds.to_integral_value():
         _refuse("is finer than microseconds, which are kept")
+    return moment
+
+
+def _moment(microseconds: Decimal) -> datetime | None:
     try:
         return _EPOCH + timedelta(microseconds=int(microseconds))
     except OverflowError:
-        return _refuse("is out of range")
+        return None
+
+
+def _too_early(moment: datetime, earliest: datetime) -> str:
+    return f"is {moment.isoformat(' ')}, before the mapping's `earliest`, {earliest:%Y-%m-%d}"
 
 
 def _parsed(raw: object, how: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import fcntl
 import gzip
 import json
 import os
@@ -574,6 +575,11 @@ def test_the_command_says_what_is_wrong(desk: Desk) -> None:
     assert (code, stored(desk)) == (3, 0)
     assert "cannot connect to the primary at 127.0.0.1:1/x" in text
     assert "Traceback" not in text
+    with (desk.folder / "r.part").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        code, text = told()
+    assert (code, stored(desk)) == (5, 0)
+    assert "another import is writing" in text
     assert told()[0] == 0
 
 

@@ -77,8 +77,9 @@ def test_spreadsheet_habits_are_accepted(write: Write, tmp_path: Path) -> None:
     plain = read_bars(write(HEADER, ROW))
     path = tmp_path / "excel.csv"
     quoted = ",".join(f'"{name.upper()}"' for name in COLUMNS)
-    path.write_bytes(f"\ufeff{quoted}\r\n\r\n{ROW}\r\n\r\n".encode())
-    assert read_bars(path) == plain
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+        path.write_bytes(f"\ufeff{quoted}\r\n\r\n{ROW}\r\n\r\n".encode(encoding))
+        assert read_bars(path) == plain
 
 
 def test_the_content_says_whether_a_file_is_compressed(tmp_path: Path, write: Write) -> None:
@@ -123,7 +124,9 @@ def test_zeros_at_the_end_are_no_decimals(write: Write) -> None:
         ({"opened_at": "2025-01-01T00:00:00"}, "has no time zone"),
         ({"opened_at": "2025-01-01"}, "has no time zone"),
         ({"opened_at": "0001-01-01T00:00:00+01:00"}, "is out of range"),
-        ({"opened_at": "3000-01-01T00:00:00Z"}, "is too late"),
+        ({"opened_at": "2200-01-01T00:00:00Z"}, "is not in the years 1970 to 2199"),
+        ({"opened_at": "1969-12-31T23:59:59Z"}, "is not in the years 1970 to 2199"),
+        ({"opened_at": "1735603200000"}, "is not an ISO 8601 time"),
         ({"symbol": " "}, "the symbol is empty"),
         ({"symbol": "B\u200bTC"}, "is not a name"),
         ({"symbol": "B" * 65}, "is not a name"),
@@ -167,7 +170,13 @@ def test_times_ascend_within_a_symbol(write: Write, hour: str, problem: str) -> 
         (f"{HEADER},Close\n{ROW},1\n".encode(), "line 1: the column close comes 2 times"),
         (HEADER.replace(",", ";").encode(), "separated by commas"),
         (b"PK\x03\x04\x00\x00", "binary data"),
-        (f"{HEADER}\n{ROW}\n".encode("utf-16"), "not UTF-8"),
+        (f"{HEADER}\n{ROW}\n".encode("utf-16-le"), "binary data"),
+        (f"{HEADER}\n{ROW}\n".encode("utf-16")[:-1], "cannot be read"),
+        (
+            zipped(f"{HEADER}\n{ROW}\n".encode() + b"1" * 50_000_000),
+            "a row of 4,194,304 characters",
+        ),
+        (f'{HEADER}\n"{"1" * 2 * 10**6}'.encode(), "field larger than field limit"),
         (f"{HEADER}\nBTC\xe9,".encode("latin-1"), "line 2: not UTF-8"),
         (zipped(f"{HEADER}\n{ROW}\n".encode())[:-9], "damaged or cut off"),
         (zipped(b"x" * 1000)[:12] + b"\xff" * 20, "damaged or cut off"),
@@ -180,6 +189,15 @@ def test_a_file_that_holds_no_bars_is_refused(tmp_path: Path, content: bytes, pr
     path = tmp_path / "bars.csv"
     path.write_bytes(content)
     assert problem in problem_of(path)
+
+
+def test_more_bars_than_memory_holds_are_refused(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.bars._MOST_BARS", 1)
+    second = row(opened_at="2025-01-01T01:00:00Z")
+    assert len(read_bars(write(HEADER, ROW))) == 1
+    assert "there are more than 1 bars; give fewer" in problem_of(write(HEADER, ROW, second))
 
 
 def test_a_path_that_is_no_file_is_refused(tmp_path: Path) -> None:
@@ -255,8 +273,8 @@ def markets(draw: st.DrawFn) -> list[Bar]:
     bars = []
     for symbol, timeframe in keys:
         times = st.datetimes(
-            datetime(1900, 1, 1),
-            datetime(2200, 1, 1),
+            datetime(1970, 1, 1),
+            datetime(2199, 12, 31),
             timezones=st.just(UTC),
         )
         for opened_at in sorted(draw(st.lists(times, min_size=1, max_size=4, unique=True))):

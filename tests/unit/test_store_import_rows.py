@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import gzip
 import json
 import re
@@ -21,6 +22,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.deploy_lock import LockedError
 from runner.errors import UsageError
 from runner.store_import import MappingError, Report, SourceError, import_store
 from runner.store_import.mapping import FIELDS, read_mapping
@@ -110,12 +112,36 @@ def test_a_date_is_its_midnight() -> None:
     assert to_time(date(2024, 7, 1), "iso", ZONE) == datetime(2024, 6, 30, 22, tzinfo=UTC)
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNITS = {"unix": 1, "unix_ms": 10**3, "unix_us": 10**6, "unix_ns": 10**9}
+
+
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31)))
 def test_unix_times_are_exact(moment: datetime) -> None:
     moment = moment.replace(tzinfo=UTC)
-    count = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    assert to_time(count, "unix_us", None) == moment
-    assert to_time(f"{count // 10**6}.{count % 10**6:06}", "unix", None) == moment
+    count = (moment - EPOCH) // timedelta(microseconds=1)
+    assert to_time(count, "unix_us", None, EPOCH) == moment
+    assert to_time(count * 1000, "unix_ns", None, EPOCH) == moment
+    assert to_time(f"{count // 10**6}.{count % 10**6:06}", "unix", None, EPOCH) == moment
+
+
+@given(
+    st.datetimes(datetime(2000, 1, 1), datetime(2199, 12, 31)),
+    st.sampled_from(list(UNITS)),
+    st.sampled_from(list(UNITS)),
+)
+def test_a_time_in_another_unit_is_never_a_wrong_time(
+    moment: datetime, stored: str, declared: str
+) -> None:
+    moment = moment.replace(microsecond=0, tzinfo=UTC)
+    count = (moment - EPOCH) // timedelta(seconds=1) * UNITS[stored]
+    for raw in (count, str(count), f"{count}.0", Decimal(count)):
+        if stored == declared:
+            assert to_time(raw, declared, None) == moment
+        else:
+            problem = f"is no time in {declared}, but looks like {moment:%Y-%m-%d} in {stored}"
+            with pytest.raises(ValueRefusedError, match=problem):
+                to_time(raw, declared, None)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +153,10 @@ def test_unix_times_are_exact(moment: datetime) -> None:
         (lambda: to_time("2024-07-01T10:00:00.1234567Z", "iso", None), "finer than micro"),
         (lambda: to_time("1719828000.0000001", "unix", None), "finer than micro"),
         (lambda: to_time("1e30", "unix", None), "out of range"),
+        (lambda: to_time(1735603200, "unix_ms", None), "looks like 2024-12-31 in unix"),
+        (lambda: to_time(20241231, "unix", None), "is 1970-08-23 .* before the mapping's `earl"),
+        (lambda: to_time("1970-01-21 00:00", "iso", ZONE), "before the mapping's `earliest`"),
+        (lambda: to_time(datetime(1999, 12, 31), "iso", UTC), "before the mapping's `earliest`"),
         (lambda: to_time("yesterday", "iso", None), "is not a time of the format iso"),
         (lambda: to_time(5, "iso", None), "is not a text of a time"),
         (lambda: to_time("0001-01-01 00:00", "iso", ZONE), "is out of range"),
@@ -172,6 +202,8 @@ def test_a_price_that_a_double_holds_is_what_it_was_given() -> None:
         ("key", ["nr"], "key: the store has no column 'nr'; it has id, symbol"),
         ("destination", "market_bars", "key: market_bars needs none"),
         ("timezone", "Berlin", "timezone: 'Berlin' is no time zone"),
+        ("earliest", "1985-01-01", "earliest: is a day without quotes"),
+        ("earliest", 1985, "earliest: is a day without quotes"),
         ("delimiter", ";;", "delimiter: is one sign"),
         ("nulls", "NULL", "nulls: is a list"),
         ("table", "signals", "the mapping names a table, and this is no SQLite"),
@@ -237,7 +269,7 @@ def test_bad_rows_of_every_sort(tmp_path: Path) -> None:
         "6,X,1,nan,2024-01-01\n": "confidence nan is not a finite number",
         "7,X,1,,2024-01-01\n": None,
         "8,X,1,0.5,01.01.2024\n": "created_at '01.01.2024' is not a time of the format iso",
-        "9,X,1,0.5,1024-01-01\n": "is not in the years 1970 to 2199",
+        "9,X,1,0.5,1024-01-01\n": "is 1024-01-01 .* before the mapping's `earliest`, 2000-01-01",
         "10,X,1,0.5\n": "the row has 4 fields where the header has 5",
         "11,X,1,0.5,2024-01-01,6\n": "the row has 6 fields where the header has 5",
         ",X,1,0.5,2024-01-01\n": "key id '' is missing",
@@ -283,8 +315,27 @@ def test_rejects_of_an_earlier_run_give_way(tmp_path: Path) -> None:
 def test_other_delimiters_and_nulls(tmp_path: Path) -> None:
     mapping = changed("delimiter", ";") | {"nulls": ["NULL"]}
     content = "\ufeff" + HEADER.replace(",", ";") + "1;X;long;NULL;2024-01-01\r\n"
-    assert check(tmp_path, content, mapping) == Report(1, 1, 0, 0)
-    assert check(tmp_path, gzip.compress(content.encode()), mapping) == Report(1, 1, 0, 0)
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+        for read in (content.encode(encoding), gzip.compress(content.encode(encoding))):
+            assert check(tmp_path, read, mapping) == Report(1, 1, 0, 0)
+
+
+def test_a_store_that_mixes_units(tmp_path: Path) -> None:
+    content = HEADER + "1,X,long,0.5,1735603200000\n2,X,long,0.5,1735603200000000\n"
+    for unit, row, other in (("unix_us", 1, "unix_ms"), ("unix_ms", 2, "unix_us")):
+        mapping = changed("columns.created_at.format", unit)
+        assert check(tmp_path, content, mapping) == Report(2, 1, 0, 1)
+        (told,) = rejects(tmp_path)
+        assert told["row"] == row
+        assert told["reason"].endswith(
+            f"is no time in {unit}, but looks like 2024-12-31 in {other}"
+        )
+
+
+def test_a_store_may_be_older(tmp_path: Path) -> None:
+    mapping = changed("columns.created_at.format", "unix") | {"earliest": date(1970, 1, 1)}
+    assert check(tmp_path, HEADER + "1,X,long,0.5,1000000\n", mapping) == Report(1, 1, 0, 0)
+    assert check(tmp_path, HEADER + "1,X,long,0.5,-1\n", mapping) == Report(1, 0, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -294,14 +345,93 @@ def test_other_delimiters_and_nulls(tmp_path: Path) -> None:
         (b"a,a\n", "the header names 'a' twice"),
         (b'"a"b\n', "header is not well-formed"),
         (gzip.compress((HEADER + ROW * 9).encode())[:-9], "damaged or cut off after line"),
+        ((HEADER + ROW).encode("utf-16")[:-1], "damaged or cut off after line"),
+        ((HEADER + ROW).encode("utf-16-le"), "is no CSV in UTF-8"),
+        (b"PK\x03\x04...", "is a zip archive or a workbook"),
+        (b",".join(b"%d" % n for n in range(3_000)), "has 3,000 columns: at most 2,000"),
+        (b"x" * 5_000_000, r"its header is not well-formed \(a row of 4,194,304 characters"),
         (b"SQLite format 3\0" + b"x" * 100, "SQLite said"),
         (b"PAR1 and no more", "is no Parquet file"),
     ],
-    ids=["empty", "twice", "quotes", "gzip", "sqlite", "parquet"],
+    ids=str.split(
+        "empty twice quotes gzip utf-16-cut utf-16 zip columns endless-header sqlite parquet"
+    ),
 )
 def test_stores_that_cannot_be_read(content: bytes, problem: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=problem):
         check(tmp_path, content)
+
+
+def test_the_rejects_are_their_owners_alone_and_one_imports(tmp_path: Path) -> None:
+    part = tmp_path / "rejects.part"
+    part.write_text("what a killed run left")
+    part.chmod(0o644)
+    check(tmp_path, HEADER + "2\n")
+    assert (tmp_path / "rejects").stat().st_mode & 0o777 == 0o600
+    assert len(rejects(tmp_path)) == 1
+    with part.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(LockedError, match="another import is writing"):
+            check(tmp_path, HEADER + ROW)
+    assert len(rejects(tmp_path)) == 1
+    check(tmp_path, HEADER + ROW)
+    assert [path.name for path in tmp_path.iterdir() if "rejects" in path.name] == []
+
+
+def test_rejects_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = '"a\nb",' * 700_000 + "\n"
+    content = HEADER + ROW + "x" * 50_000_000 + "\n" + ROW + wide + ROW
+    report = check(tmp_path, gzip.compress(content.encode()))
+    told = rejects(tmp_path)
+    # What follows a line or a row that is too long is read.
+    assert report == Report(6, 3, 0, 3)
+    assert [reject["row"] for reject in told] == [2, 4, 5]
+    assert told[0]["reason"].endswith("(a row of 4,194,304 characters or more)")
+    assert max(len(reject["values"]["line"]) for reject in told) < 1_050
+    assert told[0]["values"]["line"].endswith("x… (4,194,304 characters)")
+    monkeypatch.setattr("runner.store_import._MOST_REJECTS", 3_000)
+    assert check(tmp_path, HEADER + "2\n" * 1_000).rejected == 1_000
+    *told, last = rejects(tmp_path)
+    assert (
+        last["reason"]
+        == f"{1_000 - len(told):,} more rows were rejected: this file ends at 100 MiB"
+    )
+
+
+def check_sqlite(folder: Path, *statements: str) -> Report:
+    path = folder / "store.db"
+    path.unlink(missing_ok=True)
+    with sqlite3.connect(path) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+    (folder / "m.yml").write_text(yaml.safe_dump(MAPPING | {"table": "old"}))
+    return import_store(
+        path, folder / "m.yml", None, rejects=folder / "rejects", advance=lambda *_: None
+    )
+
+
+OLD_ROW = "'X' as symbol, 'long' as side, 0.5 as score, '2024-01-01' as at"
+ENDLESS = "with recursive n(id) as (select 1 union all select id + 1 from n)"
+
+
+def test_a_store_of_sqlite_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.store_import.sources._MOST_STEPS", 3_000_000)
+    monkeypatch.setattr("runner.store_import.sources._STEPS_OF_A_CALL", 100_000)
+    for where in ("", "where id < 0"):
+        with pytest.raises(SourceError, match="the view takes too long, or has no end"):
+            check_sqlite(
+                tmp_path, f"create view old as {ENDLESS} select *, {OLD_ROW} from n {where}"
+            )
+    # The steps are those of a row, not of all.
+    many = f"create table old as {ENDLESS} select *, {OLD_ROW} from n limit 100000"
+    monkeypatch.setattr("runner.store_import.sources._MOST_STEPS", 300_000)
+    assert check_sqlite(tmp_path, many).stored == 100_000
+    # What is not mapped is not read.
+    blob = f"create table old as select 1 as id, {OLD_ROW}, zeroblob(20000000) as weights"
+    assert check_sqlite(tmp_path, blob).stored == 1
+    with pytest.raises(SourceError, match="a value of more than 16 MiB"):
+        check_sqlite(tmp_path, blob.replace("1 as id", "zeroblob(20000000) as id"))
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
@@ -327,6 +457,29 @@ def test_parquet_needs_an_extra(tmp_path: Path) -> None:
     )
     told = children.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
     assert "reading Parquet needs pyarrow: install the extra, signal-marts[parquet]" in told
+
+
+def test_parquet_that_memory_cannot_hold(tmp_path: Path) -> None:
+    """A kilobyte that unpacks to 40 GB of one text."""
+    import pyarrow
+    from pyarrow import parquet
+
+    index = pyarrow.array([0] * 10_000, pyarrow.int32())
+    columns: dict[str, Any] = {
+        name: [value] * len(index)
+        for name, value in {"id": 1, "side": "long", "score": 0.5, "at": "2024-01-01"}.items()
+    }
+    columns["symbol"] = pyarrow.DictionaryArray.from_arrays(index, pyarrow.array(["a" * 4_000_000]))
+    path = tmp_path / "store.parquet"
+    parquet.write_table(pyarrow.table(columns), path, dictionary_pagesize_limit=10_000_000)
+    (tmp_path / "m.yml").write_text(yaml.safe_dump(MAPPING))
+    done = children.run(
+        [sys.executable, "-m", "runner", "import", path, "--mapping", tmp_path / "m.yml",
+         "--dry-run", "--rejects", tmp_path / "r"], capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "what follows row 0 takes more than 2 GiB of memory" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
