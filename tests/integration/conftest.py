@@ -32,6 +32,24 @@ VERSION = int(os.environ.get("SIGNAL_MARTS_TEST_POSTGRES", "18"))
 
 _numbers = itertools.count(1)
 
+_LONG = frozenset(
+    f"test_{name}.py"
+    for name in (
+        "builds_at_once",
+        "changes",
+        "cli",
+        "drills_replication",
+        "rare_histories",
+        "watch",
+    )
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes begin first: each is a worker's, which would be alone at the end."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
+
 # Where pytest was started in the background, it and all that it starts would ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -21,6 +21,7 @@ from drills import (
     landscape_on,
     no_problem,
     plain_dbt,
+    read_project,
     running,
     wait,
     waits_for_lock,
@@ -48,9 +49,6 @@ _BUILD_MODELS = (
     *("--exclude", "resource_type:test", "--exclude", "resource_type:unit_test"),
 )
 
-# Where dbt keeps what it read of the project.
-_PARSE = "partial_parse.msgpack"
-
 seeds = st.integers(0, 2**32)
 
 
@@ -59,7 +57,6 @@ class Histories(RuleBasedStateMachine):
 
     pair: EmbeddedPair
     projects: ClassVar[dict[str | None, Manifest]] = {}
-    parses: ClassVar[dict[str | None, bytes]] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -209,7 +206,7 @@ class Histories(RuleBasedStateMachine):
             return
         with (
             self.landscape.replica.connect() as blocker,
-            running(self.landscape, *_BUILD_MODELS, target=self.folder / "killed") as runner,
+            running(self.landscape, *_BUILD_MODELS, target=self.parsed("killed")) as runner,
         ):
             blocker.execute(sql.SQL("lock table {}").format(sql.Identifier(*table)))
             eventually(lambda: runner.ended() or waits_for_lock(blocker, "%"), seconds=600)
@@ -242,30 +239,28 @@ class Histories(RuleBasedStateMachine):
                 advance=lambda done, total, at: None,
                 target=self.folder,
                 tests=False,
-                project=self._project(options.get("schema_prefix")),
+                project=self.project(options.get("schema_prefix")),
                 **options,
             )
 
-    def _project(self, schema_prefix: str | None) -> Manifest:
+    def project(self, schema_prefix: str | None = None) -> Manifest:
         """Read once for all histories: reading takes longer than most builds.
 
         Where models go is part of it: a database of the same name in each history.
         """
         if schema_prefix not in self.projects:
+            replica = self.landscape.replica
+            if schema_prefix is None:
+                read_project(replica, self.folder)
             self.projects[schema_prefix] = transform.parse(
-                self.landscape.replica.environment(),
-                target=self.folder,
-                schema_prefix=schema_prefix,
+                replica.environment(), target=self.folder, schema_prefix=schema_prefix
             )
-            self.parses[schema_prefix] = (self.folder / _PARSE).read_bytes()
         return self.projects[schema_prefix]
 
     def parsed(self, name: str) -> Path:
         """A new output folder for a dbt of another process, which finds the project read in it."""
         folder = self.folder / name
-        folder.mkdir(exist_ok=True)
-        if None in self.parses:
-            (folder / _PARSE).write_bytes(self.parses[None])
+        read_project(self.landscape.replica, folder)
         return folder
 
     def _lock(self, stack: contextlib.ExitStack) -> bool:

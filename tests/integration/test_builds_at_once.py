@@ -162,6 +162,7 @@ def build_at(
         full_refresh=full_refresh,
         target=history.folder,
         tests=False,
+        project=history.project(),
     )
     assert not built.failures
 
@@ -267,7 +268,7 @@ def test_full_builds_are_of_one_moment(history: Histories) -> None:
         running(
             history.landscape,
             *("build", "--full-refresh", "--select", "stg_platform__trading_orders"),
-            target=history.folder / "full",
+            target=history.parsed("full"),
         ) as runner,
     ):
         blocker.execute("lock table changes.relations")

@@ -21,6 +21,7 @@ from drills import (
     kill_server,
     landscape_on,
     plain_dbt,
+    read_project,
     wait,
     waits_for_lock,
 )
@@ -34,10 +35,11 @@ from runner.watch import changed_tables
 
 
 @pytest.fixture
-def landscape(own_pair: EmbeddedPair) -> Iterator[Landscape]:
-    """A deployed platform on that pair."""
+def landscape(own_pair: EmbeddedPair, tmp_path: Path) -> Iterator[Landscape]:
+    """A deployed platform on that pair; dbt finds the project read in the test's own folder."""
     with landscape_on(own_pair) as made:
         made.deploy()
+        read_project(made.replica, tmp_path)
         yield made
 
 
@@ -47,6 +49,7 @@ class Watching:
     def __init__(self, landscape: Landscape, target: Path, *options: str) -> None:
         self.rounds: list[str] = []
         self.notes: list[str] = []
+        read_project(landscape.replica, target)
         self._process = children.Popen(
             [sys.executable, "-X", "faulthandler", "-m", "runner", "watch", *options],
             cwd=PROJECT,
