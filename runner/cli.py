@@ -12,6 +12,7 @@ import shlex
 import signal
 import sys
 import traceback
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -301,8 +302,10 @@ def report_build(result: Any) -> None:
             f"{len(result.failures)} of {len(result.nodes)} models and tests failed, and "
             f"{result.skipped} that need them were skipped:\n" + "\n".join(lines)
         )
-    models = sum(node.kind == "model" for node in result.nodes)
-    note(f"built {models} models; {len(result.nodes) - models} tests and checks passed")
+    # dbt's hooks and exposures are nodes as well.
+    kinds = Counter(node.kind for node in result.nodes)
+    tests = kinds["test"] + kinds["unit_test"]
+    note(f"built {kinds['model']} models; {tests} tests and checks passed")
 
 
 @cli.command()

@@ -220,7 +220,7 @@ def leftovers(replica: Connection, contract: Sequence[Table]) -> list[tuple[str,
 def drop_leftovers(
     replica: Connection, found: Sequence[tuple[str, str | None]], changes: Changes
 ) -> None:
-    """Drop what ``leftovers`` found, and the views of staging that hang on it."""
+    """Drop what ``leftovers`` found, and views that somebody made on it."""
     for name, column in found:
         table = sql.Identifier(*name.split(".", 1))
         if column is None:
@@ -302,7 +302,7 @@ def _add_column(
         "replica",
         f"column {table.qualified}.{column} added, to be copied again",
         replica,
-        # Views of staging may hang on a column whose type changes: the next build makes them anew.
+        # Somebody's view may hang on a column whose type changes.
         sql.SQL("alter table {} drop column if exists {} cascade").format(
             identifier(table), sql.Identifier(column)
         ),

@@ -19,8 +19,10 @@ import psycopg
 import pytest
 from conftest import Landscape
 
+from runner.cli import report_build
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
+from runner.transform import Build, Node
 
 BIN = Path(sys.executable).parent
 HEADER = "symbol,timeframe,opened_at,open,high,low,close,volume\n"
@@ -67,6 +69,12 @@ def exports(env: dict[str, str]) -> dict[str, str]:
     """What ``eval "$(signal-marts env)"`` sets."""
     lines = marts("env", env=env).stdout.splitlines()
     return dict(shlex.split(line)[1].split("=", 1) for line in lines)
+
+
+def test_a_build_counts_models_and_tests_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    kinds = ["model", "test", "unit_test", "test", "operation", "exposure"]
+    report_build(Build("", tuple(Node("", kind, "success", 0, "") for kind in kinds)))
+    assert capsys.readouterr().err == "built 1 models; 3 tests and checks passed\n"
 
 
 @pytest.mark.timeout(900)
@@ -133,7 +141,8 @@ def test_plain_tools_work_after_env(environment: dict[str, str]) -> None:
     built = run("dbt", "--quiet", "build", "--select", "marts.performance", env=env)
     assert built.returncode == 0, built.stdout
     # A developer's schemas have a prefix, and production's stay as they are.
-    dev = env | {"DBT_SCHEMA_PREFIX": "ada"}
+    # In a folder of its own, or the next build of production would have to read the project anew.
+    dev = env | {"DBT_SCHEMA_PREFIX": "ada", "DBT_TARGET_PATH": f"{env['DBT_TARGET_PATH']}/dev"}
     built = run("dbt", "--quiet", "run", "--select", "+rl_progress", "--target", "dev", env=dev)
     assert built.returncode == 0, built.stdout
     with psycopg.connect(env["REPLICA_URL"], passfile=env["PGPASSFILE"]) as replica:

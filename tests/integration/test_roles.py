@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from runner.contract import read_contract
 from runner.database import Connection, Database
 from runner.embedded import EmbeddedPair
 from runner.pools import TRADING, Pools
+from runner.settings import PROJECT
 from runner.signals import AITradingIntegration, InvalidRecordError
 
 VERBS = ("select", "insert", "update", "delete", "truncate")
@@ -88,6 +90,25 @@ def tables(connection: Connection) -> list[tuple[str, str]]:
         " where c.relkind in ('r', 'p', 'v', 'm')"
         " and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by 1, 2"
     ).fetchall()
+
+
+def test_the_guide_lists_all_that_is_written_to_the_primary(shared: Landscape) -> None:
+    guide = (PROJECT / "docs" / "adoption.md").read_text("utf-8")
+    section = guide.split("\n## What is written to the primary\n")[1].split("\n## ")[0]
+    written = shared.on_primary(
+        """
+        select relname::text from pg_class
+        where relkind in ('r', 'p', 'v', 'm') and relnamespace = 'public'::regnamespace
+        union select proname from pg_proc where pronamespace = 'public'::regnamespace
+        union select rolname from pg_roles
+        where shobj_description(oid, 'pg_authid') = 'made by signal-marts'
+        union select pubname from pg_publication
+        """
+    )
+    named = set(re.findall(r"`([a-z_]+)", section))
+    platform = {table.name for table in read_contract() if table.source != "ai"}
+    assert {name for (name,) in written} - named - platform == set()
+    assert {*OURS, *FUNCTIONS, "ai_functions", "signal_marts"} <= named
 
 
 def allowed_verbs(connection: Connection, role: str, schema: str, table: str) -> set[str]:
