@@ -1,11 +1,11 @@
-"""Deploy: the migrations on the primary, then replication made to fit the contract."""
+"""Deploy: wider landing columns, the migrations on the primary, then replication to fit both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from runner import fence, migrations, replication_login, sync
+from runner import fence, landing, migrations, replication_login, sync
 from runner.changes import Changes
 from runner.contract import Table, check_platform, read_contract
 from runner.database import Database
@@ -56,6 +56,8 @@ def deploy(
         replication_login.check(sides)
         check_platform(sides.on_primary, contract)
         changes = Changes(report)
+        # Before the primary's: what a migration widens may hold a wider value at once.
+        landing.widen(sides.on_replica, contract, changes)
         applied = migrations.apply(primary, session, lock_timeout=lock_timeout, report=report)
         try:
             _converge(sides, contract, changes, fence_timeout, resync)
@@ -93,6 +95,7 @@ def show(
         check_platform(sides.on_primary, contract)
         migrations.check_ledger(sides.on_primary)
         changes = Changes(report, is_dry_run=True)
+        landing.widen(sides.on_replica, contract, changes)
         for name in migrations.state(sides.on_primary).pending:
             changes.run(
                 "primary",

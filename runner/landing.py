@@ -29,6 +29,15 @@ _TRIGGERS = (
 _LIMITS = {"bi_reader": ("alter role bi_reader set statement_timeout = '60s'",)}
 
 
+# Wider types of a landing column, in which every value is written as it was. All others of the
+# contract's types write some value in another way, or round it.
+_WIDER: Mapping[str, frozenset[str]] = {
+    "smallint": frozenset({"integer", "bigint", "numeric"}),
+    "integer": frozenset({"bigint", "numeric"}),
+    "bigint": frozenset({"numeric"}),
+}
+
+
 class LandingError(SignalMartsError):
     """A landing table cannot be brought to the contract."""
 
@@ -79,6 +88,59 @@ def prepare(replica: Connection, changes: Changes) -> None:
         )
 
 
+def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> None:
+    """Widen columns whose values are the same in the contract's type, in place: nothing is copied.
+
+    It needs to be done before the primary holds a value that only the wider column takes. ``_xid``
+    stays as it is, since no value changes. Where the table is rewritten, a build at work that reads
+    it as of a moment before stops (macros/changes/check_landing.sql).
+    """
+    existing = read_relations(replica, contract)
+    capturing = _capturing(replica)
+    for table in contract:
+        found = existing.get(table.qualified)
+        if found is None or "_xid" not in found.columns:
+            continue
+        wider = [column for column in _differing_columns(table, found) if _widens(column, found)]
+        if not wider:
+            continue
+        changes.run(
+            "replica",
+            f"{table.qualified} widened: "
+            + ", ".join(f"{name} is {data_type}" for name, data_type in wider),
+            replica,
+            *_drop_views(replica, table, [name for name, _ in wider]),
+            # One of them compares the key.
+            *_drop_triggers(table),
+            sql.SQL("alter table {} {}").format(
+                identifier(table),
+                sql.SQL(", ").join(
+                    sql.SQL("alter column {} type {}").format(
+                        sql.Identifier(name), sql.SQL(data_type)
+                    )
+                    for name, data_type in wider
+                ),
+            ),
+            # A table whose triggers were not all there is left to ``extend``, which copies it.
+            *(_triggers(table, found.key) if table.qualified in capturing else ()),
+            in_transaction=True,
+        )
+
+
+def _differing_columns(table: Table, found: Relation) -> list[tuple[str, str]]:
+    """Columns of the contract that a landing table lacks or has in another type."""
+    return [
+        (name, data_type)
+        for name, data_type in table.columns
+        if found.columns.get(name) != data_type
+    ]
+
+
+def _widens(column: tuple[str, str], found: Relation) -> bool:
+    name, data_type = column
+    return data_type in _WIDER.get(found.columns.get(name, ""), ())
+
+
 def extend(
     replica: Connection,
     contract: Sequence[Table],
@@ -87,9 +149,12 @@ def extend(
 ) -> None:
     """Create missing landing tables and columns, and mend change capture.
 
-    A column that is added, or whose type changed, is noted in ``signal_marts.pending_copies``, in
-    the same transaction: the rows on the primary may already hold values of it.
+    A column that is added, or whose type changed otherwise than ``widen`` does, is noted in
+    ``signal_marts.pending_copies``, in the same transaction: the rows on the primary may already
+    hold values of it.
     """
+    if not changes.is_dry_run:  # That has shown it, before the migrations.
+        widen(replica, contract, changes)
     landing = read_relations(replica, contract)
     capturing = _capturing(replica)
     for table in contract:
@@ -113,9 +178,9 @@ def extend(
             )
             continue
         wrong = [
-            (name, data_type)
-            for name, data_type in table.columns
-            if existing.columns.get(name) != data_type
+            column
+            for column in _differing_columns(table, existing)
+            if not _widens(column, existing)
         ]
         if any(name in existing.key for name, _ in wrong):
             _recreate(replica, table, primary, changes, "key has another type in the sources")
@@ -363,10 +428,6 @@ def _capturing(replica: Connection) -> set[str]:
 
 def _triggers(table: Table, key: Sequence[str]) -> list[sql.Composed]:
     """Statements that make the triggers of change capture, in place of what there is of them."""
-    dropped = [
-        sql.SQL("drop trigger if exists {} on {}").format(sql.Identifier(name), identifier(table))
-        for name in _TRIGGERS
-    ]
     made = sql.SQL(_file("landing_triggers.sql")).format(
         table=identifier(table),
         key_literals=sql.SQL(", ").join(sql.Literal(name) for name in key),
@@ -374,7 +435,40 @@ def _triggers(table: Table, key: Sequence[str]) -> list[sql.Composed]:
             sql.SQL("old.{0} is distinct from new.{0}").format(sql.Identifier(name)) for name in key
         ),
     )
-    return [*dropped, made]
+    return [*_drop_triggers(table), made]
+
+
+def _drop_triggers(table: Table) -> list[sql.Composed]:
+    return [
+        sql.SQL("drop trigger if exists {} on {}").format(sql.Identifier(name), identifier(table))
+        for name in _TRIGGERS
+    ]
+
+
+def _drop_views(replica: Connection, table: Table, columns: Sequence[str]) -> list[sql.Composed]:
+    """Statements that drop the views on columns, without which no type can change."""
+    found = replica.execute(
+        """
+        select distinct n.nspname, v.relname, v.relkind = 'm'
+        from pg_attribute as a
+        inner join pg_depend as d
+            on d.refclassid = 'pg_class'::regclass
+            and a.attrelid = d.refobjid
+            and a.attnum = d.refobjsubid
+            and d.classid = 'pg_rewrite'::regclass
+        inner join pg_rewrite as r on d.objid = r.oid
+        inner join pg_class as v on r.ev_class = v.oid
+        inner join pg_namespace as n on v.relnamespace = n.oid
+        where a.attrelid = %s::regclass and a.attname = any(%s)
+        """,
+        (identifier(table).as_string(), list(columns)),
+    )
+    return [
+        sql.SQL("drop {} if exists {} cascade").format(
+            sql.SQL("materialized view" if is_stored else "view"), sql.Identifier(schema, name)
+        )
+        for schema, name, is_stored in found
+    ]
 
 
 def _file(name: str) -> str:

@@ -10,6 +10,7 @@
             commit;
             begin isolation level repeatable read;
             set transaction snapshot '{{ frozen_moment() }}';
+            {{ check_landing() }}
         {% endif %}
         {{ hold_versions(parents) }}
         create temporary table versions_read on commit drop as

@@ -121,12 +121,12 @@ class Landscape:
     def on_replica(self, statement: str) -> list[tuple[object, ...]]:
         return self.execute("replica", statement)
 
-    def differences(self) -> list[str]:
+    def differences(self, contract: Sequence[Table] | None = None) -> list[str]:
         """Published tables whose rows differ between the sides, by a hash of their contents."""
         with connected(self.primary, self.replica) as sides:
             return [
                 table.qualified
-                for table in read_contract()
+                for table in contract or read_contract()
                 if _content(sides.on_primary, table) != _content(sides.on_replica, table)
             ]
 

@@ -113,37 +113,6 @@ def test_a_table_comes_and_goes(landscape: Landscape) -> None:
     assert landscape.differences() == []
 
 
-def test_a_type_that_is_widened_is_copied_again(landscape: Landscape) -> None:
-    whole = read_contract()
-    narrow = changed(
-        whole,
-        "rl_training_episodes",
-        [
-            (name, "integer" if name == "episode_length" else data_type)
-            for name, data_type in columns_of(whole, "rl_training_episodes")
-        ],
-    )
-    wide = changed(
-        whole,
-        "rl_training_episodes",
-        [
-            (name, "bigint" if name == "episode_length" else data_type)
-            for name, data_type in columns_of(whole, "rl_training_episodes")
-        ],
-    )
-    landscape.deploy()
-    sync_to(landscape, narrow)
-    landscape.on_primary(
-        "insert into ai_models (model_type, model_name, version)"
-        " values ('reinforcement_learning', 'm', '1');"
-        "insert into rl_training_episodes"
-        " (model_id, episode_number, total_reward, episode_length)"
-        " select id, 1, 0.5, 42 from ai_models"
-    )
-    sync_to(landscape, wide)
-    assert landscape.on_replica("select episode_length from rl_training_episodes") == [(42,)]
-
-
 def test_what_the_platform_lacks_is_named_before_anything_is_touched(landscape: Landscape) -> None:
     landscape.on_primary(
         "alter table trading_stats drop column net_profit;"
