@@ -158,6 +158,31 @@ def deploy(dry_run: bool, resync: bool, resync_table: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.argument("table")
+@click.argument("changes", nargs=-1, required=True, metavar="COLUMN=TYPE...")
+def alter(table: str, changes: tuple[str, ...]) -> None:
+    """Change types of a published TABLE on the primary, as in symbol='varchar(40)'."""
+    from runner.altering import change_types
+
+    types = dict(change.partition("=")[::2] for change in changes)
+    if not all(types.values()):
+        raise UsageError("name each column with its new type, as in symbol='varchar(40)'")
+    given = settings.load()
+    is_complete = change_types(
+        *databases(given),
+        table,
+        types,
+        lock_timeout=given.lock_timeout_seconds,
+        report=note,
+    )
+    note(
+        "altered; nothing else is to do"
+        if is_complete
+        else "altered; now run signal-marts deploy, which copies the table again"
+    )
+
+
+@cli.command()
 @click.argument("count", type=click.IntRange(1))
 @click.option("--dry-run", is_flag=True, help="Print what would run on which side; run nothing.")
 @click.option("--discard-data", is_flag=True, help="Delete the rows of the tables that go.")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -133,7 +134,7 @@ def apply(
     with _backend(primary, lock_timeout) as backend, yoyo_lock(session):
         for migration in pending:
             backend.connection.execute("reset lock_timeout")
-            _patiently(_apply_one, backend, migration, report)
+            patiently(partial(_apply_one, backend, migration), f"migration {migration.id}", report)
             report(f"primary: migration {migration.id} applied")
         _record(session, folder)
     return [migration.id for migration in pending]
@@ -160,7 +161,7 @@ def roll_back(
     with _backend(primary, lock_timeout) as backend, yoyo_lock(session):
         for name in names:
             migration = by_name[name]
-            _patiently(_roll_back_one, backend, migration, report)
+            patiently(partial(_roll_back_one, backend, migration), f"migration {name}", report)
             report(f"primary: migration {name} rolled back")
 
 
@@ -203,28 +204,25 @@ def columns_dropped(names: Sequence[str], folder: Path = FOLDER) -> set[tuple[st
 # --- one migration ----------------------------------------------------------------------------
 
 
-def _patiently(
-    work: Callable[[PostgresqlPsycopgBackend, Migration], None],
-    backend: PostgresqlPsycopgBackend,
-    migration: Migration,
-    report: Report,
-) -> None:
-    """Do the work, and again where a lock was in its way; jitter keeps two from meeting again."""
+def patiently(work: Callable[[], None], what: str, report: Report) -> None:
+    """Do the work, and again where a lock was in its way; jitter keeps two from meeting again.
+
+    Raises MigrationError that names ``what`` could not be done, and the cause.
+    """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            work(backend, migration)
+            work()
         except psycopg.errors.LockNotAvailable:
             if attempt == _ATTEMPTS:
                 raise MigrationError(
-                    f"migration {migration.id} could not get its lock in {_ATTEMPTS} attempts: a "
+                    f"{what} could not get its lock in {_ATTEMPTS} attempts: a "
                     "long transaction holds it (see pg_stat_activity); nothing of it is left"
                 ) from None
-            report(f"migration {migration.id}: waiting for a lock, attempt {attempt + 1}")
+            report(f"{what}: waiting for a lock, attempt {attempt + 1}")
             time.sleep(random.uniform(0.5, 1.5) * min(2**attempt, 15) / 2)  # noqa: S311 - jitter
         except psycopg.Error as error:
             raise MigrationError(
-                f"migration {migration.id} failed: "
-                f"{error.diag.message_primary or str(error).strip()}"
+                f"{what} failed: {error.diag.message_primary or str(error).strip()}"
                 + (f" ({error.diag.message_hint})" if error.diag.message_hint else "")
             ) from None
         else:

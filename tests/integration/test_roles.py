@@ -49,6 +49,14 @@ FUNCTIONS = {
     "store_ai_signal",
     "stored_ai_ids",
 }
+# Of the login that deploys, for owners of tables: whoever else calls them changes nothing.
+FOR_OWNERS = {
+    "change_column_types": False,
+    "return_to_publication": True,
+    "rows_written_so_far": False,
+    "type_only_widens": False,
+    "withdraw_from_publication": True,
+}
 # Where one may write a column or two, and where one may read more than is its business.
 COLUMNS_OF_FUNCTIONS = {
     ("ai_models", "select"),
@@ -224,13 +232,39 @@ def test_functions_of_the_primary(shared: Landscape, role: str) -> None:
             " from pg_proc where pronamespace = 'public'::regnamespace"
             " and prorettype <> 'trigger'::regtype"
         ).fetchall()
-        assert {name for name, *_ in functions} == FUNCTIONS | {"limit_ai_writer_login"}
+        assert {name for name, *_ in functions} == {
+            *FUNCTIONS,
+            *FOR_OWNERS,
+            "limit_ai_writer_login",
+        }
         for name, signature, call, is_definer, settings, owner in functions:
             assert 'search_path=""' in settings, signature
+            if name in FOR_OWNERS:
+                assert is_definer is FOR_OWNERS[name]
+                assert owner == connection.info.user
+                continue
             assert is_definer is (name in FUNCTIONS)
             assert owner == ("ai_functions" if name in FUNCTIONS else "migrator")
             may = role in (owner, "migrator") or (role == "ai_writer" and name in FUNCTIONS)
             assert gets_through(connection, role, sql.SQL(call)) is may, signature
+
+
+@pytest.mark.parametrize("role", ["ai_writer", "replicator", "ai_functions", "migrator"])
+def test_only_owners_take_tables_out_of_the_publication(shared: Landscape, role: str) -> None:
+    login = f"{role}_of_{shared.primary.parameters()['dbname']}"
+    shared.on_primary(f"create role {login} login in role {role}")
+    try:
+        with shared.primary.connect(autocommit=True) as connection:
+            connection.execute(f"set session authorization {login}")
+            for table, is_own in (("ai_models", role == "migrator"), ("trade_plans", False)):
+                for call in (
+                    f"withdraw_from_publication('public.{table}')",
+                    f"change_column_types('public.{table}', '{{\"id\": \"numeric\"}}')",
+                ):
+                    may = gets_through(connection, role, sql.SQL(f"select public.{call}"))
+                    assert may is is_own, call
+    finally:
+        shared.on_primary(f"drop role {login}")
 
 
 def test_nothing_else_can_be_made_or_drawn(shared: Landscape) -> None:

@@ -1,0 +1,71 @@
+"""Other types for published columns, which PostgreSQL refuses to a plain ALTER TABLE.
+
+The work is done by a function that migration 0023 made, so that a platform's own migrations can do
+it as well; here it is asked first whether the replica can hold what the new types hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from psycopg.types.json import Jsonb
+
+from runner import landing, migrations
+from runner.contract import accepts, read_contract
+from runner.database import Database, scalar
+from runner.deploy import connected
+from runner.deploy_lock import one_at_a_time
+from runner.errors import UsageError
+
+
+def change_types(
+    primary: Database,
+    replica: Database,
+    table: str,
+    types: Mapping[str, str],
+    *,
+    lock_timeout: float,
+    report: Callable[[str], None],
+) -> bool:
+    """Change types of a table's columns in one transaction; False where it must be copied again.
+
+    ``table`` is ``schema.table``, ``types`` has a type by column, ``lock_timeout`` is in seconds.
+    Raises UsageError where the sources do not list the table or want another type, and
+    MigrationError where the primary refuses.
+    """
+    contract = {listed.qualified: listed for listed in read_contract()}
+    if table not in contract:
+        raise UsageError(
+            f"no table {table} in the sources; those are {', '.join(sorted(contract))}. Any other "
+            "may be altered as ever"
+        )
+    wanted = dict(contract[table].columns)
+    with one_at_a_time(primary, "alter") as session, connected(primary, replica) as sides:
+        if table in landing.differing(sides.on_replica, [contract[table]]):
+            raise UsageError(f"the replica has not what the sources say of {table}; deploy first")
+
+        def change() -> None:
+            for column, data_type in types.items():
+                name = scalar(session, "select format_type(to_regtype(%s), null)", (data_type,))
+                if name is not None and column in wanted and not accepts(wanted[column], name):
+                    raise UsageError(
+                        f"the replica holds {table}.{column} as {wanted[column]}, which {data_type} "
+                        "does not fit; change its data_type in the sources and deploy first"
+                    )
+            with sides.on_primary.transaction():
+                sides.on_primary.execute(f"set local lock_timeout = {int(lock_timeout * 1000)}")
+                sides.on_primary.execute(
+                    "select public.change_column_types(%s::regclass, %s)",
+                    (landing.identifier(contract[table]).as_string(), Jsonb(dict(types))),
+                )
+
+        migrations.patiently(change, f"altering {table}", report)
+        report(f"primary: {table} altered")
+        return bool(
+            scalar(
+                sides.on_primary,
+                "select exists (select from pg_publication_tables where pubname = 'signal_marts'"
+                " and schemaname || '.' || tablename = %s)",
+                (table,),
+            )
+        )
