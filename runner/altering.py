@@ -49,8 +49,8 @@ def change_types(
                 name = scalar(session, "select format_type(to_regtype(%s), null)", (data_type,))
                 if name is not None and column in wanted and not accepts(wanted[column], name):
                     raise UsageError(
-                        f"the replica holds {table}.{column} as {wanted[column]}, which {data_type} "
-                        "does not fit; change its data_type in the sources and deploy first"
+                        f"the replica holds {table}.{column} as {wanted[column]}, which "
+                        f"{data_type} does not fit; change it in the sources and deploy first"
                     )
             with sides.on_primary.transaction():
                 sides.on_primary.execute(f"set local lock_timeout = {int(lock_timeout * 1000)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from runner import fence, transform
+from runner import fence, partitions, transform
 from runner.contract import read_contract
 from runner.database import Database, scalar
 from runner.deploy import connected
@@ -39,7 +39,12 @@ def build(
     """
     with one_build(replica, "build"):
         with connected(primary, replica) as sides:
-            fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=fence_timeout)
+            contract = read_contract()
+            fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
+            # For status to tell.
+            partitions.look(
+                sides.on_primary, sides.on_replica, contract, fence_timeout=fence_timeout
+            )
         with frozen(replica, timeout=fence_timeout) as environment:
             return transform.build(
                 environment,

@@ -21,6 +21,7 @@ _TRIGGERS = (
     "signal_marts_stamp_change",
     "signal_marts_log_delete",
     "signal_marts_log_key_change",
+    "signal_marts_note_truncate",
 )
 
 
@@ -70,7 +71,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant transformer to current_user",
         )
     # The newest of its tables: an older deploy lacks it.
-    if scalar(replica, "select to_regclass('signal_marts.change_log_pruned')") is None:
+    if scalar(replica, "select to_regclass('signal_marts.noted_partitions')") is None:
         changes.run(
             "replica",
             "change capture installed",
@@ -81,6 +82,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             # A build prunes what all models have read.
             "grant delete on signal_marts.change_log, signal_marts.copies to transformer",
             "grant insert, update on signal_marts.change_log_pruned to transformer",
+            "grant insert, update on signal_marts.noted_partitions to transformer",
             sql.SQL("grant create on database {} to transformer").format(
                 sql.Identifier(replica.info.dbname)
             ),

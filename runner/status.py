@@ -8,7 +8,7 @@ from datetime import datetime
 
 from psycopg import sql
 
-from runner import fence, landing, migrations
+from runner import fence, landing, migrations, partitions
 from runner.contract import read_contract
 from runner.database import Connection, Database, scalar
 from runner.deploy import connected
@@ -144,6 +144,13 @@ def _replication_problems(sides: Sides, found: Replication) -> Iterator[str]:
     gap = fence.find_gap(sides.on_primary, sides.on_replica)
     if gap is not None and gap.reason is not None and not found.tables_copying:
         yield f"{gap.reason}; run signal-marts deploy: it copies the tables again"
+    differing = partitions.different(sides.on_replica)
+    yield from map(partitions.told, sorted(differing))
+    if unseen := partitions.unseen(sides.on_primary, sides.on_replica, contract) - differing:
+        yield (
+            f"partitions of {', '.join(sorted(unseen))} came, went or were rewritten; the next "
+            "build compares the rows"
+        )
     if slot is not None and publication_differs(sides, contract):
         yield "the publication is not as the sources say; run signal-marts deploy"
 

@@ -9,11 +9,12 @@ ever read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from psycopg import sql
 
-from runner import fence, landing, replication_login
+from runner import fence, landing, partitions, replication_login
 from runner.changes import Changes
 from runner.contract import PlatformMismatchError, Relation, Table, mismatches, read_relations
 from runner.database import Connection, Database, scalar
@@ -31,7 +32,9 @@ from runner.replication_login import REPLICATOR
 PUBLICATION = "signal_marts"
 SUBSCRIPTION = "signal_marts"
 
-_PUBLISHED = sql.SQL("publish = 'insert, update, delete', publish_via_partition_root = true")
+_PUBLISHED = sql.SQL(
+    "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
+)
 
 
 class SyncError(SignalMartsError):
@@ -78,6 +81,8 @@ def sync(
     landing.extend(sides.on_replica, contract, relations, changes)
     _grant_reading(sides.on_primary, expected, changes)
 
+    # Read before anything is copied: what comes or goes from now on is compared later.
+    found_partitions = partitions.read(sides.on_primary, contract)
     everything = {table.qualified for table in contract}
     is_all_asked = resync is not None and not resync
     asked = everything if is_all_asked else set(resync or ())
@@ -85,6 +90,7 @@ def sync(
         landing.pending_copies(sides.on_replica)
         | _narrowed(sides, contract)
         | stuck_copies(sides.on_primary, sides.on_replica)
+        | _different(sides, contract, changes, fence_timeout)
         | asked
     )
     if not changes.is_dry_run:
@@ -110,6 +116,7 @@ def sync(
         found = landing.leftovers(sides.on_replica, contract)
         landing.drop_leftovers(sides.on_replica, found, changes)
         return
+    partitions.note(sides.on_replica, found_partitions)
     sides.on_replica.execute("delete from signal_marts.pending_copies")
     _drop_orphaned_slots(sides)
     if sides.replication_url is None:
@@ -301,7 +308,6 @@ def _grant_reading(primary: Connection, contract: Sequence[Table], changes: Chan
 def _publish(primary: Connection, contract: Sequence[Table], changes: Changes) -> None:
     published = _published(primary)
     if published is None:
-        # TRUNCATE is left out: on the replica it would fire no row trigger.
         changes.run(
             "primary",
             f"publication of {len(contract)} tables created",
@@ -323,7 +329,7 @@ def _publish(primary: Connection, contract: Sequence[Table], changes: Changes) -
     if not _publishes_all_changes(primary):
         changes.run(
             "primary",
-            "publication set to inserts, updates and deletes",
+            "publication set to all kinds of changes",
             primary,
             sql.SQL("alter publication signal_marts set ({})").format(_PUBLISHED),
         )
@@ -361,7 +367,7 @@ def _publishes_all_changes(primary: Connection) -> bool:
     return bool(
         scalar(
             primary,
-            "select pubinsert and pubupdate and pubdelete and not pubtruncate and pubviaroot"
+            "select pubinsert and pubupdate and pubdelete and pubtruncate and pubviaroot"
             " from pg_publication where pubname = 'signal_marts'",
         )
     )
@@ -378,6 +384,24 @@ def _narrowed(sides: Sides, contract: Sequence[Table]) -> set[str]:
         if table.qualified in subscribed
         and (not everything or set(table.column_names) - published.get(table.qualified, set()))
     }
+
+
+def _different(
+    sides: Sides, contract: Sequence[Table], changes: Changes, fence_timeout: float
+) -> set[str]:
+    """Tables that lack rows of a partition, or have too many; those that cannot be compared too."""
+    subscribed = subscribed_tables(sides.on_replica)
+    known = [table for table in contract if table.qualified in subscribed]
+    differing = partitions.different(sides.on_replica) & subscribed
+    if changes.is_dry_run:
+        return differing
+    slot = read_slot(sides.on_primary, slot_name(sides.on_replica))
+    if slot is not None and slot.is_active:
+        with suppress(fence.FenceError):
+            return partitions.look(
+                sides.on_primary, sides.on_replica, known, fence_timeout=fence_timeout
+            )
+    return differing | partitions.unseen(sides.on_primary, sides.on_replica, known)
 
 
 def _drop_slot(primary: Connection, name: str) -> None:

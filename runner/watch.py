@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from runner import builds, fence, transform
+from runner import builds, fence, partitions, transform
 from runner.contract import read_contract
 from runner.database import Connection, ConnectionFailedError, Database, scalar
 from runner.deploy import connected
@@ -100,6 +100,7 @@ class Watch:
         self._seen: Mapping[str, str] = {}
         self._own_builds: set[str] = set()
         self._contract = read_contract()
+        self._differing: set[str] = set()
         project: Manifest | None = None
         while True:
             try:
@@ -151,6 +152,7 @@ class Watch:
         """Build what changed; None where nothing did, or what did may wait."""
         begun = time.monotonic()
         fence.wait(sides.on_primary, sides.on_replica, self._contract, timeout=self.fence_timeout)
+        self._look_at_partitions(sides)
         is_tested = 0 < self.test_interval <= begun - self._tested_at
         builds_all = must_build_all or is_tested
         is_rest_due = begun - self._rest_built_at >= self.rest_interval
@@ -188,6 +190,15 @@ class Watch:
             failures=tuple(node.name for node in built if node.is_failure),
             seconds=time.monotonic() - begun,
         )
+
+    def _look_at_partitions(self, sides: Sides) -> None:
+        """Tell, once, of tables whose rows came or went with a partition."""
+        differing = partitions.look(
+            sides.on_primary, sides.on_replica, self._contract, fence_timeout=self.fence_timeout
+        )
+        for name in sorted(differing - self._differing):
+            self.on_trouble(partitions.told(name))
+        self._differing = differing
 
     def _origins(self, replica: Connection, lineage: Lineage) -> tuple[Set[str], Mapping[str, str]]:
         """Where changes come from since the last look, and which build last changed each model."""

@@ -14,7 +14,7 @@ create table if not exists signal_marts.change_log (
 
 create index if not exists change_log_xid_idx on signal_marts.change_log (xid);
 
--- Landing tables that were emptied to be copied anew: no key of theirs is in the change log, so what
+-- Landing tables that were emptied, by TRUNCATE or to be copied anew: no key of theirs is in the change log, so what
 -- reads changes must read all of such a table once.
 create table if not exists signal_marts.copies (
     id bigint generated always as identity primary key,
@@ -31,6 +31,14 @@ create table if not exists signal_marts.change_log_pruned (
 -- Landing tables whose rows must be copied again, since a column was added to them.
 create table if not exists signal_marts.pending_copies (
     table_name text primary key
+);
+
+-- Partitions of the primary's tables as they were when a table's rows were last known to be the same
+-- on both sides or, where is_different, were found not to be.
+create table if not exists signal_marts.noted_partitions (
+    table_name text primary key,
+    partitions jsonb not null,
+    is_different boolean not null
 );
 
 create or replace function signal_marts.stamp_change() returns trigger
@@ -58,6 +66,17 @@ begin
         tg_table_schema || '.' || tg_table_name,
         pg_catalog.jsonb_object_agg(names.name, pg_catalog.to_jsonb(old) -> names.name)
     from pg_catalog.unnest(tg_argv) as names (name);
+    return null;
+end
+$$;
+
+create or replace function signal_marts.note_truncate() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into signal_marts.copies (table_name)
+    values (tg_table_schema || '.' || tg_table_name);
     return null;
 end
 $$;

@@ -214,7 +214,13 @@ ACCIDENTS = {
     "inserts only": Accident(
         "the publication is not as the sources say",
         primary="alter publication signal_marts set (publish = 'insert')",
-        changed="publication set to inserts, updates and deletes",
+        changed="publication set to all kinds of changes",
+    ),
+    "no truncates": Accident(
+        "the publication is not as the sources say",
+        primary="alter publication signal_marts set (publish = 'insert, update, delete');"
+        "truncate trading_stats",
+        changed="publication set to all kinds of changes",
     ),
     "publication dropped": Accident(
         "the publication is not as the sources say",

@@ -1,0 +1,194 @@
+"""Partitions that come and go with their rows, or are emptied by themselves.
+
+The server replicates the rows that are written to a partition, and none of ATTACH, DETACH, DROP and
+of a TRUNCATE of a single one. So the partitions are noted, with the file that each is in and the
+entry by which it belongs to its table. Where that is no longer the same, which VACUUM FULL does as
+well, the rows of both sides are compared, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from runner import fence
+from runner.contract import Table
+from runner.database import Connection, scalar
+
+# Rows are compared in so many lots. Rows on their way make some of them differ for a moment; one
+# that never is the same at any of the looks holds rows that one side alone has.
+_LOTS = 1024
+_LOOKS = 6
+
+Partitions = Mapping[str, Mapping[str, str]]
+"""What identifies each partition, by its object id, by the table's qualified name."""
+
+
+def read(primary: Connection, contract: Sequence[Table]) -> Partitions:
+    """The partitions of the contract's partitioned tables, on all levels."""
+    rows = primary.execute(
+        """
+        select
+            n.nspname || '.' || c.relname,
+            coalesce(
+                (
+                    select jsonb_object_agg(p.oid::text, p.relfilenode || ' ' || i.xmin)
+                    from pg_partition_tree(c.oid) as t
+                    inner join pg_class as p on t.relid = p.oid
+                    inner join pg_inherits as i on p.oid = i.inhrelid
+                    where t.level > 0
+                ),
+                '{}'
+            )
+        from pg_class as c
+        inner join pg_namespace as n on c.relnamespace = n.oid
+        where c.relkind = 'p' and n.nspname || '.' || c.relname = any(%s)
+        """,
+        ([table.qualified for table in contract],),
+    )
+    return dict(rows.fetchall())
+
+
+def note(replica: Connection, found: Partitions) -> None:
+    """Note that all tables have the same rows on both sides, or are being copied."""
+    if _noted(replica) == {name: (partitions, False) for name, partitions in found.items()}:
+        return
+    with replica.transaction():
+        replica.execute("delete from signal_marts.noted_partitions")
+        for name, partitions in found.items():
+            _note(replica, name, partitions, is_different=False)
+
+
+def look(
+    primary: Connection, replica: Connection, contract: Sequence[Table], *, fence_timeout: float
+) -> set[str]:
+    """Compare the tables whose partitions changed, and note the outcome; return those that differ.
+
+    ``fence_timeout`` is in seconds; raises FenceError where the replica does not catch up.
+    """
+    noted = _noted(replica)
+    found = read(primary, contract)
+    differing = {name for name, (_, is_different) in noted.items() if is_different}
+    for table in contract:
+        name = table.qualified
+        before, _ = noted.get(name, ({}, False))
+        if name not in found or found[name] == before:
+            continue
+        if (
+            name not in differing
+            and _may_differ(primary, before, found[name])
+            and not _is_same(primary, replica, table, contract, fence_timeout)
+        ):
+            differing.add(name)
+        _note(replica, name, found[name], is_different=name in differing)
+    return differing
+
+
+def different(replica: Connection) -> set[str]:
+    """Qualified names of the tables that were found to differ."""
+    return {name for name, (_, is_different) in _noted(replica).items() if is_different}
+
+
+def told(name: str) -> str:
+    """What to say of a table that differs."""
+    return (
+        f"rows of {name} came or went with a partition, which is not replicated; run signal-marts "
+        "deploy: it copies the table again"
+    )
+
+
+def unseen(primary: Connection, replica: Connection, contract: Sequence[Table]) -> set[str]:
+    """Qualified names of the tables whose partitions changed since their rows were compared."""
+    noted = _noted(replica)
+    return {
+        name
+        for name, partitions in read(primary, contract).items()
+        if _may_differ(primary, noted.get(name, ({}, False))[0], partitions)
+    }
+
+
+def _may_differ(primary: Connection, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether rows may have come or gone: a partition that is new and still empty brought none."""
+    return not before.items() <= now.items() or any(
+        not _is_empty(primary, oid) for oid in now.keys() - before.keys()
+    )
+
+
+def _noted(replica: Connection) -> dict[str, tuple[Mapping[str, str], bool]]:
+    """Partitions as noted, and whether the rows differ, by the table's qualified name."""
+    if scalar(replica, "select to_regclass('signal_marts.noted_partitions')") is None:
+        return {}
+    rows = replica.execute(
+        "select table_name, partitions, is_different from signal_marts.noted_partitions"
+    )
+    return {name: (partitions, is_different) for name, partitions, is_different in rows}
+
+
+def _note(
+    replica: Connection, name: str, partitions: Mapping[str, str], *, is_different: bool
+) -> None:
+    replica.execute(
+        "insert into signal_marts.noted_partitions (table_name, partitions, is_different)"
+        " values (%s, %s, %s) on conflict (table_name) do update set"
+        " partitions = excluded.partitions, is_different = excluded.is_different",
+        (name, Jsonb(dict(partitions)), is_different),
+    )
+
+
+def _is_empty(primary: Connection, oid: str) -> bool:
+    """Whether a partition holds no row; one that has gone meanwhile is the next look's."""
+    name = scalar(
+        primary,
+        "select format('%%I.%%I', n.nspname, c.relname) from pg_class as c"
+        " inner join pg_namespace as n on c.relnamespace = n.oid where c.oid = %s",
+        (int(oid),),
+    )
+    if name is None:
+        return True
+    return not scalar(primary, f"select exists (select from {name})")  # noqa: S608 - quoted by the server
+
+
+def _is_same(
+    primary: Connection,
+    replica: Connection,
+    table: Table,
+    contract: Sequence[Table],
+    fence_timeout: float,
+) -> bool:
+    query = _contents(table)
+    lots = set(range(_LOTS))
+    for _ in range(_LOOKS):
+        fence.wait(primary, replica, contract, timeout=fence_timeout)
+        one, other = _read_lots(primary, query), _read_lots(replica, query)
+        lots = {lot for lot in lots if one.get(lot) != other.get(lot)}
+        if not lots:
+            return True
+    return False
+
+
+def _read_lots(connection: Connection, query: sql.Composed) -> dict[int, tuple[object, ...]]:
+    with connection.transaction():
+        # Both sides write values the same, whatever their databases are set to.
+        connection.execute("set local datestyle = 'ISO, YMD'; set local extra_float_digits = 1")
+        return {lot: tuple(found) for lot, *found in connection.execute(query)}
+
+
+def _contents(table: Table) -> sql.Composed:
+    """A query for number and hash of the rows of each lot, values being as replication has them."""
+    values = sql.SQL(", ").join(
+        sql.SQL("trim_scale({}::text::numeric)" if kind == "numeric" else "{}::text::{}").format(
+            sql.Identifier(name), *([] if kind == "numeric" else [sql.SQL(kind)])
+        )
+        for name, kind in table.columns
+    )
+    return sql.SQL(
+        "select (hash & {last})::integer, count(*), sum(hash::numeric)"
+        " from (select hashtextextended(({values})::text, 0) as hash from {table}) as hashed"
+        " group by 1"
+    ).format(
+        last=sql.Literal(_LOTS - 1),
+        values=sql.SQL("row({})").format(values),
+        table=sql.Identifier(table.schema, table.name),
+    )
