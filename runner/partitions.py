@@ -139,15 +139,15 @@ def _note(
 
 def _is_empty(primary: Connection, oid: str) -> bool:
     """Whether a partition holds no row; one that has gone meanwhile is the next look's."""
-    name = scalar(
-        primary,
-        "select format('%%I.%%I', n.nspname, c.relname) from pg_class as c"
+    found = primary.execute(
+        "select n.nspname, c.relname from pg_class as c"
         " inner join pg_namespace as n on c.relnamespace = n.oid where c.oid = %s",
         (int(oid),),
-    )
-    if name is None:
+    ).fetchone()
+    if found is None:
         return True
-    return not scalar(primary, f"select exists (select from {name})")  # noqa: S608 - quoted by the server
+    query = sql.SQL("select from {} limit 1").format(sql.Identifier(*found))
+    return primary.execute(query).fetchone() is None
 
 
 def _is_same(

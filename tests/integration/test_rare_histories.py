@@ -59,6 +59,14 @@ def test_rare_changes(history: Histories) -> None:
         where pattern.id in (5, 7) and other.id in (5, 7) and pattern.id <> other.id
         """
     )
+    # Tables that are emptied, one of them to be filled again with fewer rows.
+    history.connection.execute(
+        """
+        create temporary table kept on commit drop as select * from market_bars;
+        truncate market_bars, trading_stats;
+        insert into market_bars select * from kept where opened_at <> '2025-03-03 03:00Z'
+        """
+    )
     history.compare()
 
 

@@ -157,7 +157,21 @@ def test_rounds_follow_changes_until_sigterm(
         pass
 
 
+PARTITIONED = """
+    create table days (like trading_stats including defaults, primary key (id, date))
+        partition by range (date);
+    create table old_days partition of days for values from (minvalue) to ('2000-01-01');
+    create table new_days partition of days for values from ('2000-01-01') to (maxvalue);
+    insert into days select * from trading_stats;
+    insert into days (id, date, net_profit) values (-1, '1999-12-31', 1);
+    drop table trading_stats;
+    alter table days rename to trading_stats
+"""
+
+
 def test_live_marts_do_not_wait_for_the_others(landscape: Landscape, tmp_path: Path) -> None:
+    landscape.on_primary(PARTITIONED)
+    landscape.deploy()
     with watching(landscape, tmp_path, "--all-every", "100000") as watch:
         landscape.on_primary(ORDER.format(1))
         eventually(lambda: watch.has_built(2), seconds=120)
@@ -166,11 +180,16 @@ def test_live_marts_do_not_wait_for_the_others(landscape: Landscape, tmp_path: P
             "select count(*) from intermediate.int_orders_attributed where symbol = 'BTC 1'"
         ) == [(1,)]
         assert not is_attributed(landscape, "BTC 1")
+        # What nothing replicates is told, once.
+        landscape.on_primary("alter table trading_stats detach partition old_days")
+        told = "rows of public.trading_stats came or went with a partition"
+        eventually(lambda: any(told in line for line in watch.notes), seconds=60)
         # What no live mart needs makes no round.
         landscape.on_primary("update trading_stats set net_profit = 7")
         landscape.on_primary(ORDER.format(2))
         eventually(lambda: watch.has_built(3), seconds=120)
         assert watch.rounds[2].endswith("(public.trading_orders, public.trading_stats)")
+        assert sum(told in line for line in watch.notes) == 1
         assert watch.end(signal.SIGTERM) == 0
 
 
