@@ -164,6 +164,7 @@ PARTITIONED = """
     create table new_days partition of days for values from ('2000-01-01') to (maxvalue);
     insert into days select * from trading_stats;
     insert into days (id, date, net_profit) values (-1, '1999-12-31', 1);
+    alter sequence trading_stats_id_seq owned by none;
     drop table trading_stats;
     alter table days rename to trading_stats
 """
