@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, NoReturn
@@ -18,18 +18,19 @@ from typing import Any, NoReturn
 from runner.errors import UsageError
 from runner.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
 
+# The database has the same limits, for every writer: migration 0026.
 MAX_JSON_BYTES = 64 * 1024
-"""Size of a JSON column's text in UTF-8: what is larger belongs into a file store."""
+"""Size of a JSON column as PostgreSQL writes it in UTF-8: what is larger belongs into a file."""
 MAX_JSON_DEPTH = 64
-MAX_SYMBOL = 100
+MAX_SYMBOL = 64
 """Characters of a symbol."""
 MAX_NAME = 200
 """Characters of a model's name, a version and an idempotency key: what an index can hold."""
-PRICE_DECIMALS = 8
-MAX_PRICE = Decimal(10) ** 12
-"""A price is below this, as in numeric(20, 8)."""
-MAX_VOLUME = Decimal(10) ** 20
-"""A volume is below this, as in numeric(28, 8)."""
+PRICE_DECIMALS = 18
+MAX_AMOUNT = Decimal(10) ** 20
+"""A price, a volume or a portfolio's value is below this."""
+MIN_DOUBLE, MAX_DOUBLE = 1e-100, 1e100
+"""A double is 0 or of this magnitude, so that squares and sums neither overflow nor underflow."""
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 """A time outside is a mistake of the unit, such as milliseconds taken for seconds."""
 
@@ -44,6 +45,11 @@ _MAX_INTEGER = 2**31 - 1
 _TIMEFRAME = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 # An escaped NUL: an even number of backslashes before it would be backslashes of the text.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_BLANK = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_INVISIBLE = r"\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060\ufeff"
+_NO_NAME = re.compile(rf"\A[{_BLANK}]|[{_INVISIBLE}]|[{_BLANK}]\Z")
+_FIRST_TIME = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+_END_OF_TIME = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 _SHOWN = 80
 
 Row = tuple[Any, ...]
@@ -80,8 +86,8 @@ def model_row(model: Model) -> Row:
     try:
         return (
             _one_of("model_type", model.model_type, MODEL_TYPES),
-            _text("model_name", model.model_name, MAX_NAME),
-            _text("version", model.version, MAX_NAME),
+            _name("model_name", model.model_name, MAX_NAME),
+            _name("version", model.version, MAX_NAME),
             _json("config", model.config, Mapping),
         )
     except _RefusedError as refused:
@@ -118,7 +124,7 @@ def signal_row(signal: Signal, key: str, index: int | None = None) -> Row:
             key
             if signal.idempotency_key is None
             else _text("idempotency_key", signal.idempotency_key, MAX_NAME),
-            _text("symbol", signal.symbol, MAX_SYMBOL),
+            _name("symbol", signal.symbol, MAX_SYMBOL),
             kind,
             _share("confidence", signal.confidence),
             target,
@@ -147,11 +153,11 @@ def episode_row(model_id: int, episode: Episode, index: int | None = None) -> Ro
         return (
             _id("model_id", model_id),
             _count("episode_number", episode.episode_number),
-            _number("total_reward", episode.total_reward),
+            _double("total_reward", episode.total_reward),
             _count("episode_length", episode.episode_length),
-            None if loss is None else _number("average_loss", loss),
-            None if value is None else _amount("portfolio_value", value, MAX_PRICE),
-            None if sharpe is None else _number("sharpe_ratio", sharpe),
+            None if loss is None else _double("average_loss", loss),
+            None if value is None else _amount("portfolio_value", value),
+            None if sharpe is None else _double("sharpe_ratio", sharpe),
             _json("training_data", episode.training_data, Mapping),
             _time("created_at", episode.created_at),
         )
@@ -170,14 +176,14 @@ def generation_row(model_id: int, generation: Generation, index: int | None = No
     try:
         diversity = generation.population_diversity
         if diversity is not None:
-            diversity = _number("population_diversity", diversity)
+            diversity = _double("population_diversity", diversity)
             if diversity < 0:
                 _refuse("population_diversity", diversity, "is negative")
         return (
             _id("model_id", model_id),
             _count("generation_number", generation.generation_number),
-            _number("best_fitness", generation.best_fitness),
-            _number("average_fitness", generation.average_fitness),
+            _double("best_fitness", generation.best_fitness),
+            _double("average_fitness", generation.average_fitness),
             diversity,
             _json("best_individual", generation.best_individual, Mapping),
             _time("created_at", generation.created_at),
@@ -198,11 +204,11 @@ def spectrum_row(model_id: int, result: SpectrumResult, index: int | None = None
         confidence, score = result.pattern_confidence, result.anomaly_score
         return (
             _id("model_id", model_id),
-            _text("symbol", result.symbol, MAX_SYMBOL),
+            _name("symbol", result.symbol, MAX_SYMBOL),
             _one_of("analysis_type", result.analysis_type, ANALYSIS_TYPES),
-            _json("dominant_frequencies", result.dominant_frequencies, tuple | list),
+            _json("dominant_frequencies", result.dominant_frequencies, tuple | list, _frequency),
             None if confidence is None else _share("pattern_confidence", confidence),
-            None if score is None else _number("anomaly_score", score),
+            None if score is None else _double("anomaly_score", score),
             _json("analysis_data", result.analysis_data, Mapping),
             _time("created_at", result.created_at),
         )
@@ -225,11 +231,11 @@ def bar_row(bar: Bar, index: int | None = None) -> Row:
             _refuse("low", low, f"is above open {opened} or close {close}")
         if high < max(opened, close):
             _refuse("high", high, f"is below open {opened} or close {close}")
-        volume = _amount("volume", bar.volume, MAX_VOLUME)
+        volume = _amount("volume", bar.volume)
         if volume < 0:
             _refuse("volume", volume, "is negative")
         return (
-            _text("symbol", bar.symbol, MAX_SYMBOL),
+            _name("symbol", bar.symbol, MAX_SYMBOL),
             timeframe,
             _time("opened_at", bar.opened_at),
             opened,
@@ -328,6 +334,13 @@ def _text(field: str, value: object, limit: int) -> str:
     return value
 
 
+def _name(field: str, value: object, limit: int) -> str:
+    name = _text(field, value, limit)
+    if _NO_NAME.search(name):
+        _refuse(field, name, "has a blank at an end, or a character that nobody sees")
+    return name
+
+
 def _one_of(field: str, value: object, names: Mapping[str, str]) -> str:
     if isinstance(value, str) and value in names:
         return names[value]
@@ -352,14 +365,24 @@ def _number(field: str, value: object) -> float:
     return value
 
 
-def _share(field: str, value: object) -> float:
+def _double(field: str, value: object) -> float:
     number = _number(field, value)
+    if number and not MIN_DOUBLE <= abs(number) <= MAX_DOUBLE:
+        _refuse(field, number, _NO_DOUBLE)
+    return number
+
+
+_NO_DOUBLE = f"is neither 0 nor of a magnitude from {MIN_DOUBLE} to {MAX_DOUBLE}"
+
+
+def _share(field: str, value: object) -> float:
+    number = _double(field, value)
     if not 0.0 <= number <= 1.0:
         _refuse(field, number, "is not in 0 to 1")
     return number
 
 
-def _amount(field: str, value: object, limit: Decimal) -> Decimal:
+def _amount(field: str, value: object) -> Decimal:
     if type(value) is not Decimal:
         if not isinstance(value, bool) and isinstance(value, Integral):
             value = Decimal(int(value))
@@ -369,17 +392,46 @@ def _amount(field: str, value: object, limit: Decimal) -> Decimal:
         _refuse(field, value, "is not a finite number")
     if not value:
         return Decimal(0)
-    if not -limit < value < limit:
-        _refuse(field, value, f"is too large: below {limit} is kept")
-    _, digits, exponent = value.as_tuple()
+    if not -MAX_AMOUNT < value < MAX_AMOUNT:
+        _refuse(field, value, f"is too large: below {MAX_AMOUNT} is kept")
+    sign, digits, exponent = value.as_tuple()
     surplus = -PRICE_DECIMALS - int(exponent)
-    if surplus > 0 and any(digits[-surplus:]):
+    if surplus <= 0:
+        return value
+    if any(digits[-surplus:]):
         _refuse(field, value, f"has more than {PRICE_DECIMALS} decimals: round it as you mean it")
-    return value
+    # Zeros at the end, of which PostgreSQL takes no more than 16,383.
+    return Decimal((sign, digits[:-surplus], -PRICE_DECIMALS))
+
+
+def row_as_json(columns: Iterable[str], row: Iterable[object]) -> str:
+    """A checked row as the text of a JSON object, in the form that jsonb reads back exactly."""
+    return f"{{{','.join(map(_member, columns, row))}}}"
+
+
+_JSON_COLUMNS = frozenset(
+    ("metadata", "training_data", "best_individual", "dominant_frequencies", "analysis_data")
+)
+
+
+def _member(column: str, value: object) -> str:
+    if value is None:
+        text = "null"
+    elif column in _JSON_COLUMNS:
+        text = str(value)  # it is JSON
+    elif isinstance(value, datetime):
+        text = f'"{value.isoformat()}"'
+    elif isinstance(value, Decimal):
+        # One form for one number, since rows are compared by their text.
+        digits = f"{value:f}"
+        text = f'"{digits.rstrip("0").rstrip(".") if "." in digits else digits}"'
+    else:
+        text = _encode(value)
+    return f'"{column}":{text}'
 
 
 def _price(field: str, value: object) -> Decimal:
-    price = _amount(field, value, MAX_PRICE)
+    price = _amount(field, value)
     if price <= 0:
         _refuse(field, value, "is not above 0")
     return price
@@ -397,7 +449,7 @@ def _time(field: str, value: object) -> datetime:
         _refuse(field, value, "is not a datetime")
     if value.tzinfo is None or value.utcoffset() is None:
         _refuse(field, value, "has no time zone: give it in UTC, as datetime.now(UTC)")
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+    if not _FIRST_TIME <= value < _END_OF_TIME:
         _refuse(field, value, f"is not in the years {FIRST_YEAR} to {LAST_YEAR}")
     # A subclass of another library may count nanoseconds, which PostgreSQL would round.
     if type(value) is not datetime and getattr(value, "nanosecond", False):
@@ -431,17 +483,45 @@ def _integer(field: str, value: object) -> int:
 
 # --- JSON -------------------------------------------------------------------------------------
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+# With the blanks that PostgreSQL writes as well, so that one size counts on both sides.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode
+
+# What PostgreSQL writes otherwise: a double with an exponent, or a zero with a sign.
+_OTHERWISE = re.compile(r"[0-9]e[+-]?[0-9]|-0\.0")
+
+_Number = Callable[[str, object], float]
 
 
-def _json(field: str, value: object, kind: Any) -> str:
+def _json_number(path: str, value: object) -> float:
+    """A number as it is: a whole one may have more digits than a double, but not its range."""
+    if not isinstance(value, Integral):
+        return _number(path, value)
+    try:
+        float(value)
+    except OverflowError:
+        _refuse(path, value, "is larger than any double")
+    return int(value)
+
+
+def _frequency(path: str, value: object) -> float:
+    """A number that the marts read as a double."""
+    number = _json_number(path, value)
+    if isinstance(number, int):
+        # Of a float of this size the last digits are not zero.
+        if abs(number) > 10**100:
+            _refuse(path, number, _NO_DOUBLE)
+        return number
+    return _double(path, number)
+
+
+def _json(field: str, value: object, kind: Any, number: _Number = _json_number) -> str:
     """The JSON text of a value, which jsonb keeps as it is but for the order of keys."""
     if not isinstance(value, kind):
         expected = "mapping" if kind is Mapping else "tuple"
         _refuse(field, value, f"is not a {expected}")
     # The common case costs no walk: nothing is nested, and the encoder knows the types.
     if type(value) is not dict or not _is_plain(value):
-        value = _jsonable(field, value, 0)
+        value = _jsonable(field, value, 0, number)
     try:
         text = _encode(value)
         size = len(text) if text.isascii() else len(text.encode())
@@ -449,6 +529,8 @@ def _json(field: str, value: object, kind: Any) -> str:
         _refuse(field, value, "holds half of a surrogate pair, which is no character")
     except (TypeError, ValueError) as error:
         _refuse(field, value, f"has no JSON: {error}")
+    if _OTHERWISE.search(text):
+        size += _surplus(text)
     if size > MAX_JSON_BYTES:
         _refuse(field, value, f"is {size} bytes of JSON: at most {MAX_JSON_BYTES} are kept")
     if "\\u0000" in text and _NUL.search(text):
@@ -456,11 +538,28 @@ def _json(field: str, value: object, kind: Any) -> str:
     return text
 
 
-_PLAIN = frozenset((str, float, int, bool, type(None)))
+def _surplus(text: str) -> int:
+    """By how many characters PostgreSQL writes the doubles of a JSON text longer."""
+    found: list[int] = []
+
+    def measure(double: str) -> float:
+        # The plus takes the sign from a zero.
+        found.append(len(format(+Decimal(double), "f")) - len(double))
+        return 0.0
+
+    json.loads(text, parse_float=measure)
+    return sum(found)
+
+
+_PLAIN = frozenset((str, float, bool, type(None)))
 
 
 def _is_plain(value: dict[Any, Any]) -> bool:
-    return all(type(k) is str for k in value) and all(type(v) in _PLAIN for v in value.values())
+    """Whether all is of the encoder's types, with no whole number that is beyond the doubles."""
+    return all(type(k) is str for k in value) and all(
+        type(v) in _PLAIN or (type(v) is int and -_MAX_BIGINT <= v <= _MAX_BIGINT)
+        for v in value.values()
+    )
 
 
 def _printable(key: str) -> str:
@@ -468,7 +567,7 @@ def _printable(key: str) -> str:
     return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
 
 
-def _jsonable(path: str, value: object, depth: int) -> object:
+def _jsonable(path: str, value: object, depth: int, number: _Number) -> object:
     """The value in dicts and lists; refuse what JSON would change, naming where it stands."""
     if depth > MAX_JSON_DEPTH:
         _refuse(path[:_SHOWN], "…", f"is nested deeper than {MAX_JSON_DEPTH} levels")
@@ -477,17 +576,15 @@ def _jsonable(path: str, value: object, depth: int) -> object:
             if not isinstance(key, str):
                 _refuse(path, key, "is a key that is not a text")
         return {
-            str.__str__(key): _jsonable(f"{path}.{_printable(key)}", item, depth + 1)
+            str.__str__(key): _jsonable(f"{path}.{_printable(key)}", item, depth + 1, number)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [_jsonable(f"{path}[{n}]", item, depth + 1) for n, item in enumerate(value)]
-    if type(value) in _PLAIN:
+        return [_jsonable(f"{path}[{n}]", item, depth + 1, number) for n, item in enumerate(value)]
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, Integral):
-        return int(value)
     if isinstance(value, Real):
-        return _number(path, value)
+        return number(path, value)
     return _refuse(path, value, f"is a {type(value).__name__}, for which JSON has no form")

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from runner.errors import UsageError
+from runner.signal_validation import PRICE_DECIMALS
 from runner.store_import.values import EARLIEST, TIME_FORMATS
 
 TEXT, DOUBLE, DECIMAL, INTEGER, JSON, TIME = "text", "double", "decimal", "integer", "json", "time"
@@ -244,8 +245,8 @@ def _field(
     if not isinstance(how, str) or (how not in TIME_FORMATS and "%" not in how):
         options.refuse("format", f"is {', '.join(TIME_FORMATS)} or a pattern such as %d.%m.%Y")
     decimals = options.get("decimals")
-    if decimals is not None and (type(decimals) is not int or not 0 <= decimals <= 8):
-        options.refuse("decimals", "is a number of 0 to 8")
+    if decimals is not None and (type(decimals) is not int or not 0 <= decimals <= PRICE_DECIMALS):
+        options.refuse("decimals", f"is a number of 0 to {PRICE_DECIMALS}")
     return Field(
         name,
         kind,

@@ -6,8 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from runner import signal_validation as validation
@@ -37,9 +35,6 @@ _RECORDS: Mapping[str, str] = {
     "spectrum_analysis": "spectrum result",
     "market_bars": "bar",
 }
-_JSON_COLUMNS = frozenset(
-    ("metadata", "training_data", "best_individual", "dominant_frequencies", "analysis_data")
-)
 _LONGEST_KEY = 120
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -77,8 +72,7 @@ class Converter:
             return Entry(f"{bar.symbol} {bar.timeframe} {bar.opened_at.isoformat()}", bar=bar)
         model_id = self._model_id(row)
         columns, stored, key = self._stored(model_id, given, row)
-        members = (_pair(*pair) for pair in zip(columns, stored, strict=True))
-        text = "{" + ",".join(members) + "}"
+        text = validation.row_as_json(columns, stored)
         return Entry(key, f'{{"key":{_encode(key)},"row":{text}}}')
 
     def _model_id(self, row: Mapping[str, Any]) -> int:
@@ -195,19 +189,3 @@ def _converted(field: Field, raw: object, earliest: datetime) -> Any:
 def _or_none(given: dict[str, Any], names: str) -> dict[str, Any]:
     """The values, with None for those of these fields that are not there."""
     return dict.fromkeys(names.split()) | given
-
-
-def _pair(column: str, value: object) -> str:
-    """A member of the row's JSON object, in the form that jsonb reads back exactly."""
-    if value is None:
-        text = "null"
-    elif column in _JSON_COLUMNS:
-        text = str(value)  # it is JSON
-    elif isinstance(value, datetime):
-        text = f'"{value.isoformat()}"'
-    elif isinstance(value, Decimal):
-        # One form for one number, since rows are compared by their text.
-        text = f'"{value.normalize():f}"'
-    else:
-        text = _encode(value)
-    return f'"{column}":{text}'

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any, NoReturn
 
+# More than any column keeps, where Python's own 28 are fewer.
+_MOST_DIGITS = 60
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", re.IGNORECASE)
 # Python would cut these digits off without a word.
@@ -90,7 +92,8 @@ def to_decimal(raw: object, decimals: int | None) -> Decimal:
     if decimals is None or not number:
         return number
     try:
-        return round(number, decimals)
+        with localcontext(prec=_MOST_DIGITS):
+            return round(number, decimals)
     except InvalidOperation:
         return _refuse("is too large")
 

@@ -46,6 +46,7 @@ FUNCTIONS = {
     "record_ai_signal_execution",
     "register_ai_model",
     "reserve_ai_ids",
+    "same_ai_rows",
     "store_ai_signal",
     "stored_ai_ids",
 }
@@ -56,6 +57,18 @@ FOR_OWNERS = {
     "rows_written_so_far": False,
     "type_only_widens": False,
     "withdraw_from_publication": True,
+}
+# They look at a value and nothing else, for whoever writes it.
+LIMITS = {
+    "ai_checked_time",
+    "ai_is_amount",
+    "ai_is_double",
+    "ai_is_json",
+    "ai_is_key",
+    "ai_is_name",
+    "ai_is_spectrum",
+    "ai_is_symbol",
+    "ai_is_time",
 }
 # Where one may write a column or two, and where one may read more than is its business.
 COLUMNS_OF_FUNCTIONS = {
@@ -235,6 +248,7 @@ def test_functions_of_the_primary(shared: Landscape, role: str) -> None:
         assert {name for name, *_ in functions} == {
             *FUNCTIONS,
             *FOR_OWNERS,
+            *LIMITS,
             "limit_ai_writer_login",
         }
         for name, signature, call, is_definer, settings, owner in functions:
@@ -246,6 +260,7 @@ def test_functions_of_the_primary(shared: Landscape, role: str) -> None:
             assert is_definer is (name in FUNCTIONS)
             assert owner == ("ai_functions" if name in FUNCTIONS else "migrator")
             may = role in (owner, "migrator") or (role == "ai_writer" and name in FUNCTIONS)
+            may |= name in LIMITS
             assert gets_through(connection, role, sql.SQL(call)) is may, signature
 
 

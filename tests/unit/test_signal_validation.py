@@ -73,7 +73,9 @@ REFUSED: list[tuple[Any, str, object, str]] = [
     (SIGNAL, "symbol", 7, "is not a text"),
     (SIGNAL, "symbol", "BTC\0USD", "NUL"),
     (SIGNAL, "symbol", "BTC\ud800", "surrogate"),
-    (SIGNAL, "symbol", "x" * 101, "has 101 characters: at most 100"),
+    (SIGNAL, "symbol", "x" * 65, "has 65 characters: at most 64"),
+    (SIGNAL, "symbol", "BTCUSD ", "has a blank at an end"),
+    (SIGNAL, "symbol", "BTC\tUSD", "a character that nobody sees"),
     (SIGNAL, "signal_type", "buy", "is not one of BUY, SELL, HOLD"),
     (SIGNAL, "signal_type", ["BUY"], "is not one of"),
     (SIGNAL, "confidence", math.nan, "nan is not a finite number"),
@@ -89,9 +91,9 @@ REFUSED: list[tuple[Any, str, object, str]] = [
     (SIGNAL, "price_target", Decimal("Infinity"), "is not a finite number"),
     (SIGNAL, "price_target", Decimal(0), "is not above 0"),
     (SIGNAL, "price_target", Decimal("-0.5"), "is not above 0"),
-    (SIGNAL, "price_target", Decimal("0.000000001"), "has more than 8 decimals"),
-    (SIGNAL, "price_target", Decimal("1e-400"), "has more than 8 decimals"),
-    (SIGNAL, "price_target", Decimal(10) ** 12, "is too large"),
+    (SIGNAL, "price_target", Decimal("1.5e-18"), "has more than 18 decimals"),
+    (SIGNAL, "price_target", Decimal("1e-400"), "has more than 18 decimals"),
+    (SIGNAL, "price_target", Decimal(10) ** 20, "is too large"),
     (SIGNAL, "price_target", True, "is not a Decimal"),
     (SIGNAL, "stop_loss", Decimal(104), "of a BUY is not below take_profit"),
     (SIGNAL, "stop_loss", Decimal("103.00000001"), "of a BUY is not below take_profit"),
@@ -107,6 +109,9 @@ REFUSED: list[tuple[Any, str, object, str]] = [
     (SIGNAL, "metadata", {"a": "b\0"}, "NUL"),
     (SIGNAL, "metadata", {"a\0": "b"}, "NUL"),
     (SIGNAL, "metadata", {"a": "\udfff"}, "surrogate"),
+    (SIGNAL, "metadata", {"a": 10**400}, "is larger than any double"),
+    (SIGNAL, "metadata", {"a": [1e300] * 300}, "bytes of JSON: at most 65536"),
+    (SPECTRUM, "dominant_frequencies", ({"period": 10**101},), "is neither 0 nor of"),
     (SIGNAL, "metadata", {"a": "x" * 65_536}, "bytes of JSON: at most 65536"),
     (SIGNAL, "metadata", {"a": "ü" * 32_768}, "bytes of JSON: at most 65536"),
     (SIGNAL, "model_id", None, "is missing"),
@@ -125,7 +130,9 @@ REFUSED: list[tuple[Any, str, object, str]] = [
     (EPISODE, "total_reward", math.inf, "is not a finite number"),
     (EPISODE, "total_reward", 2**2000, "does not fit a float"),
     (EPISODE, "episode_length", 2**31, "is not in 0 to"),
-    (EPISODE, "portfolio_value", Decimal("-1e12"), "is too large"),
+    (EPISODE, "portfolio_value", Decimal("-1e20"), "is too large"),
+    (EPISODE, "average_loss", 5e-324, "is neither 0 nor of a magnitude from 1e-100"),
+    (GENERATION, "best_fitness", -1.7e308, "is neither 0 nor of a magnitude"),
     (EPISODE, "sharpe_ratio", math.nan, "is not a finite number"),
     (GENERATION, "population_diversity", -0.1, "is negative"),
     (GENERATION, "best_fitness", 2**53 + 1, "does not fit a float exactly"),
@@ -199,7 +206,7 @@ def test_other_libraries_numbers_are_kept() -> None:
     assert row["model_id"] == 7
     assert row["confidence"] == 0.5
     assert row["price_target"] == 7
-    assert row["metadata"] == '{"edge":0.25,"bars":3,"list":[1.5]}'
+    assert row["metadata"] == '{"edge": 0.25, "bars": 3, "list": [1.5]}'
 
 
 def test_an_enumerations_value_is_what_is_kept() -> None:
@@ -211,7 +218,7 @@ def test_an_enumerations_value_is_what_is_kept() -> None:
 
 def test_backslashes_are_not_taken_for_a_nul() -> None:
     text = "\\u0000"
-    assert validation.model_row(replace(MODEL, config={"a": text}))[3] == '{"a":"\\\\u0000"}'
+    assert validation.model_row(replace(MODEL, config={"a": text}))[3] == '{"a": "\\\\u0000"}'
     with pytest.raises(InvalidRecordError, match="NUL"):
         validation.model_row(replace(MODEL, config={"a": "\\\0"}))
 

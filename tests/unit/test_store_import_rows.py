@@ -221,7 +221,7 @@ def test_a_price_that_a_double_holds_is_what_it_was_given() -> None:
         ("columns.confidence.decimals", 2, "decimals: goes with a column of a decimal"),
         ("columns.confidence.format", "unix", "format: goes with a column of a time"),
         ("columns.created_at.format", "unixms", "format: is iso, unix"),
-        ("columns.stop_loss", {"column": "score", "decimals": 9}, "is a number of 0 to 8"),
+        ("columns.stop_loss", {"column": "score", "decimals": 19}, "is a number of 0 to 18"),
         ("columns.signal_type.values", {"long": True}, "put 'long' and True in quotes"),
         ("columns.signal_type.values", [], "values: is a mapping"),
         ("columns.pattern_id", {"value": 1, "default": 2}, "default: goes with a column"),
@@ -277,7 +277,7 @@ def test_bad_rows_of_every_sort(tmp_path: Path) -> None:
         '14,"X"Y,1,0.5,2024-01-01\n': "the row is not well-formed CSV",
         "15,X\0,1,0.5,2024-01-01\n": "holds a NUL character",
         "\n": "",
-        '16,"X\nY",1,0.5,2024-01-01\n': None,
+        '16,"X\nY",1,0.5,2024-01-01\n': "a character that nobody sees",
     }
     content = (HEADER + "".join(rows)).encode() + b"17,\xff,1,0.5,2024-01-01\n"
     reasons = [reason for reason in rows.values() if reason != ""] + ["half of a surrogate pair"]
