@@ -131,6 +131,10 @@ def translated(what: str, error: psycopg.Error) -> StoreError:
         hint = "a shorter batch, or a pool with a longer statement_timeout"
     elif isinstance(error, psycopg.errors.InsufficientPrivilege):
         hint = hint or "the login must be a member of ai_writer; a table of the platform is its own"
+    elif isinstance(error, psycopg.errors.UniqueViolation) and (
+        (error.diag.constraint_name or "").endswith("_pkey")
+    ):
+        hint = "the sequence of its ids lags: run signal-marts deploy"
     elif isinstance(error, psycopg.errors.UndefinedFunction | psycopg.errors.UndefinedTable):
         hint = "the primary lacks migrations: run signal-marts deploy"
     kind = _BY_SQLSTATE.get(error.sqlstate or "", StoreError)

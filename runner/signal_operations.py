@@ -166,6 +166,43 @@ def find_related_patterns(
     )
 
 
+# --- ids that are drawn first -----------------------------------------------------------------
+
+# A race for ids is lost a few times, a sequence that lags loses it always.
+_MAX_DRAWS = 5
+
+
+class _DrawingOperation(Operation[list[int]]):
+    """Rows that are copied under ids that are drawn first, so that an attempt is known again."""
+
+    def __init__(
+        self, what: str, table: str, count: int, idempotency_keys: Sequence[str] = ()
+    ) -> None:
+        super().__init__(what, idempotency_keys)
+        self._table = table
+        self._count = count
+        self._ids: list[int] = []
+        self._draws = 0
+
+    def _draw(self) -> Script[None]:
+        """Draw ids, unless an earlier attempt has."""
+        if self._ids:
+            return
+        if self._draws == _MAX_DRAWS:
+            raise StoreError(
+                f"{self.what}: nothing is stored: the ids that {self._table} gives out are taken "
+                "again and again (run signal-marts deploy: it sets a sequence that lags)",
+                "23505",
+            )
+        self._draws += 1
+        rows = yield Query("select public.reserve_ai_ids(%s, %s)", (self._table, self._count))
+        self._ids = [id_ for (id_,) in rows]
+
+    def _is_of_id(self, error: psycopg.errors.UniqueViolation) -> bool:
+        """Whether an id was taken, by an earlier attempt of ours or by somebody else."""
+        return error.diag.constraint_name == f"{self._table}_pkey"
+
+
 # --- signals ----------------------------------------------------------------------------------
 
 
@@ -192,11 +229,11 @@ _STORE_SIGNAL: LiteralString = """
 _KEY, _SYMBOL, _TYPE = 1, 2, 3
 
 
-class StoreSignals(Operation[list[int]]):
+class StoreSignals(_DrawingOperation):
     """Many signals, all or none.
 
-    They are copied under ids that are drawn first. Where one of them is stored already, the next
-    attempt looks all of their keys up, and copies the rest.
+    Where one of them is stored already, the next attempt looks all of their keys up, and copies the
+    rest.
     """
 
     def __init__(self, signals: Iterable[Signal]) -> None:
@@ -206,10 +243,10 @@ class StoreSignals(Operation[list[int]]):
             for index, signal in enumerate(signals)
         ]
         keys = [row[_KEY] for row in self._rows]
-        super().__init__(f"store {_counted(len(keys), 'signal')}", keys)
+        what = f"store {_counted(len(keys), 'signal')}"
+        super().__init__(what, "ai_trading_signals", len(keys), keys)
         _check_size("signal", len(keys))
         validation.check_distinct("signal", "idempotency_key", keys)
-        self._ids: list[int] = []
         self._must_look = False
         self._must_explain = False
 
@@ -218,8 +255,7 @@ class StoreSignals(Operation[list[int]]):
             return []
         if self._must_explain:
             yield from self._explain_reference()
-        if not self._ids:
-            self._ids = yield from _reserve("ai_trading_signals", len(self._rows))
+        yield from self._draw()
         ids = list(self._ids)
         fresh = list(range(len(ids)))
         if self._must_look:
@@ -239,6 +275,9 @@ class StoreSignals(Operation[list[int]]):
         if isinstance(error, psycopg.errors.UniqueViolation):
             # Another's key, or our own rows of an attempt whose outcome we were not told.
             self._must_look = True
+            if self._is_of_id(error):
+                # Our own rows are found by their keys.
+                self._ids = []
             return None
         if isinstance(error, psycopg.errors.ForeignKeyViolation) and not self._must_explain:
             self._must_explain = True
@@ -341,38 +380,40 @@ def expire_signals(at: datetime | None, model_ids: Sequence[int] | None) -> Oper
 # --- training records -------------------------------------------------------------------------
 
 
-class StoreRecords(Operation[list[int]]):
-    """Rows of one of the training tables, all or none, under ids that are drawn first."""
+class StoreRecords(_DrawingOperation):
+    """Rows of one of the training tables, all or none."""
 
     def __init__(self, record: str, table: str, columns: Sequence[str], rows: list[Row]) -> None:
-        super().__init__(f"store {_counted(len(rows), record)}")
+        super().__init__(f"store {_counted(len(rows), record)}", table, len(rows))
         _check_size(record, len(rows))
         self._record = record
-        self._table = table
-        self._columns = columns
+        self._columns = ("id", *columns)
         self._rows = rows
-        self._ids: list[int] = []
         self._refusal: psycopg.errors.UniqueViolation | None = None
 
     def script(self) -> Script[list[int]]:
         if not self._rows:
             return []
-        if not self._ids:
-            self._ids = yield from _reserve(self._table, len(self._rows))
-        if self._refusal is not None:
-            # Either an earlier attempt was committed after all, or somebody else has the key.
-            stored = yield Query(
-                "select public.stored_ai_ids(%s, %s::bigint[])", (self._table, self._ids)
-            )
-            if len(stored) == len(self._ids):
-                return self._ids
-            raise self._duplicate(self._refusal)
+        yield from self._draw()
         rows = [(id_, *row) for id_, row in zip(self._ids, self._rows, strict=True)]
-        yield Copy(_copy(self._table, ("id", *self._columns)), rows)
+        if self._refusal is not None:
+            # Either an earlier attempt was committed after all, or somebody else's rows are there.
+            texts = (validation.row_as_json(self._columns, row) for row in rows)
+            same = yield Query(
+                "select public.same_ai_rows(%s, %s::jsonb)", (self._table, f"[{','.join(texts)}]")
+            )
+            if len(same) == len(rows):
+                return self._ids
+            if not self._is_of_id(self._refusal):
+                raise self._duplicate(self._refusal)
+            self._ids, self._refusal = [], None
+            yield from self._draw()
+            rows = [(id_, *row) for id_, row in zip(self._ids, self._rows, strict=True)]
+        yield Copy(_copy(self._table, self._columns), rows)
         return self._ids
 
     def refused(self, error: psycopg.Error) -> Exception | None:
-        if isinstance(error, psycopg.errors.UniqueViolation) and self._refusal is None:
+        if isinstance(error, psycopg.errors.UniqueViolation):
             self._refusal = error
             return None
         return _unknown_reference(error, self._record, self._rows[0]) or translated(
@@ -387,7 +428,7 @@ class StoreRecords(Operation[list[int]]):
             )
         shown = ", ".join(
             f"{column} {value}"
-            for column, value in zip(self._columns[:2], self._rows[index][:2], strict=True)
+            for column, value in zip(self._columns[1:3], self._rows[index][:2], strict=True)
         )
         return DuplicateRecordError(
             f"{self._record} {index}: {shown} is stored already", error.sqlstate, index
@@ -553,11 +594,6 @@ def _check_size(record: str, count: int) -> None:
     if count > MAX_ROWS:
         reason = f"are too many for one call: at most {MAX_ROWS}"
         raise InvalidRecordError(record, "rows", count, reason)
-
-
-def _reserve(table: str, count: int) -> Script[list[int]]:
-    rows = yield Query("select public.reserve_ai_ids(%s, %s)", (table, count))
-    return [id_ for (id_,) in rows]
 
 
 def _copy(table: str, columns: Iterable[str]) -> sql.Composed:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from psycopg import sql
 
-from runner import fence, landing, migrations, partitions
+from runner import fence, id_sequences, landing, migrations, partitions
 from runner.contract import read_contract
 from runner.database import Connection, Database, scalar
 from runner.deploy import connected
@@ -93,6 +93,9 @@ def status(primary: Database, replica: Database) -> Status:
 def _migration_problems(primary: Connection, state: migrations.State) -> Iterator[str]:
     if state.pending:
         yield f"{len(state.pending)} migrations are pending; run signal-marts deploy"
+    else:
+        for lag in id_sequences.find_lags(primary):
+            yield f"{lag}; run signal-marts deploy"
     try:
         migrations.check_ledger(primary)
     except migrations.LedgerError as error:

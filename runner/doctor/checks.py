@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from runner import migrations
+from runner import id_sequences, migrations
 from runner.contract import mismatches, read_relations
 from runner.database import Database, scalar
 from runner.doctor.findings import (
@@ -83,6 +83,17 @@ def ai_tables(primary: Server, given: Given) -> Iterator[Finding]:
     if not problems:
         yield ok("ai tables", "primary", f"{len(tables)} tables are as the sources say")
     yield from _foreign_keys(primary)
+
+
+def id_sequences_past(primary: Server, _: Given) -> Iterator[Finding]:
+    """Sequences that are past the ids that are stored."""
+    if migrations.state(primary.connection).pending:
+        return
+    lags = id_sequences.find_lags(primary.connection)
+    for lag in lags:
+        yield wrong("ids", "primary", str(lag), "run signal-marts deploy")
+    if not lags:
+        yield ok("ids", "primary", "every id that will be given out is free")
 
 
 def _foreign_keys(primary: Server) -> Iterator[Finding]:
@@ -279,6 +290,7 @@ OF_PRIMARY: Mapping[str, CheckOne] = {
     "platform": platform,
     "migrations": schema_state,
     "ai tables": ai_tables,
+    "ids": id_sequences_past,
     "disk": disk,
     "transactions": transactions,
 }

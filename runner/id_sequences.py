@@ -1,0 +1,67 @@
+"""The sequences of the AI tables' ids, which must be past every id that is stored.
+
+A restore, or rows that an owner inserted with their ids, leave a sequence behind them: then it
+gives out ids that are taken, and every store fails that draws one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from runner.changes import Changes
+from runner.database import Connection, scalar
+
+TABLES = (
+    "ai_models",
+    "ai_trading_signals",
+    "rl_training_episodes",
+    "genetic_generations",
+    "spectrum_analysis",
+)
+
+
+@dataclass(frozen=True)
+class Lag:
+    """A table that holds an id which its sequence is still to give out."""
+
+    table: str
+    sequence: str
+    last_drawn: int
+    last_stored: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.table} holds id {self.last_stored}, which its sequence will give out again: "
+            f"it is at {self.last_drawn}"
+        )
+
+
+def find_lags(primary: Connection) -> list[Lag]:
+    """The AI tables whose sequence lags; nothing is written."""
+    lags = []
+    for table in TABLES:
+        name = sql.Identifier("public", table).as_string()
+        stored = scalar(primary, f"select coalesce(max(id), 0) from {name}")  # noqa: S608 - ours
+        sequence = scalar(primary, "select pg_get_serial_sequence(%s, 'id')", (name,))
+        # Read last: what is stored meanwhile is drawn before.
+        drawn = scalar(
+            primary, "select coalesce(pg_sequence_last_value(%s::regclass), 0)", (sequence,)
+        )
+        if stored > drawn:
+            lags.append(Lag(table, sequence, drawn, stored))
+    return lags
+
+
+def mend(primary: Connection, changes: Changes) -> None:
+    """Set the sequences that lag past the ids that are stored."""
+    for lag in find_lags(primary):
+        changes.run(
+            "primary",
+            f"sequence of {lag.table} set past id {lag.last_stored}",
+            primary,
+            sql.SQL("select setval({}, {})").format(
+                sql.Literal(lag.sequence), sql.Literal(lag.last_stored)
+            ),
+        )
