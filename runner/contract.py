@@ -27,13 +27,16 @@ _ACCEPTED: Mapping[str, frozenset[str]] = {
     "double precision": frozenset(
         {"double precision", "real", "numeric", "smallint", "integer", "bigint"}
     ),
-    "text": frozenset({"text", "character varying", "character", "uuid", "citext"}),
+    "text": frozenset(
+        {"text", "character varying", "character", "uuid", "citext", "json", "jsonb"}
+    ),
     "boolean": frozenset({"boolean"}),
     "date": frozenset({"date"}),
     "timestamp with time zone": frozenset({"timestamp with time zone"}),
     # For platforms that keep their times so: their staging models say in which zone.
     "timestamp without time zone": frozenset({"timestamp without time zone"}),
-    "jsonb": frozenset({"jsonb", "json"}),
+    # A json may hold what jsonb refuses, and one such row would stop all replication.
+    "jsonb": frozenset({"jsonb"}),
     "uuid": frozenset({"uuid"}),
 }
 
@@ -191,8 +194,10 @@ def mismatches(tables: Sequence[Table], relations: Mapping[str, Relation]) -> li
             elif not accepts(wanted, actual) and not (
                 wanted == "text" and column in relation.enums
             ):
+                mend = "; give it the data_type text" if actual == "json" else ""
                 problems.append(
                     f"column {table.qualified}.{column} is {actual}, which does not fit {wanted}"
+                    + mend
                 )
         if not relation.key:
             problems.append(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from runner import fence, landing, migrations, replication_login, sync
+from runner import (
+    fence,
+    id_sequences,
+    landing,
+    migrations,
+    replication_login,
+    sync,
+    trial_copy,
+)
 from runner.changes import Changes
 from runner.contract import Table, check_platform, read_contract
 from runner.database import Database
@@ -43,7 +51,7 @@ def deploy(
     Timeouts are in seconds. The platform's tables are checked before anything is touched. What the
     replica cannot get by itself any more is copied again; ``resync`` names tables to copy again in
     any case, empty for all. Raises FenceError where the replica does not catch up in time: the copy
-    goes on by itself.
+    goes on by itself; UnreplicableRowError for a row that the replica cannot take.
     """
     contract = read_contract()
     with (
@@ -59,10 +67,13 @@ def deploy(
         # Before the primary's: what a migration widens may hold a wider value at once.
         landing.widen(sides.on_replica, contract, changes)
         applied = migrations.apply(primary, session, lock_timeout=lock_timeout, report=report)
+        id_sequences.mend(sides.on_primary, changes)
         try:
             _converge(sides, contract, changes, fence_timeout, resync)
         except (fence.BrokenReplicationError, fence.DisabledError) as error:
-            # Disabled although it was just enabled: it cannot apply a change.
+            # Disabled although it was just enabled: it cannot apply a change. Copying again helps
+            # unless a row that is still there would stop the copy as well.
+            trial_copy.check(sides.on_primary, sides.on_replica, contract)
             report(f"{error}: doing so now")
             _converge(sides, contract, changes, fence_timeout, ())
     return [*applied, *changes.made]
@@ -96,11 +107,14 @@ def show(
         migrations.check_ledger(sides.on_primary)
         changes = Changes(report, is_dry_run=True)
         landing.widen(sides.on_replica, contract, changes)
-        for name in migrations.state(sides.on_primary).pending:
+        pending = migrations.state(sides.on_primary).pending
+        for name in pending:
             changes.run(
                 "primary",
                 f"migration {name} applied",
                 sides.on_primary,
                 migrations.statements(name),
             )
+        if not pending:
+            id_sequences.mend(sides.on_primary, changes)
         sync.sync(sides, contract, changes, fence_timeout=0, resync=resync)

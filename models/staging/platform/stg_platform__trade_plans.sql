@@ -22,7 +22,6 @@ renamed as (
         -- strings
         cast(symbol as {{ dbt.type_string() }}) as symbol,
         cast(strategy as {{ dbt.type_string() }}) as strategy,
-        signal_details,
 
         -- numerics
         cast(entry_price_target as {{ type_money() }}) as entry_price_target,
