@@ -201,6 +201,23 @@ def columns_dropped(names: Sequence[str], folder: Path = FOLDER) -> set[tuple[st
     }
 
 
+def columns_narrowed(
+    names: Sequence[str], folder: Path = FOLDER
+) -> Mapping[str, Sequence[tuple[str, int, int]]]:
+    """By qualified table: name, precision and scale of the numerics that rolling back would narrow.
+
+    A rollback names them as ``('table', 'column', 'numeric(20, 8)'``.
+    """
+    found: dict[str, list[tuple[str, int, int]]] = {}
+    for name in names:
+        for table, column, precision, scale in re.findall(
+            r"\('(\w+)', '(\w+)', 'numeric\((\d+), (\d+)\)'",
+            statements(name, folder, rollback=True),
+        ):
+            found.setdefault(f"public.{table}", []).append((column, int(precision), int(scale)))
+    return found
+
+
 # --- one migration ----------------------------------------------------------------------------
 
 

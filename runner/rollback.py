@@ -46,7 +46,7 @@ def roll_back(
 ) -> list[str]:
     """Undo the last ``count`` migrations, the newest first, and return their names.
 
-    Timeouts are in seconds. Raises DataLossError where tables that would go hold rows, UsageError
+    Timeouts are in seconds. Raises DataLossError where rows would go, UsageError
     where there are not so many migrations, and LedgerError where a rollback file was edited. A dry
     run reports the statements instead of running them.
     """
@@ -62,7 +62,9 @@ def roll_back(
         if len(names) < count:
             raise UsageError(f"only {len(names)} migrations are applied; roll back at most those")
         going = migrations.tables_dropped(session, names)
-        rows = _rows(sides.on_primary, going)
+        rows = _rows(sides.on_primary, going) | _rows_too_wide(
+            sides.on_primary, migrations.columns_narrowed(names), going
+        )
         if is_dry_run:
             for name, held in rows.items():
                 report(f"-- primary: {name} holds {held:,} rows, which would be deleted")
@@ -140,6 +142,29 @@ def _rows(primary: Connection, tables: Sequence[str]) -> dict[str, int]:
         for name in tables
         if name not in _BOOKKEEPING
     }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _rows_too_wide(
+    primary: Connection,
+    narrowed: Mapping[str, Sequence[tuple[str, int, int]]],
+    going: Sequence[str],
+) -> dict[str, int]:
+    """Rows of tables that stay, which do not fit the columns that they had before."""
+    counts = {}
+    for name in narrowed.keys() - going:
+        conditions = (
+            sql.SQL("{0} <> round({0}, {1}) or abs({0}) >= 10::numeric ^ {2}").format(
+                sql.Identifier(column), sql.Literal(scale), sql.Literal(precision - scale)
+            )
+            for column, precision, scale in narrowed[name]
+        )
+        counts[name] = scalar(
+            primary,
+            sql.SQL("select count(*) from {} where {}")
+            .format(sql.Identifier(*name.split(".", 1)), sql.SQL(" or ").join(conditions))
+            .as_string(primary),
+        )
     return {name: count for name, count in counts.items() if count}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import children
@@ -114,6 +115,37 @@ def test_rows_are_not_deleted_unasked(landscape: Landscape) -> None:
     assert landscape.reports == []
     back(landscape, len(everything), discard_data=True)
     assert applied(landscape) == []
+
+
+def test_prices_that_do_not_fit_are_not_deleted_unasked(landscape: Landscape) -> None:
+    landscape.deploy()
+    store_signal(landscape)
+    everything = applied(landscape)
+    count = len(everything) - everything.index("0024_exact_prices")
+    landscape.on_primary(
+        "insert into market_bars select 'X', '1h', at, low, 2, low, 1, 1"
+        " from (values ('2025-01-01Z'::timestamptz, 0.0000000000085), ('2025-01-02Z', 0.5))"
+        " as bars (at, low)"
+    )
+    with pytest.raises(DataLossError) as caught:
+        back(landscape, count)
+    assert caught.value.rows == {"public.market_bars": 1}
+    assert applied(landscape) == everything
+    back(landscape, count, discard_data=True)
+    kept = landscape.on_primary("select low, scale(low) from market_bars")
+    assert kept == [(Decimal("0.5"), 8)]
+
+    # Forth again: no row is written anew, and none copied, but what the way back has changed.
+    landscape.deploy()
+    files = (
+        "select relname, pg_relation_filenode(oid) from pg_class where relname in"
+        " ('market_bars', 'ai_trading_signals', 'rl_training_episodes') order by 1"
+    )
+    assert landscape.differences() == []
+    back(landscape, len(everything) - everything.index("0025_exact_prices_checked"))
+    before = landscape.on_primary(files)
+    landscape.deploy()
+    assert landscape.on_primary(files) == before
 
 
 def test_a_table_that_others_need_stays(landscape: Landscape) -> None:
