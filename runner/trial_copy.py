@@ -28,9 +28,9 @@ class UnreplicableRowError(SignalMartsError):
     def __init__(self, table: str, key: str, column: str | None, reason: str) -> None:
         where = f"the row {key} of {table}" + (f", column {column}," if column else "")
         super().__init__(
-            f"{where} cannot be replicated: {reason}. Nothing was emptied: copying again would "
-            "stop at it. Correct or delete the row on the primary, or give the column the "
-            "data_type text in models/staging/*/_sources.yml, then run signal-marts deploy"
+            f"{where} cannot be replicated: {reason}. No table was emptied to copy it again, which "
+            "would stop there too. Correct or delete the row on the primary, or give the column "
+            "the data_type text in models/staging/*/_sources.yml, then run signal-marts deploy"
         )
 
 

