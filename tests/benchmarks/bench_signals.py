@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import LiteralString
 
@@ -59,9 +60,14 @@ def main() -> None:
         with primary.connect() as connection:
             create_platform(connection, days=0)
         deploy(primary, replica, lock_timeout=2, fence_timeout=60, report=lambda line: None)
-        with primary.connect(autocommit=True) as connection, Pools(primary) as pools:
+        with (
+            primary.connect(autocommit=True) as owner,
+            primary.connect(autocommit=True) as connection,
+            Pools(primary) as pools,
+        ):
             connection.execute("set role ai_writer")
             _compare(connection, AITradingIntegration(pools))
+            _compare_limits(owner, connection)
     finally:
         pair.down()
         shutil.rmtree(folder)
@@ -88,6 +94,36 @@ def _compare(connection: Connection, module: AITradingIntegration) -> None:
     ratio = one_by_one / inserted
     taken = one_by_one / SINGLES * 1000
     print(f"  {'store_ai_signal':34}{taken:10.2f}   {ratio:8.2f} x the INSERT's time")
+
+
+def _compare_limits(owner: Connection, connection: Connection) -> None:
+    """What the limits of migration 0026 cost a plain COPY and a plain INSERT."""
+    ((model_id,),) = owner.execute("select max(id) from ai_models").fetchall()
+    bulk = [_signal(model_id, n) for n in range(ROWS)]
+    triggers = owner.execute(
+        "select tgname, pg_get_triggerdef(oid) from pg_trigger"
+        " where tgrelid = 'ai_trading_signals'::regclass and tgname ~ '_(limits|drawn_id)$'"
+    ).fetchall()
+
+    def without(work: Callable[[], object]) -> None:
+        for name, _ in triggers:
+            owner.execute(f"drop trigger {name} on ai_trading_signals")
+        work()
+        for _, definition in triggers:
+            owner.execute(definition)
+
+    def copy() -> None:
+        _copy(connection, bulk)
+
+    def insert() -> None:
+        for signal in bulk[:SINGLES]:
+            connection.execute(INSERT, _plain(signal))
+
+    print("the limits' cost, rows a second without and with them")
+    for name, work, rows in (("COPY", copy, ROWS), ("INSERT", insert, SINGLES)):
+        free, limited = _alternate(partial(without, work), work)
+        ratio = free / limited
+        print(f"  {name:12}{rows / free:10,.0f}{rows / limited:12,.0f}   {ratio:8.2f} x the rate")
 
 
 def _alternate(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
