@@ -19,7 +19,7 @@ What every method promises:
 * An error says whether anything was stored: after any StoreError nothing was; OutcomeUnknownError
   comes only where the connection was lost during a commit and did not come back in time.
 
-Ids are positive integers; times are timezone-aware; prices are Decimals of at most eight decimals
+Ids are positive integers; times are timezone-aware; prices are Decimals of at most 18 decimals
 in the symbol's quote currency; a confidence is in 0..1. ``at`` is the time that a call takes for
 now, the database's clock by default. The functions in the database that do the work are documented
 in ``migrations/``; modules in other languages call them with SQL.
