@@ -117,9 +117,9 @@ def test_a_json_that_jsonb_refuses_lands_as_text(landscape: Landscape) -> None:
     details = [r'"bad\u0000char"', r'"\ud83d"', "1e140000", '{"a": 1,  "a": 2}']
     landscape.on_primary(
         "alter table trade_plans alter column signal_details type json;"
-        "insert into trade_plans (id, symbol, strategy, entry_price_target, signal_details)"
-        " overriding system value values "
-        + ", ".join(f"({n}, 'X', 'odd', 1, '{d}')" for n, d in enumerate(details, 9001))
+        "insert into trade_plans (id, symbol, strategy, entry_price_target,"
+        " stop_loss_price, take_profit_1_price, signal_details) values "
+        + ", ".join(f"({n}, 'X', 'odd', 1, 1, 1, '{d}')" for n, d in enumerate(details, 9001))
     )
     landscape.deploy()
     assert landscape.differences() == []
