@@ -226,7 +226,7 @@ def test_a_column_of_ours_that_is_gone(landscape: Landscape) -> None:
     landscape.deploy()
     landscape.on_primary(
         "alter publication signal_marts drop table ai_models;"
-        "alter table ai_models drop column config"
+        "alter table ai_models drop column config cascade"
     )
     found = amiss(look(landscape), "wrong")
     assert [each.text for each in found if each.check == "ai tables"] == [
