@@ -5,13 +5,30 @@
     was copied anew, where its part of the log was pruned, and on another server, as after a restore
     of a dump, which counts transactions of its own.
 
-    The model's meta names the landing table's key columns, `landing_key`, in the order of unique_key.
+    Those that were too early in the last build are looked at again (too_late).
+
+    The model's meta names the landing table's key columns, `landing_key`, and, where the values of
+    unique_key are others, the expressions that make them, `key_from`, in the order of unique_key. Where
+    rows are judged beside others of a small table, it says `is_whole`, and all keys are affected; where
+    beside those whose key differs in blanks around a column, it names that as `spelled`.
+
+    Columns: those of unique_key, and the landing table's as landing_<column>.
 #}
 {% macro affected_in_landing() %}
     {% set landing = landing_relation() %}
     {% set landing_key = require_list('meta', 'landing_key', config.get('meta').landing_key) %}
     {% set key = config.get('unique_key') %}
     {% set key = [key] if key is string else key %}
+    {% set key_from = config.get('meta').get('key_from', landing_key) %}
+    {% set spelled = config.get('meta').get('spelled') %}
+    {% set rejected %}
+        select {% for column in landing_key -%}
+            (jsonb_populate_record(null::{{ landing }}, rejected_rows.key)).{{ column }}
+            {%- if not loop.last %}, {% endif %}
+        {%- endfor %}
+        from {{ changes_table('rejected_rows') }} as rejected_rows
+        where source_table = {{ relation_name(landing) }}
+    {% endset %}
     with last_cut as (
 
         select
@@ -24,6 +41,9 @@
             )
             or relations.landing_cut < (select pruned_to from signal_marts.change_log_pruned)
             or relations.landing_system <> (select system_identifier from pg_control_system())
+            {%- if config.get('meta').get('is_whole') %}
+            or true
+            {%- endif %}
                 as is_blind
         from {{ changes_table('relations') }} as relations
         where relation = {{ relation_name(this) }}
@@ -55,16 +75,41 @@
 
         union all
 
-        select {{ key | join(', ') }}
-        from {{ this }}
-        where (select is_blind from last_cut)
+        {{ rejected }} and reason = {{ too_late() }}
+
+        union all
+
+        {{ rejected }} and (select is_blind from last_cut)
 
     )
 
-    select distinct
+    select
         {% for column in key -%}
-            {{ landing_key[loop.index0] }} as {{ column }}
+            {{ key_from[loop.index0] }} as {{ column }},
+        {% endfor -%}
+        {% for column in landing_key -%}
+            {{ column }} as landing_{{ column }}
             {%- if not loop.last %}, {% endif %}
         {%- endfor %}
-    from changed
+    from (
+        select * from changed
+        {%- if spelled %}
+
+        union all
+
+        select {% for column in landing_key -%}
+            {{ 'spellings' if column == spelled else 'changed' }}.{{ column }}
+            {%- if not loop.last %}, {% endif %}
+        {%- endfor %}
+        from changed
+        inner join ({{ spellings(landing, spelled) }}) as spellings
+            on {{ trimmed('changed.' ~ spelled) }} = {{ trimmed('spellings.' ~ spelled) }}
+        {%- endif %}
+    ) as changed
+
+    union
+
+    select {{ key | join(', ') }}{{ ', null' * landing_key | length }}
+    from {{ this }}
+    where (select is_blind from last_cut)
 {% endmacro %}

@@ -20,6 +20,9 @@
         from {{ changes_table('relations') }}
         where relation in ({{ (parents or ["''"]) | join(', ') }});
         {% if not parents %}
+            {# As which keys and values are told (row_key). #}
+            set local timezone = 'UTC';
+            set local datestyle = 'ISO';
             create temporary table landing_cut on commit drop as
             select pg_snapshot_xmin(pg_current_snapshot()) as landing_cut;
         {% endif %}

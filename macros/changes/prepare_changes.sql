@@ -9,6 +9,8 @@
         model reads, and transactions from landing_cut on may not have been read yet, as the server
         with the identifier landing_system counts them.
     reads: the version of each parent that a model's rows account for.
+    rejected_rows: what operations.rejected_rows shows; key is a row's key in its landing table, and
+        row_key the same as a text.
     builds, build_results: what operations.build_history shows.
 #}
 {% macro prepare_changes() %}
@@ -40,6 +42,16 @@
             relation text not null,
             version bigint not null,
             primary key (reader, relation)
+        );
+        create table if not exists {{ changes_table('rejected_rows') }} (
+            source_table text not null,
+            row_key text not null,
+            key jsonb not null,
+            column_name text not null,
+            value text,
+            reason text not null,
+            first_seen_at timestamptz not null,
+            primary key (source_table, row_key, column_name)
         );
         create table if not exists {{ changes_table('builds') }} (
             build_id text primary key,

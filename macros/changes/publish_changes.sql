@@ -11,6 +11,7 @@
             {% set landing_table = relation_name(landing_relation()) %}
             {% set landing_cut = '(select landing_cut from landing_cut)' %}
             {% set landing_system = '(select system_identifier from pg_control_system())' %}
+            {{ record_rejected_rows() }}
         {% endif %}
         {% if is_from_changes() %}
             {# What all readers have read. #}

@@ -1,8 +1,23 @@
 -- Grain: a generation of a model's evolution. Times are UTC.
 
+{% set rules = [
+    ['model_id', 'present'],
+    ['generation_number', 'present'],
+    ['generation_number', 'not_negative'],
+    ['best_fitness', 'present'],
+    ['best_fitness', 'double'],
+    ['average_fitness', 'present'],
+    ['average_fitness', 'double'],
+    ['population_diversity', 'double'],
+    ['best_individual', 'present'],
+    ['created_at', 'present'],
+    ['created_at', 'moment'],
+    ['imported_at', 'moment'],
+] %}
+
 {{ config(
     unique_key='generation_id',
-    meta={'landing_key': ['id']},
+    meta={'landing_key': ['id'], 'rules': rules},
     indexes=[
         {'columns': ['model_id', 'generation_number']},
         {'columns': ['model_id', '(' ~ step_block(number='generation_number') ~ ')']}
@@ -11,9 +26,7 @@
 
 with source as (
 
-    select *
-    from {{ source('ai', 'genetic_generations') }}
-    {{ where_affected('id', 'generation_id') }}
+    {{ usable_rows(source('ai', 'genetic_generations'), rules) }}
 
 ),
 

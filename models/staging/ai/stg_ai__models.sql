@@ -1,15 +1,34 @@
 -- Grain: a version of an AI module. Times are UTC.
 
+{% set model_types = {
+    'reinforcement_learning': [],
+    'genetic_optimization': [],
+    'sparse_spectrum': [],
+} %}
+{% set rules = [
+    ['model_type', 'present'],
+    ['model_type', 'word', model_types],
+    ['model_name', 'present'],
+    ['model_name', 'label'],
+    ['version', 'present'],
+    ['version', 'label'],
+    ['created_at', 'present'],
+    ['created_at', 'moment'],
+    ['updated_at', 'moment'],
+    [
+        'model_name', 'first', ["model_name || ' ' || version"], 'id',
+        'name and version are called as those of another model'
+    ],
+] %}
+
 {{ config(
     unique_key='model_id',
-    meta={'landing_key': ['id']}
+    meta={'landing_key': ['id'], 'is_whole': true, 'rules': rules}
 ) }}
 
 with source as (
 
-    select *
-    from {{ source('ai', 'ai_models') }}
-    {{ where_affected('id', 'model_id') }}
+    {{ usable_rows(source('ai', 'ai_models'), rules) }}
 
 ),
 
@@ -20,7 +39,7 @@ renamed as (
         id as model_id,
 
         -- strings
-        cast(model_type as {{ dbt.type_string() }}) as model_type,
+        cast({{ known_word('model_type', model_types) }} as {{ dbt.type_string() }}) as model_type,
         cast(model_name as {{ dbt.type_string() }}) as model_name,
         cast(version as {{ dbt.type_string() }}) as model_version,
         cast(model_name || ' ' || version as {{ dbt.type_string() }}) as model_label,

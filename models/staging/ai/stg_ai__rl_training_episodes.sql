@@ -1,8 +1,24 @@
 -- Grain: an episode of a model's training. Times are UTC.
 
+{% set rules = [
+    ['model_id', 'present'],
+    ['episode_number', 'present'],
+    ['episode_number', 'not_negative'],
+    ['total_reward', 'present'],
+    ['total_reward', 'double'],
+    ['episode_length', 'present'],
+    ['episode_length', 'not_negative'],
+    ['average_loss', 'double'],
+    ['portfolio_value', 'money'],
+    ['sharpe_ratio', 'double'],
+    ['created_at', 'present'],
+    ['created_at', 'moment'],
+    ['imported_at', 'moment'],
+] %}
+
 {{ config(
     unique_key='episode_id',
-    meta={'landing_key': ['id']},
+    meta={'landing_key': ['id'], 'rules': rules},
     indexes=[
         {'columns': ['model_id', 'episode_number']},
         {'columns': ['model_id', '(' ~ step_block(number='episode_number') ~ ')']}
@@ -11,9 +27,7 @@
 
 with source as (
 
-    select *
-    from {{ source('ai', 'rl_training_episodes') }}
-    {{ where_affected('id', 'episode_id') }}
+    {{ usable_rows(source('ai', 'rl_training_episodes'), rules) }}
 
 ),
 

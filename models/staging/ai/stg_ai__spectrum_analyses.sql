@@ -1,8 +1,31 @@
 -- Grain: a spectral analysis of a symbol's prices. Times are UTC.
 
+{% set analysis_types = {'fourier': [], 'wavelet': [], 'compressed_sensing': []} %}
+{% set rules = [
+    ['model_id', 'present'],
+    ['symbol', 'present'],
+    ['symbol', 'symbol'],
+    ['analysis_type', 'present'],
+    ['analysis_type', 'word', analysis_types],
+    ['dominant_frequencies', 'present'],
+    [
+        'dominant_frequencies', 'holds', json_array_length('dominant_frequencies') ~ ' >= 0',
+        'no JSON array'
+    ],
+    [
+        'dominant_frequencies', 'holds', has_sane_numbers('dominant_frequencies'),
+        'a number is beyond 1e-100 to 1e100'
+    ],
+    ['pattern_confidence', 'share'],
+    ['anomaly_score', 'double'],
+    ['created_at', 'present'],
+    ['created_at', 'moment'],
+    ['imported_at', 'moment'],
+] %}
+
 {{ config(
     unique_key='analysis_id',
-    meta={'landing_key': ['id']},
+    meta={'landing_key': ['id'], 'rules': rules},
     indexes=[
         {'columns': [
             'model_id', 'symbol', 'analysis_type', 'created_at', 'analysis_id'
@@ -13,9 +36,7 @@
 
 with source as (
 
-    select *
-    from {{ source('ai', 'spectrum_analysis') }}
-    {{ where_affected('id', 'analysis_id') }}
+    {{ usable_rows(source('ai', 'spectrum_analysis'), rules) }}
 
 ),
 
@@ -27,8 +48,10 @@ renamed as (
         model_id,
 
         -- strings
-        cast(symbol as {{ dbt.type_string() }}) as symbol,
-        cast(lower(analysis_type) as {{ dbt.type_string() }}) as analysis_type,
+        cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,
+        cast(
+            {{ known_word('analysis_type', analysis_types) }} as {{ dbt.type_string() }}
+        ) as analysis_type,
         dominant_frequencies,
         analysis_data,
 

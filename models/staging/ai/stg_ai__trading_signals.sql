@@ -1,8 +1,29 @@
 -- Grain: a signal. Times are UTC.
 
+{% set signal_types = {'BUY': [], 'SELL': [], 'HOLD': []} %}
+{% set signal_statuses = {'ACTIVE': [], 'EXECUTED': [], 'EXPIRED': []} %}
+{% set rules = [
+    ['model_id', 'present'],
+    ['symbol', 'present'],
+    ['symbol', 'symbol'],
+    ['signal_type', 'present'],
+    ['signal_type', 'word', signal_types],
+    ['confidence', 'present'],
+    ['confidence', 'share'],
+    ['price_target', 'money'],
+    ['stop_loss', 'money'],
+    ['take_profit', 'money'],
+    ['status', 'word', signal_statuses],
+    ['expires_at', 'expiry'],
+    ['created_at', 'present'],
+    ['created_at', 'moment'],
+    ['updated_at', 'moment'],
+    ['imported_at', 'moment'],
+] %}
+
 {{ config(
     unique_key='signal_id',
-    meta={'landing_key': ['id']},
+    meta={'landing_key': ['id'], 'rules': rules},
     indexes=[
         {'columns': ['symbol', 'created_at']},
         {'columns': ['symbol', 'available_at']},
@@ -18,9 +39,7 @@
 
 with source as (
 
-    select *
-    from {{ source('ai', 'ai_trading_signals') }}
-    {{ where_affected('id', 'signal_id') }}
+    {{ usable_rows(source('ai', 'ai_trading_signals'), rules) }}
 
 ),
 
@@ -34,9 +53,11 @@ renamed as (
         trade_plan_id,
 
         -- strings
-        cast(symbol as {{ dbt.type_string() }}) as symbol,
-        cast(upper(signal_type) as {{ dbt.type_string() }}) as signal_type,
-        cast(upper(status) as {{ dbt.type_string() }}) as signal_status,
+        cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,
+        cast({{ known_word('signal_type', signal_types) }} as {{ dbt.type_string() }}) as signal_type,
+        cast(
+            {{ known_word('status', signal_statuses) }} as {{ dbt.type_string() }}
+        ) as signal_status,
         cast(idempotency_key as {{ dbt.type_string() }}) as idempotency_key,
         metadata as signal_metadata,
 

@@ -1,8 +1,19 @@
 -- Grain: a chart pattern that the platform detected. Times are UTC.
 
+{% set signals = {'BUY': [], 'SELL': [], 'HOLD': []} %}
+{% set rules = [
+    ['symbol', 'present'],
+    ['symbol', 'symbol'],
+    ['pattern_type', 'label'],
+    ['signal', 'word', signals],
+    ['confidence', 'share'],
+    ['created_at', 'present'],
+    ['created_at', 'moment'],
+] %}
+
 {{ config(
     unique_key='pattern_id',
-    meta={'landing_key': ['id']},
+    meta={'landing_key': ['id'], 'rules': rules},
     indexes=[
         {'columns': ['symbol', 'created_at']},
         {'columns': ["(coalesce(pattern_type, 'unknown'))", 'created_at']},
@@ -12,9 +23,7 @@
 
 with source as (
 
-    select *
-    from {{ source('platform', 'micro_patterns') }}
-    {{ where_affected('id', 'pattern_id') }}
+    {{ usable_rows(source('platform', 'micro_patterns'), rules) }}
 
 ),
 
@@ -25,9 +34,9 @@ renamed as (
         id as pattern_id,
 
         -- strings
-        cast(symbol as {{ dbt.type_string() }}) as symbol,
+        cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,
         cast(pattern_type as {{ dbt.type_string() }}) as pattern_type,
-        cast(upper(signal) as {{ dbt.type_string() }}) as pattern_signal,
+        cast({{ known_word('signal', signals) }} as {{ dbt.type_string() }}) as pattern_signal,
 
         -- numerics
         cast(confidence as {{ type_double() }}) as confidence,

@@ -1,15 +1,22 @@
 -- Grain: a plan to trade. Times are UTC.
 
+{% set rules = [
+    ['symbol', 'symbol'],
+    ['strategy', 'label'],
+    ['entry_price_target', 'money'],
+    ['stop_loss_price', 'money'],
+    ['take_profit_1_price', 'money'],
+    ['created_at', 'moment'],
+] %}
+
 {{ config(
     unique_key='trade_plan_id',
-    meta={'landing_key': ['id']}
+    meta={'landing_key': ['id'], 'rules': rules}
 ) }}
 
 with source as (
 
-    select *
-    from {{ source('platform', 'trade_plans') }}
-    {{ where_affected('id', 'trade_plan_id') }}
+    {{ usable_rows(source('platform', 'trade_plans'), rules) }}
 
 ),
 
@@ -20,7 +27,7 @@ renamed as (
         id as trade_plan_id,
 
         -- strings
-        cast(symbol as {{ dbt.type_string() }}) as symbol,
+        cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,
         cast(strategy as {{ dbt.type_string() }}) as strategy,
 
         -- numerics

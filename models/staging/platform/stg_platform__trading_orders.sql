@@ -1,8 +1,50 @@
 -- Grain: an order, with what was filled of it. Times are UTC.
 
+{# The words that the marts know, and how else the platform spells them. #}
+{% set sides = {'BUY': [], 'SELL': []} %}
+{% set statuses = {
+    'NEW': [],
+    'PARTIALLY_FILLED': ['PARTIALLY FILLED'],
+    'FILLED': [],
+    'CANCELLED': ['CANCELED'],
+    'REJECTED': [],
+} %}
+{% set has_price = 'filled_quantity <= 0 or coalesce(filled_price, price, 0) <> 0' %}
+{% set has_fill = 'filled_quantity > 0 or fee = 0' %}
+{% set is_amount_small -%}
+    case
+        when
+            abs(filled_quantity) < {{ money_limit() }}
+            and abs(coalesce(filled_price, price)) < {{ money_limit() }}
+            then
+                abs(filled_quantity * coalesce(filled_price, price))
+                < {{ money_limit() }}
+        else true
+    end
+{%- endset %}
+{% set rules = [
+    ['symbol', 'present'],
+    ['symbol', 'symbol'],
+    ['side', 'present'],
+    ['side', 'word', sides],
+    ['quantity', 'money'],
+    ['price', 'money'],
+    ['filled_quantity', 'money'],
+    ['filled_quantity', 'not_negative'],
+    ['filled_quantity', 'holds', is_amount_small, 'at its price an amount of money that is too large'],
+    ['filled_price', 'money'],
+    ['filled_quantity', 'holds', has_price, 'filled without a price'],
+    ['fee', 'money'],
+    ['fee', 'holds', has_fill, 'a fee, and nothing was filled'],
+    ['status', 'word', statuses],
+    ['created_at', 'present'],
+    ['created_at', 'moment'],
+    ['filled_at', 'moment'],
+] %}
+
 {{ config(
     unique_key='order_id',
-    meta={'landing_key': ['id']},
+    meta={'landing_key': ['id'], 'rules': rules},
     indexes=[
         {'columns': ['symbol', 'created_at']},
         {'columns': ['trade_plan_id']}
@@ -11,9 +53,7 @@
 
 with source as (
 
-    select *
-    from {{ source('platform', 'trading_orders') }}
-    {{ where_affected('id', 'order_id') }}
+    {{ usable_rows(source('platform', 'trading_orders'), rules) }}
 
 ),
 
@@ -25,9 +65,9 @@ renamed as (
         trade_plan_id,
 
         -- strings
-        cast(symbol as {{ dbt.type_string() }}) as symbol,
-        cast(upper(side) as {{ dbt.type_string() }}) as side,
-        cast(upper(status) as {{ dbt.type_string() }}) as order_status,
+        cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,
+        cast({{ known_word('side', sides) }} as {{ dbt.type_string() }}) as side,
+        cast({{ known_word('status', statuses) }} as {{ dbt.type_string() }}) as order_status,
 
         -- numerics
         cast(quantity as {{ type_money() }}) as quantity,

@@ -1,15 +1,20 @@
 -- Grain: a trading day of the account, as the platform reports it. Days are UTC.
 
+{% set rules = [
+    ['date', 'present'],
+    ['date', 'day'],
+    ['date', 'first', ['date'], 'id', 'the day was reported before'],
+    ['net_profit', 'money'],
+] %}
+
 {{ config(
     unique_key='trading_stat_id',
-    meta={'landing_key': ['id']}
+    meta={'landing_key': ['id'], 'is_whole': true, 'rules': rules}
 ) }}
 
 with source as (
 
-    select *
-    from {{ source('platform', 'trading_stats') }}
-    {{ where_affected('id', 'trading_stat_id') }}
+    {{ usable_rows(source('platform', 'trading_stats'), rules) }}
 
 ),
 

@@ -1,0 +1,51 @@
+{#
+    The condition that a raw row keeps a rule, true or false and never NULL. A missing value keeps all
+    rules but `present`. It can be evaluated on whatever the raw column holds.
+
+    relation: the raw table.
+    rule: a list of the raw column, the kind of rule and its arguments:
+
+    present: there is a value.
+    symbol: it is not blank, and at most 64 characters.
+    label: at most 200 characters, as an index can hold.
+    word: it is known; a mapping of words to their other spellings (known_word).
+    money, double: it is a number that the marts can compute with.
+    share: it is between 0 and 1.
+    not_negative: it is 0 or more.
+    moment, day: it is neither before the variable earliest_date nor later than latest_moment(); an
+        expression, where not the column itself is compared.
+    expiry: it is not before the variable earliest_date; far away, or infinity, is never.
+    holds: a condition on the row, which is broken where it is NULL, and what the value is to blame for.
+    first_spelling: no other row has the same key but for blanks around the column, the first of the
+        key, or this one goes first; the key's other columns.
+    first: not one of these, but a rule among rows (rows_before).
+#}
+{% macro rule_condition(relation, rule) -%}
+    {%- set column, kind = rule[0], rule[1] -%}
+    {%- if kind in ('moment', 'day') -%}
+        {%- set column = rule[2] or column -%}
+    {%- endif -%}
+    {%- if kind == 'present' -%}
+        {{ column }} is not null
+    {%- elif kind == 'holds' -%}
+        ({{ column }} is null or coalesce({{ rule[2] }}, false))
+    {%- elif kind == 'first_spelling' -%}
+        ({{ is_first_spelling(relation, column, rule[2]) }})
+    {%- else -%}
+        ({{ column }} is null or
+        {%- if kind == 'symbol' %} length({{ trimmed(column) }}) between 1 and 64
+        {%- elif kind == 'label' %} length({{ column }}) <= 200
+        {%- elif kind == 'word' %} {{ known_word(column, rule[2]) }} is not null
+        {%- elif kind == 'money' %} abs({{ column }}) < {{ money_limit() }}
+        {%- elif kind == 'double' %} {{ is_sane_double(column) }}
+        {%- elif kind == 'share' %} ({{ column }} <= 1 and {{ is_sane_double(column) }} and {{ column }} >= 0)
+        {%- elif kind == 'not_negative' %} {{ column }} >= 0
+        {%- elif kind == 'moment' %} {{ column }} between {{ earliest_moment() }} and {{ latest_moment() }}
+        {%- elif kind == 'day' %} {{ column }} between {{ utc_date(earliest_moment()) }} and {{ utc_date(latest_moment()) }}
+        {%- elif kind == 'expiry' %} {{ column }} >= {{ earliest_moment() }}
+        {%- else -%}
+            {{ exceptions.raise_compiler_error('no kind of rule: ' ~ kind) }}
+        {%- endif -%}
+        )
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,14 @@
+{#
+    A text without the blanks around it: a column of type char(n) pads what it holds with them.
+#}
+{% macro trimmed(column) -%}
+    {{ return(adapter.dispatch('trimmed')(column)) }}
+{%- endmacro %}
+
+{% macro default__trimmed(column) -%}
+    btrim({{ column }}, e' \t\r\n')
+{%- endmacro %}
+
+{% macro spark__trimmed(column) -%}
+    trim(both ' \t\r\n' from {{ column }})
+{%- endmacro %}
