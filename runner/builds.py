@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import psycopg
 
 from runner import fence, partitions, transform
 from runner.contract import read_contract
-from runner.database import Database, scalar
+from runner.database import Connection, Database, scalar
 from runner.deploy import connected
 from runner.deploy_lock import LockedError, check_direct, released
 from runner.progress import Advance
@@ -46,7 +47,7 @@ def build(
                 sides.on_primary, sides.on_replica, contract, fence_timeout=fence_timeout
             )
         with frozen(replica, timeout=fence_timeout) as environment:
-            return transform.build(
+            built = transform.build(
                 environment,
                 advance=advance,
                 select=select,
@@ -54,6 +55,44 @@ def build(
                 full_refresh=full_refresh,
                 target=target,
             )
+        return _with_rows_found(replica, built)
+
+
+def _with_rows_found(replica: Database, built: transform.Build) -> transform.Build:
+    """The same build, where the messages of tests name rows that they found.
+
+    dbt counts them alone; the build's own history has them (macros/changes/record_build.sql).
+    """
+    if not (built.failures or built.warnings):
+        return built
+    with replica.connect() as session:
+        session.execute("set role transformer")
+        messages = dict(
+            session.execute(
+                "select node_id, message from changes.build_results"
+                " where build_id = %s and node_type = 'test' and message is not null",
+                (built.id,),
+            ).fetchall()
+        )
+    return dataclasses.replace(
+        built,
+        nodes=tuple(
+            dataclasses.replace(node, message=messages.get(node.id, node.message))
+            for node in built.nodes
+        ),
+    )
+
+
+def rejected_rows(replica: Connection) -> dict[str, int]:
+    """How many rows of each table cannot be used (operations.rejected_rows), by its name."""
+    if scalar(replica, "select to_regclass('changes.rejected_rows')") is None:
+        return {}
+    return dict(
+        replica.execute(
+            "select source_table, count(distinct row_key) from changes.rejected_rows"
+            " group by source_table order by source_table"
+        ).fetchall()
+    )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,7 @@ def uninstall(discard_data: bool) -> None:
 def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool) -> None:
     """Build and test the marts from all that the primary has committed."""
     from runner.builds import build as run
+    from runner.builds import rejected_rows
 
     given = settings.load()
     primary, replica = databases(given)
@@ -240,6 +242,13 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
             full_refresh=full_refresh,
         )
     report_build(result)
+    with replica.connect() as session:
+        rejected = rejected_rows(session)
+    if rejected:
+        told = f"rows that cannot be used: {_counts(rejected)}; operations.rejected_rows names them"
+        if given.fail_on_rejected_rows:
+            raise Failure(told)
+        note(told)
 
 
 @cli.command()
@@ -320,7 +329,9 @@ def watch(
 
 
 def report_build(result: Any) -> None:
-    """Say how a build went; raise Failure naming each model and test that failed."""
+    """Say how a build went, warnings too; raise Failure naming each model and test that failed."""
+    for node in result.warnings:
+        note(f"warning: {node.kind} {node.name}: {node.message}")
     if result.failures:
         lines = [f"  - {n.kind} {n.name}: {n.status}: {n.message}" for n in result.failures]
         raise Failure(
@@ -329,8 +340,12 @@ def report_build(result: Any) -> None:
         )
     # dbt's hooks and exposures are nodes as well.
     kinds = Counter(node.kind for node in result.nodes)
-    tests = kinds["test"] + kinds["unit_test"]
-    note(f"built {kinds['model']} models; {tests} tests and checks passed")
+    passed = kinds["test"] + kinds["unit_test"] - len(result.warnings)
+    note(f"built {kinds['model']} models; {passed} tests and checks passed")
+
+
+def _counts(rejected: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} of {table}" for table, count in rejected.items())
 
 
 @cli.command()
@@ -361,6 +376,8 @@ def _print_status(found: Any) -> None:
             f"last build   {_time(each.started_at)}, {each.seconds:.1f} s, {each.nodes} nodes, "
             f"{each.failures} failures"
         )
+    if found.rejected_rows:
+        out.print(f"cannot use   {_counts(found.rejected_rows)}; see operations.rejected_rows")
     marts = Table("mart", "rows", "newest fact", box=None, pad_edge=False)
     marts.columns[1].justify = "right"
     for mart in found.marts:

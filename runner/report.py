@@ -451,7 +451,10 @@ class _Report:
 
     def _operations(self) -> None:
         with self._section(
-            "Operations", "operations.build_history", "operations.replication_health"
+            "Operations",
+            "operations.build_history",
+            "operations.replication_health",
+            "operations.rejected_rows",
         ) as made:
             builds = self._ask("builds")
             made.tables.append(
@@ -479,6 +482,21 @@ class _Report:
                     ("last_message_received_at", "Last heard", moment),
                 )
             )
+            rejected = self._ask("rejected_rows")
+            if rejected:
+                every = count(rejected[0]["count"])
+                made.tables.append(
+                    self._table(
+                        "operations.rejected_rows",
+                        rejected[:10],
+                        ("source_table", f"Rows that cannot be used, of {every}", str),
+                        ("row_key", "Row", str),
+                        ("column_name", "Column", str),
+                        ("value", "Value", _text),
+                        ("reason", "What is wrong", str),
+                        ("first_seen_at", "First seen", moment),
+                    )
+                )
 
     # --- pieces -------------------------------------------------------------------------------
 

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         validation_alias="SIGNAL_MARTS_LOCK_TIMEOUT",
         description="How long a migration waits for a lock before it steps back and tries again.",
     )
+    fail_on_rejected_rows: bool = Field(
+        False,
+        validation_alias="SIGNAL_MARTS_FAIL_ON_REJECTED_ROWS",
+        description="Whether a build fails where rows of the platform cannot be used.",
+    )
 
 
 def load() -> Settings:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg import sql
 
 from runner import fence, id_sequences, landing, migrations, partitions
+from runner.builds import rejected_rows
 from runner.contract import read_contract
 from runner.database import Connection, Database, scalar
 from runner.deploy import connected
@@ -62,13 +63,17 @@ class LastBuild:
 
 @dataclass(frozen=True)
 class Status:
-    """All that ``signal-marts status`` shows; ``problems`` is empty when all is well."""
+    """All that ``signal-marts status`` shows; ``problems`` is empty when all is well.
+
+    ``rejected_rows`` has the number of rows that cannot be used of each table with some.
+    """
 
     migrations_on_disk: tuple[str, ...]
     migrations_pending: tuple[str, ...]
     replication: Replication
     marts: tuple[Mart, ...]
     last_builds: tuple[LastBuild, ...]
+    rejected_rows: Mapping[str, int]
     problems: tuple[str, ...]
 
 
@@ -79,6 +84,7 @@ def status(primary: Database, replica: Database) -> Status:
         replication = _replication(sides.on_primary, sides.on_replica)
         marts = _marts(sides.on_replica)
         builds = _last_builds(sides.on_replica)
+        rejected = rejected_rows(sides.on_replica)
         problems = [
             *_migration_problems(sides.on_primary, state),
             *_replication_problems(sides, replication),
@@ -87,7 +93,9 @@ def status(primary: Database, replica: Database) -> Status:
         problems.append("nothing was built yet; run signal-marts build")
     elif not builds[0].is_success:
         problems.append(f"the last build had {builds[0].failures} failures")
-    return Status(state.on_disk, state.pending, replication, marts, builds, tuple(problems))
+    return Status(
+        state.on_disk, state.pending, replication, marts, builds, rejected, tuple(problems)
+    )
 
 
 def _migration_problems(primary: Connection, state: migrations.State) -> Iterator[str]:

@@ -35,6 +35,7 @@ class BuildFailedError(SignalMartsError):
 class Node:
     """What became of one model or test."""
 
+    id: str
     name: str
     kind: str
     status: str
@@ -44,6 +45,10 @@ class Node:
     @property
     def is_failure(self) -> bool:
         return self.status in ("error", "fail", "runtime error", "partial success")
+
+    @property
+    def is_warning(self) -> bool:
+        return self.status == "warn"
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,10 @@ class Build:
     @property
     def failures(self) -> tuple[Node, ...]:
         return tuple(node for node in self.nodes if node.is_failure)
+
+    @property
+    def warnings(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.nodes if node.is_warning)
 
     @property
     def skipped(self) -> int:
@@ -99,6 +108,7 @@ def build(
     result = _invoke(_prefixed(environment, schema_prefix), arguments, advance, project)
     nodes = tuple(
         Node(
+            id=each.node.unique_id,
             name=each.node.name,
             kind=str(each.node.resource_type),
             status=str(each.status),

@@ -1,6 +1,6 @@
 {#
     After a run: what became of it, for operations.build_history: a row for each model, and for each
-    test that failed. Rows older than the variable build_history_days go.
+    test that failed or warned, with rows that it found. Rows older than the variable build_history_days go.
 #}
 {% macro record_build() %}
     {% if execute and flags.WHICH in ('build', 'run') %}
@@ -13,6 +13,9 @@
                 {% do failures.append(result) %}
             {% endif %}
         {% endfor %}
+        {% if target.get('role') %}
+            {% do run_query(take_role()) %}
+        {% endif %}
         {{ take_role() }}
         insert into {{ changes_table('builds') }}
         values (
@@ -25,9 +28,14 @@
             {{ failures | length }}
         );
         {% for result in nodes
-            if result.node.resource_type == 'model' or result.status in failed
+            if result.node.resource_type == 'model' or result.status in failed + ('warn',)
         %}
             {% set node = result.node %}
+            {% set rows_found = failing_rows(result) %}
+            {% set message = result.message or '' %}
+            {% if rows_found is not none %}
+                {% set message = (result.failures | string) ~ ' found: ' ~ rows_found %}
+            {% endif %}
             {% set is_built = node.resource_type == 'model' and result.status == 'success' %}
             {% set rows = result.adapter_response.get('rows_affected', -1) %}
             insert into {{ changes_table('build_results') }}
@@ -48,8 +56,8 @@
                 {{ rows if is_built and rows >= 0 else 'null' }},
                 {{ result.execution_time }},
                 relations.landing_cut,
-                {% if result.status in failed -%}
-                    {{ dbt.string_literal(dbt.escape_single_quotes(result.message or '')) }}
+                {% if result.status in failed + ('warn',) -%}
+                    {{ dbt.string_literal(dbt.escape_single_quotes(message)) }}
                 {%- else -%}
                     null
                 {%- endif %}

@@ -12,19 +12,19 @@
         select
         from (
             select
+                {% for other in others -%}
+                {{ other }} as _{{ other }},
+                {% endfor -%}
                 {{ column }} as _spelling
-                {%- for other in others %},
-                {{ other }} as _{{ other }}
-                {%- endfor %}
         ) as landed
         inner join ({{ spellings(relation, column) }}) as spellings
             on {{ trimmed('landed._spelling') }} = {{ trimmed('spellings.' ~ column) }}
         inner join {{ relation }} as other
             on
+                {% for other in others -%}
+                landed._{{ other }} = other.{{ other }} and
+                {% endfor -%}
                 spellings.{{ column }} = other.{{ column }}
-                {%- for other in others %}
-                and landed._{{ other }} = other.{{ other }}
-                {%- endfor %}
         where
             other.{{ column }} = {{ trimmed('landed._spelling') }}
             or other.{{ column }} < landed._spelling

@@ -3,27 +3,26 @@
     primary's newest token (runner/fence.py). That is data like all else: a build in full judges as
     the builds from changes before it did. Where there is no token, the end of the year 2199.
 
-    It is asked for once in a run, and only ever moves on.
+    It is asked for once in a run, only ever moves on, and is no part of a model's definition.
 #}
 {% macro latest_moment() -%}
     {%- set end = "cast('2200-01-01 00:00:00+00' as timestamp with time zone)" -%}
-    {%- if not execute or model.resource_type != 'model' or flags.WHICH not in ('build', 'run') -%}
+    {%- set node = graph.nodes.get(model.unique_id, {}) if execute else {} -%}
+    {%- if
+        model.resource_type != 'model'
+        or 'rendered' in node
+        or flags.WHICH not in ('build', 'run')
+        or not node
+    -%}
         {{ return(end) }}
     {%- endif -%}
-    {%- set node = graph.nodes[model.unique_id] -%}
     {%- if node.get('latest', {}).get('run') != invocation_id -%}
-        {%- set fences = [] -%}
-        {%- for table in graph.sources.values() if table.name == 'ai_replication_fence' -%}
-            {%- do fences.append(api.Relation.create(
-                database=table.database, schema=table.schema, identifier=table.identifier
-            )) -%}
-        {%- endfor -%}
         {%- set latest -%}
             select to_char(
                 least(max(written_at) + interval '1 day', {{ end }}) at time zone 'UTC',
                 'YYYY-MM-DD HH24:MI:SS.US'
             )
-            from {{ fences[0] }}
+            from {{ source('ai', 'ai_replication_fence') }}
         {%- endset -%}
         {%- do node.update({'latest': {
             'run': invocation_id,

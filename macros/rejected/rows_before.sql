@@ -11,17 +11,17 @@
             select
             from (
                 select
-                    {%- for same in rule[2] %}
+                    {% for same in rule[2] -%}
                     {{ same }} as _same_{{ loop.index }},
-                    {%- endfor %}
+                    {% endfor -%}
                     {{ rule[3] }} as _place
                 from {{ relation }}
                 where {{ rules_condition(relation, rules) }}
             ) as other
             where
-                {%- for same in rule[2] %}
+                {% for same in rule[2] -%}
                 other._same_{{ loop.index }} = {{ same }} and
-                {%- endfor %}
+                {% endfor -%}
                 other._place < {{ rule[3] }}
         )
     {%- endfor -%}

@@ -6,15 +6,18 @@
     column: the first column of its primary key.
 #}
 {% macro spellings(relation, column) -%}
-    {%- set least = 'select ' ~ column ~ ' from ' ~ relation ~ ' order by ' ~ column ~ ' limit 1' -%}
+    {%- set first = 'order by ' ~ column ~ ' limit 1' -%}
     with recursive spellings as (
 
-        ({{ least }})
+        (select {{ column }} from {{ relation }} {{ first }})
 
         union all
 
         select (
-            {{ least | replace(' order by', ' where ' ~ column ~ ' > spellings.' ~ column ~ ' order by') }}
+            select next.{{ column }}
+            from {{ relation }} as next
+            where next.{{ column }} > spellings.{{ column }}
+            {{ first }}
         )
         from spellings
         where spellings.{{ column }} is not null

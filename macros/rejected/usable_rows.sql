@@ -10,10 +10,10 @@
     from {{ relation }}
     where
         {{ rules_condition(relation, rules) }}
-        {%- if rules | selectattr(1, 'equalto', 'first') | list %}
+        {% if rules | selectattr(1, 'equalto', 'first') | list %}
         and not {{ rows_before(relation, rules) }}
-        {%- endif %}
-        {%- if is_from_changes() %}
+        {% endif %}
+        {% if is_from_changes() %}
         and {{ is_affected_in_landing() }}
-        {%- endif %}
+        {% endif %}
 {%- endmacro %}

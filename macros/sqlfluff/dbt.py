@@ -4,3 +4,13 @@
 def type_string() -> str:
     """Return the type that dbt names on PostgreSQL."""
     return "text"
+
+
+def string_literal(text: str) -> str:
+    """Return the text as SQL has it."""
+    return f"'{text}'"
+
+
+def escape_single_quotes(text: str) -> str:
+    """Return the text as it may stand in a literal."""
+    return text.replace("'", "''")

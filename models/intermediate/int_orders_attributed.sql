@@ -105,7 +105,8 @@ attributed as (
             when matched_with_models.order_id is not null then 'ai' else 'traditional'
         end as source_type,
         case
-            when matched_with_models.order_id is not null then models.model_label
+            when matched_with_models.order_id is not null
+                then coalesce(models.model_label, 'unknown')
             when orders.trade_plan_id is null then 'unplanned'
             else coalesce(trade_plans.strategy, 'unknown')
         end as source_name,

@@ -19,6 +19,15 @@ NODES = {
     "message": Column("Message"),
 }
 
+REJECTED = {
+    "source_table": Column("Table"),
+    "row_key": Column("Row"),
+    "column_name": Column("Column"),
+    "value": Column("Value"),
+    "reason": Column("What is wrong"),
+    "first_seen_at": Column("First seen", "time"),
+}
+
 
 def page() -> None:
     """Draw the page."""
@@ -27,6 +36,8 @@ def page() -> None:
         _replication(data.rows("replication"))
     with parts.section("Builds", "operations.build_history"):
         _builds(data.rows("builds"))
+    with parts.section("Rows that cannot be used", "operations.rejected_rows"):
+        _rejected(data.rows("rejected_rows"))
 
 
 def _replication(found: list[Row]) -> None:
@@ -129,4 +140,16 @@ def _builds(found: list[Row]) -> None:
     parts.table(
         data.rows("build_nodes", build_id=chosen), NODES, mart="operations.build_history",
         name="build", alt="Models and failed tests of the build, failures first",
+    )  # fmt: skip
+
+
+def _rejected(found: list[Row]) -> None:
+    if not found:
+        st.info("**None.** Every row is in the marts.")
+        return
+    if found[0]["count"] > len(found):
+        st.info(f"The newest {len(found)} of {count(found[0]['count'])}.")
+    parts.table(
+        found, REJECTED, mart="operations.rejected_rows",
+        name="rejected_rows", alt="Rows that no mart holds, and why, the newest first",
     )  # fmt: skip

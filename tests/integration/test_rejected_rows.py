@@ -1,16 +1,17 @@
 """Rows that cannot be used: each is named, none stops another, and none is in a number.
 
-One platform with columns of the widest types, and AI tables as if they had no constraints, holds every
-kind of such a value in every column of the contract.
+One platform with columns of the widest types, and AI tables as if they had no constraints, holds
+every kind of such a value in every column of the contract.
 """
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from runner import builds, transform
 from runner.contract import Table, read_contract
 from runner.database import Connection
 from runner.embedded import EmbeddedPair
-from runner.settings import PROJECT
+from runner.status import status
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -118,7 +119,6 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
     "market_bars": {
         "symbol": "BTCUSD",
         "timeframe": "1h",
-        "opened_at": "2025-03-02Z",
         "open": 100,
         "high": 101,
         "low": 99,
@@ -155,13 +155,14 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
         "filled_at": "2025-03-01 12:00Z",
     },
     "trading_stats": {
-        "date": "2025-03-01",
         "net_profit": 1,
         "total_trades": 1,
         "winning_trades": 1,
         "losing_trades": 0,
     },
 }
+
+BEGIN = datetime(2025, 3, 2, tzinfo=UTC)
 
 _TIMES = ("1970-01-01", "2125-06-01", "infinity", "-infinity")
 HOSTILE: Mapping[str, tuple[Any, ...]] = {
@@ -181,7 +182,7 @@ MAY_BE_MISSING = {
     "ai_models": {"config", "is_active", "updated_at"},
     "ai_trading_signals": {
         *("price_target", "stop_loss", "take_profit", "metadata", "pattern_id", "trade_plan_id"),
-        *("status", "idempotency_key", "expires_at", "updated_at", "imported_at"),
+        *("idempotency_key", "expires_at", "updated_at", "imported_at"),
     },
     "rl_training_episodes": {
         *("average_loss", "portfolio_value", "sharpe_ratio", "training_data", "imported_at"),
@@ -227,12 +228,13 @@ def is_usable(table: str, column: str, data_type: str, value: Any) -> bool:
 
 @dataclass
 class Hostile:
-    """A row with one value that cannot be used."""
+    """A row with one value that cannot be used, and the value that can."""
 
     table: str
-    key: Any
+    key: str
     column: str
     value: Any
+    good: Any
 
 
 @dataclass
@@ -241,30 +243,25 @@ class Market:
 
     landscape: Landscape
     folder: Path
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    numbers: Counter[str] = field(default_factory=Counter)
     projects: dict[str | None, Manifest] = field(default_factory=dict)
 
     def insert(self, primary: Connection, table: str, **values: Any) -> dict[str, Any]:
-        """A good row but for these values; returned with its number, of which its key is made."""
-        n = next(self.numbers)
+        """A good row but for these values, and its key as operations.rejected_rows has it."""
+        self.numbers[table] += 1
+        n = self.numbers[table]
         row = {
             column: value.replace("{n}", str(n)) if isinstance(value, str) else value
             for column, value in GOOD[table].items()
         }
         if table == "market_bars":
-            row["opened_at"] = f"2025-03-02Z {n} hours"
-        elif table == "trading_stats":
-            row["date"] = f"2025-03-01 {n} days"
-        if table != "market_bars":
+            row["opened_at"] = BEGIN + timedelta(hours=n)
+        else:
             row["id"] = n
+        if table == "trading_stats":
+            row["date"] = (BEGIN + timedelta(days=n)).date()
+        good = dict(row)
         row |= values
-        for column, unit in (("opened_at", "hours"), ("date", "days")):
-            if str(row.get(column)).endswith(unit):
-                start, count, _ = row[column].split(" ")
-                row[column] = primary.execute(
-                    "select (%s::timestamptz + %s * %s::interval)::text",
-                    (start, int(count), f"1 {unit}"),
-                ).fetchone()[0]  # type: ignore[index]
         primary.execute(
             sql.SQL("insert into public.{} ({}) values ({})").format(
                 sql.Identifier(table),
@@ -273,16 +270,28 @@ class Market:
             ),
             tuple(row.values()),
         )
-        if table == "market_bars":
-            row["key"] = primary.execute(
-                "select concat_ws(', ', %s::text, %s::text, %s::timestamptz)",
-                (row["symbol"], row["timeframe"], row["opened_at"]),
-            ).fetchone()[0]  # type: ignore[index]
-        else:
-            row["key"] = str(row["id"])
-        return row
+        return row | {"key": _key(primary, table, row), "good": good}
 
-    def build(self, *, prefix: str | None = None, tests: bool = False) -> transform.Build:
+    def update(self, primary: Connection, row: Hostile, value: Any) -> None:
+        """Give a row's column another value."""
+        key = sql.SQL("concat_ws(', ', symbol, timeframe, opened_at)")
+        primary.execute(
+            sql.SQL("update public.{} set {} = %s where {} = %s").format(
+                sql.Identifier(row.table),
+                sql.Identifier(row.column),
+                key if row.table == "market_bars" else sql.SQL("id::text"),
+            ),
+            (value, row.key),
+        )
+
+    def build(
+        self,
+        *,
+        prefix: str | None = None,
+        tests: bool = False,
+        select: Sequence[str] = (),
+        full_refresh: bool = False,
+    ) -> transform.Build:
         """Build from changes; or in full, into schemas of their own."""
         replica = self.landscape.replica
         with (
@@ -300,7 +309,8 @@ class Market:
                 tests=tests,
                 project=self.projects[prefix],
                 schema_prefix=prefix,
-                full_refresh=prefix is not None,
+                select=select,
+                full_refresh=full_refresh or prefix is not None,
             )
 
     def rejected(self, prefix: str = "") -> dict[tuple[str, str, str], tuple[Any, ...]]:
@@ -318,6 +328,17 @@ class Market:
         with self.landscape.replica.connect() as replica:
             assert differing_models(replica, "full") == {}
         assert self.rejected() == self.rejected("full_")
+
+
+def _key(primary: Connection, table: str, row: Mapping[str, Any]) -> str:
+    if table != "market_bars":
+        return str(row["id"])
+    key = primary.execute(
+        "select concat_ws(', ', %s::text, %s::text, %s::timestamptz)",
+        (row["symbol"], row["timeframe"], row["opened_at"]),
+    ).fetchone()
+    assert key is not None
+    return str(key[0])
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +359,6 @@ def market(pair: EmbeddedPair) -> Iterator[Market]:
     with landscape.primary.connect() as primary:
         for table in GOOD:
             made.insert(primary, table)
-        primary.execute("update ai_trading_signals set model_id = 1, pattern_id = 7")
     yield made
     _drop(landscape)
     shutil.rmtree(folder)
@@ -409,25 +429,65 @@ def test_every_kind_of_value_in_every_column_is_named(market: Market) -> None:
             for column, data_type, value in _kinds(table):
                 row = market.insert(primary, table.name, **{column: value})
                 if table.name == "ai_models":
-                    market.insert(primary, "ai_trading_signals", model_id=row["id"])
+                    _trade_for_model(market, primary, row["id"])
                 if is_usable(table.name, column, data_type, value) and not (
                     column == "filled_quantity" and value is None
                 ):
                     usable += 1
                 else:
-                    hostile.append(Hostile(table.name, row["key"], column, value))
+                    good = row["good"][column]
+                    hostile.append(Hostile(table.name, row["key"], column, value, good))
     wait(market.landscape)
     built = market.build(tests=True)
     assert not built.failures, "\n".join(f"{node.name} {node.message}" for node in built.failures)
-    named = market.rejected()
-    for row in hostile:
-        blamed = "fee" if row.column == "filled_quantity" and row.value is None else row.column
-        assert (f"public.{row.table}", row.key, blamed) in named, row
-    assert len(named) == len(hostile), set(named) - {
-        (f"public.{row.table}", row.key, row.column) for row in hostile
+    named = {
+        (f"public.{row.table}", row.key, "fee" if _fills_nothing(row) else row.column)
+        for row in hostile
     }
+    found = set(market.rejected())
+    # A price that is none may be above the highest as well.
+    assert named <= found
+    assert {key[:2] for key in found} == {key[:2] for key in named}
+    assert sum(rejected_rows_of(market).values()) == len(hostile)
     market.assert_equals_full()
     assert _unusable_numbers(market.landscape) == []
+    assert _days(market.landscape) < 365
+
+    with market.landscape.primary.connect() as primary:
+        for each in hostile:
+            market.update(primary, each, each.good)
+    wait(market.landscape)
+    assert not market.build().failures
+    assert market.rejected() == {}
+    market.assert_equals_full()
+
+
+def rejected_rows_of(market: Market) -> Mapping[str, int]:
+    """What status shows of them."""
+    return status(market.landscape.primary, market.landscape.replica).rejected_rows
+
+
+def _fills_nothing(row: Hostile) -> bool:
+    """Then its fee is to blame."""
+    return row.column == "filled_quantity" and row.value is None
+
+
+def _days(landscape: Landscape) -> int:
+    """How far the marts' calendar reaches."""
+    ((days,),) = landscape.on_replica(
+        "select max(trading_date) - min(trading_date) from performance.daily_performance"
+    )
+    assert isinstance(days, int)
+    return days
+
+
+def _trade_for_model(market: Market, primary: Connection, model: int) -> None:
+    """A signal of the model, with a plan and an order; and a step of each kind of training."""
+    plan = market.insert(primary, "trade_plans")["id"]
+    market.insert(primary, "ai_trading_signals", model_id=model, trade_plan_id=plan)
+    market.insert(primary, "trading_orders", trade_plan_id=plan)
+    for steps in ("rl_training_episodes", "genetic_generations", "spectrum_analysis"):
+        market.insert(primary, steps, model_id=model)
 
 
 def _unusable_numbers(landscape: Landscape) -> list[str]:
@@ -448,3 +508,160 @@ def _unusable_numbers(landscape: Landscape) -> list[str]:
             if rows != (0,):
                 found.append(f"{schema}.{table}.{column}: {rows}")
     return found
+
+
+def test_rows_that_are_judged_beside_others(market: Market) -> None:
+    """The first of two that mean the same counts; the other one when the first is gone or bad."""
+    with market.landscape.primary.connect() as primary:
+        days = [market.insert(primary, "trading_stats") for _ in range(3)]
+        for again in days[1:]:
+            primary.execute(
+                "update trading_stats set date = %s where id = %s", (days[0]["date"], again["id"])
+            )
+        market.insert(primary, "ai_models", model_name="a b", version="c")
+        namesake = market.insert(primary, "ai_models", model_name="a", version="b c")
+        at = BEGIN + timedelta(days=100)
+        bars = [
+            market.insert(primary, "market_bars", symbol=symbol, opened_at=at)
+            for symbol in (" TWO", "TWO ", "TWO", "ONE ")
+        ]
+
+    def named(*of_stats: int) -> set[tuple[str, str, str]]:
+        return {
+            *(("public.trading_stats", days[i]["key"], "date") for i in of_stats),
+            ("public.ai_models", namesake["key"], "model_name"),
+            *(("public.market_bars", bars[i]["key"], "symbol") for i in blamed_bars),
+        }
+
+    blamed_bars = [0, 1]
+    _build_and_compare(market)
+    assert set(market.rejected()) == named(1, 2)
+    seen = _first_seen(market)
+
+    with market.landscape.primary.connect() as primary:
+        primary.execute(
+            "update trading_stats set net_profit = 'NaN' where id = %s", (days[0]["id"],)
+        )
+        primary.execute("delete from market_bars where symbol = 'TWO'")
+    blamed_bars = [1]
+    _build_and_compare(market)
+    assert set(market.rejected()) == named(2) | {
+        ("public.trading_stats", days[0]["key"], "net_profit")
+    }
+    assert market.landscape.on_replica(
+        "select symbol, count(*) from staging.stg_ai__market_bars"
+        " where symbol in ('ONE', 'TWO') group by symbol order by symbol"
+    ) == [("ONE", 1), ("TWO", 1)]
+
+    # A build in full finds the same rows, and knows since when.
+    assert not market.build(select=["stg_platform__trading_stats"], full_refresh=True).failures
+    now = _first_seen(market)
+    assert all(now[key] == seen[key] for key in now.keys() & seen.keys())
+
+    with market.landscape.primary.connect() as primary:
+        primary.execute(
+            "delete from trading_stats where id in (%s, %s)", [days[0]["id"], days[2]["id"]]
+        )
+        primary.execute("delete from ai_models where model_name = 'a b'")
+        primary.execute("delete from market_bars where symbol = ' TWO'")
+    _build_and_compare(market)
+    assert market.rejected() == {}
+
+
+def _first_seen(market: Market) -> dict[tuple[Any, ...], Any]:
+    rows = market.landscape.on_replica(
+        "select source_table, row_key, column_name, first_seen_at from operations.rejected_rows"
+    )
+    return {tuple(key): seen for *key, seen in rows}
+
+
+def _build_and_compare(market: Market) -> None:
+    wait(market.landscape)
+    built = market.build()
+    assert not built.failures, built.failures
+    market.assert_equals_full()
+
+
+def test_spellings_that_are_understood(market: Market) -> None:
+    """Words in other cases and spellings, and symbols with blanks, mean what they mean."""
+    with market.landscape.primary.connect() as primary:
+        at = BEGIN + timedelta(days=30)
+        signal = market.insert(
+            primary,
+            "ai_trading_signals",
+            **{"symbol": "SOLUSD", "created_at": at, "imported_at": None, "expires_at": "infinity"},
+            trade_plan_id=None,
+        )
+        orders = [
+            market.insert(
+                primary,
+                "trading_orders",
+                **{"symbol": symbol, "side": side, "filled_price": price, "status": status},
+                **{"created_at": at, "filled_at": at + timedelta(minutes=minute)},
+                **{"fee": 0, "trade_plan_id": None},
+            )
+            for minute, (symbol, side, price, status) in enumerate(
+                (
+                    ("SOLUSD    ", "buy", 10, " Filled "),
+                    ("SOLUSD", "Sell\n", 15, "CANCELED"),
+                ),
+                start=1,
+            )
+        ]
+    _build_and_compare(market)
+    assert market.rejected() == {}
+    replica = market.landscape.on_replica
+    assert replica("select net_profit from performance.trades where symbol = 'SOLUSD'") == [(5,)]
+    assert replica(
+        "select signal_id, order_id from performance.order_attribution"
+        f" where order_id = {orders[0]['id']}"
+    ) == [(signal["id"], orders[0]["id"])]
+    assert replica(
+        "select order_status from staging.stg_platform__trading_orders"
+        f" where order_id in ({orders[0]['id']}, {orders[1]['id']}) order by order_id"
+    ) == [("FILLED",), ("CANCELLED",)]
+
+
+def test_money_that_a_rejected_order_leaves_open_is_shown(market: Market) -> None:
+    """No profit is claimed of an order without a price, nor is a fee lost that nothing earned."""
+    with market.landscape.primary.connect() as primary:
+        at = BEGIN + timedelta(days=60)
+        others = {"symbol": "OPEN", "created_at": at, "trade_plan_id": None}
+        bought = market.insert(
+            primary, "trading_orders", price=0, filled_price=None, filled_at=at, fee=0, **others
+        )
+        market.insert(
+            primary, "trading_orders", side="SELL", filled_price=110, filled_at=at, fee=0, **others
+        )
+        charged = market.insert(
+            primary, "trading_orders", filled_quantity=0, filled_at=None, fee=3, **others
+        )
+        market.insert(primary, "trading_stats", date=at.date(), net_profit=7)
+    _build_and_compare(market)
+    assert set(market.rejected()) == {
+        ("public.trading_orders", bought["key"], "filled_quantity"),
+        ("public.trading_orders", charged["key"], "fee"),
+    }
+    replica = market.landscape.on_replica
+    assert replica("select count(*) from performance.trades where symbol = 'OPEN'") == [(0,)]
+    assert replica(
+        "select reported_net_profit, unreconciled_profit from performance.daily_performance"
+        f" where trading_date = '{at.date()}'"
+    ) == [(7, 7)]
+
+
+def test_a_row_of_the_future_comes_when_its_time_has_come(market: Market) -> None:
+    """The clock is the primary's: the token that a build writes there. This test moves it on."""
+    primary, replica = market.landscape.on_primary, market.landscape.on_replica
+    ((at,),) = primary("select written_at + interval '2 days' from ai_replication_fence")
+    with market.landscape.primary.connect() as connection:
+        early = market.insert(connection, "trade_plans", created_at=at)
+    _build_and_compare(market)
+    assert ("public.trade_plans", early["key"], "created_at") in market.rejected()
+    primary("update ai_replication_fence set written_at = written_at + interval '2 days'")
+    _build_and_compare(market)
+    assert ("public.trade_plans", early["key"], "created_at") not in market.rejected()
+    assert replica(
+        "select created_at from staging.stg_platform__trade_plans"
+        f" where trade_plan_id = {early['id']}"
+    ) == [(at,)]

@@ -153,8 +153,8 @@ confirmation_lift as (
 
     select
         adjusted.model_id,
-        models.model_name,
-        models.model_version,
+        coalesce(models.model_name, 'unknown') as model_name,
+        coalesce(models.model_version, 'unknown') as model_version,
         adjusted.pattern_type,
         cast(adjusted.relation as {{ dbt.type_string() }}) as relation,
         adjusted.cases_given,

@@ -92,9 +92,9 @@ signal_confluence as (
     select
         signals.signal_id,
         signals.model_id,
-        models.model_name,
-        models.model_version,
-        models.model_type,
+        coalesce(models.model_name, 'unknown') as model_name,
+        coalesce(models.model_version, 'unknown') as model_version,
+        coalesce(models.model_type, 'unknown') as model_type,
         signals.symbol,
         signals.signal_type,
         signals.confidence,

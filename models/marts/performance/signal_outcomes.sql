@@ -194,8 +194,8 @@ signal_outcomes as (
     select
         signals.signal_id,
         signals.model_id,
-        models.model_name,
-        models.model_version,
+        coalesce(models.model_name, 'unknown') as model_name,
+        coalesce(models.model_version, 'unknown') as model_version,
         signals.symbol,
         signals.signal_type,
         signals.confidence,

@@ -121,8 +121,8 @@ genetic_progress as (
     select
         counted.generation_id,
         counted.model_id,
-        models.model_name,
-        models.model_version,
+        coalesce(models.model_name, 'unknown') as model_name,
+        coalesce(models.model_version, 'unknown') as model_version,
         counted.generation_number,
         counted.generation_position,
         counted.best_fitness,

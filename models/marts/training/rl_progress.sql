@@ -112,8 +112,8 @@ rl_progress as (
     select
         windowed.episode_id,
         windowed.model_id,
-        models.model_name,
-        models.model_version,
+        coalesce(models.model_name, 'unknown') as model_name,
+        coalesce(models.model_version, 'unknown') as model_version,
         windowed.episode_number,
         windowed.episode_position,
         windowed.episode_length,

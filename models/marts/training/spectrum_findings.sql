@@ -62,8 +62,8 @@ spectrum_findings as (
     select
         with_previous.analysis_id,
         with_previous.model_id,
-        models.model_name,
-        models.model_version,
+        coalesce(models.model_name, 'unknown') as model_name,
+        coalesce(models.model_version, 'unknown') as model_version,
         with_previous.symbol,
         with_previous.analysis_type,
         with_previous.frequency_count,

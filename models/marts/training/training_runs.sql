@@ -166,9 +166,9 @@ training_runs as (
 
     select
         judged.model_id,
-        models.model_name,
-        models.model_version,
-        models.model_type,
+        coalesce(models.model_name, 'unknown') as model_name,
+        coalesce(models.model_version, 'unknown') as model_version,
+        coalesce(models.model_type, 'unknown') as model_type,
         judged.run_kind,
         judged.steps,
         judged.first_value,

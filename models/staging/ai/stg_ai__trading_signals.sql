@@ -13,6 +13,7 @@
     ['price_target', 'money'],
     ['stop_loss', 'money'],
     ['take_profit', 'money'],
+    ['status', 'present'],
     ['status', 'word', signal_statuses],
     ['expires_at', 'expiry'],
     ['created_at', 'present'],
