@@ -7,13 +7,11 @@
 #}
 {% macro latest_moment() -%}
     {%- set end = "cast('2200-01-01 00:00:00+00' as timestamp with time zone)" -%}
-    {%- set node = graph.nodes.get(model.unique_id, {}) if execute else {} -%}
-    {%- if
-        model.resource_type != 'model'
-        or 'rendered' in node
-        or flags.WHICH not in ('build', 'run')
-        or not node
-    -%}
+    {%- if not execute or model.resource_type != 'model' or flags.WHICH not in ('build', 'run') -%}
+        {{ return(end) }}
+    {%- endif -%}
+    {%- set node = graph.nodes[model.unique_id] -%}
+    {%- if 'rendered' in node -%}
         {{ return(end) }}
     {%- endif -%}
     {%- if node.get('latest', {}).get('run') != invocation_id -%}

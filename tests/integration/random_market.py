@@ -330,6 +330,17 @@ class RandomMarket:
             {"ids": [self._pick(table), self._pick(table)]},
         )
 
+    # --- rows that cannot be used -----------------------------------------------------------
+
+    def spoil(self) -> None:
+        """A value that no mart may hold."""
+        self._update(*self._choice(_UNUSABLE))
+
+    def mend(self) -> None:
+        """Whatever is wrong with a row of a table."""
+        table = self._choice(tuple(_USABLE))
+        self._update(table, {"created_at": self._time()} | _USABLE[table])
+
     # --- rows that move and go --------------------------------------------------------------
 
     def change_key(self) -> None:
@@ -425,6 +436,24 @@ class RandomMarket:
         )
 
 
+_UNUSABLE: tuple[tuple[str, dict[str, object]], ...] = (
+    ("micro_patterns", {"symbol": " "}),
+    ("micro_patterns", {"created_at": "1970-01-01Z"}),
+    ("trade_plans", {"stop_loss_price": "NaN"}),
+    ("trade_plans", {"created_at": "infinity"}),
+    ("trading_orders", {"filled_price": "NaN"}),
+    ("trading_orders", {"filled_quantity": 1, "filled_price": 0}),
+    ("trading_orders", {"filled_at": "2125-06-01Z"}),
+    ("trading_orders", {"symbol": "  "}),
+    ("trading_orders", {"fee": "NaN"}),
+    ("trading_stats", {"net_profit": "NaN"}),
+)
+_USABLE: dict[str, dict[str, object]] = {
+    "micro_patterns": {"symbol": "BTCUSD "},
+    "trade_plans": {"stop_loss_price": 95},
+    "trading_orders": {"symbol": "BTCUSD", "filled_price": 101, "filled_at": None, "fee": None},
+}
+
 _WEIGHTS: dict[Callable[[RandomMarket], None], int] = {
     RandomMarket.add_bar: 12,
     RandomMarket.add_bars: 2,
@@ -440,6 +469,8 @@ _WEIGHTS: dict[Callable[[RandomMarket], None], int] = {
     RandomMarket.change_another: 8,
     RandomMarket.change_bar: 4,
     RandomMarket.swap: 8,
+    RandomMarket.spoil: 4,
+    RandomMarket.mend: 4,
     RandomMarket.change_key: 4,
     RandomMarket.move_bar: 2,
     RandomMarket.delete: 6,

@@ -39,7 +39,9 @@ renamed as (
         id as model_id,
 
         -- strings
-        cast({{ known_word('model_type', model_types) }} as {{ dbt.type_string() }}) as model_type,
+        cast(
+            {{ known_word('model_type', model_types) }} as {{ dbt.type_string() }}
+        ) as model_type,
         cast(model_name as {{ dbt.type_string() }}) as model_name,
         cast(version as {{ dbt.type_string() }}) as model_version,
         cast(model_name || ' ' || version as {{ dbt.type_string() }}) as model_label,

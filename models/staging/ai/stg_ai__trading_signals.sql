@@ -55,7 +55,9 @@ renamed as (
 
         -- strings
         cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,
-        cast({{ known_word('signal_type', signal_types) }} as {{ dbt.type_string() }}) as signal_type,
+        cast(
+            {{ known_word('signal_type', signal_types) }} as {{ dbt.type_string() }}
+        ) as signal_type,
         cast(
             {{ known_word('status', signal_statuses) }} as {{ dbt.type_string() }}
         ) as signal_status,

@@ -36,7 +36,9 @@ renamed as (
         -- strings
         cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,
         cast(pattern_type as {{ dbt.type_string() }}) as pattern_type,
-        cast({{ known_word('signal', signals) }} as {{ dbt.type_string() }}) as pattern_signal,
+        cast(
+            {{ known_word('signal', signals) }} as {{ dbt.type_string() }}
+        ) as pattern_signal,
 
         -- numerics
         cast(confidence as {{ type_double() }}) as confidence,

@@ -9,7 +9,11 @@
     'CANCELLED': ['CANCELED'],
     'REJECTED': [],
 } %}
-{% set has_price = 'filled_quantity <= 0 or coalesce(filled_price, price, 0) <> 0' %}
+{% set has_price -%}
+    filled_quantity <= 0
+    or abs(coalesce(filled_price, price, 0))
+    >= power(10.0, -{{ var('money_decimals') | int(1) }})
+{%- endset %}
 {% set has_fill = 'filled_quantity > 0 or fee = 0' %}
 {% set is_amount_small -%}
     case
@@ -67,7 +71,9 @@ renamed as (
         -- strings
         cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,
         cast({{ known_word('side', sides) }} as {{ dbt.type_string() }}) as side,
-        cast({{ known_word('status', statuses) }} as {{ dbt.type_string() }}) as order_status,
+        cast(
+            {{ known_word('status', statuses) }} as {{ dbt.type_string() }}
+        ) as order_status,
 
         -- numerics
         cast(quantity as {{ type_money() }}) as quantity,
