@@ -139,7 +139,7 @@ def _builds(found: list[Row]) -> None:
         return
     parts.table(
         data.rows("build_nodes", build_id=chosen), NODES, mart="operations.build_history",
-        name="build", alt="Models and failed tests of the build, failures first",
+        name="build", alt="Models of the build, and tests that failed or warned, failures first",
     )  # fmt: skip
 
 

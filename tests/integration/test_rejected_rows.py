@@ -23,6 +23,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from runner import builds, transform
+from runner.cli import Failure, cli
 from runner.contract import Table, read_contract
 from runner.database import Connection
 from runner.embedded import EmbeddedPair
@@ -647,6 +648,45 @@ def test_money_that_a_rejected_order_leaves_open_is_shown(market: Market) -> Non
         "select reported_net_profit, unreconciled_profit from performance.daily_performance"
         f" where trading_date = '{at.date()}'"
     ) == [(7, 7)]
+
+
+def test_tests_name_the_rows_that_they_found(
+    market: Market, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In build's output and in its history, warnings too; and build tells what it set aside."""
+    with market.landscape.primary.connect() as primary:
+        stray = market.insert(primary, "ai_trading_signals", pattern_id=10**6)
+        order = market.insert(primary, "trading_orders", status="somewhere")
+    _build_and_compare(market)
+    market.landscape.on_replica(
+        "update staging.stg_platform__trading_orders set side = 'NEITHER' where order_id = 1"
+    )
+    models = (
+        *("stg_ai__models", "stg_platform__micro_patterns", "stg_platform__trade_plans"),
+        *("stg_ai__trading_signals", "stg_platform__trading_orders"),
+    )
+    built = market.landscape.build(market.folder, *models)
+    (failed,) = built.failures
+    assert '{"side": "NEITHER", "order_id": 1}' in failed.message
+    found = [node.message for node in built.warnings]
+    assert any(f'"signal_id": {stray["id"]}' in message for message in found), found
+    assert market.landscape.on_replica(
+        "select message from operations.build_history"
+        f" where build_id = '{built.id}' and status = 'fail'"
+    ) == [(failed.message,)]
+    refreshed = market.build(select=["stg_platform__trading_orders"], full_refresh=True)
+    assert not refreshed.failures
+
+    monkeypatch.setenv("PRIMARY_URL", market.landscape.primary.url)
+    monkeypatch.setenv("REPLICA_URL", market.landscape.replica.url)
+    select = ("--select", "stg_platform__trade_plans")
+    told = f"rows that cannot be used: {len(market.rejected())} of public.trading_orders"
+    cli(["build", *select], standalone_mode=False)
+    assert told in capsys.readouterr().err
+    monkeypatch.setenv("SIGNAL_MARTS_FAIL_ON_REJECTED_ROWS", "true")
+    with pytest.raises(Failure, match=told):
+        cli(["build", *select], standalone_mode=False)
+    assert ("public.trading_orders", order["key"], "status") in market.rejected()
 
 
 def test_a_row_of_the_future_comes_when_its_time_has_come(market: Market) -> None:

@@ -1,4 +1,5 @@
--- Grain: a build and a model of it, or a test of it that failed. Times are UTC.
+-- Grain: a build and a model of it, or a test of it that failed or
+-- warned. Times are UTC.
 
 -- The books that every build writes when it ends are no one's model.
 with builds as (
