@@ -82,6 +82,12 @@
         %}
             {% do kept.append("'" ~ node.schema ~ '.' ~ node.alias ~ "'") %}
         {% endfor %}
+        {% set sources = ["''"] %}
+        {% for table in graph.sources.values() %}
+            {% do sources.append("'" ~ table.schema ~ '.' ~ table.identifier ~ "'") %}
+        {% endfor %}
+        delete from {{ changes_table('rejected_rows') }}
+        where source_table not in ({{ sources | join(', ') }});
         delete from {{ changes_table('reads') }} where reader not in ({{ kept | join(', ') }});
         delete from {{ changes_table('relations') }} where relation not in ({{ kept | join(', ') }});
         commit;

@@ -383,13 +383,15 @@ def _drop_constraints(primary: Connection) -> None:
                     name, sql.Identifier(constraint)
                 )
             )
-        for column, data_type in table.columns:
-            if data_type == "numeric":
-                primary.execute(
-                    sql.SQL("alter table {} alter {} type numeric").format(
-                        name, sql.Identifier(column)
-                    )
-                )
+        bounded = primary.execute(
+            "select attname from pg_attribute where attrelid = to_regclass(%s)"
+            " and atttypid = 'numeric'::regtype and atttypmod <> -1 and not attisdropped",
+            (table.qualified,),
+        ).fetchall()
+        for (column,) in bounded:
+            primary.execute(
+                sql.SQL("alter table {} alter {} type numeric").format(name, sql.Identifier(column))
+            )
         missing = primary.execute(
             "select attname from pg_attribute where attrelid = to_regclass(%s) and attnotnull"
             " and attnum > 0 and not attnum = any (select unnest(conkey) from pg_constraint"
