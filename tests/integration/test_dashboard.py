@@ -606,3 +606,25 @@ def test_a_report_of_no_days(marts: Landscape, tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert "there are no days from 1998-11-03 to 1999-01-31; the marts have" in refused.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_that_cannot_be_used_are_listed(
+    marts: Landscape, page: Callable[[str], AppTest], tmp_path: Path
+) -> None:
+    """On the page of operations and in the report, as they are written."""
+    marts.on_replica(
+        "insert into changes.rejected_rows values"
+        " ('public.trading_orders', '17', '{\"id\": 17}', 'status', '<b>lost</b>',"
+        " 'none of NEW, FILLED', '2025-03-01Z')"
+    )
+    try:
+        tables = [frame.value.astype(str) for frame in page("operations").dataframe]
+        assert any("<b>lost</b>" in table.to_string() for table in tables)
+        path = tmp_path / "report.html"
+        assert run("report", "--output", str(path), marts=marts).returncode == 0
+        text = path.read_text("utf-8")
+        assert "none of NEW, FILLED" in text
+        assert "&lt;b&gt;lost" in text
+        assert "<b>lost" not in text
+    finally:
+        marts.on_replica("delete from changes.rejected_rows where row_key = '17'")
