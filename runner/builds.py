@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import psycopg
 
 from runner import fence, partitions, transform
 from runner.contract import read_contract
-from runner.database import Connection, Database, scalar
+from runner.database import Connection, Database, has_transaction_timeout, scalar
 from runner.deploy import connected
 from runner.deploy_lock import LockedError, check_direct, released
 from runner.progress import Advance
@@ -126,12 +127,10 @@ def frozen(replica: Database, *, timeout: float) -> Iterator[Mapping[str, str]]:
     builds a model of staging meanwhile: one that does is waited for, and after ``timeout`` seconds
     LockedError is raised.
     """
-    # A hosted server may end sessions that wait in a transaction, as this one is meant to.
-    options = (
-        f"-c idle_in_transaction_session_timeout=0 -c lock_timeout={math.ceil(timeout * 1000)}"
-    )
     with replica.connect(
-        autocommit=True, application="signal-marts moment", options=options
+        autocommit=True,
+        application="signal-marts moment",
+        options=f"-c lock_timeout={math.ceil(timeout * 1000)}",
     ) as holder:
         try:
             holder.execute("select pg_advisory_lock(hashtextextended('changes', 0))")
@@ -143,4 +142,8 @@ def frozen(replica: Database, *, timeout: float) -> Iterator[Mapping[str, str]]:
         holder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with holder.transaction():
             snapshot = scalar(holder, "select pg_export_snapshot()")
-            yield {**replica.environment(), "SIGNAL_MARTS_MOMENT": str(snapshot)}
+            environment = {**replica.environment(), "SIGNAL_MARTS_MOMENT": str(snapshot)}
+            if has_transaction_timeout(holder):
+                given = environment.get("PGOPTIONS", os.environ.get("PGOPTIONS", ""))
+                environment["PGOPTIONS"] = f"{given} -c transaction_timeout=0".strip()
+            yield environment

@@ -12,7 +12,6 @@ import shlex
 import signal
 import sys
 import traceback
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -338,10 +337,8 @@ def report_build(result: Any) -> None:
             f"{len(result.failures)} of {len(result.nodes)} models and tests failed, and "
             f"{result.skipped} that need them were skipped:\n" + "\n".join(lines)
         )
-    # dbt's hooks and exposures are nodes as well.
-    kinds = Counter(node.kind for node in result.nodes)
-    passed = kinds["test"] + kinds["unit_test"] - len(result.warnings)
-    note(f"built {kinds['model']} models; {passed} tests and checks passed")
+    models, tests = (sum(n.kind == kind for n in result.nodes) for kind in ("model", "test"))
+    note(f"built {models} models; {tests - len(result.warnings)} tests passed")
 
 
 def _counts(rejected: Mapping[str, int]) -> str:
@@ -352,11 +349,12 @@ def _counts(rejected: Mapping[str, int]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(as_json: bool) -> None:
     """Show migrations, replication and marts; exit with 1 where something is not well."""
+    from runner.status import as_json as told
     from runner.status import status as look
 
     found = look(*databases(settings.load()))
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(found), default=_json_value, indent=2))
+        click.echo(told(found))
     else:
         _print_status(found)
     if found.problems:
@@ -381,7 +379,8 @@ def _print_status(found: Any) -> None:
     marts = Table("mart", "rows", "newest fact", box=None, pad_edge=False)
     marts.columns[1].justify = "right"
     for mart in found.marts:
-        marts.add_row(f"{mart.schema}.{mart.name}", f"{mart.rows:,}", _time(mart.available_at))
+        rows = "?" if mart.rows is None else f"{mart.rows:,}"
+        marts.add_row(f"{mart.schema}.{mart.name}", rows, _time(mart.available_at))
     out.print(marts)
 
 
@@ -402,12 +401,6 @@ def _slot(replication: Any) -> str:
 
 def _time(value: datetime | None) -> str:
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
-
-
-def _json_value(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"no JSON for {type(value).__name__}")
 
 
 @cli.command()

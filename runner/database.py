@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,33 @@ from psycopg.rows import TupleRow
 from runner.errors import SignalMartsError, UsageError
 
 Connection = psycopg.Connection[TupleRow]
+
+SESSION = {
+    "search_path": "public",
+    "client_encoding": "UTF8",
+    "timezone": "UTC",
+    "datestyle": "ISO,MDY",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
+    "xmloption": "content",
+    "row_security": "on",
+    "check_function_bodies": "on",
+    # Under another one two builds could not both write a token.
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+"""What a server, a database or a login may have set otherwise: each session of ours sets it itself,
+so does dbt's (profiles.yml). Where there is one, ``transaction_timeout`` is 0 as well."""
 
 # A sign @ that does not end the user and password: after another one, or after a slash.
 _RAW_SIGN = re.compile(r"postgres(?:ql)?://[^?]*?[@/][^?]*@")
@@ -81,20 +108,20 @@ class Database:
     def connect(
         self, *, autocommit: bool = False, application: str = "signal-marts", options: str = ""
     ) -> Iterator[Connection]:
-        """A direct connection in UTC and read committed; raise ConnectionFailedError for none.
+        """A direct connection with the settings of SESSION; raise ConnectionFailedError for none.
 
         ``options`` are command-line options of the server, such as ``-c lock_timeout=2s``.
         """
         given = self.parameters()
-        # A database may have another default, under which two builds could not both write a token.
-        ours = r"-c timezone=UTC -c default_transaction_isolation=read\ committed"
+        ours = session_options(SESSION)
         # A host that is lost lets go of its locks.
         ours += " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-        given["options"] = f"{given.get('options', '')} {ours} {options}".strip()
+        # Only the URL may say as which role.
+        given["options"] = f"-c role=none {given.get('options', '')} {ours} {options}".strip()
         given.setdefault("connect_timeout", "10")
         given["application_name"] = application
         try:
-            connection = psycopg.connect(autocommit=autocommit, **given)  # type: ignore[arg-type]
+            connection = psycopg.connect(autocommit=True, **given)  # type: ignore[arg-type]
         except psycopg.OperationalError as error:
             if "unsupported startup parameter" in str(error):
                 raise ConnectionFailedError(
@@ -106,7 +133,28 @@ class Database:
                 f"{str(error).strip().splitlines()[0].removeprefix('connection failed: ')}"
             ) from None
         with connection:
+            lift_transaction_timeout(connection)
+            connection.autocommit = autocommit
             yield connection
+
+
+def session_options(settings: Mapping[str, str]) -> str:
+    """The server's command-line options of a session with these settings."""
+    return " ".join(
+        f"-c {name}=" + value.replace("\\", r"\\").replace(" ", r"\ ")
+        for name, value in settings.items()
+    )
+
+
+def has_transaction_timeout(connection: Connection) -> bool:
+    """Whether the server knows this setting; an older one refuses a session that asks for it."""
+    return connection.info.server_version >= 170000
+
+
+def lift_transaction_timeout(connection: Connection) -> None:
+    """Let an autocommit connection's transactions take as long as they need."""
+    if has_transaction_timeout(connection):
+        connection.execute("set transaction_timeout = 0")
 
 
 def scalar(connection: Connection, query: str, parameters: Sequence[Any] | None = None) -> Any:

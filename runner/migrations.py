@@ -25,7 +25,14 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration
 
-from runner.database import Connection, Database, scalar
+from runner.database import (
+    SESSION,
+    Connection,
+    Database,
+    lift_transaction_timeout,
+    scalar,
+    session_options,
+)
 from runner.deploy_lock import WORKER, yoyo_lock
 from runner.errors import SignalMartsError, UsageError
 from runner.migration_rules import check_folder
@@ -364,10 +371,11 @@ def applied_names(connection: Connection) -> set[str]:
 def _backend(primary: Database, lock_timeout: float) -> Iterator[PostgresqlPsycopgBackend]:
     """yoyo's connection, with time-outs; a statement of a dead runner ends by itself."""
     given = primary.parameters()
-    options = (
-        f"{given.pop('options', '')} -c lock_timeout={int(lock_timeout * 1000)}"
-        " -c client_connection_check_interval=1000 -c search_path=public -c timezone=UTC"
-    )
+    ours = SESSION | {
+        "lock_timeout": f"{int(lock_timeout * 1000)}",
+        "client_connection_check_interval": "1000",
+    }
+    options = f"-c role=none {given.pop('options', '')} {session_options(ours)}"
     backend = PostgresqlPsycopgBackend(
         DatabaseURI(
             scheme="postgresql+psycopg",
@@ -376,11 +384,12 @@ def _backend(primary: Database, lock_timeout: float) -> Iterator[PostgresqlPsyco
             hostname=given.pop("host", None),
             port=given.pop("port", None),
             database=given.pop("dbname", None),
-            args=given | {"options": options.strip(), "application_name": WORKER},
+            args=given | {"options": options, "application_name": WORKER},
         ),
         "_yoyo_migration",
     )
     try:
+        lift_transaction_timeout(backend.connection)
         backend.init_database()
         # yoyo takes its lock for its own tables, so that happens before we hold it.
         backend.ensure_internal_schema_updated()

@@ -21,7 +21,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from runner import settings
-from runner.database import Connection, Database
+from runner.database import SESSION, Connection, Database, session_options
 from runner.errors import UsageError
 
 AsyncConnectionType = AsyncConnection[TupleRow]
@@ -61,19 +61,19 @@ class PoolLimits:
 
     def options(self) -> str:
         """The server's command-line options of a session."""
-        settings = self._settings("default_transaction_read_only")
-        return " ".join(f"-c {name}={value}" for name, value in settings.items())
+        return session_options(SESSION | self._settings("default_transaction_read_only"))
 
     def of_transaction(self) -> sql.Composed:
         """The same for one transaction, as statements to begin it with."""
+        # Not what is only for transactions to come.
+        of_session = {n: v for n, v in SESSION.items() if not n.startswith("default_")}
         return sql.SQL("; ").join(
             sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(value))
-            for name, value in self._settings("transaction_read_only").items()
+            for name, value in (of_session | self._settings("transaction_read_only")).items()
         )
 
     def _settings(self, read_only: str) -> dict[str, str]:
         settings = {
-            "timezone": "UTC",
             "statement_timeout": f"{self.statement_timeout_seconds * 1000:.0f}",
             "idle_in_transaction_session_timeout": f"{self.idle_in_transaction_seconds * 1000:.0f}",
             "lock_timeout": f"{self.lock_timeout_seconds * 1000:.0f}",
@@ -229,7 +229,7 @@ def _sizes(limits: PoolLimits) -> Mapping[str, Any]:
 
 def _own_parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
     given = _parameters(database, limits)
-    return {**given, "options": f"{given.get('options', '')} {limits.options()}".strip()}
+    return {**given, "options": f"-c role=none {given.get('options', '')} {limits.options()}"}
 
 
 def _parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:

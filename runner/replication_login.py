@@ -15,7 +15,7 @@ import psycopg
 from psycopg import pq, sql
 from psycopg.conninfo import make_conninfo
 
-from runner.database import Connection, Database, scalar
+from runner.database import Connection, Database, has_transaction_timeout, scalar
 from runner.errors import SignalMartsError
 from runner.landing import MADE_BY
 from runner.replication import slot_name
@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from runner.sync import Sides
 
 REPLICATOR = "replicator"
+
+SENDING = {
+    "role": "none",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+"""What the primary's database may set otherwise for the sessions that send rows, and would end them
+with: our login has its own."""
 
 # Of libpq's parameters, those that say who we are and how we work, and not how a server is reached.
 # All the others go to the replica, whatever TLS parameters libpq learns.
@@ -211,6 +222,13 @@ def _renew(sides: Sides) -> str:
                     name, sql.Literal(verifier)
                 )
             )
+            for setting, value in SENDING.items():
+                if setting != "transaction_timeout" or has_transaction_timeout(sides.on_primary):
+                    sides.on_primary.execute(
+                        sql.SQL("alter role {} set {} = {}").format(
+                            name, sql.Identifier(setting), sql.Literal(value)
+                        )
+                    )
             sides.on_primary.execute(
                 sql.SQL("comment on role {} is {}").format(
                     name, sql.Literal(f"{MADE_BY} for {_identity(sides)}")

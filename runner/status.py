@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
 from psycopg import sql
 
 from runner import fence, id_sequences, landing, migrations, partitions
@@ -23,6 +27,7 @@ from runner.replication import (
     stuck_copies,
     subscribed_tables,
 )
+from runner.settings import PROJECT
 from runner.sync import PUBLICATION, Sides, publication_differs
 
 MART_SCHEMAS = ("ensemble", "performance", "training", "operations")
@@ -42,12 +47,13 @@ class Replication:
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart: its rows, and the newest fact it holds."""
+    """A mart: its rows, and the newest fact it holds; both None where ``trouble`` says why."""
 
     schema: str
     name: str
-    rows: int
+    rows: int | None
     available_at: datetime | None
+    trouble: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,17 +88,14 @@ def status(primary: Database, replica: Database) -> Status:
     with connected(primary, replica) as sides:
         state = migrations.state(sides.on_primary)
         replication = _replication(sides.on_primary, sides.on_replica)
-        marts = _marts(sides.on_replica)
+        marts = read_marts(sides.on_replica)
         builds = _last_builds(sides.on_replica)
         rejected = rejected_rows(sides.on_replica)
         problems = [
             *_migration_problems(sides.on_primary, state),
             *_replication_problems(sides, replication),
+            *_mart_problems(marts, builds),
         ]
-    if not builds:
-        problems.append("nothing was built yet; run signal-marts build")
-    elif not builds[0].is_success:
-        problems.append(f"the last build had {builds[0].failures} failures")
     return Status(
         state.on_disk, state.pending, replication, marts, builds, rejected, tuple(problems)
     )
@@ -183,7 +186,28 @@ def _replication(primary: Connection, replica: Connection) -> Replication:
     )
 
 
-def _marts(replica: Connection) -> tuple[Mart, ...]:
+def _mart_problems(marts: Sequence[Mart], builds: Sequence[LastBuild]) -> Iterator[str]:
+    if not builds:
+        yield "nothing was built yet; run signal-marts build"
+    elif not builds[0].is_success:
+        yield f"the last build had {builds[0].failures} failures"
+    if builds and (missing := missing_marts(marts)):
+        yield f"marts that are not there: {', '.join(missing)}; run signal-marts build"
+    for mart in marts:
+        if mart.trouble is not None:
+            yield f"the mart {mart.schema}.{mart.name} cannot be read: {mart.trouble}"
+
+
+def missing_marts(marts: Sequence[Mart]) -> list[str]:
+    """Qualified names of the project's marts that are not among these, sorted."""
+    # Of a mart, the folder is its schema, as dbt_project.yml says.
+    files = (PROJECT / "models" / "marts").glob("*/*.sql")
+    wanted = {f"{file.parent.name}.{file.stem}" for file in files}
+    return sorted(wanted - {f"{mart.schema}.{mart.name}" for mart in marts})
+
+
+def read_marts(replica: Connection) -> tuple[Mart, ...]:
+    """All marts of the autocommit connection's database, each by itself."""
     tables = replica.execute(
         "select n.nspname, c.relname, exists ("
         " select from pg_attribute as a where a.attrelid = c.oid and a.attname = 'available_at')"
@@ -191,15 +215,22 @@ def _marts(replica: Connection) -> tuple[Mart, ...]:
         " where n.nspname = any(%s) and c.relkind in ('r', 'v', 'm') order by 1, 2",
         (list(MART_SCHEMAS),),
     ).fetchall()
-    marts = []
-    for schema, name, has_time in tables:
-        newest = sql.SQL("max(available_at)" if has_time else "null::timestamptz")
+    return tuple(_mart(replica, *table) for table in tables)
+
+
+def _mart(replica: Connection, schema: str, name: str, has_time: bool) -> Mart:
+    newest = sql.SQL("max(available_at)" if has_time else "null::timestamptz")
+    try:
         row = replica.execute(
             sql.SQL("select count(*), {} from {}").format(newest, sql.Identifier(schema, name))
         ).fetchone()
-        rows, available_at = row or (0, None)
-        marts.append(Mart(schema, name, rows, available_at))
-    return tuple(marts)
+    # A value that Python has none for, a privilege, a table that a build replaces at this moment.
+    except psycopg.Error as error:
+        if replica.broken:
+            raise
+        return Mart(schema, name, None, None, error.diag.message_primary or str(error))
+    rows, available_at = row or (0, None)
+    return Mart(schema, name, rows, available_at)
 
 
 def _last_builds(replica: Connection) -> tuple[LastBuild, ...]:
@@ -209,6 +240,28 @@ def _last_builds(replica: Connection) -> tuple[LastBuild, ...]:
         LastBuild(*row)
         for row in replica.execute(
             "select started_at, extract(epoch from finished_at - started_at)::float8,"
-            " is_success, nodes, failures from changes.builds order by started_at desc limit 5"
+            " is_success, nodes, failures from changes.builds"
+            " order by started_at desc limit 5"
         )
     )
+
+
+def as_json(found: Status) -> str:
+    """One JSON object, whatever the databases hold: what JSON has no word for is a string."""
+    return json.dumps(_plain(dataclasses.asdict(found)), indent=2, allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if (
+        value is None
+        or isinstance(value, str | int)
+        or (isinstance(value, float) and math.isfinite(value))
+    ):
+        return value
+    return str(value)

@@ -94,8 +94,12 @@ def build(
     """
     from dbt_common.invocation import get_invocation_id
 
-    # A test that compares with a model outside the selection would meet what is not built, or old.
-    arguments = ["build", "--indirect-selection", "buildable"] if tests else ["run"]
+    arguments = ["run"]
+    if tests:
+        # A test that compares with a model outside the selection would meet what is not built, or
+        # old. Unit tests say nothing of what is built, only of the code: `make test` runs them.
+        arguments = ["build", "--indirect-selection", "buildable"]
+        arguments += ["--exclude-resource-type", "unit_test"]
     arguments += _options(target, schema_prefix)
     if select:
         arguments += ["--select", *select]

@@ -10,6 +10,9 @@
 {% macro hold_versions(parents) -%}
     set local idle_in_transaction_session_timeout = '60s';
     set local client_connection_check_interval = '1s';
+    {# A database may end long transactions; older servers know no such limit. #}
+    select set_config('transaction_timeout', '0', true)
+    where current_setting('server_version_num')::integer >= 170000;
     {% if not parents and not frozen_moment() -%}
         {% do wait_for_runner() %}
     {%- endif -%}

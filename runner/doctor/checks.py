@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from runner import id_sequences, migrations
+from runner import id_sequences, migrations, status
 from runner.contract import mismatches, read_relations
 from runner.database import Database, scalar
 from runner.doctor.findings import (
@@ -29,7 +29,7 @@ from runner.doctor.privileges import (
     roles_on_primary,
     roles_on_replica,
 )
-from runner.doctor.replication import replicating, replicator, route, two_databases
+from runner.doctor.replication import defaults, replicating, replicator, route, two_databases
 from runner.doctor.servers import (
     clock,
     clocks,
@@ -279,6 +279,25 @@ def dbt_environment(
 CheckOne = Callable[[Server, Given], Iterator[Finding]]
 CheckBoth = Callable[[Server, Server, Given], Iterator[Finding]]
 
+
+def marts(server: Server, _: Given) -> Iterator[Finding]:
+    """All marts are there and can be read, once a build has ended."""
+    if scalar(server.connection, "select to_regclass('changes.builds')") is None:
+        return
+    found = status.read_marts(server.connection)
+    if missing := status.missing_marts(found):
+        told = f"not there: {', '.join(missing)}"
+        yield wrong("marts", server.side, told, "run signal-marts build")
+    for mart in found:
+        if mart.trouble is not None:
+            yield wrong(
+                "marts",
+                server.side,
+                f"{mart.schema}.{mart.name} cannot be read: {mart.trouble}",
+                f"mend what it says, or: signal-marts build --full-refresh --select {mart.name}",
+            )
+
+
 OF_PRIMARY: Mapping[str, CheckOne] = {
     "version": version,
     "pooler": pooler,
@@ -303,11 +322,13 @@ OF_REPLICA: Mapping[str, CheckOne] = {
     "privileges": privileges_on_replica,
     "roles": roles_on_replica,
     "landing tables": landing_place,
+    "marts": marts,
 }
 OF_BOTH: Mapping[str, CheckBoth] = {
     "two databases": two_databases,
     "clock": clocks,
     "route": route,
     "replicator": replicator,
+    "defaults": defaults,
     "replication": replicating,
 }

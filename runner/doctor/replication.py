@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner import landing, replication, replication_login, sync
+from runner.database import Database, scalar
 from runner.doctor.findings import (
     Finding,
     Given,
@@ -125,6 +126,64 @@ def _sides(primary: Server, replica: Server, given: Given) -> sync.Sides:
         replica.connection,
         given.replication_url,
     )
+
+
+# What ends or refuses the work of the sessions that apply rows, and the value with which it does
+# not. They are the server's own: we cannot set it for them as we do for ours.
+_APPLYING = {
+    "role": "none",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+    "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed",
+}
+
+
+def defaults(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
+    """What the databases and logins set for the sessions that send rows, and that apply them."""
+    sender = replication.slot_name(replica.connection)
+    if given.replication_url is not None:
+        sender = Database("primary", given.replication_url).parameters().get("user", sender)
+    owner = scalar(
+        replica.connection,
+        "select pg_get_userbyid(subowner)::text from pg_subscription"
+        " where subdbid = (select oid from pg_database where datname = current_database())"
+        " and subname = %s",
+        (sync.SUBSCRIPTION,),
+    )
+    is_fine = True
+    for server, login, harmless_values in (
+        (primary, sender, replication_login.SENDING),
+        (replica, owner or replica.login, _APPLYING),
+    ):
+        for name, value in _set_for(server, login).items():
+            harmless = harmless_values.get(name, value)
+            if value.lower() not in (harmless, f"{harmless}ms", f"{harmless}s"):
+                is_fine = False
+                yield wrong(
+                    "defaults",
+                    server.side,
+                    f"{name} = {value} is set for the sessions of replication ({login}), which it "
+                    "may end or refuse",
+                    f"alter role {quoted(login)} in database {server.quoted_database}"
+                    f" set {name} = '{harmless}';",
+                )
+    if is_fine:
+        yield ok("defaults", "both", "no limit is set for the sessions of replication")
+
+
+def _set_for(server: Server, login: str) -> dict[str, str]:
+    """What is set for a login's sessions in the database; the last of these counts."""
+    rows = server.connection.execute(
+        "select setting from pg_db_role_setting"
+        " cross join lateral unnest(setconfig) as setting"
+        " left join pg_roles on pg_db_role_setting.setrole = pg_roles.oid"
+        " where (setrole = 0 or rolname = %s) and setdatabase in ("
+        "  0, (select oid from pg_database where datname = current_database()))"
+        " order by setrole <> 0, setdatabase <> 0",
+        (login,),
+    ).fetchall()
+    return dict(setting.split("=", 1) for (setting,) in rows)
 
 
 def replicating(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:

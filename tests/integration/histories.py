@@ -44,10 +44,7 @@ if TYPE_CHECKING:
 
 # A build takes some hundred times longer than a change, so many changes come between two of them.
 _CHANGES_BETWEEN_BUILDS = 30
-_BUILD_MODELS = (
-    "build",
-    *("--exclude", "resource_type:test", "--exclude", "resource_type:unit_test"),
-)
+_BUILD_MODELS = ("build", "--exclude", "resource_type:test")
 
 seeds = st.integers(0, 2**32)
 

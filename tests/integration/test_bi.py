@@ -76,7 +76,7 @@ def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
         landscape.replica,
         fence_timeout=60,
         advance=lambda done, total, at: None,
-        exclude=("resource_type:test", "resource_type:unit_test"),
+        exclude=("resource_type:test",),
         target=target,
     )
     assert not result.failures

@@ -172,6 +172,16 @@ def test_deploy_build_status_and_docs(environment: dict[str, str]) -> None:
     assert "daily_performance" in Path(site.stdout.strip()).read_text()
 
 
+def test_unit_tests_of_the_models(environment: dict[str, str]) -> None:
+    """They need the models' tables, for their columns; a build leaves them out."""
+    env = environment | exports(environment)
+    tested = run("dbt", "--quiet", "test", "--select", "test_type:unit", env=env)
+    assert tested.returncode == 0, tested.stdout
+    results = json.loads((Path(env["DBT_TARGET_PATH"]) / "run_results.json").read_text())["results"]
+    written = [path.read_text() for path in (PROJECT / "models").rglob("*__unit_tests.yml")]
+    assert len(results) == sum(text.count("\n  - name: ") for text in written) > 0
+
+
 def test_a_database_that_no_demo_made_is_left_alone(environment: dict[str, str]) -> None:
     env = environment | exports(environment)
     with psycopg.connect(

@@ -88,7 +88,7 @@ def marts(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
         made.replica,
         fence_timeout=60,
         advance=lambda done, total, at: None,
-        exclude=("resource_type:test", "resource_type:unit_test"),
+        exclude=("resource_type:test",),
         target=tmp_path_factory.mktemp("dbt"),
     )
     assert not result.failures

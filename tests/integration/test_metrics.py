@@ -401,7 +401,7 @@ def built(pair: EmbeddedPair) -> Iterator[Built]:
         advance=lambda done, total, at: None,
         select=MODELS,
         # Tests of models that are not built here would be run with the models that are.
-        exclude=("resource_type:test", "resource_type:unit_test"),
+        exclude=("resource_type:test",),
         target=target,
     )
     assert not result.failures, [(node.name, node.message) for node in result.failures]

@@ -26,7 +26,7 @@ def test_all_models_tests_and_contracts_pass_on_real_bars(tmp_path: Path) -> Non
     try:
         result = marts("demo", *(f"--bars={path}" for path in files), env=env)
         assert result.returncode == 0, result.stderr
-        assert "tests and checks passed" in result.stderr
+        assert "tests passed" in result.stderr
         assert "AI against traditional" in result.stdout
     finally:
         EmbeddedPair(tmp_path / "home").destroy()

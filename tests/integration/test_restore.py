@@ -28,7 +28,7 @@ from runner.status import MART_SCHEMAS
 GUIDE = (PROJECT / "docs/backup.md").read_text("utf-8")
 SAVE, RESTORE_PRIMARY, RESTORE_REPLICA = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
 BINARIES = find_install(VERSION) / "bin"
-WITHOUT_TESTS = "--exclude resource_type:test --exclude resource_type:unit_test"
+WITHOUT_TESTS = "--exclude resource_type:test"
 
 Rows = Counter[tuple[object, ...]]
 

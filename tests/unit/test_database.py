@@ -5,9 +5,11 @@ from __future__ import annotations
 import getpass
 
 import pytest
+import yaml
 
-from runner.database import Database
+from runner.database import SESSION, Database, session_options
 from runner.errors import UsageError
+from runner.settings import PROJECT
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,16 @@ def test_a_password_that_is_not_encoded_is_refused_and_not_shown(url: str) -> No
 )
 def test_an_address_has_no_login(url: str, address: str) -> None:
     assert Database("primary", url).address == address
+
+
+def test_dbt_sets_what_our_sessions_set() -> None:
+    """The profile says it once more, with tabs where dbt would escape spaces."""
+    outputs = yaml.safe_load((PROJECT / "profiles.yml").read_text())["signal_marts"]["outputs"]
+    first, *options = outputs["prod"]["search_path"].partition("\t{{")[0].split("\t-c\t")
+    assert options.pop(0) == "role=none"
+    assert {"search_path": first} | dict(each.split("=", 1) for each in options) == SESSION
+    assert outputs["dev"]["search_path"] == outputs["prod"]["search_path"]
+    assert session_options({"a": r"b c\d"}) == r"-c a=b\ c\\d"
 
 
 def test_dbt_connects_as_libpq_would(monkeypatch: pytest.MonkeyPatch) -> None:
