@@ -45,7 +45,7 @@ class Built:
         }
 
     def reads(self, schema: str, table: str) -> bool:
-        with self.reader.connect() as connection:
+        with psycopg.connect(self.reader.url) as connection:
             try:
                 connection.execute(
                     sql.SQL("select * from {} limit 0").format(sql.Identifier(schema, table))
@@ -55,7 +55,7 @@ class Built:
             return True
 
     def setting(self, name: str) -> str:
-        with self.reader.connect() as connection:
+        with psycopg.connect(self.reader.url) as connection:
             row = connection.execute("select current_setting(%s)", (name,)).fetchone()
             assert row is not None
             return str(row[0])
@@ -122,7 +122,10 @@ def test_the_guides_limits_reach_the_login(built: Built) -> None:
     assert built.setting("idle_in_transaction_session_timeout") == "1min"
     assert built.setting("default_transaction_read_only") == "on"
     built.landscape.on_replica("alter role metabase set statement_timeout = '50ms'")
-    with built.reader.connect() as connection, pytest.raises(psycopg.errors.QueryCanceled):
+    with (
+        psycopg.connect(built.reader.url) as connection,
+        pytest.raises(psycopg.errors.QueryCanceled),
+    ):
         connection.execute("select pg_sleep(60)")
 
 
@@ -164,7 +167,7 @@ def test_every_column_in_the_database_is_described(built: Built) -> None:
 
 @pytest.mark.parametrize("number", range(1, len(BLOCKS)))
 def test_the_guides_queries_run(built: Built, number: int) -> None:
-    with built.reader.connect() as connection:
+    with psycopg.connect(built.reader.url) as connection:
         connection.execute(BLOCKS[number])
 
 

@@ -387,7 +387,8 @@ def module_login(shared: Landscape) -> Iterator[Database]:
 
 
 def settings_of(database: Database) -> tuple[object, ...] | None:
-    with database.connect() as connection:
+    """Those of a client that sets none, as our own sessions do."""
+    with psycopg.connect(database.url) as connection:
         return connection.execute(_SETTINGS).fetchone()
 
 
@@ -409,7 +410,7 @@ def test_what_limits_a_login(shared: Landscape, module_login: Database) -> None:
     assert settings_of(module_login) == ("0", "0", "0")
     shared.on_primary("select limit_ai_writer_login('a_module', 2)")
     assert settings_of(module_login) == ("1min", "5s", "1min")
-    with module_login.connect() as first, module_login.connect():
+    with psycopg.connect(module_login.url) as first, psycopg.connect(module_login.url):
         with pytest.raises(Exception, match="too many connections for role"):
             settings_of(module_login)
         # A session may set its own, which nothing can forbid it.
