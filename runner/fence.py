@@ -180,9 +180,9 @@ def find_gap(primary: Connection, replica: Connection) -> Gap | None:
     was restored has an older token than the replica, and its next changes are skipped.
     """
     shown = last_token(replica)
-    # Taken before the primary's token is read, so that being past it means being past the token.
-    position = scalar(primary, "select pg_current_wal_lsn()")
     written = last_token(primary)
+    # Taken after the primary's token was read, so that being past it means being past the token.
+    position = scalar(primary, "select pg_current_wal_lsn()")
     if shown == written or written is None:
         return None
     # A change is sent when it is durable, which may be a moment before the primary itself shows it.
