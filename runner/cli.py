@@ -352,7 +352,8 @@ def status(as_json: bool) -> None:
     from runner.status import as_json as told
     from runner.status import status as look
 
-    found = look(*databases(settings.load()))
+    given = settings.load()
+    found = look(*databases(given), settings.revealed(given.replication_url))
     if as_json:
         click.echo(told(found))
     else:

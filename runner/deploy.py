@@ -15,9 +15,11 @@ from runner import (
     trial_copy,
 )
 from runner.changes import Changes
-from runner.contract import Table, check_platform, read_contract
+from runner.contract import Table, read_contract
 from runner.database import Database
 from runner.deploy_lock import WORKER, one_at_a_time
+from runner.preconditions import reader
+from runner.relations import check_platform
 
 
 @contextmanager
@@ -60,10 +62,8 @@ def deploy(
         # Only now: what a killed deploy left at work was ended with the lock's taking.
         connected(primary, replica, replication_url, application=WORKER) as sides,
     ):
-        sync.check_sides(sides)
-        replication_login.check(sides)
-        check_platform(sides.on_primary, contract)
         changes = Changes(report)
+        _check(sides, contract, changes)
         # Before the primary's: what a migration widens may hold a wider value at once.
         landing.widen(sides.on_replica, contract, changes)
         applied = migrations.apply(primary, session, lock_timeout=lock_timeout, report=report)
@@ -77,6 +77,17 @@ def deploy(
             report(f"{error}: doing so now")
             _converge(sides, contract, changes, fence_timeout, ())
     return [*applied, *changes.made]
+
+
+def _check(sides: sync.Sides, contract: Sequence[Table], changes: Changes) -> None:
+    """Raise where a deploy would fail later, before it writes anything.
+
+    Only what keeps the platform from writing is taken back at once.
+    """
+    sync.check_sides(sides, contract)
+    sync.release_platform(sides, contract, changes)
+    replication_login.check(sides)
+    check_platform(sides.on_primary, contract, reader(sides.replication_url))
 
 
 def _converge(
@@ -101,11 +112,9 @@ def show(
     """Report the statements that a deploy would run, side by side; nothing is written."""
     contract = read_contract()
     with connected(primary, replica, replication_url) as sides:
-        sync.check_sides(sides)
-        replication_login.check(sides)
-        check_platform(sides.on_primary, contract)
-        migrations.check_ledger(sides.on_primary)
         changes = Changes(report, is_dry_run=True)
+        _check(sides, contract, changes)
+        migrations.check_ledger(sides.on_primary)
         landing.widen(sides.on_replica, contract, changes)
         pending = migrations.state(sides.on_primary).pending
         for name in pending:

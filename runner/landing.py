@@ -12,11 +12,11 @@ from importlib import resources
 from psycopg import sql
 
 from runner.changes import Changes
-from runner.contract import Relation, Table, read_relations
+from runner.contract import Table
 from runner.database import Connection, scalar
 from runner.errors import SignalMartsError
+from runner.relations import MADE_BY, Relation, read_relations
 
-MADE_BY = "made by signal-marts"
 _TRIGGERS = (
     "signal_marts_stamp_change",
     "signal_marts_log_delete",

@@ -7,7 +7,7 @@ grants. No other replica uses it, so a new password locks nobody out. Its commen
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,8 @@ from psycopg.conninfo import make_conninfo
 
 from runner.database import Connection, Database, has_transaction_timeout, scalar
 from runner.errors import SignalMartsError
-from runner.landing import MADE_BY
-from runner.replication import slot_name
+from runner.relations import MADE_BY, Problem
+from runner.replication import read_subscription, slot_name
 
 if TYPE_CHECKING:
     from runner.sync import Sides
@@ -68,9 +68,15 @@ def other_replicas(sides: Sides) -> list[str]:
 
 
 def check(sides: Sides) -> None:
-    """Raise LoginError where the login or the slot would be somebody else's."""
+    """Raise LoginError where the login or the slot would be somebody else's, or cannot be made."""
     if problem := problem_with_names(sides):
         raise LoginError("; ".join(problem))
+    if (
+        sides.replication_url is None
+        and read_subscription(sides.on_replica) is None
+        and (refused := problem_with_rights(sides)) is not None
+    ):
+        raise LoginError(str(refused))
 
 
 def problem_with_names(sides: Sides) -> tuple[str, str] | None:
@@ -102,6 +108,47 @@ def problem_with_names(sides: Sides) -> tuple[str, str] | None:
             f"select pg_drop_replication_slot({sql.Literal(name).as_string()}); on the primary",
         )
     return None
+
+
+def problem_with_rights(sides: Sides) -> Problem | None:
+    """What keeps our login on the primary from making the replica's login; None: nothing."""
+    row = sides.on_primary.execute(
+        "select r.rolname::text, r.rolsuper, r.rolcreaterole and r.rolreplication, array("
+        " select made.rolname::text from pg_roles as made where made.rolname = any(%s)"
+        " and not pg_has_role(made.oid, 'member with admin option') order by 1)"
+        " from pg_roles as r where r.rolname = current_user",
+        ([REPLICATOR, slot_name(sides.on_replica)],),
+    ).fetchone()
+    assert row is not None  # noqa: S101 - we are logged in
+    login, is_superuser, may_make, closed = row
+    if is_superuser:
+        return None
+    version = sides.on_primary.info.server_version
+    return login_problem(login, version=version, may_make=may_make, closed=closed)
+
+
+def login_problem(
+    login: str, *, version: int, may_make: bool, closed: Sequence[str]
+) -> Problem | None:
+    """The same for a login that is no superuser; ``version`` is the server's, as 160004.
+
+    ``may_make``: it has CREATEROLE and REPLICATION; ``closed`` are those of the roles that are
+    there and that it may not grant. Before version 16 only a superuser may make or alter a login
+    with REPLICATION.
+    """
+    if version >= 160000 and may_make and not closed:
+        return None
+    mend = (
+        "make a login with REPLICATION that may read the published tables, and set REPLICATION_URL"
+    )
+    if version >= 160000:
+        name = sql.Identifier(login).as_string()
+        mend += f", or: alter role {name} createrole replication;"
+        mend += "".join(
+            f" grant {sql.Identifier(role).as_string()} to {name} with admin option;"
+            for role in closed
+        )
+    return Problem(f"{login} may not make a login with REPLICATION for the replica", mend)
 
 
 def has_foreign_replicator(primary: Connection) -> bool:

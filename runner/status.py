@@ -12,11 +12,12 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from runner import fence, id_sequences, landing, migrations, partitions
+from runner import fence, id_sequences, landing, migrations, partitions, relations
 from runner.builds import rejected_rows
 from runner.contract import read_contract
 from runner.database import Connection, Database, scalar
 from runner.deploy import connected
+from runner.preconditions import reader
 from runner.replication import (
     Slot,
     Subscription,
@@ -83,9 +84,9 @@ class Status:
     problems: tuple[str, ...]
 
 
-def status(primary: Database, replica: Database) -> Status:
+def status(primary: Database, replica: Database, replication_url: str | None = None) -> Status:
     """Look at both sides; nothing is written."""
-    with connected(primary, replica) as sides:
+    with connected(primary, replica, replication_url) as sides:
         state = migrations.state(sides.on_primary)
         replication = _replication(sides.on_primary, sides.on_replica)
         marts = read_marts(sides.on_replica)
@@ -93,6 +94,7 @@ def status(primary: Database, replica: Database) -> Status:
         rejected = rejected_rows(sides.on_replica)
         problems = [
             *_migration_problems(sides.on_primary, state),
+            *_table_problems(sides),
             *_replication_problems(sides, replication),
             *_mart_problems(marts, builds),
         ]
@@ -111,6 +113,13 @@ def _migration_problems(primary: Connection, state: migrations.State) -> Iterato
         migrations.check_ledger(primary)
     except migrations.LedgerError as error:
         yield from error.problems
+
+
+def _table_problems(sides: Sides) -> Iterator[str]:
+    """The platform's tables, and those of ours that the migrations have made."""
+    tables = relations.present(sides.on_primary, read_contract())
+    for problem in relations.problems(sides.on_primary, tables, reader(sides.replication_url)):
+        yield str(problem)
 
 
 def _replication_problems(sides: Sides, found: Replication) -> Iterator[str]:
@@ -143,6 +152,8 @@ def _replication_problems(sides: Sides, found: Replication) -> Iterator[str]:
         yield f"still copying {', '.join(found.tables_copying)}"
     if stuck := stuck_copies(sides.on_primary, sides.on_replica):
         yield f"the copy of {', '.join(sorted(stuck))} cannot go on; run signal-marts deploy"
+    if pending := landing.pending_copies(sides.on_replica):
+        yield f"to be copied again: {', '.join(sorted(pending))}; run signal-marts deploy"
     if subscription.publications != (PUBLICATION,):
         yield (
             f"the subscription reads publication {', '.join(subscription.publications)}; "

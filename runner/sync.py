@@ -8,17 +8,25 @@ ever read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+import psycopg
 from psycopg import sql
 
-from runner import fence, landing, partitions, replication_login
+from runner import fence, landing, partitions, preconditions, replication_login
 from runner.changes import Changes
-from runner.contract import PlatformMismatchError, Relation, Table, mismatches, read_relations
+from runner.contract import Table
 from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError, UsageError
+from runner.relations import (
+    PlatformMismatchError,
+    present,
+    problems,
+    read_relations,
+    stops_writes,
+)
 from runner.replication import (
     Subscription,
     read_slot,
@@ -67,11 +75,12 @@ def sync(
     all; ``fence_timeout`` is in seconds. Raises PlatformMismatchError, UsageError or SyncError,
     before anything is touched where that can be known.
     """
-    check_sides(sides)
+    check_sides(sides, contract)
     relations = read_relations(sides.on_primary, contract)
-    expected = _present(contract, relations) if changes.is_dry_run else contract
-    if problems := mismatches(expected, relations):
-        raise PlatformMismatchError(problems)
+    expected = present(sides.on_primary, contract) if changes.is_dry_run else contract
+    reader = preconditions.reader(sides.replication_url)
+    if mismatches := problems(sides.on_primary, expected, reader):
+        raise PlatformMismatchError(mismatches)
     _check_names(contract, resync)
 
     others = replication_login.other_replicas(sides)
@@ -172,7 +181,7 @@ def remove_from_replica(replica: Connection) -> None:
 # --- before anything is touched ---------------------------------------------------------------
 
 
-def check_sides(sides: Sides) -> None:
+def check_sides(sides: Sides, contract: Sequence[Table]) -> None:
     """Raise UsageError or SyncError where these two servers cannot be replicated at all."""
     identity = (
         "select system_identifier::text || '/' || current_database() from pg_control_system()"
@@ -197,22 +206,43 @@ def check_sides(sides: Sides) -> None:
             f"the primary at {sides.primary.address} has wal_level = {level}; replication needs "
             "logical: alter system set wal_level = 'logical', then restart it"
         )
+    if (
+        problem := next(preconditions.between(sides.on_primary, sides.on_replica, contract), None)
+    ) is not None:
+        raise SyncError(str(problem))
 
 
-def _present(contract: Sequence[Table], relations: Mapping[str, Relation]) -> list[Table]:
-    """What a dry run can look at: the migrations of AI tables and columns may be still to come."""
-    return [
-        replace(
-            table,
-            columns=tuple(
-                column
-                for column in table.columns
-                if table.source != "ai" or column[0] in relations[table.qualified].columns
-            ),
-        )
+def release_platform(sides: Sides, contract: Sequence[Table], changes: Changes) -> None:
+    """Stop publishing tables whose UPDATE and DELETE fail since they are published.
+
+    The platform must be able to write, whatever else a deploy finds. Builds stop until the table
+    is mended and a deploy has copied it again.
+    """
+    published = _published(sides.on_primary) or {}
+    relations = read_relations(sides.on_primary, contract)
+    harmed = [
+        table
         for table in contract
-        if table.qualified in relations
+        if table.qualified in published.keys() & relations.keys()
+        and stops_writes(relations[table.qualified], published[table.qualified])
     ]
+    if not harmed:
+        return
+    names = ", ".join(table.qualified for table in harmed)
+    changes.run(
+        "primary",
+        f"publication without {names}, so that UPDATE and DELETE no longer fail",
+        sides.on_primary,
+        sql.SQL("alter publication signal_marts drop table {}").format(
+            sql.SQL(", ").join(map(landing.identifier, harmed))
+        ),
+    )
+    # Where other replicas read the publication too, the subscription must go on to know the tables:
+    # a later deploy tells by it what the others miss.
+    if read_subscription(sides.on_replica) and not replication_login.other_replicas(sides):
+        # What fails here, the deploy that copies the tables again finds as well.
+        with suppress(psycopg.Error):
+            changes.run("replica", "subscription without them", sides.on_replica, _REFRESH)
 
 
 def _check_names(contract: Sequence[Table], resync: Sequence[str] | None) -> None:

@@ -13,9 +13,10 @@ import psycopg
 from psycopg import sql
 
 from runner import landing
-from runner.contract import Table, read_relations
+from runner.contract import Table
 from runner.database import Connection
 from runner.errors import SignalMartsError
+from runner.relations import read_relations
 
 _PLACE = re.compile(r"^COPY \w+, line (?P<line>\d+)(?:, column (?P<column>[^:\n]+))?", re.MULTILINE)
 

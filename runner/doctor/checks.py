@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from runner import id_sequences, migrations, status
-from runner.contract import mismatches, read_relations
 from runner.database import Database, scalar
 from runner.doctor.findings import (
     Finding,
@@ -19,7 +18,7 @@ from runner.doctor.findings import (
     Server,
     is_same_place,
     ok,
-    row,
+    quoted,
     warning,
     wrong,
 )
@@ -29,7 +28,14 @@ from runner.doctor.privileges import (
     roles_on_primary,
     roles_on_replica,
 )
-from runner.doctor.replication import defaults, replicating, replicator, route, two_databases
+from runner.doctor.replication import (
+    defaults,
+    replicating,
+    replicator,
+    route,
+    side_by_side,
+    two_databases,
+)
 from runner.doctor.servers import (
     clock,
     clocks,
@@ -42,6 +48,8 @@ from runner.doctor.servers import (
     version,
 )
 from runner.errors import UsageError
+from runner.preconditions import reader
+from runner.relations import present, problems, read_relations
 from runner.settings import PROJECT
 
 # --- the contract and the migrations ------------------------------------------------------------
@@ -50,39 +58,27 @@ from runner.settings import PROJECT
 def platform(primary: Server, given: Given) -> Iterator[Finding]:
     """The platform's tables as the sources say."""
     tables = [table for table in given.contract if table.source != "ai"]
-    problems = mismatches(tables, read_relations(primary.connection, tables))
-    for problem in problems:
-        yield wrong("platform", "primary", problem, _platform_mend(problem))
-    if tables and not problems:
+    found = problems(primary.connection, tables, reader(given.replication_url))
+    for problem in found:
+        yield wrong("platform", "primary", problem.text, problem.mend)
+    if tables and not found:
         yield ok("platform", "primary", f"{len(tables)} tables are as the sources say")
 
 
-def _platform_mend(problem: str) -> str:
-    if "no primary key" in problem:
-        return f"alter table {problem.split()[1]} add primary key (id);  -- or its key's columns"
-    return (
-        "where your platform names or types it otherwise, say so in "
-        "models/staging/platform/_sources.yml (identifier, name, data_type) and in the staging "
-        "model beside it; else put it back"
-    )
-
-
 def ai_tables(primary: Server, given: Given) -> Iterator[Finding]:
-    """The AI tables as the sources say, once the migrations made them."""
+    """The AI tables as the sources say, as far as the migrations, or somebody else, made them."""
     tables = [table for table in given.contract if table.source == "ai"]
-    if not tables or migrations.state(primary.connection).pending:
+    is_pending = bool(migrations.state(primary.connection).pending)
+    if is_pending:
+        tables = present(primary.connection, tables)
+    found = problems(primary.connection, tables, reader(given.replication_url))
+    for problem in found:
+        yield wrong("ai tables", "primary", problem.text, problem.mend)
+    if is_pending or not tables:
         return
-    problems = mismatches(tables, read_relations(primary.connection, tables))
-    for problem in problems:
-        yield wrong(
-            "ai tables",
-            "primary",
-            problem,
-            "put it back as the files in migrations/ make it, then run signal-marts deploy",
-        )
-    if not problems:
+    if not found:
         yield ok("ai tables", "primary", f"{len(tables)} tables are as the sources say")
-    yield from _foreign_keys(primary)
+    yield from _foreign_keys(primary, given)
 
 
 def id_sequences_past(primary: Server, _: Given) -> Iterator[Finding]:
@@ -96,30 +92,52 @@ def id_sequences_past(primary: Server, _: Given) -> Iterator[Finding]:
         yield ok("ids", "primary", "every id that will be given out is free")
 
 
-def _foreign_keys(primary: Server) -> Iterator[Finding]:
-    """A signal's links: where the platform's tables have other names, the migration made none."""
+def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
+    """A signal's links: where the platform's tables have other names, the migration made none.
+
+    A key follows the table that it pointed at when that is renamed, and not the one that replaces
+    it: then no signal can name a new pattern.
+    """
+    platform_tables = {table.qualified for table in given.contract if table.source != "ai"}
     for column, target in (("pattern_id", "micro_patterns"), ("trade_plan_id", "trade_plans")):
-        has_key, has_target = row(
-            primary.connection,
-            "select exists (select from pg_constraint as k inner join pg_attribute as a"
-            " on k.conrelid = a.attrelid and a.attnum = any(k.conkey)"
-            " where k.contype = 'f' and k.conrelid = to_regclass('public.ai_trading_signals')"
-            " and a.attname = %s), to_regclass(%s) is not null",
-            (column, f"public.{target}"),
+        has_target = scalar(
+            primary.connection, "select to_regclass(%s) is not null", (f"public.{target}",)
         )
-        if has_key:
-            yield ok("foreign keys", "primary", f"ai_trading_signals.{column} has one")
-        else:
+        constraint = f"ai_trading_signals_{column}_fkey"
+        added = (
+            f"add constraint {constraint} foreign key ({column}) "
+            f"references public.{target} (id) on delete set null not valid;"
+            + ("" if has_target else "  -- with your table in its place")
+        )
+        keys = primary.connection.execute(
+            "select k.conname::text, n.nspname || '.' || c.relname from pg_constraint as k"
+            " inner join pg_attribute as a on k.conrelid = a.attrelid and a.attnum = any(k.conkey)"
+            " inner join pg_class as c on k.confrelid = c.oid"
+            " inner join pg_namespace as n on c.relnamespace = n.oid"
+            " where k.contype = 'f' and k.conrelid = to_regclass('public.ai_trading_signals')"
+            # Those of a partitioned table's parts go with it.
+            " and k.conparentid = 0 and a.attname = %s order by 1",
+            (column,),
+        ).fetchall()
+        stray = [key for key in keys if key[1] not in platform_tables]
+        for name, points_at in stray:
+            yield wrong(
+                "foreign keys",
+                "primary",
+                f"ai_trading_signals.{column} points at {points_at}, which the sources do not list",
+                f"alter table public.ai_trading_signals drop constraint {quoted(name)}"
+                + (f", {added}" if stray == keys and name == constraint else ";"),
+            )
+        if not keys:
             yield warning(
                 "foreign keys",
                 "primary",
                 f"ai_trading_signals.{column} points at no table"
                 + ("" if has_target else f" (there is no public.{target})"),
-                "alter table public.ai_trading_signals add constraint "
-                f"ai_trading_signals_{column}_fkey foreign key ({column}) "
-                f"references public.{target} (id) on delete set null not valid;"
-                + ("" if has_target else "  -- with your table in its place"),
+                f"alter table public.ai_trading_signals {added}",
             )
+        elif not stray:
+            yield ok("foreign keys", "primary", f"ai_trading_signals.{column} has one")
 
 
 def schema_state(primary: Server, _: Given) -> Iterator[Finding]:
@@ -326,6 +344,7 @@ OF_REPLICA: Mapping[str, CheckOne] = {
 }
 OF_BOTH: Mapping[str, CheckBoth] = {
     "two databases": two_databases,
+    "side by side": side_by_side,
     "clock": clocks,
     "route": route,
     "replicator": replicator,

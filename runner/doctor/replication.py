@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner import landing, replication, replication_login, sync
+from runner import landing, preconditions, replication, replication_login, sync
 from runner.database import Database, scalar
 from runner.doctor.findings import (
     Finding,
     Given,
+    Level,
     Server,
     ok,
     quoted,
@@ -34,6 +35,15 @@ def two_databases(primary: Server, replica: Server, _: Given) -> Iterator[Findin
     else:
         where = "on one server" if one[0] == other[0] else "on two servers"
         yield ok("two databases", "both", where)
+
+
+def side_by_side(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
+    """Whether the replica can hold what the primary has."""
+    found = list(preconditions.between(primary.connection, replica.connection, given.contract))
+    for problem in found:
+        yield wrong("side by side", "both", problem.text, problem.mend)
+    if not found:
+        yield ok("side by side", "both", "the replica can hold every value of the primary")
 
 
 def route(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
@@ -88,34 +98,14 @@ def replicator(primary: Server, replica: Server, given: Given) -> Iterator[Findi
     ]
     if lacking:
         yield wrong(check, "primary", f"the replica cannot connect as {name}", " ".join(lacking))
-    made = [
-        each for each in (replication_login.REPLICATOR, name) if not primary.missing_roles([each])
-    ]
-    may_give = primary.is_superuser or (
-        primary.major >= 16
-        and primary.has("createrole", "replication")
-        and all(primary.administers(each) for each in made)
-    )
-    if may_give:
+    refused = replication_login.problem_with_rights(_sides(primary, replica, given))
+    if refused is None:
         yield ok(check, "primary", f"{name}: a deploy gives it a password")
         return
-    grants = "".join(
-        f" grant {quoted(each)} to {primary.quoted_login} with admin option;" for each in made
-    )
     is_subscribed = replication.read_subscription(replica.connection) is not None
-    yield Finding(
-        check,
-        "primary",
-        # A subscription that runs needs no new password.
-        "warning" if is_subscribed and held else "wrong",
-        f"{primary.login} may not make a login with REPLICATION for the replica",
-        "make a login with REPLICATION that may read the published tables, and set REPLICATION_URL"
-        + (
-            f", or: alter role {primary.quoted_login} createrole replication;{grants}"
-            if primary.major >= 16
-            else ""
-        ),
-    )
+    # A subscription that runs needs no new password.
+    level: Level = "warning" if is_subscribed and held else "wrong"
+    yield Finding(check, "primary", level, refused.text, refused.mend)
 
 
 def _sides(primary: Server, replica: Server, given: Given) -> sync.Sides:

@@ -37,10 +37,11 @@ from drills import (
 from psycopg import sql
 
 from runner import fence, sync
-from runner.contract import PlatformMismatchError, read_contract
+from runner.contract import read_contract
 from runner.database import Database
 from runner.deploy import connected
 from runner.embedded import EmbeddedPair, EmbeddedServer
+from runner.relations import PlatformMismatchError
 from runner.replication import read_slot, slot_name
 from runner.trial_copy import UnreplicableRowError
 

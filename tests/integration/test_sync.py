@@ -13,9 +13,10 @@ from conftest import Landscape
 
 from runner import fence, landing, replication_login, sync
 from runner.changes import Changes
-from runner.contract import PlatformMismatchError, Table, read_contract
+from runner.contract import Table, read_contract
 from runner.deploy import connected, deploy
 from runner.errors import UsageError
+from runner.relations import MADE_BY, PlatformMismatchError
 
 
 def sync_to(landscape: Landscape, contract: Sequence[Table]) -> list[str]:
@@ -239,7 +240,7 @@ def test_a_replicator_of_somebody_else_keeps_its_password(landscape: Landscape) 
         assert landscape.reports == []
         assert landscape.on_primary(verifier) == before
     finally:
-        landscape.on_primary(f"comment on role replicator is '{landing.MADE_BY}'")
+        landscape.on_primary(f"comment on role replicator is '{MADE_BY}'")
 
 
 def test_a_login_that_was_not_made_a_member_of_transformer(landscape: Landscape) -> None:
