@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import psycopg
 
+from runner import copies
 from runner.contract import Table
 from runner.database import Connection, scalar
 from runner.errors import SignalMartsError
@@ -50,34 +51,68 @@ class BrokenReplicationError(FenceError):
     """Waiting cannot help: only copying again brings what is missing."""
 
 
+class LostRowsError(FenceError):
+    """A copy lacks rows that the primary has."""
+
+
 def wait(
     primary: Connection, replica: Connection, contract: Sequence[Table], *, timeout: float
 ) -> None:
     """Return once the replica shows every row committed on the primary before this call.
 
     ``timeout`` is in seconds. Both connections are in autocommit mode. Raises FenceError with what
-    holds replication up: a table that is not yet copied, a disabled subscription, a lag; and
-    BrokenReplicationError where it cannot go on, or has lost changes that it had confirmed.
+    holds replication up: a table that is not yet copied, a disabled subscription, a lag;
+    BrokenReplicationError where it cannot go on, or has lost changes that it had confirmed; and
+    LostRowsError where a table that was copied lacks rows.
     """
     deadline = time.monotonic() + timeout
     errors_before = _errors(replica)
     wanted = {table.qualified for table in contract}
     _check_no_gap(primary, replica, wanted, deadline, errors_before)
-    token = _write_token(primary)
-    while (obstacle := _obstacle(replica, wanted, token)) is not None:
-        if obstacle.is_final:
-            raise FenceError(f"the replica has not caught up: {obstacle.text}")
-        _check_applying(replica, errors_before)
-        if stuck := stuck_copies(primary, replica):
-            raise BrokenReplicationError(
-                f"the copy of {', '.join(sorted(stuck))} cannot go on: the primary no longer has "
-                "its slot; run signal-marts deploy: it copies the tables again"
-            )
-        if time.monotonic() > deadline:
-            raise FenceError(
-                f"the replica has not caught up after {timeout:g} seconds: {obstacle.text}"
-            )
-        time.sleep(_POLL_SECONDS)
+
+    def catch_up(deadline: float) -> None:
+        token = _write_token(primary)
+        while (obstacle := _obstacle(replica, wanted, token)) is not None:
+            if obstacle.is_final:
+                raise FenceError(f"the replica has not caught up: {obstacle.text}")
+            _check_applying(replica, errors_before)
+            if stuck := stuck_copies(primary, replica):
+                raise BrokenReplicationError(
+                    f"the copy of {', '.join(sorted(stuck))} cannot go on: the primary no longer "
+                    "has its slot; run signal-marts deploy: it copies the tables again"
+                )
+            if time.monotonic() > deadline:
+                raise FenceError(
+                    f"the replica has not caught up after {timeout:g} seconds: {obstacle.text}"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    catch_up(deadline)
+    # Rows may take longer to count than they took to arrive.
+    _check_copies(primary, replica, contract, lambda: catch_up(time.monotonic() + timeout))
+
+
+def _check_copies(
+    primary: Connection,
+    replica: Connection,
+    contract: Sequence[Table],
+    catch_up: Callable[[], None],
+) -> None:
+    """Raise LostRowsError where a table was copied since it was last counted, and lacks rows."""
+    try:
+        loss = copies.find_loss(primary, replica, contract, catch_up)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise FenceError(
+            f"the rows that were copied are not yet counted ({error.diag.message_primary}); run "
+            "signal-marts deploy as the login that owns the platform's tables"
+        ) from None
+    if loss is not None:
+        raise LostRowsError(
+            f"the copy of {loss.table} lacks rows: the primary has {loss.expected:,} and the "
+            f"replica {loss.arrived:,}. The login that copies may not see them all (row level "
+            "security), or somebody deletes from the landing table: mend that, then run "
+            "signal-marts deploy, which copies the table again"
+        )
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant transformer to current_user",
         )
     # The newest of its tables: an older deploy lacks it.
-    if scalar(replica, "select to_regclass('signal_marts.noted_partitions')") is None:
+    if scalar(replica, "select to_regclass('signal_marts.uncounted_copies')") is None:
         changes.run(
             "replica",
             "change capture installed",
@@ -216,6 +216,15 @@ def note_pending(replica: Connection, names: Iterable[str]) -> None:
         "insert into signal_marts.pending_copies select unnest(%s::text[]) on conflict do nothing",
         (sorted(names),),
     )
+
+
+def uncounted_copies(replica: Connection) -> set[str]:
+    """Qualified names of the tables that were emptied to be copied, and not yet counted."""
+    if scalar(replica, "select to_regclass('signal_marts.uncounted_copies')") is None:
+        return set()
+    return {
+        name for (name,) in replica.execute("select table_name from signal_marts.uncounted_copies")
+    }
 
 
 def lock(names: Sequence[str]) -> list[sql.Composed]:
@@ -388,10 +397,14 @@ def _pending(table: Table) -> sql.Composed:
 
 
 def _begun_anew(name: str) -> sql.Composed:
-    """Tells what reads changes that keys may have gone without a row in the change log."""
-    return sql.SQL("insert into signal_marts.copies (table_name) values ({})").format(
-        sql.Literal(name)
-    )
+    """Tells what reads changes that keys may have gone without a row in the change log.
+
+    What will be copied is to be counted afterwards.
+    """
+    return sql.SQL(
+        "with begun as (insert into signal_marts.copies (table_name) values ({0}))"
+        " insert into signal_marts.uncounted_copies values ({0}) on conflict do nothing"
+    ).format(sql.Literal(name))
 
 
 def differing(replica: Connection, contract: Sequence[Table]) -> list[str]:

@@ -41,6 +41,11 @@ create table if not exists signal_marts.noted_partitions (
     is_different boolean not null
 );
 
+-- Landing tables that were emptied to be copied, whose rows were not yet counted on both sides.
+create table if not exists signal_marts.uncounted_copies (
+    table_name text primary key
+);
+
 create or replace function signal_marts.stamp_change() returns trigger
 language plpgsql
 set search_path = ''
