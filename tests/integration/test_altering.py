@@ -356,10 +356,18 @@ def test_the_command(landscape: Landscape) -> None:
 
 
 WIDENING: dict[str, set[str]] = {
-    "smallint": {"integer", "bigint", "numeric", "numeric(5)", "numeric(9,4)"},
+    "smallint": {
+        "integer",
+        "bigint",
+        "numeric",
+        "numeric(5)",
+        "numeric(9,4)",
+        "numeric(8,3)",
+        "numeric(9)",
+    },
     "integer": {"bigint", "numeric"},
     "bigint": {"numeric"},
-    "numeric(5)": {"numeric", "numeric(9,4)", "numeric(8,3)"},
+    "numeric(5)": {"numeric", "numeric(9,4)", "numeric(8,3)", "numeric(9)"},
     "numeric(8,3)": {"numeric", "numeric(9,4)"},
     "numeric(9,4)": {"numeric"},
     "numeric(5,-2)": {"numeric", "numeric(9)"},
