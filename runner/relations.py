@@ -27,6 +27,9 @@ _KINDS = {
     "c": "composite type",
 }
 
+_FITTING = {("jsonb", "json"): "text", ("double precision", "numeric"): "numeric"}
+"""The data_type for a column whose type may hold what the wanted one refuses."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -207,7 +210,9 @@ def _columns(table: Table, relation: Relation, version: int) -> Iterator[Problem
         elif not accepts(wanted, actual) and not (wanted == "text" and column in relation.enums):
             yield Problem(
                 f"column {name} is {actual}, which does not fit {wanted}",
-                "give it the data_type text" if actual == "json" else _put_back(table),
+                f"give it the data_type {fitting}"
+                if (fitting := _FITTING.get((wanted, actual)))
+                else _put_back(table),
             )
         generated = relation.generated.get(column)
         if generated == "v" or (generated == "s" and version < 180000):
