@@ -186,7 +186,9 @@ class EmbeddedPair:
     def _locked(self) -> Iterator[None]:
         """Hold the lock of this home, and turn errors of the file system into clear ones."""
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
+            if not self.home.exists():
+                self.home.mkdir(parents=True)
+                self.home.chmod(0o755)  # whatever the umask: the servers' user passes through
             with (self.home / "lock").open("a") as handle:
                 system.adopt(self.home / "lock")
                 if not system.wait(lambda: system.try_lock(handle.fileno())):

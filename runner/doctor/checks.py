@@ -29,6 +29,7 @@ from runner.doctor.privileges import (
     roles_on_replica,
 )
 from runner.doctor.replication import (
+    base_backups,
     defaults,
     replicating,
     replicator,
@@ -349,5 +350,6 @@ OF_BOTH: Mapping[str, CheckBoth] = {
     "route": route,
     "replicator": replicator,
     "defaults": defaults,
+    "base backups": base_backups,
     "replication": replicating,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from runner import landing, preconditions, replication, replication_login, sync
 from runner.database import Database, scalar
@@ -11,6 +11,7 @@ from runner.doctor.findings import (
     Given,
     Level,
     Server,
+    is_local,
     ok,
     quoted,
     reached_locally,
@@ -106,6 +107,69 @@ def replicator(primary: Server, replica: Server, given: Given) -> Iterator[Findi
     # A subscription that runs needs no new password.
     level: Level = "warning" if is_subscribed and held else "wrong"
     yield Finding(check, "primary", level, refused.text, refused.mend)
+
+
+def base_backups(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
+    """Whether pg_hba.conf lets the replica's login copy the whole server, as REPLICATION allows.
+
+    Logical replication comes in by the database's name; the word ``replication`` there stands for
+    physical replication, and base backups.
+    """
+    check, login = "base backups", _login(replica, given)
+    if not scalar(
+        primary.connection,
+        "select has_function_privilege('pg_catalog.pg_hba_file_rules()', 'execute')"
+        " and has_table_privilege('pg_catalog.pg_hba_file_rules', 'select')",
+    ):
+        yield ok(
+            check,
+            "primary",
+            f"not seen: {primary.login} may not read pg_hba_file_rules",
+            f"in pg_hba.conf no line of the word replication should let {login} in",
+        )
+        return
+    rules = primary.connection.execute(
+        "select line_number, coalesce(address, type), auth_method from pg_hba_file_rules"
+        " where error is null and 'replication' = any(database) and exists ("
+        " select from unnest(user_name) as users (name) where name in ('all', %(login)s)"
+        " or starts_with(name, '/') or starts_with(name, '+') and exists ("
+        " select from pg_roles where rolname = substr(name, 2)"
+        " and (rolname = %(group)s"
+        " or pg_has_role(to_regrole(quote_ident(%(login)s)), oid, 'member'))))"
+        " order by line_number",
+        {"login": login, "group": replication_login.REPLICATOR},
+    ).fetchall()
+    yield base_backups_finding(login, rules)
+
+
+def base_backups_finding(login: str, rules: Sequence[tuple[int, str, str]]) -> Finding:
+    """The finding for the lines of pg_hba.conf that are for physical replication, in order.
+
+    Each is its number, the address (or ``local``) and the method.
+    """
+    check = "base backups"
+    open_to = []
+    for line, address, method in rules:
+        if method == "reject":
+            if address in ("all", "0.0.0.0", "::"):  # noqa: S104 - an address in a file
+                break
+        elif not is_local("" if address == "local" else address):
+            open_to.append(f"line {line} ({address})")
+    if not open_to:
+        return ok(check, "primary", f"from no other machine may {login} take one")
+    return warning(
+        check,
+        "primary",
+        f"whoever has the password of {login} can copy the whole server, password hashes included: "
+        f"pg_hba.conf, {', '.join(open_to)}",
+        f"put before it in pg_hba.conf: host replication {quoted(login)} all reject",
+    )
+
+
+def _login(replica: Server, given: Given) -> str:
+    if given.replication_url is None:
+        return replication.slot_name(replica.connection)
+    return Database("primary", given.replication_url).parameters().get("user", "")
 
 
 def _sides(primary: Server, replica: Server, given: Given) -> sync.Sides:

@@ -318,6 +318,9 @@ def transactions(primary: Server, _: Given) -> Iterator[Finding]:
         " extract(epoch from now() - xact_start)::float8"
         " from pg_stat_activity"
         " where backend_type = 'client backend' and pid <> pg_backend_pid()"
+        # Of a replica on the primary's server: they hold a lock of builds, and nothing else.
+        " and application_name not in ('signal-marts build', 'signal-marts watch',"
+        " 'signal-marts moment')"
         " and (now() - xact_start > make_interval(secs => %s)"
         " or (state like 'idle in transaction%%'"
         " and now() - state_change > make_interval(secs => %s)))"

@@ -25,7 +25,7 @@ from runner.doctor import Finding, examine
 from runner.doctor import servers as doctor_servers
 from runner.doctor.checks import OF_PRIMARY, dbt_environment, lock_finding
 from runner.doctor.findings import Given, Server, is_local
-from runner.doctor.replication import route_finding
+from runner.doctor.replication import base_backups_finding, route_finding
 from runner.doctor.servers import (
     RETAINED_BYTES,
     clock_finding,
@@ -501,6 +501,18 @@ def test_what_a_limited_login_cannot_see_is_unknown(
         ),
         (route_finding(primary_is_local=True, replica_is_local=False, is_given=True), "ok", ""),
         (route_finding(primary_is_local=True, replica_is_local=True, is_given=False), "ok", ""),
+        (
+            base_backups_finding("me", [(3, "127.0.0.1", "trust"), (4, "10.0.0.0", "md5")]),
+            "warning",
+            'host replication "me" all reject',
+        ),
+        (
+            base_backups_finding(
+                "me", [(3, "local", "peer"), (4, "all", "reject"), (5, "all", "md5")]
+            ),
+            "ok",
+            "",
+        ),
         (lock_finding(-7, datetime.now(UTC), is_alive=True), "ok", ""),
         (lock_finding(-7, None, is_alive=False), "warning", "yoyo_lock where pid = -7;"),
     ],
