@@ -6,20 +6,24 @@ import dataclasses
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
 
-from runner import fence, partitions, transform
+from runner import fence, partitions, role_logins, transform
 from runner.contract import read_contract
 from runner.database import Connection, Database, has_transaction_timeout, scalar
 from runner.deploy import connected
-from runner.deploy_lock import LockedError, check_direct, released
+from runner.deploy_lock import LockedError, check_direct
+from runner.errors import SignalMartsError
 from runner.progress import Advance
 
-# Any number that no other program takes.
-_LOCK = 7_460_113
+
+class NotDeployedError(SignalMartsError):
+    """The replica is not yet what this version of the project deploys."""
+
+    exit_code = 4
 
 
 def build(
@@ -66,8 +70,8 @@ def _with_rows_found(replica: Database, built: transform.Build) -> transform.Bui
     """
     if not (built.failures or built.warnings):
         return built
-    with replica.connect() as session:
-        session.execute("set role transformer")
+    # What builds own is read with no more rights than theirs.
+    with role_logins.as_role(replica, "transformer").connect() as session:
         messages = dict(
             session.execute(
                 "select node_id, message from changes.build_results"
@@ -104,19 +108,32 @@ def one_build(replica: Database, command: str) -> Iterator[None]:
     """
     with replica.connect(autocommit=True, application=f"signal-marts {command}") as session:
         check_direct(replica, session)
-        if not scalar(session, "select pg_try_advisory_lock(%s)", (_LOCK,)):
+        session.execute("begin")
+        try:
+            session.execute("lock table signal_marts.build_lock in exclusive mode nowait")
+        except psycopg.errors.LockNotAvailable:
+            session.execute("rollback")
             holder = session.execute(
                 "select a.application_name, a.pid from pg_locks as l"
                 " inner join pg_stat_activity as a on l.pid = a.pid"
-                " inner join pg_database as d on l.database = d.oid"
-                " where l.locktype = 'advisory' and l.granted and l.objid = %s"
-                " and d.datname = current_database()",
-                (_LOCK,),
+                " where l.granted and l.relation = 'signal_marts.build_lock'::regclass"
+                " and l.database = (select oid from pg_database where datname = current_database())"
             ).fetchone()
             who = "another build" if holder is None else f"{holder[0]} (server process {holder[1]})"
-            raise LockedError(f"{who} is building on {replica.address}; wait for it to end")
-        with released(session, _LOCK):
+            raise LockedError(
+                f"{who} is building on {replica.address}; wait for it to end"
+            ) from None
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            raise NotDeployedError(
+                f"the replica at {replica.address} has no table signal_marts.build_lock; "
+                "run signal-marts deploy"
+            ) from None
+        try:
             yield
+        finally:
+            # Given back at the end: a server misses a closed connection a moment later.
+            with suppress(psycopg.Error):
+                session.execute("rollback")
 
 
 @contextmanager
@@ -132,17 +149,19 @@ def frozen(replica: Database, *, timeout: float) -> Iterator[Mapping[str, str]]:
         application="signal-marts moment",
         options=f"-c lock_timeout={math.ceil(timeout * 1000)}",
     ) as holder:
-        try:
-            holder.execute("select pg_advisory_lock(hashtextextended('changes', 0))")
-        except psycopg.errors.LockNotAvailable:
-            raise LockedError(
-                f"a plain dbt is building models of staging on {replica.address};"
-                " wait for it to end"
-            ) from None
+        builder = role_logins.as_role_on(holder, replica, "transformer")
         holder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with holder.transaction():
+            try:
+                # Before the moment: a lock needs no snapshot.
+                holder.execute("lock table signal_marts.staging_lock in exclusive mode")
+            except psycopg.errors.LockNotAvailable:
+                raise LockedError(
+                    f"a plain dbt is building models of staging on {replica.address};"
+                    " wait for it to end"
+                ) from None
             snapshot = scalar(holder, "select pg_export_snapshot()")
-            environment = {**replica.environment(), "SIGNAL_MARTS_MOMENT": str(snapshot)}
+            environment = {**builder.environment(), "SIGNAL_MARTS_MOMENT": str(snapshot)}
             if has_transaction_timeout(holder):
                 given = environment.get("PGOPTIONS", os.environ.get("PGOPTIONS", ""))
                 environment["PGOPTIONS"] = f"{given} -c transaction_timeout=0".strip()

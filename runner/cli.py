@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ def main() -> None:
     # What is at work is cancelled, as at Ctrl-C. An ignored SIGINT stays ignored: so a script keeps
     # the Ctrl-C that is meant for it from what it started in the background.
     signal.signal(signal.SIGTERM, _interrupt)
+    # Reports, rejected rows and dbt's files hold what the databases hold: they are their owner's.
+    os.umask(0o077)
     try:
         cli(standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):  # click makes the one of the other
@@ -116,10 +119,22 @@ def down(delete_data: bool) -> None:
 
 @cli.command()
 def env() -> None:
-    """Print exports for psql, yoyo and dbt: eval "$(signal-marts env)"."""
-    from runner.embedded import EmbeddedPair
+    """Print exports for psql, yoyo and dbt: eval "$(signal-marts env)".
 
-    variables = EmbeddedPair(settings.load().home).environment() | settings.dbt_folders()
+    Of the embedded pair, or of REPLICA_URL, which libpq's variables then name.
+    """
+    given = settings.load()
+    if given.primary_url is None and given.replica_url is None:
+        from runner.embedded import EmbeddedPair
+
+        variables = EmbeddedPair(given.home).environment()
+    else:
+        _, replica = databases(given)
+        variables = replica.environment()
+        # A password is for eval, and not for a screen.
+        if sys.stdout.isatty() and variables.pop("PGPASSWORD", None):
+            note("PGPASSWORD is left out on a screen")
+    variables |= settings.dbt_folders()
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
@@ -434,11 +449,12 @@ def doctor(as_json: bool) -> None:
 @cli.command()
 def docs() -> None:
     """Write the lineage site, one self-contained file, and print its path."""
-    from runner import transform
+    from runner import role_logins, transform
 
     _, replica = databases(settings.load())
+    builder = role_logins.as_role(replica, "transformer")
     with progress("writing the lineage site") as advance:
-        site = transform.docs(replica.environment(), advance=advance)
+        site = transform.docs(builder.environment(), advance=advance)
     click.echo(site)
 
 
@@ -449,10 +465,23 @@ def docs() -> None:
 )
 def dashboard(port: int, address: str) -> None:
     """Serve the dashboard over the marts until it is stopped."""
-    from runner.dashboard.marts import reading_database
     from runner.dashboard.serve import serve
 
-    serve(reading_database(settings.load()), address, port)
+    serve(_readers_database(settings.load()), address, port)
+
+
+def _readers_database(given: settings.Settings) -> Database:
+    """Where readers read: at REPLICA_URL, in a login that can do nothing else."""
+    from runner.dashboard.marts import reading_database
+    from runner.database import ConnectionFailedError
+    from runner.role_logins import as_role
+
+    database = reading_database(given)
+    if given.dashboard_url is None:
+        # Through a pooler, or from a server that is away, it cannot be asked for.
+        with suppress(ConnectionFailedError):
+            return as_role(database, "bi_reader")
+    return database
 
 
 # --- an old store -----------------------------------------------------------------------------
@@ -528,10 +557,9 @@ def import_(
 )
 def report(output: Path, days: int, until: datetime | None) -> None:
     """Write a period's facts to one HTML file, small enough to mail, and print its path."""
-    from runner.dashboard.marts import reading_database
     from runner.report import write_report
 
-    source = reading_database(settings.load())
+    source = _readers_database(settings.load())
     with progress("writing the report") as advance:
         advance(0, 1, "")
         period = write_report(source, output, days=days, until=until.date() if until else None)

@@ -55,10 +55,15 @@ class ConnectionFailedError(SignalMartsError):
 
 @dataclass(frozen=True)
 class Database:
-    """One of the two databases: its side (``primary`` or ``replica``) and its libpq URL."""
+    """One of the two databases: its side (``primary`` or ``replica``) and its libpq URL.
+
+    ``search_path`` is where its connections look for names without a schema: in the server's own
+    schema alone, since a function or an operator that somebody made in ``public`` is none of ours.
+    """
 
     side: str
     url: str
+    search_path: str = "pg_catalog"
 
     def __repr__(self) -> str:
         return f"Database({self.side}, {self.address})"
@@ -113,7 +118,7 @@ class Database:
         ``options`` are command-line options of the server, such as ``-c lock_timeout=2s``.
         """
         given = self.parameters()
-        ours = session_options(SESSION)
+        ours = session_options(SESSION | {"search_path": self.search_path})
         # A host that is lost lets go of its locks.
         ours += " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
         # Only the URL may say as which role.

@@ -40,22 +40,29 @@ def one_at_a_time(database: Database, command: str = "deploy") -> Iterator[Conne
         check_direct(database, connection)
         key = _ADVISORY_KEYS[database.side]
         if not scalar(connection, "select pg_try_advisory_lock(%s)", (key,)):
-            raise LockedError(
-                f"another {command} is running on {database.address}; wait for it to end"
-            )
+            raise LockedError(f"{_holder(connection, key)} {database.address}; wait for it to end")
         _end_orphans(connection)
-        with released(connection, key):
+        try:
             yield connection
+        finally:
+            # Given back at the end: a server misses a closed connection a moment later.
+            with suppress(psycopg.Error):
+                connection.execute("select pg_advisory_unlock(%s)", (key,))
 
 
-@contextmanager
-def released(session: Connection, key: int) -> Iterator[None]:
-    """Give an advisory lock back at the end: a server misses a closed connection a moment later."""
-    try:
-        yield
-    finally:
-        with suppress(psycopg.Error):
-            session.execute("select pg_advisory_unlock(%s)", (key,))
+def _holder(connection: Connection, key: int) -> str:
+    """Who holds the lock. Any login can take an advisory lock, so it need not be one of ours."""
+    held = connection.execute(
+        "select coalesce(nullif(a.application_name, ''), 'a session'), a.pid, a.usename::text"
+        " from pg_locks as l inner join pg_stat_activity as a on l.pid = a.pid"
+        " where l.locktype = 'advisory' and l.granted and l.objsubid = 1"
+        " and (l.classid::bigint << 32 | l.objid::bigint) = %s"
+        " and l.database = (select oid from pg_database where datname = current_database())",
+        (key,),
+    ).fetchone()
+    if held is None:
+        return "another deploy is running on"
+    return "{} (server process {}, login {}) holds the lock of deploys on".format(*held)
 
 
 def _end_orphans(session: Connection) -> None:

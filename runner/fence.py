@@ -17,7 +17,9 @@ from runner import copies
 from runner.contract import Table
 from runner.database import Connection, scalar
 from runner.errors import SignalMartsError
+from runner.planted import plain
 from runner.replication import (
+    TOKENS,
     Token,
     copying_tables,
     last_token,
@@ -25,6 +27,7 @@ from runner.replication import (
     slot_name,
     stuck_copies,
     subscribed_tables,
+    written_token,
 )
 
 _POLL_SECONDS = 0.02
@@ -155,7 +158,7 @@ def _not_copied(replica: Connection, wanted: set[str]) -> _Obstacle | None:
 
 def _write_token(primary: Connection) -> Token:
     try:
-        with primary.transaction():
+        with plain(primary, TOKENS, is_written=True):
             # Whatever the primary's default is, the token must not run ahead of the log's flush.
             primary.execute("set local synchronous_commit = on")
             # The time only grows, in the order of the commits and whatever the clock does, so that
@@ -215,7 +218,7 @@ def find_gap(primary: Connection, replica: Connection) -> Gap | None:
     was restored has an older token than the replica, and its next changes are skipped.
     """
     shown = last_token(replica)
-    written = last_token(primary)
+    written = written_token(primary)
     # Taken after the primary's token was read, so that being past it means being past the token.
     position = scalar(primary, "select pg_current_wal_lsn()")
     if shown == written or written is None:
@@ -224,7 +227,7 @@ def find_gap(primary: Connection, replica: Connection) -> Gap | None:
     if shown is not None and shown.written_at >= written.written_at:
         for _ in range(_LOOKS):
             time.sleep(_POLL_SECONDS)
-            written = last_token(primary) or written
+            written = written_token(primary) or written
             if shown.written_at <= written.written_at:
                 return None if shown == written else Gap(None)
         return Gap("the replica has changes that the primary lost, as after a restore or failover")

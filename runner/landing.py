@@ -11,6 +11,7 @@ from importlib import resources
 
 from psycopg import sql
 
+from runner import role_logins
 from runner.changes import Changes
 from runner.contract import Table
 from runner.database import Connection, scalar
@@ -71,7 +72,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant transformer to current_user",
         )
     # The newest of its tables: an older deploy lacks it.
-    if scalar(replica, "select to_regclass('signal_marts.uncounted_copies')") is None:
+    if scalar(replica, "select to_regclass('signal_marts.logins')") is None:
         changes.run(
             "replica",
             "change capture installed",
@@ -79,15 +80,22 @@ def prepare(replica: Connection, changes: Changes) -> None:
             _file("change_capture.sql"),
             "grant usage on schema signal_marts to transformer",
             "grant select on all tables in schema signal_marts to transformer",
+            "revoke all on signal_marts.logins from transformer",
+            "grant update on signal_marts.build_lock, signal_marts.staging_lock to transformer",
             # A build prunes what all models have read.
             "grant delete on signal_marts.change_log, signal_marts.copies to transformer",
             "grant insert, update on signal_marts.change_log_pruned to transformer",
             "grant insert, update on signal_marts.noted_partitions to transformer",
-            sql.SQL("grant create on database {} to transformer").format(
+            sql.SQL("grant connect, create on database {} to transformer").format(
+                sql.Identifier(replica.info.dbname)
+            ),
+            sql.SQL("grant connect on database {} to bi_reader").format(
                 sql.Identifier(replica.info.dbname)
             ),
             in_transaction=True,
         )
+    if scalar(replica, "select to_regclass('signal_marts.logins')") is not None:
+        role_logins.prepare(replica, changes)
 
 
 def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> None:

@@ -36,9 +36,12 @@ from runner.database import (
 from runner.deploy_lock import WORKER, yoyo_lock
 from runner.errors import SignalMartsError, UsageError
 from runner.migration_rules import check_folder
+from runner.planted import plain
 from runner.settings import PROJECT
 
 FOLDER = PROJECT / "migrations"
+
+_LEDGER = "public.ai_migration_ledger"
 
 _ATTEMPTS = 8
 
@@ -299,9 +302,10 @@ def _unmark(backend: PostgresqlPsycopgBackend, migration: Migration) -> None:
     backend.log_migration(migration, "rollback")
     backend.unmark_one(migration, log=False)
     if _has_ledger(backend.connection):
-        backend.connection.execute(
-            "delete from public.ai_migration_ledger where migration_id = %s", (migration.id,)
-        )
+        with plain(backend.connection, _LEDGER, is_written=True):
+            backend.connection.execute(
+                "delete from public.ai_migration_ledger where migration_id = %s", (migration.id,)
+            )
 
 
 def _is_there_already(backend: PostgresqlPsycopgBackend, migration: Migration) -> bool:
@@ -408,15 +412,16 @@ def _hashes(migration: Migration) -> Hashes:
 
 
 def _has_ledger(connection: Connection) -> bool:
-    return scalar(connection, "select to_regclass('public.ai_migration_ledger')") is not None
+    return scalar(connection, "select to_regclass(%s)", (_LEDGER,)) is not None
 
 
 def _recorded(connection: Connection) -> Mapping[str, Hashes]:
     if not _has_ledger(connection):
         return {}
-    rows = connection.execute(
-        "select migration_id, apply_sha256, rollback_sha256 from public.ai_migration_ledger"
-    )
+    with plain(connection, _LEDGER):
+        rows = connection.execute(
+            "select migration_id, apply_sha256, rollback_sha256 from public.ai_migration_ledger"
+        ).fetchall()
     return {name: Hashes(forward, back) for name, forward, back in rows}
 
 
@@ -432,8 +437,9 @@ def _record(connection: Connection, folder: Path) -> None:
 
 def _write_ledger(connection: Connection, migration: Migration) -> None:
     hashes = _hashes(migration)
-    connection.execute(
-        "insert into public.ai_migration_ledger (migration_id, apply_sha256, rollback_sha256)"
-        " values (%s, %s, %s) on conflict (migration_id) do nothing",
-        (migration.id, hashes.apply, hashes.rollback),
-    )
+    with plain(connection, _LEDGER, is_written=True):
+        connection.execute(
+            "insert into public.ai_migration_ledger (migration_id, apply_sha256, rollback_sha256)"
+            " values (%s, %s, %s) on conflict (migration_id) do nothing",
+            (migration.id, hashes.apply, hashes.rollback),
+        )

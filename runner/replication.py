@@ -8,6 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 from runner.database import Connection, scalar
+from runner.planted import plain
+
+TOKENS = "public.ai_replication_fence"
 
 
 @dataclass(frozen=True)
@@ -143,10 +146,26 @@ def _finished_copies(replica: Connection) -> dict[str, str]:
     return dict(rows.fetchall())
 
 
-def last_token(connection: Connection) -> Token | None:
-    """The fence's token as this side shows it; None where there is none yet."""
-    if scalar(connection, "select to_regclass('public.ai_replication_fence')") is None:
+def last_token(replica: Connection) -> Token | None:
+    """The fence's token as the replica shows it; None where there is none yet."""
+    if scalar(replica, "select to_regclass(%s)", (TOKENS,)) is None:
         return None
+    return _token(replica)
+
+
+def written_token(primary: Connection) -> Token | None:
+    """The fence's token as it was last written; None where there is none yet.
+
+    The table is the migrator's, unlike the landing table of its name. Raises PlantedError where
+    reading it would run code.
+    """
+    if scalar(primary, "select to_regclass(%s)", (TOKENS,)) is None:
+        return None
+    with plain(primary, TOKENS):
+        return _token(primary)
+
+
+def _token(connection: Connection) -> Token | None:
     row = connection.execute(
         "select token, written_at from public.ai_replication_fence where id = 1"
     ).fetchone()

@@ -14,6 +14,7 @@ from runner.database import Connection, ConnectionFailedError, Database, scalar
 from runner.deploy import connected
 from runner.deploy_lock import one_at_a_time
 from runner.errors import SignalMartsError, UsageError
+from runner.planted import plain
 from runner.replication import read_subscription, slot_name
 
 # Our own bookkeeping, which no row of anybody's needs.
@@ -132,16 +133,14 @@ def uninstall(
 
 
 def _rows(primary: Connection, tables: Sequence[str]) -> dict[str, int]:
-    counts = {
-        name: scalar(
-            primary,
-            sql.SQL("select count(*) from {}")
-            .format(sql.Identifier(*name.split(".", 1)))
-            .as_string(primary),
-        )
-        for name in tables
-        if name not in _BOOKKEEPING
-    }
+    counts = {}
+    for name in tables:
+        if name not in _BOOKKEEPING:
+            table = sql.Identifier(*name.split(".", 1))
+            with plain(primary, name):
+                counts[name] = scalar(
+                    primary, sql.SQL("select count(*) from {}").format(table).as_string(primary)
+                )
     return {name: count for name, count in counts.items() if count}
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from runner import fence, id_sequences, landing, migrations, partitions, relations
+from runner import fence, id_sequences, landing, migrations, partitions, relations, role_logins
 from runner.builds import rejected_rows
 from runner.contract import read_contract
 from runner.database import Connection, Database, scalar
@@ -89,9 +89,7 @@ def status(primary: Database, replica: Database, replication_url: str | None = N
     with connected(primary, replica, replication_url) as sides:
         state = migrations.state(sides.on_primary)
         replication = _replication(sides.on_primary, sides.on_replica)
-        marts = read_marts(sides.on_replica)
-        builds = _last_builds(sides.on_replica)
-        rejected = rejected_rows(sides.on_replica)
+        marts, builds, rejected = _built(replica)
         problems = [
             *_migration_problems(sides.on_primary, state),
             *_table_problems(sides),
@@ -101,6 +99,18 @@ def status(primary: Database, replica: Database, replication_url: str | None = N
     return Status(
         state.on_disk, state.pending, replication, marts, builds, rejected, tuple(problems)
     )
+
+
+def _built(
+    replica: Database,
+) -> tuple[tuple[Mart, ...], tuple[LastBuild, ...], dict[str, int]]:
+    """Marts, builds and rejected rows. What builds own is read with no more rights than theirs."""
+    try:
+        builder = role_logins.as_role(replica, "transformer")
+    except role_logins.NoLoginError:
+        return (), (), {}
+    with builder.connect(autocommit=True) as connection:
+        return read_marts(connection), _last_builds(connection), rejected_rows(connection)
 
 
 def _migration_problems(primary: Connection, state: migrations.State) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from runner import builds, fence, partitions, transform
+from runner import builds, fence, partitions, role_logins, transform
 from runner.contract import read_contract
 from runner.database import Connection, ConnectionFailedError, Database, scalar
 from runner.deploy import connected
@@ -107,6 +107,9 @@ class Watch:
                 with (
                     builds.one_build(self.replica, "watch"),
                     connected(self.primary, self.replica) as sides,
+                    role_logins.as_role(self.replica, "transformer").connect(
+                        autocommit=True
+                    ) as self._books,
                     warm_connections(),
                 ):
                     project = project or transform.parse(
@@ -157,11 +160,11 @@ class Watch:
         builds_all = must_build_all or is_tested
         is_rest_due = begun - self._rest_built_at >= self.rest_interval
         must_look = builds_all or (bool(self._waiting) and is_rest_due)
-        if not must_look and not self._origins(sides.on_replica, lineage)[0]:
+        if not must_look and not self._origins(self._books, lineage)[0]:
             return None
         with builds.frozen(self.replica, timeout=self.fence_timeout) as environment:
             # Asked for after the moment was frozen: nothing that is of it is left out.
-            origins, self._seen = self._origins(sides.on_replica, lineage)
+            origins, self._seen = self._origins(self._books, lineage)
             self._own_builds.clear()
             selections: list[list[str]] = [[]]
             if not builds_all:

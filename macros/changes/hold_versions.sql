@@ -16,8 +16,8 @@
     {% if not parents and not frozen_moment() -%}
         {% do wait_for_runner() %}
     {%- endif -%}
-    select pg_advisory_xact_lock(hashtextextended({{ relation_name(this) }}, 0));
+    lock table {{ lock_table(relation_name(this)) }} in exclusive mode;
     {% for parent in parents -%}
-        select pg_advisory_xact_lock_shared(hashtextextended({{ parent }}, 0));
+        lock table {{ lock_table(parent) }} in row share mode;
     {% endfor -%}
 {%- endmacro %}

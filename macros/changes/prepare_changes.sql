@@ -12,6 +12,7 @@
     rejected_rows: what operations.rejected_rows shows; key is a row's key in its landing table, and
         row_key the same as a text.
     builds, build_results: what operations.build_history shows.
+    lock__<schema>__<model>: an incremental model's lock (lock_table).
 #}
 {% macro prepare_changes() %}
     {% if execute and flags.WHICH in ('build', 'run') %}
@@ -77,10 +78,20 @@
         );
         {# A model that is no longer kept up by changes holds up no one's. #}
         {% set kept = ["''"] %}
+        {% set there = run_query(
+            "select relname::text from pg_class where relnamespace = to_regnamespace('"
+            ~ changes_table('relations').schema ~ "')"
+        ).columns[0].values() %}
         {% for node in graph.nodes.values()
             if node.resource_type == 'model' and node.config.get('materialized') == 'incremental'
         %}
-            {% do kept.append("'" ~ node.schema ~ '.' ~ node.alias ~ "'") %}
+            {% set name = "'" ~ node.schema ~ '.' ~ node.alias ~ "'" %}
+            {% do kept.append(name) %}
+            {% if lock_table(name).identifier not in there %}
+                create table if not exists {{ lock_table(name) }} (
+                    is_held boolean
+                ) partition by list (is_held);
+            {% endif %}
         {% endfor %}
         {% set sources = ["''"] %}
         {% for table in graph.sources.values() %}

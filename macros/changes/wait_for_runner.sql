@@ -3,13 +3,20 @@
     landing tables as of an earlier moment: it waits, and says so.
 #}
 {% macro wait_for_runner() %}
-    {% set key = "hashtextextended('" ~ changes_table('relations').schema ~ "', 0)" %}
-    {% set is_free %}
-        set local client_connection_check_interval = '1s';
-        select pg_try_advisory_xact_lock_shared({{ key }})
-    {% endset %}
-    {% if not run_query(is_free).columns[0].values()[0] %}
-        {% do log(this ~ ' waits: signal-marts is building', info=true) %}
-        {% do run_query('select pg_advisory_xact_lock_shared(' ~ key ~ ')') %}
+    {% if target.name == 'prod' %}
+        {% set is_held %}
+            set local client_connection_check_interval = '1s';
+            select exists (
+                select from pg_locks
+                where
+                    relation = 'signal_marts.staging_lock'::regclass
+                    and mode = 'ExclusiveLock'
+                    and granted
+            )
+        {% endset %}
+        {% if run_query(is_held).columns[0].values()[0] %}
+            {% do log(this ~ ' waits: signal-marts is building', info=true) %}
+        {% endif %}
+        {% do run_query('lock table signal_marts.staging_lock in row share mode') %}
     {% endif %}
 {% endmacro %}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from psycopg import sql
 
-from runner import builds, sync
+from runner import builds, role_logins, sync
 from runner.bars import load_bars
 from runner.cli import report_build
 from runner.database import Connection, Database, scalar
@@ -53,7 +54,8 @@ def _run(
 ) -> None:
     _start_afresh(primary, replica)
 
-    with primary.connect() as connection:
+    platform = replace(primary, search_path="public")
+    with platform.connect() as connection:
         create_platform(connection, until=bars[0].opened_at, prices=first_prices(bars))
     note("platform: patterns, plans, orders and statistics from before the AI came")
     steps = deploy(
@@ -65,7 +67,7 @@ def _run(
     )
     note(f"deployed: {len(steps)} steps on both sides")
 
-    with primary.connect() as connection, progress("replaying the market") as advance:
+    with platform.connect() as connection, progress("replaying the market") as advance:
 
         def on_day(day: date, done: int, total: int) -> None:
             advance(done, total, f"{day:%Y-%m-%d}")
@@ -81,7 +83,7 @@ def _run(
             primary, replica, fence_timeout=given.fence_timeout_seconds, advance=advance
         )
     report_build(result)
-    with replica.connect() as connection:
+    with role_logins.as_role(replica, "bi_reader").connect() as connection:
         print_summary(connection)
 
     path = given.home / "report.html"

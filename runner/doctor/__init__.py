@@ -11,13 +11,10 @@ import psycopg
 from runner.contract import read_contract
 from runner.database import ConnectionFailedError, Database
 from runner.doctor.checks import OF_BOTH, OF_PRIMARY, OF_REPLICA, project_files, surroundings
-from runner.doctor.findings import Finding, Given, Server, ok, unknown, wrong
+from runner.doctor.findings import OPTIONS, Finding, Given, Server, ok, unknown, wrong
 from runner.errors import SignalMartsError, UsageError
 
 __all__ = ["Finding", "examine"]
-
-# The servers themselves refuse a write, and no check waits long behind somebody's lock.
-_OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=15s -c lock_timeout=2s"
 
 
 def examine(
@@ -58,7 +55,7 @@ def _reach(database: Database, connections: ExitStack, findings: list[Finding]) 
     side = database.side
     try:
         connection = connections.enter_context(
-            database.connect(autocommit=True, application="signal-marts doctor", options=_OPTIONS)
+            database.connect(autocommit=True, application="signal-marts doctor", options=OPTIONS)
         )
     except UsageError as error:
         findings.append(wrong("connection", side, str(error), f"set {side.upper()}_URL anew"))

@@ -10,9 +10,10 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from runner import id_sequences, migrations, status
+from runner import id_sequences, migrations, role_logins, status
 from runner.database import Database, scalar
 from runner.doctor.findings import (
+    OPTIONS,
     Finding,
     Given,
     Server,
@@ -303,7 +304,10 @@ def marts(server: Server, _: Given) -> Iterator[Finding]:
     """All marts are there and can be read, once a build has ended."""
     if scalar(server.connection, "select to_regclass('changes.builds')") is None:
         return
-    found = status.read_marts(server.connection)
+    # What builds own is read with no more rights than theirs.
+    builder = role_logins.as_role_on(server.connection, server.database, "transformer")
+    with builder.connect(autocommit=True, options=OPTIONS) as connection:
+        found = status.read_marts(connection)
     if missing := status.missing_marts(found):
         told = f"not there: {', '.join(missing)}"
         yield wrong("marts", server.side, told, "run signal-marts build")

@@ -46,6 +46,24 @@ create table if not exists signal_marts.uncounted_copies (
     table_name text primary key
 );
 
+-- Locks of builds: nothing is stored in them, and there is nothing to vacuum. An advisory lock could
+-- be held by any login; these take a privilege. What holds build_lock is the one `build` or `watch`;
+-- staging_lock keeps the models of staging of a plain dbt apart from the runner's.
+create table if not exists signal_marts.build_lock (
+    is_held boolean
+) partition by list (is_held);
+
+create table if not exists signal_marts.staging_lock (
+    is_held boolean
+) partition by list (is_held);
+
+-- In which the runner works with a role's rights alone, and their passwords: runner/role_logins.py.
+create table if not exists signal_marts.logins (
+    role_name text primary key,
+    login text not null,
+    password text not null
+);
+
 create or replace function signal_marts.stamp_change() returns trigger
 language plpgsql
 set search_path = ''

@@ -150,7 +150,7 @@ def _database(url: str, side: str, name: str) -> Database:
     base = url.rpartition("/")[0]
     with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    return Database(side, f"{base}/{name}")
+    return Database(side, f"{base}/{name}", search_path="public")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ def main() -> None:
     try:
         urls = pair.up()
         os.environ["PGPASSFILE"] = str(urls.passfile)
-        primary, replica = Database("primary", urls.primary), Database("replica", urls.replica)
+        primary = Database("primary", urls.primary, search_path="public")
+        replica = Database("replica", urls.replica)
         with primary.connect() as connection:
             create_platform(connection, days=0)
         deploy(primary, replica, lock_timeout=2, fence_timeout=60, report=lambda line: None)

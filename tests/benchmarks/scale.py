@@ -122,7 +122,7 @@ def deployed_replica(pair: EmbeddedPair, name: str, *, one_server: bool = False)
 
 def platform_of(pair: EmbeddedPair, name: str) -> Database:
     """The platform's database that ``deployed_replica`` made for this name."""
-    return Database("primary", f"{pair.urls().primary.rpartition('/')[0]}/trading_{name}")
+    return Database("primary", f"{pair.urls().primary.rpartition('/')[0]}/trading_{name}", "public")
 
 
 def add_history(replica: Database, size: Size, *, seed: int = 1) -> None:
@@ -211,4 +211,4 @@ def _database(url: str, side: str, name: str) -> Database:
     base = url.rpartition("/")[0]
     with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    return Database(side, f"{base}/{name}")
+    return Database(side, f"{base}/{name}", search_path="public")

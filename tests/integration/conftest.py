@@ -91,8 +91,8 @@ class Landscape:
         """Deploy, and return what was changed."""
         self.reports.clear()
         return deploy(
-            self.primary,
-            self.replica,
+            Database("primary", self.primary.url),
+            Database("replica", self.replica.url),
             lock_timeout=2,
             fence_timeout=60,
             report=self.reports.append,
@@ -101,8 +101,8 @@ class Landscape:
 
     def build(self, target: Path, *select: str) -> transform.Build:
         return builds.build(
-            self.primary,
-            self.replica,
+            Database("primary", self.primary.url),
+            Database("replica", self.replica.url),
             fence_timeout=60,
             advance=lambda done, total, at: None,
             select=select,
@@ -153,7 +153,8 @@ def _database(url: str, side: str, name: str, template: str = "template1") -> Da
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
-    return Database(side, _renamed(url, name))
+    # A test need not name the schema public; the runner does: see Landscape.deploy.
+    return Database(side, _renamed(url, name), search_path="public")
 
 
 def _renamed(url: str, name: str) -> str:

@@ -410,7 +410,9 @@ def create_database(pair: EmbeddedPair, server: EmbeddedServer, side: str, name:
 def database_on(pair: EmbeddedPair, server: EmbeddedServer, side: str, name: str) -> Database:
     """A database of a server whose password is not in the environment's passfile."""
     return Database(
-        side, f"postgresql://postgres@127.0.0.1:{server.port}/{name}?passfile={pair.passfile}"
+        side,
+        f"postgresql://postgres@127.0.0.1:{server.port}/{name}?passfile={pair.passfile}",
+        search_path="public",
     )
 
 

@@ -77,6 +77,25 @@ def test_a_build_counts_models_and_tests_alone(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == "built 1 models; 2 tests passed\n"
 
 
+def test_env_of_urls(tmp_path: Path) -> None:
+    env = clean_environment(
+        SIGNAL_MARTS_HOME=str(tmp_path / "none"),
+        PRIMARY_URL="postgresql://trader:a@one:1/trading",
+        REPLICA_URL="postgresql://analyst:it%27s@two:2/analytics?sslmode=verify-full",
+    )
+    assert exports(env) == {
+        "PGHOST": "two",
+        "PGPORT": "2",
+        "PGUSER": "analyst",
+        "PGPASSWORD": "it's",
+        "PGDATABASE": "analytics",
+        "PGSSLMODE": "verify-full",
+    }
+    half = marts("env", env=env | {"REPLICA_URL": ""})
+    assert (half.returncode, half.stdout) == (2, "")
+    assert "REPLICA_URL is not set" in half.stderr
+
+
 @pytest.mark.timeout(900)
 def test_the_demo_after_a_kill_and_twice_in_a_row(environment: dict[str, str]) -> None:
     demo = ("demo", "--days", "20", "--seed", "3")

@@ -90,8 +90,8 @@ def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
     with servers(VERSION) as pair:
         urls = pair.urls()
         landscape = Landscape(
-            Database("primary", f"{urls.primary}?passfile={urls.passfile}"),
-            Database("replica", f"{urls.replica}?passfile={urls.passfile}"),
+            Database("primary", f"{urls.primary}?passfile={urls.passfile}", "public"),
+            Database("replica", f"{urls.replica}?passfile={urls.passfile}", "public"),
         )
         with landscape.primary.connect() as connection:
             create_platform(connection)

@@ -530,7 +530,8 @@ def test_plans_are_made_once_though_the_server_dies(monkeypatch: pytest.MonkeyPa
         pair = EmbeddedPair(folder / "home")
         urls = pair.up()
         monkeypatch.setenv("PGPASSFILE", str(urls.passfile))
-        primary, replica = Database("primary", urls.primary), Database("replica", urls.replica)
+        primary = Database("primary", urls.primary, search_path="public")
+        replica = Database("replica", urls.replica)
         with primary.connect() as connection:
             create_platform(connection, days=0)
         deploy(primary, replica, lock_timeout=2, fence_timeout=60, report=lambda line: None)

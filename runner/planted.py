@@ -1,0 +1,103 @@
+"""Tables that a role of ours owns, touched in a session that may do more than that role.
+
+The owner of a table can put code of its own on it: a trigger, a rule, a policy, an index of an
+expression, a check, a type of its own, or a view in its place. It would run with our rights, and
+SET ROLE is no help against it, since it can set the role back. So such a table is locked against
+changes of that kind, then looked at, and not touched where it has any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from psycopg import sql
+
+from runner.database import Connection
+from runner.errors import SignalMartsError
+
+# What belongs to a table, and of all that this depends on, what can run code. What PostgreSQL
+# brings itself is in no row of pg_depend.
+_PLANTED = """
+with relation as (
+    select oid, relkind, relhassubclass
+    from pg_catalog.pg_class
+    where oid = pg_catalog.to_regclass(%(table)s)
+),
+
+belongings (classid, objid) as (
+    select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, oid from relation
+    union
+    select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, i.indexrelid
+    from pg_catalog.pg_index as i
+    inner join relation as r on i.indrelid = r.oid
+    union
+    select d.classid, d.objid
+    from pg_catalog.pg_depend as d
+    inner join relation as r on d.refobjid = r.oid
+    where
+        d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.deptype in ('a', 'i')
+        and (
+            %(is_written)s
+            or d.classid not in (
+                'pg_catalog.pg_trigger'::pg_catalog.regclass,
+                'pg_catalog.pg_attrdef'::pg_catalog.regclass
+            )
+            or exists (
+                select
+                from pg_catalog.pg_attrdef as f
+                inner join pg_catalog.pg_attribute as a
+                    on f.adrelid = a.attrelid and f.adnum = a.attnum
+                where f.oid = d.objid and a.attgenerated <> ''
+            )
+        )
+)
+
+select 'it is no plain table' from relation where relkind <> 'r' or relhassubclass
+union all
+select pg_catalog.pg_describe_object(b.classid, b.objid, 0)
+from belongings as b
+where b.classid in (
+    'pg_catalog.pg_rewrite'::pg_catalog.regclass, 'pg_catalog.pg_policy'::pg_catalog.regclass
+)
+union all
+select pg_catalog.pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid)
+from pg_catalog.pg_depend as d
+inner join belongings as b on d.classid = b.classid and d.objid = b.objid
+where
+    d.refclassid in (
+        'pg_catalog.pg_proc'::pg_catalog.regclass,
+        'pg_catalog.pg_operator'::pg_catalog.regclass,
+        'pg_catalog.pg_opclass'::pg_catalog.regclass,
+        'pg_catalog.pg_opfamily'::pg_catalog.regclass,
+        'pg_catalog.pg_type'::pg_catalog.regclass
+    )
+"""
+
+
+class PlantedError(SignalMartsError):
+    """A table has code of its owner's on it, or is none."""
+
+
+@contextmanager
+def plain(connection: Connection, table: str, *, is_written: bool = False) -> Iterator[None]:
+    """A transaction in which touching ``table`` (``schema.table``) runs code of nobody's.
+
+    Raises PlantedError where it would, before it is touched.
+    """
+    with connection.transaction():
+        connection.execute(
+            sql.SQL("lock table only {} in {} mode").format(
+                sql.Identifier(*table.split(".", 1)),
+                sql.SQL("row exclusive" if is_written else "access share"),
+            )
+        )
+        found = connection.execute(_PLANTED, {"table": table, "is_written": is_written}).fetchall()
+        if found:
+            told = "; ".join(sorted({text for (text,) in found}))
+            raise PlantedError(
+                f"{table} is not as Signal Marts made it, and code of its owner's would run with "
+                f"our rights: {told}. It was not touched; drop that"
+            )
+        yield

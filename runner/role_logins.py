@@ -1,0 +1,139 @@
+"""Logins of the replica with a role's rights and no others: the runner runs there what roles own.
+
+A view, an index or a trigger runs code of its owner's in whatever session touches it. One that
+merely did SET ROLE can be set back by such code, to the rights of its login, which may be a
+superuser. So builds, and looks at what builds made, have a login of their own, which ``deploy``
+makes. Its password stands in a table that only the deploying login and superusers can read.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from runner.changes import Changes
+from runner.database import Connection, Database, scalar
+from runner.errors import SignalMartsError
+
+ROLES = ("transformer", "bi_reader")
+MADE_BY = "made by signal-marts"
+
+
+class NoLoginError(SignalMartsError):
+    """There is no login of the role, and the one we have could be misused."""
+
+
+def login_name(replica: Connection, role: str) -> str:
+    """Name of a role's login for this database: roles are the server's, so its oid is in it."""
+    return str(
+        scalar(
+            replica,
+            "select format('signal_marts_%%s_%%s', %s::text, oid) from pg_database"
+            " where datname = current_database()",
+            (role,),
+        )
+    )
+
+
+def prepare(replica: Connection, changes: Changes) -> None:
+    """Make the logins that are missing, where we may, and drop those of databases that are gone."""
+    for role in ROLES:
+        name = login_name(replica, role)
+        is_there = scalar(
+            replica,
+            "select exists (select from signal_marts.logins as l inner join pg_roles as r"
+            " on l.login = r.rolname where l.role_name = %s and l.login = %s and r.rolcanlogin"
+            " and pg_has_role(r.oid, %s, 'usage'))",
+            (role, name, role),
+        )
+        if is_there or not _may_make(replica, role):
+            continue
+        changes.run("replica", f"login {name} made, a member of {role}", replica)
+        if not changes.is_dry_run:
+            _make(replica, role, name)
+    if not changes.is_dry_run:
+        _drop_orphans(replica)
+
+
+def as_role(replica: Database, role: str) -> Database:
+    """The replica through the login of a role; raise NoLoginError where a superuser has none.
+
+    A login that may not have those logins' passwords is taken as it is: it has no more than it was
+    given for this.
+    """
+    with replica.connect(autocommit=True) as connection:
+        return as_role_on(connection, replica, role)
+
+
+def as_role_on(connection: Connection, replica: Database, role: str) -> Database:
+    """The same, by a connection that there is."""
+    is_superuser = scalar(connection, "select rolsuper from pg_roles where rolname = current_user")
+    found = None
+    if scalar(
+        connection,
+        "select coalesce(has_table_privilege(to_regclass('signal_marts.logins'), 'select'), false)",
+    ):
+        found = connection.execute(
+            "select login, password from signal_marts.logins where role_name = %s and login = %s",
+            (role, login_name(connection, role)),
+        ).fetchone()
+    if found is not None:
+        user, password = found
+        return Database(replica.side, make_conninfo(replica.url, user=user, password=password))
+    if is_superuser:
+        raise NoLoginError(f"the replica has no login for {role} yet; run signal-marts deploy")
+    return replica
+
+
+def _may_make(replica: Connection, role: str) -> bool:
+    return bool(
+        scalar(
+            replica,
+            "select rolsuper or rolcreaterole and (%s < 160000"
+            " or pg_has_role(%s::name, 'member with admin option'))"
+            " from pg_roles where rolname = current_user",
+            (replica.info.server_version, role),
+        )
+    )
+
+
+def _make(replica: Connection, role: str, name: str) -> None:
+    password = secrets.token_urlsafe(24)
+    verifier = replica.pgconn.encrypt_password(
+        password.encode(), name.encode(), b"scram-sha-256"
+    ).decode()
+    login, group = sql.Identifier(name), sql.Identifier(role)
+    with replica.transaction():
+        if scalar(replica, "select to_regrole(%s)", (name,)) is None:
+            replica.execute(sql.SQL("create role {}").format(login))
+        for statement in (
+            sql.SQL("alter role {} login password {}").format(login, sql.Literal(verifier)),
+            sql.SQL("grant {} to {}").format(group, login),
+            sql.SQL("comment on role {} is {}").format(login, sql.Literal(MADE_BY)),
+        ):
+            replica.execute(statement)
+        # A parameter, and so in no statement's text.
+        replica.execute(
+            "insert into signal_marts.logins (role_name, login, password) values (%s, %s, %s)"
+            " on conflict (role_name) do update"
+            " set login = excluded.login, password = excluded.password",
+            (role, name, password),
+        )
+
+
+def _drop_orphans(replica: Connection) -> None:
+    orphans = replica.execute(
+        "select rolname::text from pg_roles where rolcanlogin"
+        " and rolname ~ '^signal_marts_(transformer|bi_reader)_[0-9]+$'"
+        " and shobj_description(oid, 'pg_authid') = %s and not exists ("
+        " select from pg_database as d where d.oid::text = substring(rolname from '[0-9]+$'))",
+        (MADE_BY,),
+    ).fetchall()
+    for (name,) in orphans:
+        # Another deploy of this server may be at it, or the role not be ours to drop.
+        with suppress(psycopg.Error):
+            replica.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))

@@ -1,0 +1,232 @@
+"""What roles plant on their tables runs with no superuser's rights, though the runner is one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from conftest import Landscape
+from psycopg import errors, sql
+
+from runner import builds, doctor, fence, role_logins
+from runner.contract import read_contract
+from runner.database import Database
+from runner.deploy import connected
+from runner.deploy_lock import LockedError, one_at_a_time
+from runner.errors import SignalMartsError
+from runner.planted import PlantedError
+from runner.status import status
+
+# Reads or writes nothing that a failing transaction would take back: a sequence is drawn from.
+CANARY = """
+create sequence public.touched;
+create sequence public.sprung;
+grant usage on sequence public.touched to {role};
+set local role {role};
+create function {schema}.sing() returns integer language plpgsql as
+$$ begin
+    perform pg_catalog.nextval('public.touched');
+    begin execute 'reset session authorization'; exception when others then null; end;
+    begin execute 'reset role'; exception when others then null; end;
+    if pg_catalog.current_setting('is_superuser') = 'on' then
+        perform pg_catalog.nextval('public.sprung');
+    end if;
+    return 1;
+end $$;
+-- It claims to be immutable, so that an index and the planner take it.
+create function {schema}.canary() returns integer language plpgsql immutable as
+$$ begin return {schema}.sing(); end $$;
+create function {schema}.canary_trigger() returns trigger language plpgsql as
+$$ begin perform {schema}.canary(); return new; end $$;
+"""
+
+ON_FENCE = {
+    "trigger": "create trigger trap before insert or update on public.ai_replication_fence"
+    " for each row execute function public.canary_trigger()",
+    "deferred trigger": "create constraint trigger trap after insert or update"
+    " on public.ai_replication_fence deferrable initially deferred"
+    " for each row execute function public.canary_trigger()",
+    "statement trigger": "create trigger trap after insert on public.ai_replication_fence"
+    " execute function public.canary_trigger()",
+    "rule": "create rule trap as on insert to public.ai_replication_fence"
+    " do also select public.canary()",
+    "check": "alter table public.ai_replication_fence"
+    " add constraint trap check (public.canary() > 0) not valid",
+    "operator": "create function public.same(smallint, integer) returns boolean language sql"
+    " immutable as 'select public.canary() > 0';"
+    "create operator public.=== (leftarg = smallint, rightarg = integer, function = public.same);"
+    "alter table public.ai_replication_fence"
+    " add constraint trap check (id operator(public.===) 1) not valid",
+    "default": "alter table public.ai_replication_fence add column trap integer;"
+    "alter table public.ai_replication_fence alter column trap set default public.canary()",
+    "generated column": "alter table public.ai_replication_fence"
+    " add column trap integer generated always as (public.canary()) stored",
+    "index": "create index trap on public.ai_replication_fence ((public.canary() + id))",
+    "partial index": "create index trap on public.ai_replication_fence (id)"
+    " where public.canary() > 0",
+    "policy": "alter table public.ai_replication_fence enable row level security;"
+    "create policy trap on public.ai_replication_fence using (public.canary() > 0)",
+    "child": "create table public.trap_child () inherits (public.ai_replication_fence)",
+    "domain": "create domain public.trap_type as integer check (public.canary() > 0);"
+    "alter table public.ai_replication_fence add column trap public.trap_type",
+}
+ON_LEDGER = {
+    "ledger's trigger": "create trigger trap before insert on public.ai_migration_ledger"
+    " for each row execute function public.canary_trigger()",
+    "ledger's index": "create index trap on public.ai_migration_ledger"
+    " ((public.canary() || migration_id))",
+    "view for the ledger": "drop table public.ai_migration_ledger;"
+    "create view public.ai_migration_ledger as select 'x' as migration_id,"
+    " public.canary()::text as apply_sha256, 'x' as rollback_sha256",
+}
+
+
+def plant(landscape: Landscape, side: str, role: str, statements: str) -> None:
+    with getattr(landscape, side).connect() as connection:
+        connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+        connection.execute(statements)
+
+
+def drawn(landscape: Landscape, side: str, sequence: str) -> bool:
+    ((is_called,),) = landscape.execute(side, f"select is_called from public.{sequence}")
+    return bool(is_called)
+
+
+def as_the_runner(landscape: Landscape) -> tuple[Database, Database]:
+    return Database("primary", landscape.primary.url), Database("replica", landscape.replica.url)
+
+
+def test_what_migrator_plants(landscape: Landscape) -> None:
+    landscape.deploy()
+    primary, replica = as_the_runner(landscape)
+    landscape.on_primary(CANARY.format(role="migrator", schema="public"))
+    # The canary sings, where a superuser merely took the role.
+    plant(landscape, "primary", "migrator", "select public.canary()")
+    assert drawn(landscape, "primary", "sprung")
+    landscape.on_primary("alter sequence sprung restart; alter sequence touched restart")
+
+    def wait() -> None:
+        with connected(primary, replica) as sides:
+            fence.wait(sides.on_primary, sides.on_replica, read_contract(), timeout=60)
+
+    def look() -> None:
+        status(primary, replica)
+
+    def deploy() -> None:
+        landscape.deploy()
+
+    for name, trap in {**ON_FENCE, **ON_LEDGER}.items():
+        with landscape.primary.connect() as connection:
+            connection.execute("set local role migrator")
+            connection.execute(trap)
+            connection.execute("reset role")
+            # To make some of them runs them once, in the test's own session.
+            connection.execute("alter sequence public.sprung restart")
+            connection.commit()
+            refused = []
+            for use in (wait, look, deploy):
+                try:
+                    use()
+                except PlantedError as error:
+                    refused.append(str(error))
+            assert refused, name
+            assert all("not as Signal Marts made it" in text for text in refused)
+            found = [
+                each
+                for each in doctor.examine(primary, replica)
+                if "not as Signal Marts made it" in each.text
+            ]
+            assert found or name not in ON_LEDGER, name
+            assert not drawn(landscape, "primary", "sprung"), name
+            if name == "view for the ledger":
+                break  # The ledger is gone with it.
+            connection.execute(UNDO)
+            connection.commit()
+        wait()
+
+
+UNDO = """
+drop trigger if exists trap on public.ai_replication_fence;
+drop trigger if exists trap on public.ai_migration_ledger;
+drop rule if exists trap on public.ai_replication_fence;
+drop policy if exists trap on public.ai_replication_fence;
+alter table public.ai_replication_fence disable row level security;
+drop table if exists public.trap_child;
+alter table public.ai_replication_fence drop constraint if exists trap;
+drop index if exists public.trap;
+alter table public.ai_replication_fence drop column if exists trap;
+drop domain if exists public.trap_type;
+"""
+
+
+def test_what_transformer_plants(landscape: Landscape, tmp_path: Path) -> None:
+    landscape.deploy()
+    landscape.build(tmp_path, "+order_attribution")
+    primary, replica = as_the_runner(landscape)
+    landscape.on_replica(CANARY.format(role="transformer", schema="changes"))
+    plant(
+        landscape,
+        "replica",
+        "transformer",
+        """
+        create view performance.trap as
+        select now() as available_at where changes.canary() > 0;
+        create trigger trap before insert or update or delete on changes.builds
+        for each row execute function changes.canary_trigger();
+        create trigger trap before insert or update or delete on changes.relations
+        for each row execute function changes.canary_trigger();
+        create index trap on changes.builds ((changes.canary() + nodes));
+        create index trap_2 on performance.order_attribution ((changes.canary() + order_id));
+        create index trap_3 on changes.relations ((changes.canary() + version));
+        create policy trap on changes.builds using (changes.canary() > 0);
+        alter table changes.builds enable row level security;
+        create rule trap as on update to changes.reads do also select changes.canary();
+        alter table changes.reads add constraint trap check (changes.canary() > 0) not valid;
+        alter table changes.relations add column trap integer default changes.canary();
+        create function changes.array_agg(anyelement) returns integer language sql
+        as 'select changes.canary()';
+        """,
+    )
+    with landscape.replica.connect() as connection:
+        connection.execute("set role transformer")
+        connection.execute("select * from performance.trap")
+    assert drawn(landscape, "replica", "sprung")
+    landscape.on_replica("alter sequence sprung restart; alter sequence touched restart")
+    found = status(primary, replica)
+    assert "trap" in {mart.name for mart in found.marts}
+    assert drawn(landscape, "replica", "touched")
+    landscape.on_primary("update trading_orders set filled_price = filled_price + 1")
+    with suppress(SignalMartsError):
+        landscape.build(tmp_path, "+order_attribution")
+    doctor.examine(primary, replica)
+    landscape.deploy(resync=["public.trading_stats"])
+    with role_logins.as_role(replica, "bi_reader").connect() as connection:
+        assert connection.execute("show is_superuser").fetchone() == ("off",)
+    assert not drawn(landscape, "replica", "sprung")
+
+
+def test_no_login_holds_up_a_build(landscape: Landscape) -> None:
+    """Locks that any login may take are none of builds; that of deploys tells whose it is."""
+    landscape.deploy()
+    _, replica = as_the_runner(landscape)
+    with landscape.replica.connect(application="a report") as reader:
+        reader.execute("set role bi_reader")
+        for key in ("7460113", "hashtextextended('changes', 0)", str(0x7369_676E_616C_4D73)):
+            reader.execute(f"select pg_advisory_lock({key})")
+        reader.commit()
+        for table in ("build_lock", "staging_lock"):
+            with pytest.raises(errors.InsufficientPrivilege), reader.transaction():
+                reader.execute(f"lock table signal_marts.{table} in access share mode")
+        with (
+            builds.one_build(replica, "build"),
+            builds.frozen(replica, timeout=5),
+            pytest.raises(LockedError, match="signal-marts build"),
+            builds.one_build(replica, "build"),
+        ):
+            pass
+        with (
+            pytest.raises(LockedError, match=r"a report \(server process .*, login postgres\)"),
+            one_at_a_time(replica),
+        ):
+            pass
