@@ -20,7 +20,10 @@ from runner.errors import SignalMartsError
 # brings itself is in no row of pg_depend.
 _PLANTED = """
 with relation as (
-    select oid, relkind, relhassubclass
+    select
+        oid,
+        relkind,
+        exists (select from pg_catalog.pg_inherits where inhparent = oid) as has_children
     from pg_catalog.pg_class
     where oid = pg_catalog.to_regclass(%(table)s)
 ),
@@ -54,7 +57,7 @@ belongings (classid, objid) as (
         )
 )
 
-select 'it is no plain table' from relation where relkind <> 'r' or relhassubclass
+select 'it is no plain table' from relation where relkind <> 'r' or has_children
 union all
 select pg_catalog.pg_describe_object(b.classid, b.objid, 0)
 from belongings as b
@@ -87,10 +90,10 @@ def plain(connection: Connection, table: str, *, is_written: bool = False) -> It
     Raises PlantedError where it would, before it is touched.
     """
     with connection.transaction():
+        # In nobody's way but of those who would change the table's definition.
         connection.execute(
-            sql.SQL("lock table only {} in {} mode").format(
-                sql.Identifier(*table.split(".", 1)),
-                sql.SQL("row exclusive" if is_written else "access share"),
+            sql.SQL("lock table only {} in share update exclusive mode").format(
+                sql.Identifier(*table.split(".", 1))
             )
         )
         found = connection.execute(_PLANTED, {"table": table, "is_written": is_written}).fetchall()

@@ -73,7 +73,9 @@ ON_FENCE = {
 }
 ON_LEDGER = {
     "ledger's trigger": "create trigger trap before insert on public.ai_migration_ledger"
-    " for each row execute function public.canary_trigger()",
+    " for each row execute function public.canary_trigger();"
+    # So that a deploy has something to write there.
+    "delete from public.ai_migration_ledger where migration_id = '0001_roles'",
     "ledger's index": "create index trap on public.ai_migration_ledger"
     " ((public.canary() || migration_id))",
     "view for the ledger": "drop table public.ai_migration_ledger;"
