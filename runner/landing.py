@@ -94,7 +94,10 @@ def prepare(replica: Connection, changes: Changes) -> None:
             ),
             in_transaction=True,
         )
-    if scalar(replica, "select to_regclass('signal_marts.logins')") is not None:
+    if scalar(
+        replica,
+        "select coalesce(has_table_privilege(to_regclass('signal_marts.logins'), 'insert'), false)",
+    ):
         role_logins.prepare(replica, changes)
 
 

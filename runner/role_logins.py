@@ -116,6 +116,13 @@ def _make(replica: Connection, role: str, name: str) -> None:
             sql.SQL("comment on role {} is {}").format(login, sql.Literal(MADE_BY)),
         ):
             replica.execute(statement)
+        if role == "bi_reader":
+            # What limits bi_reader itself does not bind its members.
+            replica.execute(
+                sql.SQL("alter role {} in database {} set statement_timeout = '60s'").format(
+                    login, sql.Identifier(replica.info.dbname)
+                )
+            )
         # A parameter, and so in no statement's text.
         replica.execute(
             "insert into signal_marts.logins (role_name, login, password) values (%s, %s, %s)"
