@@ -118,11 +118,7 @@ def _make(replica: Connection, role: str, name: str) -> None:
             replica.execute(statement)
         if role == "bi_reader":
             # What limits bi_reader itself does not bind its members.
-            replica.execute(
-                sql.SQL("alter role {} in database {} set statement_timeout = '60s'").format(
-                    login, sql.Identifier(replica.info.dbname)
-                )
-            )
+            replica.execute(sql.SQL("alter role {} set statement_timeout = '60s'").format(login))
         # A parameter, and so in no statement's text.
         replica.execute(
             "insert into signal_marts.logins (role_name, login, password) values (%s, %s, %s)"
