@@ -12,6 +12,7 @@ from psycopg import sql
 
 from runner.changes import Changes
 from runner.database import Connection, scalar
+from runner.planted import plain
 
 TABLES = (
     "ai_models",
@@ -43,7 +44,8 @@ def find_lags(primary: Connection) -> list[Lag]:
     lags = []
     for table in TABLES:
         name = sql.Identifier("public", table).as_string()
-        stored = scalar(primary, f"select coalesce(max(id), 0) from {name}")  # noqa: S608 - ours
+        with plain(primary, f"public.{table}"):
+            stored = scalar(primary, f"select coalesce(max(id), 0) from {name}")  # noqa: S608 - ours
         sequence = scalar(primary, "select pg_get_serial_sequence(%s, 'id')", (name,))
         # Read last: what is stored meanwhile is drawn before.
         drawn = scalar(
