@@ -28,7 +28,7 @@ PATTERN_TYPES = ("engulfing", "pin bar") * 4 + ("doji", "harami")
 # What is equal and written in another way.
 ZEROS = (0.0, -0.0)
 GENES = ("{}", '{"gene": 1.0}', '{"gene": 1.00}')
-FAR_FUTURE: tuple[datetime | str, ...] = (datetime(9999, 12, 31, tzinfo=UTC), "infinity")
+FAR_FUTURE = datetime(2199, 12, 31, tzinfo=UTC)
 TABLES = (
     "ai_models",
     "ai_trading_signals",
@@ -393,9 +393,9 @@ class RandomMarket:
     def _later(self, than: datetime, hours: int) -> datetime | None:
         return self.random.choice((None, than + timedelta(hours=self.random.randrange(1, hours))))
 
-    def _expiry(self, created_at: datetime) -> datetime | str | None:
+    def _expiry(self, created_at: datetime) -> datetime | None:
         if self.random.random() < 0.05:
-            return self.random.choice(FAR_FUTURE)
+            return FAR_FUTURE
         return self._later(created_at, 48)
 
     def _price(self) -> int:

@@ -41,7 +41,7 @@ def test_rare_changes(history: Histories) -> None:
 
         insert into ai_trading_signals
             (model_id, symbol, signal_type, confidence, created_at, expires_at)
-        values (1, 'BTCUSD', 'BUY', 0.5, '2025-03-01Z', '9999-12-31Z');
+        values (1, 'BTCUSD', 'BUY', 0.5, '2025-03-01Z', '2199-12-31Z');
         """
     )
     # Filled before the day on which they were placed, the first of their strategy.

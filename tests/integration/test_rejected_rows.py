@@ -37,7 +37,7 @@ pytestmark = pytest.mark.timeout(1200)  # builds, and builds in full to compare 
 PLATFORM = """
     create table micro_patterns (
         id bigint primary key, symbol text, pattern_type text, signal text,
-        confidence double precision, created_at timestamptz
+        confidence numeric, created_at timestamptz
     );
     create table trade_plans (
         id bigint primary key, symbol text, strategy text, entry_price_target numeric,

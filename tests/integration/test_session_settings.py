@@ -84,7 +84,7 @@ def marts(landscape: Landscape, target: Path) -> dict[str, Any]:
 
         insert into ai_trading_signals
             (model_id, symbol, signal_type, confidence, created_at, updated_at, expires_at)
-        select id, 'BTC/USD', 'BUY', 1 / 3::float8, at.created_at, '2025-02-02Z', 'infinity'
+        select id, 'BTC/USD', 'BUY', 1 / 3::float8, at.created_at, '2025-02-02Z', '2199-12-31Z'
         from ai_models
         cross join (select timestamptz '2025-02-03 04:05:06.789012+00' as created_at) as at
         """
