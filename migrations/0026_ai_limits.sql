@@ -32,9 +32,10 @@ create function public.ai_is_symbol(value text) returns boolean
 language sql immutable parallel safe set search_path = ''
 return char_length(value) <= 64;
 
+-- More decimals than the 18 that are kept come of a division in SQL: the marts round them.
 create function public.ai_is_amount(value numeric) returns boolean
 language sql immutable parallel safe set search_path = ''
-return abs(value) < '1e20' and scale(trim_scale(value)) <= 18;
+return abs(value) < '1e20' and scale(value) <= 100;
 
 -- Squares and sums of such doubles neither overflow nor underflow.
 create function public.ai_is_double(value double precision) returns boolean
@@ -67,7 +68,7 @@ comment on function public.ai_is_key is 'a key has 1 to 200 characters';
 comment on function public.ai_is_name is
 'a name has 1 to 200 characters, none of them invisible, and no blanks around it';
 comment on function public.ai_is_symbol is 'a symbol has at most 64 characters';
-comment on function public.ai_is_amount is 'an amount is below 1e20 and has at most 18 decimals';
+comment on function public.ai_is_amount is 'an amount is below 1e20 and has at most 100 decimals';
 comment on function public.ai_is_double is 'a double is 0, or from 1e-100 to 1e100 in magnitude';
 comment on function public.ai_is_json is
 'a JSON is at most 65536 bytes of text, 64 levels deep, and its numbers fit a double';
