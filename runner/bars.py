@@ -27,7 +27,7 @@ _MAX_SYMBOL_LENGTH = 64
 _MOST_BARS = 1_000_000
 _DECIMALS = 8
 _TICK = Decimal(1).scaleb(-_DECIMALS)
-# Digits before the point in numeric(20, 8) and numeric(28, 8).
+# Digits before the point.
 _PRICE_DIGITS = 12
 _VOLUME_DIGITS = 20
 

@@ -116,7 +116,8 @@ def one_build(replica: Database, command: str) -> Iterator[None]:
             holder = session.execute(
                 "select a.application_name, a.pid from pg_locks as l"
                 " inner join pg_stat_activity as a on l.pid = a.pid"
-                " where l.granted and l.relation = 'signal_marts.build_lock'::regclass"
+                " where l.granted and l.mode = 'ExclusiveLock'"
+                " and l.relation = 'signal_marts.build_lock'::regclass"
                 " and l.database = (select oid from pg_database where datname = current_database())"
             ).fetchone()
             who = "another build" if holder is None else f"{holder[0]} (server process {holder[1]})"

@@ -242,6 +242,7 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
     """Build and test the marts from all that the primary has committed."""
     from runner.builds import build as run
     from runner.builds import rejected_rows
+    from runner.role_logins import as_role
 
     given = settings.load()
     primary, replica = databases(given)
@@ -256,7 +257,8 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
             full_refresh=full_refresh,
         )
     report_build(result)
-    with replica.connect() as session:
+    # What builds own is read with no more rights than theirs.
+    with as_role(replica, "transformer").connect() as session:
         rejected = rejected_rows(session)
     if rejected:
         told = f"rows that cannot be used: {_counts(rejected)}; operations.rejected_rows names them"
@@ -321,7 +323,7 @@ def watch(
         nonlocal is_asked_to_stop
         is_asked_to_stop = True
         # dbt cancels what it runs, as at Ctrl-C: every model is built whole or not at all.
-        raise KeyboardInterrupt
+        _interrupt(signal_number, frame)
 
     signal.signal(signal.SIGTERM, stop)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
 from runner.changes import Changes
@@ -40,12 +41,18 @@ class Lag:
 
 
 def find_lags(primary: Connection) -> list[Lag]:
-    """The AI tables whose sequence lags; nothing is written."""
+    """The AI tables whose sequence lags; nothing is written.
+
+    One that is being vacuumed or altered is passed over, and left to the next look.
+    """
     lags = []
     for table in TABLES:
         name = sql.Identifier("public", table).as_string()
-        with plain(primary, f"public.{table}"):
-            stored = scalar(primary, f"select coalesce(max(id), 0) from {name}")  # noqa: S608 - ours
+        try:
+            with plain(primary, f"public.{table}", is_patient=False):
+                stored = scalar(primary, f"select coalesce(max(id), 0) from {name}")  # noqa: S608 - ours
+        except psycopg.errors.LockNotAvailable:
+            continue
         sequence = scalar(primary, "select pg_get_serial_sequence(%s, 'id')", (name,))
         # Read last: what is stored meanwhile is drawn before.
         drawn = scalar(

@@ -84,16 +84,19 @@ class PlantedError(SignalMartsError):
 
 
 @contextmanager
-def plain(connection: Connection, table: str, *, is_written: bool = False) -> Iterator[None]:
+def plain(
+    connection: Connection, table: str, *, is_written: bool = False, is_patient: bool = True
+) -> Iterator[None]:
     """A transaction in which touching ``table`` (``schema.table``) runs code of nobody's.
 
-    Raises PlantedError where it would, before it is touched.
+    Raises PlantedError where it would, before it is touched, and LockNotAvailable where the table
+    is being vacuumed or altered and the caller is not patient: who waits for a vacuum ends it.
     """
     with connection.transaction():
         # In nobody's way but of those who would change the table's definition.
         connection.execute(
-            sql.SQL("lock table only {} in share update exclusive mode").format(
-                sql.Identifier(*table.split(".", 1))
+            sql.SQL("lock table only {} in share update exclusive mode{}").format(
+                sql.Identifier(*table.split(".", 1)), sql.SQL("" if is_patient else " nowait")
             )
         )
         found = connection.execute(_PLANTED, {"table": table, "is_written": is_written}).fetchall()

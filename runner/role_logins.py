@@ -18,9 +18,9 @@ from psycopg.conninfo import make_conninfo
 from runner.changes import Changes
 from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError
+from runner.relations import MADE_BY
 
 ROLES = ("transformer", "bi_reader")
-MADE_BY = "made by signal-marts"
 
 
 class NoLoginError(SignalMartsError):

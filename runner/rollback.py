@@ -158,12 +158,13 @@ def _rows_too_wide(
             )
             for column, precision, scale in narrowed[name]
         )
-        counts[name] = scalar(
-            primary,
-            sql.SQL("select count(*) from {} where {}")
-            .format(sql.Identifier(*name.split(".", 1)), sql.SQL(" or ").join(conditions))
-            .as_string(primary),
-        )
+        with plain(primary, name):
+            counts[name] = scalar(
+                primary,
+                sql.SQL("select count(*) from {} where {}")
+                .format(sql.Identifier(*name.split(".", 1)), sql.SQL(" or ").join(conditions))
+                .as_string(primary),
+            )
     return {name: count for name, count in counts.items() if count}
 
 

@@ -12,6 +12,7 @@
                     relation = 'signal_marts.staging_lock'::regclass
                     and mode = 'ExclusiveLock'
                     and granted
+                    and database = (select oid from pg_database where datname = current_database())
             )
         {% endset %}
         {% if run_query(is_held).columns[0].values()[0] %}

@@ -1,9 +1,11 @@
 {#
     The last moment that a row may be of: a day, for clocks and time zones that differ, after the
     primary's newest token (runner/fence.py). That is data like all else: a build in full judges as
-    the builds from changes before it did. Where there is no token, the end of the year 2199.
+    the builds from changes before it did, since a token is never older than the one before it. Where
+    there is none, as while its table is copied again, the end of the year 2199: the runner's builds
+    wait for it, a plain dbt does not.
 
-    It is asked for once in a run, only ever moves on, and is no part of a model's definition.
+    It is asked for once in a run, and is no part of a model's definition.
 #}
 {% macro latest_moment() -%}
     {%- set end = "cast('2200-01-01 00:00:00+00' as timestamp with time zone)" -%}

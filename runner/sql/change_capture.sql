@@ -28,7 +28,7 @@ create table if not exists signal_marts.change_log_pruned (
     pruned_to xid8 not null
 );
 
--- Landing tables whose rows must be copied again, since a column was added to them.
+-- Landing tables whose rows must be copied again.
 create table if not exists signal_marts.pending_copies (
     table_name text primary key
 );
