@@ -16,6 +16,7 @@ from psycopg import sql
 from runner import landing
 from runner.contract import Table
 from runner.database import Connection, scalar
+from runner.planted import guarded
 
 # Looks at a table that is being written. A change may be on the replica a moment before the primary
 # itself shows it, so that one look alone might miss a row that was deleted.
@@ -75,7 +76,7 @@ def _counts(
 ) -> tuple[int, int, int]:
     """Rows of the replica, and of the primary: those written before ``horizon`` and from it on."""
     name = landing.identifier(table)
-    with replica.transaction(), primary.transaction():
+    with replica.transaction(), guarded(primary, table.qualified):
         # The replica's moment comes first, and is held while the primary counts.
         replica.execute("set transaction isolation level repeatable read")
         for connection in (replica, primary):

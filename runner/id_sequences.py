@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import psycopg
 from psycopg import sql
 
 from runner.changes import Changes
 from runner.database import Connection, scalar
+from runner.deploy_lock import LockedError
 from runner.planted import plain
 
 TABLES = (
@@ -51,7 +51,7 @@ def find_lags(primary: Connection) -> list[Lag]:
         try:
             with plain(primary, f"public.{table}", is_patient=False):
                 stored = scalar(primary, f"select coalesce(max(id), 0) from {name}")  # noqa: S608 - ours
-        except psycopg.errors.LockNotAvailable:
+        except LockedError:
             continue
         sequence = scalar(primary, "select pg_get_serial_sequence(%s, 'id')", (name,))
         # Read last: what is stored meanwhile is drawn before.

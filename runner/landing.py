@@ -271,7 +271,10 @@ def empty(names: Sequence[str]) -> list[sql.Composed]:
 
 
 def landing_tables(replica: Connection) -> dict[str, list[str]]:
-    """Columns, but ``_xid``, of all landing tables by qualified name."""
+    """Columns, but ``_xid``, of all landing tables by qualified name.
+
+    What builds own is none, whatever it calls itself: it may run code of theirs.
+    """
     rows = replica.execute(
         """
         select n.nspname || '.' || c.relname, array_agg(a.attname::text order by a.attnum)
@@ -281,6 +284,7 @@ def landing_tables(replica: Connection) -> dict[str, list[str]]:
         inner join pg_attribute as a
             on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped and a.attname <> '_xid'
         where x.attname = '_xid' and x.atttypid = 'xid8'::regtype and not x.attisdropped
+            and pg_has_role('transformer', c.relowner, 'usage') is not true
             and exists (
                 select from pg_description as d
                 where d.objoid = c.oid and d.objsubid = 0 and d.description = %s

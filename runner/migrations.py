@@ -36,7 +36,7 @@ from runner.database import (
 from runner.deploy_lock import WORKER, yoyo_lock
 from runner.errors import SignalMartsError, UsageError
 from runner.migration_rules import check_folder
-from runner.planted import plain
+from runner.planted import check_public, plain
 from runner.settings import PROJECT
 
 FOLDER = PROJECT / "migrations"
@@ -374,6 +374,8 @@ def applied_names(connection: Connection) -> set[str]:
 @contextmanager
 def _backend(primary: Database, lock_timeout: float) -> Iterator[PostgresqlPsycopgBackend]:
     """yoyo's connection, with time-outs; a statement of a dead runner ends by itself."""
+    with primary.connect(autocommit=True) as session:
+        check_public(session)
     given = primary.parameters()
     ours = SESSION | {
         "lock_timeout": f"{int(lock_timeout * 1000)}",

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from psycopg import sql
 
-from runner.database import Connection
+from runner.database import Connection, scalar
+from runner.deploy_lock import LockedError
 from runner.errors import SignalMartsError
 
 # What belongs to a table, and of all that this depends on, what can run code. What PostgreSQL
@@ -89,16 +91,23 @@ def plain(
 ) -> Iterator[None]:
     """A transaction in which touching ``table`` (``schema.table``) runs code of nobody's.
 
-    Raises PlantedError where it would, before it is touched, and LockNotAvailable where the table
-    is being vacuumed or altered and the caller is not patient: who waits for a vacuum ends it.
+    Raises PlantedError where it would, before it is touched, and LockedError where another session
+    keeps it locked, or is vacuuming it. Who waits for a vacuum ends it, unless not patient.
     """
     with connection.transaction():
         # In nobody's way but of those who would change the table's definition.
-        connection.execute(
-            sql.SQL("lock table only {} in share update exclusive mode{}").format(
-                sql.Identifier(*table.split(".", 1)), sql.SQL("" if is_patient else " nowait")
+        connection.execute("set local lock_timeout = '5s'")
+        try:
+            connection.execute(
+                sql.SQL("lock table only {} in share update exclusive mode{}").format(
+                    sql.Identifier(*table.split(".", 1)), sql.SQL("" if is_patient else " nowait")
+                )
             )
-        )
+        except psycopg.errors.LockNotAvailable:
+            raise LockedError(
+                f"another session keeps {table} locked, or is vacuuming it (pg_locks tells which); "
+                "try again when it has ended"
+            ) from None
         found = connection.execute(_PLANTED, {"table": table, "is_written": is_written}).fetchall()
         if found:
             told = "; ".join(sorted({text for (text,) in found}))
@@ -107,3 +116,61 @@ def plain(
                 f"our rights: {told}. It was not touched; drop that"
             )
         yield
+
+
+@contextmanager
+def guarded(connection: Connection, table: str) -> Iterator[None]:
+    """A transaction: one as in ``plain`` where the table is the migrator's.
+
+    The platform's owner is trusted with its own tables, which may have functions in indexes.
+    """
+    is_migrators = scalar(
+        connection,
+        "select pg_has_role(to_regrole('migrator')::oid, relowner, 'usage')"
+        " from pg_class where oid = to_regclass(%s)",
+        (sql.Identifier(*table.split(".", 1)).as_string(),),
+    )
+    with plain(connection, table) if is_migrators else connection.transaction():
+        yield
+
+
+def check_public(connection: Connection) -> None:
+    """Raise PlantedError where ``public`` holds what stands in for PostgreSQL's own.
+
+    yoyo works with ``public`` in its search path. An operator of the migrator's there, a cast, or a
+    function named like a built-in one, might be taken for those, and run with our rights.
+    """
+    found = connection.execute(
+        """
+        with planted (classid, objid) as (
+            select 'pg_operator'::regclass, oid
+            from pg_operator
+            where
+                oprnamespace = 'public'::regnamespace
+                and pg_has_role(to_regrole('migrator')::oid, oprowner, 'usage')
+            union all
+            select 'pg_cast'::regclass, c.oid
+            from pg_cast as c
+            inner join pg_proc as f on c.castfunc = f.oid
+            where pg_has_role(to_regrole('migrator')::oid, f.proowner, 'usage')
+            union all
+            select 'pg_proc'::regclass, f.oid
+            from pg_proc as f
+            where
+                f.pronamespace = 'public'::regnamespace
+                and pg_has_role(to_regrole('migrator')::oid, f.proowner, 'usage')
+                and exists (
+                    select from pg_proc as own
+                    where
+                        own.pronamespace = 'pg_catalog'::regnamespace and own.proname = f.proname
+                )
+        )
+        select pg_describe_object(classid, objid, 0) from planted order by 1
+        """
+    ).fetchall()
+    if found:
+        raise PlantedError(
+            "the schema public of the primary is not as Signal Marts made it, and holds what could "
+            "stand in for PostgreSQL's own, and run in migrations with our rights: "
+            f"{'; '.join(text for (text,) in found)}. Nothing was done; drop that"
+        )

@@ -16,6 +16,7 @@ from runner import landing
 from runner.contract import Table
 from runner.database import Connection
 from runner.errors import SignalMartsError
+from runner.planted import guarded
 from runner.relations import read_relations
 
 _PLACE = re.compile(r"^COPY \w+, line (?P<line>\d+)(?:, column (?P<column>[^:\n]+))?", re.MULTILINE)
@@ -54,18 +55,21 @@ def check(primary: Connection, replica: Connection, contract: Sequence[Table]) -
 def _check(primary: Connection, replica: Connection, table: Table, key: Sequence[str]) -> None:
     # By its key, so that a row's place finds it again; without a sort, which would wait for all.
     rows = sql.SQL("from {} order by {}").format(landing.identifier(table), landing.names(key))
-    with primary.transaction():
-        primary.execute("set transaction isolation level repeatable read, read only")
-        primary.execute("set local enable_sort = off")
-        refused = _first_refused(primary, replica, table, rows)
-        if refused is None:
-            return
-        number, column, reason = refused
-        found = primary.execute(
-            sql.SQL("select {} {} limit 1 offset {}").format(
-                landing.names(key), rows, sql.Literal(number - 1)
-            )
-        ).fetchone()
+    primary.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        with guarded(primary, table.qualified):
+            primary.execute("set local enable_sort = off")
+            refused = _first_refused(primary, replica, table, rows)
+            if refused is None:
+                return
+            number, column, reason = refused
+            found = primary.execute(
+                sql.SQL("select {} {} limit 1 offset {}").format(
+                    landing.names(key), rows, sql.Literal(number - 1)
+                )
+            ).fetchone()
+    finally:
+        primary.isolation_level = None
     shown = ", ".join(f"{name} = {value}" for name, value in zip(key, found or (), strict=False))
     raise UnreplicableRowError(table.qualified, f"({shown})", column, reason)
 

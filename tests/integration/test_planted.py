@@ -6,10 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import Landscape
 from psycopg import errors, sql
 
 from runner import builds, doctor, fence, role_logins
+from runner.cli import cli
 from runner.contract import read_contract
 from runner.database import Database
 from runner.deploy import connected
@@ -85,6 +87,17 @@ ON_LEDGER = {
     " public.canary()::text as apply_sha256, 'x' as rollback_sha256",
 }
 
+ON_BARS = "create index trap on public.market_bars ((public.canary() + length(symbol)))"
+# yoyo compares such names.
+FOR_YOYO = """
+    create function public.eq(information_schema.sql_identifier, information_schema.sql_identifier)
+    returns boolean language sql as 'select public.canary() > 0';
+    create operator public.= (
+        leftarg = information_schema.sql_identifier, rightarg = information_schema.sql_identifier,
+        function = public.eq
+    )
+"""
+
 
 def plant(landscape: Landscape, side: str, role: str, statements: str) -> None:
     with getattr(landscape, side).connect() as connection:
@@ -118,6 +131,20 @@ def test_what_migrator_plants(landscape: Landscape) -> None:
         status(primary, replica)
 
     def deploy() -> None:
+        landscape.deploy()
+
+    for trap, undo, resync in (
+        (ON_BARS, "drop index public.trap", ["public.market_bars"]),
+        (FOR_YOYO, "drop function public.eq cascade", None),
+    ):
+        plant(landscape, "primary", "migrator", trap)
+        landscape.on_primary("alter sequence sprung restart")
+        # So that yoyo has something to do.
+        landscape.on_primary("delete from _yoyo_migration where migration_id = '0001_roles'")
+        with pytest.raises(PlantedError, match="not as Signal Marts made it"):
+            landscape.deploy(resync=resync)
+        assert not drawn(landscape, "primary", "sprung"), trap
+        landscape.on_primary(undo)
         landscape.deploy()
 
     for name, trap in {**ON_FENCE, **ON_LEDGER}.items():
@@ -165,6 +192,7 @@ alter table public.ai_replication_fence drop constraint if exists trap;
 drop index if exists public.trap;
 alter table public.ai_replication_fence drop column if exists trap;
 drop domain if exists public.trap_type;
+drop operator if exists public.=== (smallint, integer);
 """
 
 
@@ -185,6 +213,11 @@ def test_what_transformer_plants(landscape: Landscape, tmp_path: Path) -> None:
         create trigger trap before insert or update or delete on changes.relations
         for each row execute function changes.canary_trigger();
         create index trap on changes.builds ((changes.canary() + nodes));
+        create index trap_4 on changes.rejected_rows ((changes.canary() + length(row_key)));
+        create table changes.fake (id integer primary key, _xid xid8);
+        comment on table changes.fake is 'landing table made by signal-marts';
+        create trigger trap before delete on changes.fake
+        execute function changes.canary_trigger();
         create index trap_2 on performance.order_attribution ((changes.canary() + order_id));
         create index trap_3 on changes.relations ((changes.canary() + version));
         create policy trap on changes.builds using (changes.canary() > 0);
@@ -207,8 +240,10 @@ def test_what_transformer_plants(landscape: Landscape, tmp_path: Path) -> None:
     landscape.on_primary("update trading_orders set filled_price = filled_price + 1")
     with suppress(SignalMartsError):
         landscape.build(tmp_path, "+order_attribution")
+    urls = {"PRIMARY_URL": primary.url, "REPLICA_URL": replica.url}
+    CliRunner(env=urls).invoke(cli, ["build", "--select", "order_attribution"])
     doctor.examine(primary, replica)
-    landscape.deploy(resync=["public.trading_stats"])
+    landscape.deploy(resync=[])
     with role_logins.as_role(replica, "bi_reader").connect() as connection:
         assert connection.execute("show is_superuser").fetchone() == ("off",)
     assert not drawn(landscape, "replica", "sprung")
