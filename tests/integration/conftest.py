@@ -138,7 +138,10 @@ def _content(connection: Connection, table: Table) -> tuple[object, ...] | None:
         " from (select {} from {}) as t"
     ).format(
         sql.SQL(", ").join(
-            sql.SQL("{}::{}").format(sql.Identifier(name), sql.SQL(data_type))
+            # A column of more decimals writes what was replicated before with more zeros.
+            sql.SQL("trim_scale({})" if data_type == "numeric" else "{}::" + data_type).format(
+                sql.Identifier(name)
+            )
             for name, data_type in table.columns
         ),
         sql.Identifier(table.schema, table.name),
