@@ -1,5 +1,6 @@
 -- What a migration can change, a row a thing: tables, columns, constraints, indexes, triggers,
--- functions, roles, grants and comments. Two equal answers mean an equal schema.
+-- functions, roles, grants and comments. Two equal answers mean an equal schema. Grants are in the
+-- order of their texts: that in which they were made says nothing.
 
 select
     'column' as kind,
@@ -8,7 +9,8 @@ select
         -- Its place, and not its number: a column that was dropped and added again has another.
         ' | ', row_number() over (partition by a.attrelid order by a.attnum),
         format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
-        pg_get_expr(d.adbin, d.adrelid), a.attacl
+        pg_get_expr(d.adbin, d.adrelid),
+        (select array_agg(item::text order by item::text) from unnest(a.attacl) as item)
     ) as definition
 from pg_attribute as a
 inner join pg_class as c on a.attrelid = c.oid
@@ -22,7 +24,8 @@ union all
 select
     'relation', c.oid::regclass::text,
     concat_ws(
-        ' | ', c.relkind, pg_get_userbyid(c.relowner), c.relacl,
+        ' | ', c.relkind, pg_get_userbyid(c.relowner),
+        (select array_agg(item::text order by item::text) from unnest(c.relacl) as item),
         obj_description(c.oid, 'pg_class'),
         case when c.relkind = 'i' then pg_get_indexdef(c.oid) end
     )
@@ -45,13 +48,18 @@ union all
 
 select
     'function', oid::regprocedure::text,
-    concat_ws(' | ', pg_get_functiondef(oid), pg_get_userbyid(proowner), proacl)
+    concat_ws(
+        ' | ', pg_get_functiondef(oid), pg_get_userbyid(proowner),
+        (select array_agg(item::text order by item::text) from unnest(proacl) as item)
+    )
 from pg_proc
 where pronamespace = 'public'::regnamespace and prokind in ('f', 'p')
 
 union all
 
-select 'schema', nspname::text, nspacl::text
+select
+    'schema', nspname::text,
+    (select array_agg(item::text order by item::text) from unnest(nspacl) as item)::text
 from pg_namespace
 where nspname = 'public'
 

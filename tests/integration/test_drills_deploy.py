@@ -295,7 +295,7 @@ def test_of_two_deploys_one_works(landscape: Landscape) -> None:
         eventually(lambda: closed.holds() or first.ended())
         with running(landscape, "deploy") as second:
             code, errors = second.finish()
-        assert (code, "another deploy is running" in errors) == (5, True), errors
+        assert (code, "holds the lock of deploys" in errors) == (5, True), errors
         assert not first.ended()
         closed.open()
         assert first.finish()[0] == 0
