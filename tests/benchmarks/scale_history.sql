@@ -189,7 +189,7 @@ analyze draft_signals, draft_trips, draft_plans;
 
 insert into public.trade_plans (
     id, symbol, strategy, entry_price_target, stop_loss_price, take_profit_1_price,
-    signal_details, created_at
+    created_at
 )
 select
     draft_plans.id,
@@ -201,7 +201,6 @@ select
     bars.open,
     bars.open * case draft_plans.side when 'BUY' then 0.99 else 1.01 end,
     bars.open * case draft_plans.side when 'BUY' then 1.02 else 0.98 end,
-    jsonb_build_object('ai_signal_id', draft_plans.signal_id),
     draft_plans.created_at
 from draft_plans
 inner join public.market_bars as bars

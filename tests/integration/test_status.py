@@ -16,6 +16,7 @@ def test_marts_that_are_gone_or_cannot_be_read(landscape: Landscape, tmp_path: P
     assert built.failures == ()
     landscape.on_replica(
         """
+        set local role transformer;
         drop table performance.trades;
         create schema if not exists ensemble;
 
