@@ -15,14 +15,13 @@ from typing import NoReturn
 from runner.csv_lines import Lines
 from runner.errors import UsageError
 from runner.records import Bar
-from runner.signal_validation import FIRST_YEAR, LAST_YEAR
+from runner.signal_validation import FIRST_YEAR, LAST_YEAR, MAX_SYMBOL
 
 COLUMNS = ("symbol", "timeframe", "opened_at", "open", "high", "low", "close", "volume")
 
 _TIMEFRAME = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _NOT_FINITE = re.compile(r"[+-]?(s?nan[0-9]*|inf(inity)?)", re.IGNORECASE)
-_MAX_SYMBOL_LENGTH = 64
 # A thousand megabytes of memory, and a day of the demo.
 _MOST_BARS = 1_000_000
 _DECIMALS = 8
@@ -251,9 +250,9 @@ def _symbol(text: str) -> str:
     symbol = text.strip()
     if not symbol:
         raise _RowError("the symbol is empty; name one in each row")
-    if not symbol.isprintable() or len(symbol) > _MAX_SYMBOL_LENGTH:
+    if not symbol.isprintable() or len(symbol) > MAX_SYMBOL:
         raise _RowError(
-            f"symbol {_shown(text)} is not a name of up to {_MAX_SYMBOL_LENGTH} printable "
+            f"symbol {_shown(text)} is not a name of up to {MAX_SYMBOL} printable "
             "characters; correct it"
         )
     return symbol

@@ -17,13 +17,11 @@ from runner import landing
 from runner.contract import Table
 from runner.database import Connection, scalar
 from runner.planted import guarded
+from runner.replication import TOKENS
 
 # Looks at a table that is being written. A change may be on the replica a moment before the primary
 # itself shows it, so that one look alone might miss a row that was deleted.
 _LOOKS = 3
-
-# Its one row is written by each look.
-_FENCE = "ai_replication_fence"
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,8 @@ def find_loss(
             arrived, settled, unsettled = _counts(primary, replica, table, horizon)
             if arrived < settled:
                 losses[table] = Loss(table.qualified, settled, arrived)
-            elif unsettled == 0 or look == _LOOKS or table.name == _FENCE:
+            # The one row of the tokens is written by each look.
+            elif unsettled == 0 or look == _LOOKS or table.qualified == TOKENS:
                 replica.execute(
                     "delete from signal_marts.uncounted_copies where table_name = %s",
                     (table.qualified,),
