@@ -139,9 +139,9 @@ def _content(connection: Connection, table: Table) -> tuple[object, ...] | None:
     ).format(
         sql.SQL(", ").join(
             # A column of more decimals writes what was replicated before with more zeros.
-            sql.SQL("trim_scale({})" if data_type == "numeric" else "{}::" + data_type).format(
-                sql.Identifier(name)
-            )
+            sql.SQL(
+                "trim_scale({}::text::numeric)" if data_type == "numeric" else "{}::" + data_type
+            ).format(sql.Identifier(name))
             for name, data_type in table.columns
         ),
         sql.Identifier(table.schema, table.name),

@@ -183,7 +183,7 @@ def build_at(
         tests=False,
         project=history.project(),
     )
-    assert not built.failures, built.failures
+    assert not built.failures, "\n".join(str(failure.message) for failure in built.failures)
 
 
 def test_plain_builds_of_two_versions(history: Histories, tmp_path: Path) -> None:

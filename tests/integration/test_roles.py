@@ -123,6 +123,11 @@ def test_the_guide_lists_all_that_is_written_to_the_primary(shared: Landscape) -
         union select proname from pg_proc where pronamespace = 'public'::regnamespace
         union select rolname from pg_roles
         where shobj_description(oid, 'pg_authid') = 'made by signal-marts'
+            and oid in (
+                select refobjid from pg_shdepend where dbid = (
+                    select oid from pg_database where datname = current_database()
+                )
+            )
         union select pubname from pg_publication
         """
     )
