@@ -70,8 +70,9 @@ class Watch:
     ``interval`` is the least time between the beginnings of two rounds, ``test_interval`` that
     between two rounds with tests (0: never), and ``fence_timeout`` how long the replica may take to
     catch up, all in seconds. ``on_round`` and ``on_trouble`` are told of each round, and of each
-    time that a server could not be used; ``on_fresh`` of each moment at which marts, ``live`` or
-    ``all``, held all that the primary had committed so many seconds before.
+    time that a server could not be used, or that a model or a test failed; ``on_fresh`` of each
+    moment at which marts, ``live`` or ``all``, held all that the primary had committed so many
+    seconds before.
     """
 
     primary: Database
@@ -178,6 +179,10 @@ class Watch:
                     built += self._build(environment, project, select, tests=is_tested)
         if not built:
             return None
+        for node in built:
+            if node.is_failure:
+                message = " ".join(node.message.split())
+                self.on_trouble(f"{node.kind} {node.name}: {message}")
         told = None if builds_all else tuple(sorted(self._waiting))
         if builds_all or is_rest_due:
             self._waiting.clear()

@@ -30,7 +30,7 @@ class Metrics:
         )
         self._troubles = Counter(
             "signal_marts_troubles",
-            "Times that a server could not be used, or the replica did not catch up.",
+            "Times that a server could not be used, the replica not catch up, or a model failed.",
             registry=registry,
         )
         self._fresh = Gauge(
@@ -57,7 +57,7 @@ class Metrics:
         self._seconds.observe(done.seconds)
 
     def count_trouble(self) -> None:
-        """Count a time that a server could not be used."""
+        """Count a time that something could not be done."""
         self._troubles.inc()
 
     def note_fresh(self, marts: str, seconds: float) -> None:

@@ -6,12 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import children
+import pytest
 from conftest import Landscape
+from drills import eventually
 
-from runner import builds
+from runner import builds, role_logins
+from runner.database import Database
 from runner.settings import PROJECT
 from runner.status import status
 
@@ -94,3 +98,54 @@ def test_a_build_whose_work_was_lost_ends(landscape: Landscape, tmp_path: Path) 
     # What the model wrote before it was lost stays, and the next build goes on from it.
     built = landscape.build(tmp_path, MODEL)
     assert built.failures == ()
+
+
+def test_a_reader_holds_up_a_build_for_a_while_and_is_named(
+    landscape: Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landscape.deploy()
+    assert landscape.build(tmp_path, "+training_runs").failures == ()
+    replica = Database("replica", landscape.replica.url)
+    ((before,),) = landscape.on_replica("select 'training.training_runs'::regclass::oid::bigint")
+    monkeypatch.setenv("SIGNAL_MARTS_HELD_TIMEOUT", "0.1")
+    reader = role_logins.as_role(replica, "bi_reader")
+    with reader.connect(application="a chart") as chart:
+        # Its login's own limits do not end it.
+        chart.execute("select from training.training_runs limit 1")
+        (failed,) = landscape.build(tmp_path, "training_runs").failures
+        assert (
+            f'"training"."training_runs" is held by server process {chart.info.backend_pid}'
+            f" (login {chart.info.user}, application a chart)"
+        ) in failed.message
+        assert f"pg_terminate_backend({chart.info.backend_pid})" in failed.message
+        assert landscape.on_replica("select 'training.training_runs'::regclass::oid::bigint") == [
+            (before,)
+        ]
+        with builds.one_build(replica, "build"):
+            pass
+    # A build is waited for as long as it takes, wait after wait.
+    builder = role_logins.as_role(replica, "transformer")
+    with (
+        ThreadPoolExecutor() as threads,
+        landscape.replica.connect(autocommit=True) as watcher,
+        builder.connect(application="dbt") as other,
+    ):
+        other.execute("select from training.training_runs limit 1")
+        building = threads.submit(landscape.build, tmp_path, "training_runs")
+        waits: set[object] = set()
+
+        def has_waited_again() -> bool:
+            waits.update(
+                watcher.execute(
+                    "select waitstart from pg_locks where waitstart is not null"
+                    " and relation = 'training.training_runs'::regclass"
+                ).fetchall()
+            )
+            return len(waits) > 2 or building.done()
+
+        eventually(has_waited_again)
+        other.rollback()
+        assert building.result(timeout=60).failures == ()
+    assert landscape.on_replica("select 'training.training_runs'::regclass::oid::bigint") != [
+        (before,)
+    ]

@@ -26,7 +26,8 @@ from drills import (
     waits_for_lock,
 )
 
-from runner import builds, transform
+from runner import builds, role_logins, transform
+from runner.database import Database
 from runner.deploy_lock import LockedError
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
@@ -264,6 +265,24 @@ def test_a_watch_ends_while_its_models_wait_for_others(
         eventually(lambda: waits_for_lock(blocker, "%"), seconds=120)
         assert watch.end(signal.SIGTERM) == 0
         assert not waits_for_lock(blocker, "%")
+
+
+def test_a_watch_goes_on_beside_a_reader_who_never_ends(
+    landscape: Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGNAL_MARTS_HELD_TIMEOUT", "0.1")
+    reader = role_logins.as_role(Database("replica", landscape.replica.url), "bi_reader")
+    with watching(landscape, tmp_path, "--all-every", "0") as watch:
+        with reader.connect(application="a chart") as chart:
+            chart.execute("select from performance.daily_performance limit 1")
+            landscape.on_primary(ORDER.format(1))
+            eventually(lambda: is_attributed(landscape, "BTC 1"), seconds=120)
+            eventually(lambda: watch.has_built(2), seconds=60)
+            assert watch.rounds[1].endswith("failed: daily_performance")
+            held = f"is held by server process {chart.info.backend_pid} (login {chart.info.user}"
+            assert any("daily_performance: " in line and held in line for line in watch.notes)
+        eventually(lambda: "failed" not in watch.rounds[-1], seconds=120)
+        assert watch.end(signal.SIGTERM) == 0
 
 
 def test_a_watch_outlives_its_servers(

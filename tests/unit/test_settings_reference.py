@@ -24,9 +24,9 @@ def settings() -> Iterator[tuple[str, str]]:
             yield str(name), "" if info.default is None else str(info.default)
 
 
-def profile() -> Iterator[tuple[str, str]]:
-    text = (PROJECT / "profiles.yml").read_text("utf-8")
-    yield from re.findall(r"env_var\('(\w+)', '(.*?)'\)", text)
+def of_dbt() -> Iterator[tuple[str, str]]:
+    for path in (PROJECT / "profiles.yml", *sorted((PROJECT / "macros").rglob("*.sql"))):
+        yield from re.findall(r"env_var\('(\w+)', '(.*?)'\)", path.read_text("utf-8"))
 
 
 def variables() -> Iterator[tuple[str, str]]:
@@ -35,7 +35,7 @@ def variables() -> Iterator[tuple[str, str]]:
         yield name, str(default)
 
 
-EXPECTED = [*settings(), *profile(), *variables()]
+EXPECTED = [*settings(), *of_dbt(), *variables()]
 
 
 @pytest.mark.parametrize(("name", "default"), EXPECTED, ids=[name for name, _ in EXPECTED])
@@ -49,6 +49,7 @@ def sources() -> str:
     files = [
         *PROJECT.glob("runner/**/*.py"),
         *PROJECT.glob("tests/**/*.py"),
+        *PROJECT.glob("macros/**/*.sql"),
         *PROJECT.glob("deploy/**/*"),
         PROJECT / "profiles.yml",
         PROJECT / "dbt_project.yml",
