@@ -1,9 +1,9 @@
 {#
     The last moment that a row may be of: a day, for clocks and time zones that differ, after the
-    primary's newest token (runner/fence.py). That is data like all else: a build in full judges as
-    the builds from changes before it did, since a token is never older than the one before it. Where
-    there is none, as while its table is copied again, the end of the year 2199: the runner's builds
-    wait for it, a plain dbt does not.
+    primary's newest token (runner/fence.py), and the end of the year 2199 at the latest. That is data
+    like all else: a build in full judges as the builds from changes before it did, since a token is
+    never older than the one before it. Where there is none, as while its table is copied again, no row
+    can be judged: the runner's builds wait for it, and a plain dbt is refused.
 
     It is asked for once in a run, and is no part of a model's definition.
 #}
@@ -18,16 +18,24 @@
     {%- endif -%}
     {%- if node.get('latest', {}).get('run') != invocation_id -%}
         {%- set latest -%}
-            select to_char(
-                least(max(written_at) + interval '1 day', {{ end }}) at time zone 'UTC',
-                'YYYY-MM-DD HH24:MI:SS.US'
-            )
+            select case
+                when max(written_at) is not null
+                    then to_char(
+                        least(max(written_at) + interval '1 day', {{ end }}) at time zone 'UTC',
+                        'YYYY-MM-DD HH24:MI:SS.US'
+                    )
+            end
             from {{ source('ai', 'ai_replication_fence') }}
         {%- endset -%}
-        {%- do node.update({'latest': {
-            'run': invocation_id,
-            'moment': run_query(latest).rows[0].values()[0],
-        }}) -%}
+        {%- set moment = run_query(latest).rows[0].values()[0] -%}
+        {%- if moment is none -%}
+            {{ exceptions.raise_compiler_error(
+                'public.ai_replication_fence on the replica holds no moment of the primary, by which'
+                ~ ' rows of the future are told: where it is being copied, wait; else run'
+                ~ ' signal-marts deploy'
+            ) }}
+        {%- endif -%}
+        {%- do node.update({'latest': {'run': invocation_id, 'moment': moment}}) -%}
     {%- endif -%}
     {{ return("cast('" ~ node.latest.moment ~ "+00' as timestamp with time zone)") }}
 {%- endmacro %}
