@@ -10,8 +10,10 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import psycopg
+from psycopg import sql
 
 from runner import copies
 from runner.contract import Table
@@ -19,6 +21,7 @@ from runner.database import Connection, scalar
 from runner.errors import SignalMartsError
 from runner.planted import plain
 from runner.replication import (
+    AS_TOKEN,
     TOKENS,
     Token,
     copying_tables,
@@ -32,12 +35,26 @@ from runner.replication import (
 
 _POLL_SECONDS = 0.02
 
+_DAY = timedelta(days=1)
+
 # How often the primary is asked for a token that the replica shows, before it has lost it.
 _LOOKS = 50
 
 # Errors of the workers while the fence waits, before it says that waiting does not help: one may be
 # the passing end of a connection.
 _FAILURES = 2
+
+
+# Each token is later than the one before it, and rows of the future are told by it
+# (macros/rejected/latest_moment.sql): such a one would stay for good.
+AHEAD = (
+    f"{TOKENS} on the primary holds a time that is more than a day ahead of its clock: somebody "
+    "wrote it, or the clock was set back"
+)
+AHEAD_MEND = (
+    "delete from public.ai_replication_fence;  -- on the primary, then run signal-marts deploy and "
+    "signal-marts build --full-refresh"
+)
 
 
 class FenceError(SignalMartsError):
@@ -64,9 +81,9 @@ def wait(
     """Return once the replica shows every row committed on the primary before this call.
 
     ``timeout`` is in seconds. Both connections are in autocommit mode. Raises FenceError with what
-    holds replication up: a table that is not yet copied, a disabled subscription, a lag;
-    BrokenReplicationError where it cannot go on, or has lost changes that it had confirmed; and
-    LostRowsError where a table that was copied lacks rows.
+    holds replication up: a table that is not yet copied, a disabled subscription, a lag, a token
+    that is ahead of the clock; BrokenReplicationError where it cannot go on, or has lost changes
+    that it had confirmed; and LostRowsError where a table that was copied lacks rows.
     """
     deadline = time.monotonic() + timeout
     errors_before = _errors(replica)
@@ -130,8 +147,8 @@ def _obstacle(replica: Connection, wanted: set[str], token: Token) -> _Obstacle 
     if (obstacle := _not_copied(replica, wanted)) is not None:
         return obstacle
     shown = last_token(replica)
-    # Another build's newer token proves as much.
-    if shown is None or shown.written_at < token.written_at:
+    # Another build's newer token proves as much; one that is newer by days was ahead, and deleted.
+    if shown is None or not timedelta() <= shown.written_at - token.written_at <= _DAY:
         return _Obstacle("changes are still on their way (signal-marts status shows the lag)")
     return None
 
@@ -164,18 +181,22 @@ def _write_token(primary: Connection) -> Token:
             # The time only grows, in the order of the commits and whatever the clock does, so that
             # of several builds at once each knows the others' tokens for older or newer.
             row = primary.execute(
-                "insert into public.ai_replication_fence as fence (id, token, written_at)"
-                " values (1, %s, clock_timestamp())"
-                " on conflict (id) do update set token = excluded.token, written_at ="
-                " greatest(clock_timestamp(), fence.written_at + interval '1 microsecond')"
-                " returning token, written_at",
+                sql.SQL(
+                    "insert into public.ai_replication_fence as fence (id, token, written_at)"
+                    " values (1, %s, clock_timestamp())"
+                    " on conflict (id) do update set token = excluded.token, written_at ="
+                    " greatest(clock_timestamp(), fence.written_at + interval '1 microsecond')"
+                    " where fence.written_at <= clock_timestamp() + interval '1 day'"
+                    " returning {}"
+                ).format(AS_TOKEN),
                 (uuid.uuid4(),),
             ).fetchone()
     except psycopg.errors.UndefinedTable:
         raise FenceError(
             "the primary has no table public.ai_replication_fence; run signal-marts deploy"
         ) from None
-    assert row is not None  # noqa: S101 - RETURNING returns it
+    if row is None:
+        raise FenceError(f"{AHEAD}; {AHEAD_MEND}")
     return Token(*row)
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
+
+from psycopg import sql
 
 from runner.database import Connection, scalar
 from runner.planted import plain
 
 TOKENS = "public.ai_replication_fence"
+
+# A token's columns. Python has neither infinity nor all years that somebody may write by hand.
+AS_TOKEN = sql.SQL(
+    "token, least(greatest(written_at, '0001-01-02 00:00Z'), '9999-12-30 00:00Z'),"
+    " written_at > clock_timestamp() + interval '1 day'"
+)
 
 
 @dataclass(frozen=True)
@@ -48,10 +56,14 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Token:
-    """The fence's token; a later one has a later time."""
+    """The fence's token; a later one has a later time.
+
+    ``is_ahead``: somebody wrote the time by hand, or the server's clock was set back.
+    """
 
     token: UUID
     written_at: datetime
+    is_ahead: bool = field(compare=False)
 
 
 def slot_name(replica: Connection) -> str:
@@ -167,7 +179,7 @@ def written_token(primary: Connection) -> Token | None:
 
 def _token(connection: Connection) -> Token | None:
     row = connection.execute(
-        "select token, written_at from public.ai_replication_fence where id = 1"
+        sql.SQL("select {} from public.ai_replication_fence where id = 1").format(AS_TOKEN)
     ).fetchone()
     return None if row is None else Token(*row)
 

@@ -28,6 +28,7 @@ from runner.replication import (
     slot_name,
     stuck_copies,
     subscribed_tables,
+    written_token,
 )
 from runner.settings import PROJECT
 from runner.sync import PUBLICATION, Sides, publication_differs
@@ -180,6 +181,9 @@ def _replication_problems(sides: Sides, found: Replication) -> Iterator[str]:
             f"changes of {', '.join(uncaptured)} go unnoticed by the next build, since triggers "
             "are missing; run signal-marts deploy"
         )
+    token = written_token(sides.on_primary)
+    if token is not None and token.is_ahead:
+        yield f"{fence.AHEAD}; {fence.AHEAD_MEND}"
     gap = fence.find_gap(sides.on_primary, sides.on_replica)
     if gap is not None and gap.reason is not None and not found.tables_copying:
         yield f"{gap.reason}; run signal-marts deploy: it copies the tables again"

@@ -2,8 +2,9 @@
     The last moment that a row may be of: a day, for clocks and time zones that differ, after the
     primary's newest token (runner/fence.py), and the end of the year 2199 at the latest. That is data
     like all else: a build in full judges as the builds from changes before it did, since a token is
-    never older than the one before it. Where there is none, as while its table is copied again, no row
-    can be judged: the runner's builds wait for it, and a plain dbt is refused.
+    never older than the one before it. Where there is none, as while its table is copied again, or
+    one that somebody wrote far ahead of the clock, no row can be judged: the runner's builds wait for
+    it or say so, and a plain dbt is refused.
 
     It is asked for once in a run, and is no part of a model's definition.
 #}
@@ -19,7 +20,7 @@
     {%- if node.get('latest', {}).get('run') != invocation_id -%}
         {%- set latest -%}
             select case
-                when max(written_at) is not null
+                when max(written_at) <= clock_timestamp() + interval '1 day'
                     then to_char(
                         least(max(written_at) + interval '1 day', {{ end }}) at time zone 'UTC',
                         'YYYY-MM-DD HH24:MI:SS.US'
@@ -31,8 +32,8 @@
         {%- if moment is none -%}
             {{ exceptions.raise_compiler_error(
                 'public.ai_replication_fence on the replica holds no moment of the primary, by which'
-                ~ ' rows of the future are told: where it is being copied, wait; else run'
-                ~ ' signal-marts deploy'
+                ~ ' rows of the future are told, or one that is more than a day ahead of the clock:'
+                ~ ' where it is being copied, wait; else run signal-marts deploy, which says more'
             ) }}
         {%- endif -%}
         {%- do node.update({'latest': {'run': invocation_id, 'moment': moment}}) -%}

@@ -36,6 +36,7 @@ from runner.doctor.replication import (
     replicator,
     route,
     side_by_side,
+    token,
     two_databases,
 )
 from runner.doctor.servers import (
@@ -337,6 +338,7 @@ OF_PRIMARY: Mapping[str, CheckOne] = {
     "migrations": schema_state,
     "ai tables": ai_tables,
     "ids": id_sequences_past,
+    "token": token,
     "disk": disk,
     "transactions": transactions,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner import landing, preconditions, replication, replication_login, sync
+from runner import fence, landing, preconditions, replication, replication_login, sync
 from runner.database import Database, scalar
 from runner.doctor.findings import (
     Finding,
@@ -238,6 +238,13 @@ def _set_for(server: Server, login: str) -> dict[str, str]:
         (login,),
     ).fetchall()
     return dict(setting.split("=", 1) for (setting,) in rows)
+
+
+def token(primary: Server, _: Given) -> Iterator[Finding]:
+    """The time of the fence's token, before which all of ours would have to be."""
+    written = replication.written_token(primary.connection)
+    if written is not None and written.is_ahead:
+        yield wrong("token", "primary", fence.AHEAD, fence.AHEAD_MEND)
 
 
 def replicating(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distribution
+from pathlib import Path
 
 import children
 import psycopg
@@ -26,6 +27,7 @@ from drills import (
     kill_server,
     landscape_on,
     left_over_slots,
+    no_problem,
     problems,
     running,
     servers,
@@ -36,11 +38,14 @@ from drills import (
 )
 from psycopg import sql
 
-from runner import fence, sync
+from runner import fence, sync, transform
+from runner.cli import cli
 from runner.contract import read_contract
 from runner.database import Database
 from runner.deploy import connected
+from runner.doctor import examine
 from runner.embedded import EmbeddedPair, EmbeddedServer
+from runner.errors import SignalMartsError
 from runner.relations import PlatformMismatchError
 from runner.replication import read_slot, slot_name
 from runner.trial_copy import UnreplicableRowError
@@ -707,6 +712,49 @@ def test_the_fence_says_at_once_that_it_would_wait_in_vain(landscape: Landscape)
     with pytest.raises(fence.FenceError, match="disabled"):
         wait(landscape, timeout=3600)
     heal(landscape)
+
+
+def test_a_token_of_a_time_that_is_not_yet(
+    landscape: Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its table is the migrator's, who may write what no clock shows: all say so, and the mend."""
+    monkeypatch.setenv("PRIMARY_URL", landscape.primary.url)
+    monkeypatch.setenv("REPLICA_URL", landscape.replica.url)
+    mend = "delete from public.ai_replication_fence"
+
+    def findings() -> list[str]:
+        found = examine(landscape.primary, landscape.replica)
+        return [each.mend for each in found if each.check == "token"]
+
+    landscape.on_primary("update ai_replication_fence set written_at = '-infinity'")
+    wait(landscape)  # which any clock is later than
+    for time in ("infinity", "294276-12-31 23:59:59.999999Z", "2200-01-01Z"):
+        landscape.on_primary(f"update ai_replication_fence set written_at = '{time}'")
+        assert findings() == [fence.AHEAD_MEND]
+        for command in ("build", "deploy", "status"):
+            with pytest.raises(SignalMartsError) as failed:
+                cli([command], standalone_mode=False)
+            assert mend in str(failed.value)
+        with landscape.replica.connect() as blocker:
+            # The former token on the replica proves nothing.
+            blocker.execute("lock table ai_replication_fence in share row exclusive mode")
+            landscape.on_primary(mend)
+            with pytest.raises(fence.FenceError, match="still on their way"):
+                wait(landscape, timeout=0.5)
+        assert landscape.deploy() == []
+        wait(landscape)
+        no_problem(landscape)
+        assert findings() == []
+    # By it a plain dbt tells rows of the future.
+    landscape.on_replica("update ai_replication_fence set written_at = 'infinity'")
+    built = transform.build(
+        landscape.replica.environment(),
+        advance=lambda done, total, at: None,
+        select=["stg_platform__trade_plans"],
+        target=tmp_path,
+        tests=False,
+    )
+    assert "more than a day ahead of the clock" in built.failures[0].message
 
 
 def test_the_fence_waits_for_the_copy(bare: Landscape) -> None:

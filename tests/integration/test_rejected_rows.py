@@ -694,7 +694,7 @@ def test_tests_name_the_rows_that_they_found(
 def test_a_row_of_the_future_comes_when_its_time_has_come(market: Market) -> None:
     """The clock is the primary's: the token that a build writes there. This test moves it on."""
     primary, replica = market.landscape.on_primary, market.landscape.on_replica
-    ((at,),) = primary("select written_at + interval '2 days' from ai_replication_fence")
+    ((at,),) = primary("select written_at + interval '30 hours' from ai_replication_fence")
     with market.landscape.primary.connect() as connection:
         early = market.insert(connection, "trade_plans", created_at=at)
     _build_and_compare(market)
@@ -705,7 +705,7 @@ def test_a_row_of_the_future_comes_when_its_time_has_come(market: Market) -> Non
         refused = market.build(select=["stg_platform__trade_plans"], full_refresh=full_refresh)
         assert "holds no moment of the primary" in refused.failures[0].message
     assert ("public.trade_plans", early["key"], "created_at") in market.rejected()
-    primary("update ai_replication_fence set written_at = written_at + interval '2 days'")
+    primary("update ai_replication_fence set written_at = written_at + interval '20 hours'")
     market.landscape.deploy(resync=["public.ai_replication_fence"])
     _build_and_compare(market)
     assert ("public.trade_plans", early["key"], "created_at") not in market.rejected()
