@@ -14,7 +14,7 @@ from runner import landing, migrations
 from runner.contract import accepts, read_contract
 from runner.database import Database, scalar
 from runner.deploy import connected
-from runner.deploy_lock import one_at_a_time
+from runner.deploy_lock import WORKER, one_at_a_time
 from runner.errors import UsageError
 
 
@@ -40,7 +40,10 @@ def change_types(
             "may be altered as ever"
         )
     wanted = dict(contract[table].columns)
-    with one_at_a_time(primary, "alter") as session, connected(primary, replica) as sides:
+    with (
+        one_at_a_time(primary, "alter") as session,
+        connected(primary, replica, application=WORKER) as sides,
+    ):
         if table in landing.differing(sides.on_replica, [contract[table]]):
             raise UsageError(f"the replica has not what the sources say of {table}; deploy first")
 

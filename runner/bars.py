@@ -15,11 +15,8 @@ from typing import NoReturn
 from runner.csv_lines import Lines
 from runner.errors import UsageError
 from runner.records import Bar
-from runner.signal_validation import FIRST_YEAR, LAST_YEAR, MAX_SYMBOL
+from runner.signal_validation import BAR_COLUMNS, FIRST_YEAR, LAST_YEAR, MAX_SYMBOL, TIMEFRAME
 
-COLUMNS = ("symbol", "timeframe", "opened_at", "open", "high", "low", "close", "volume")
-
-_TIMEFRAME = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _NOT_FINITE = re.compile(r"[+-]?(s?nan[0-9]*|inf(inity)?)", re.IGNORECASE)
 # A thousand megabytes of memory, and a day of the demo.
@@ -93,7 +90,7 @@ def read_bars(path: Path) -> list[Bar]:
     rows = _rows(path)
     header_line, header = next(rows, (0, []))
     if not header:
-        raise BarFileError(path, f"the file is empty; it needs the header {','.join(COLUMNS)}")
+        raise BarFileError(path, f"the file is empty; it needs the header {','.join(BAR_COLUMNS)}")
     pick = _column_picker(path, header_line, header)
     bars: list[Bar] = []
     for bar in _parsed(path, rows, len(header), pick):
@@ -155,20 +152,20 @@ def _column_picker(
     path: Path, line: int, header: list[str]
 ) -> Callable[[Sequence[str]], list[str]]:
     names = [name.strip().lower() for name in header]
-    for column in COLUMNS:
+    for column in BAR_COLUMNS:
         if names.count(column) > 1:
             raise BarFileError(
                 path, f"the column {column} comes {names.count(column)} times; keep one", line
             )
-    missing = [column for column in COLUMNS if column not in names]
+    missing = [column for column in BAR_COLUMNS if column not in names]
     if missing:
         raise BarFileError(
             path,
             f"missing {'column' if len(missing) == 1 else 'columns'} {', '.join(missing)}; "
-            f"the header must name {','.join(COLUMNS)}, separated by commas",
+            f"the header must name {','.join(BAR_COLUMNS)}, separated by commas",
             line,
         )
-    places = [names.index(column) for column in COLUMNS]
+    places = [names.index(column) for column in BAR_COLUMNS]
     return lambda row: [row[place] for place in places]
 
 
@@ -260,7 +257,7 @@ def _symbol(text: str) -> str:
 
 def _timeframe(text: str) -> str:
     timeframe = text.strip()
-    if not _TIMEFRAME.fullmatch(timeframe):
+    if not TIMEFRAME.fullmatch(timeframe):
         raise _RowError(
             f"timeframe {_shown(text)} is not a number of 1 to 9999 and m, h, d or w; "
             "write for instance 15m, 1h, 1d or 1w"

@@ -16,7 +16,7 @@ from runner import (
 )
 from runner.changes import Changes
 from runner.contract import Table, read_contract
-from runner.database import Database
+from runner.database import Connection, Database
 from runner.deploy_lock import WORKER, one_at_a_time
 from runner.preconditions import reader
 from runner.relations import check_platform
@@ -38,6 +38,23 @@ def connected(
         yield sync.Sides(primary, replica, on_primary, on_replica, replication_url)
 
 
+@contextmanager
+def working_alone(
+    primary: Database, replica: Database, replication_url: str | None = None
+) -> Iterator[tuple[Connection, sync.Sides]]:
+    """The locks of both sides, of which the session that holds the primary's, and connections.
+
+    Raises LockedError where another runner holds one.
+    """
+    with (
+        one_at_a_time(primary) as session,
+        one_at_a_time(replica),
+        # Only now: what a killed runner left at work was ended with the lock's taking.
+        connected(primary, replica, replication_url, application=WORKER) as sides,
+    ):
+        yield session, sides
+
+
 def deploy(
     primary: Database,
     replica: Database,
@@ -56,12 +73,7 @@ def deploy(
     goes on by itself; UnreplicableRowError for a row that the replica cannot take.
     """
     contract = read_contract()
-    with (
-        one_at_a_time(primary) as session,
-        one_at_a_time(replica),
-        # Only now: what a killed deploy left at work was ended with the lock's taking.
-        connected(primary, replica, replication_url, application=WORKER) as sides,
-    ):
+    with working_alone(primary, replica, replication_url) as (session, sides):
         changes = Changes(report)
         _check(sides, contract, changes)
         # Before the primary's: what a migration widens may hold a wider value at once.

@@ -6,7 +6,6 @@ grants. No other replica uses it, so a new password locks nobody out. Its commen
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -15,7 +14,8 @@ import psycopg
 from psycopg import pq, sql
 from psycopg.conninfo import make_conninfo
 
-from runner.database import Connection, Database, has_transaction_timeout, scalar
+from runner import role_logins
+from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError
 from runner.relations import MADE_BY, Problem
 from runner.replication import read_subscription, slot_name
@@ -246,12 +246,6 @@ def connection_string(sides: Sides) -> str:
 def _renew(sides: Sides) -> str:
     """Make the login where it is missing, and give it a new password, which is returned."""
     login = slot_name(sides.on_replica)
-    password = secrets.token_urlsafe(24)
-    # The server gets the SCRAM verifier only, so that no statement log can hold the password.
-    verifier = sides.on_primary.pgconn.encrypt_password(
-        password.encode(), login.encode(), b"scram-sha-256"
-    ).decode()
-    name = sql.Identifier(login)
     exists = scalar(sides.on_primary, "select to_regrole(%s) is not null", (login,))
     if exists and _owner(sides.on_primary, login) is None:
         raise LoginError(
@@ -260,26 +254,13 @@ def _renew(sides: Sides) -> str:
         )
     try:
         with sides.on_primary.transaction():
-            if not exists:
-                sides.on_primary.execute(
-                    sql.SQL("create role {} in role {}").format(name, sql.Identifier(REPLICATOR))
-                )
-            sides.on_primary.execute(
-                sql.SQL("alter role {} login replication password {}").format(
-                    name, sql.Literal(verifier)
-                )
-            )
-            for setting, value in SENDING.items():
-                if setting != "transaction_timeout" or has_transaction_timeout(sides.on_primary):
-                    sides.on_primary.execute(
-                        sql.SQL("alter role {} set {} = {}").format(
-                            name, sql.Identifier(setting), sql.Literal(value)
-                        )
-                    )
-            sides.on_primary.execute(
-                sql.SQL("comment on role {} is {}").format(
-                    name, sql.Literal(f"{MADE_BY} for {_identity(sides)}")
-                )
+            return role_logins.make_login(
+                sides.on_primary,
+                login,
+                REPLICATOR,
+                comment=f"{MADE_BY} for {_identity(sides)}",
+                settings=SENDING,
+                attributes="replication",
             )
     except psycopg.errors.InsufficientPrivilege as error:
         raise LoginError(
@@ -287,7 +268,6 @@ def _renew(sides: Sides) -> str:
             f"{REPLICATOR} ({error.diag.message_primary}); make such a login yourself and set "
             "REPLICATION_URL"
         ) from None
-    return password
 
 
 def retire_shared_login(primary: Connection) -> None:

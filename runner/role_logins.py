@@ -9,6 +9,7 @@ makes. Its password stands in a table that only the deploying login and superuse
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 
 import psycopg
@@ -16,7 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from runner.changes import Changes
-from runner.database import Connection, Database, scalar
+from runner.database import Connection, Database, has_transaction_timeout, scalar
 from runner.errors import SignalMartsError
 from runner.relations import MADE_BY
 
@@ -102,23 +103,10 @@ def _may_make(replica: Connection, role: str) -> bool:
 
 
 def _make(replica: Connection, role: str, name: str) -> None:
-    password = secrets.token_urlsafe(24)
-    verifier = replica.pgconn.encrypt_password(
-        password.encode(), name.encode(), b"scram-sha-256"
-    ).decode()
-    login, group = sql.Identifier(name), sql.Identifier(role)
+    # What limits bi_reader itself does not bind its members.
+    limits = {"statement_timeout": "60s"} if role == "bi_reader" else {}
     with replica.transaction():
-        if scalar(replica, "select to_regrole(%s)", (name,)) is None:
-            replica.execute(sql.SQL("create role {}").format(login))
-        for statement in (
-            sql.SQL("alter role {} login password {}").format(login, sql.Literal(verifier)),
-            sql.SQL("grant {} to {}").format(group, login),
-            sql.SQL("comment on role {} is {}").format(login, sql.Literal(MADE_BY)),
-        ):
-            replica.execute(statement)
-        if role == "bi_reader":
-            # What limits bi_reader itself does not bind its members.
-            replica.execute(sql.SQL("alter role {} set statement_timeout = '60s'").format(login))
+        password = make_login(replica, name, role, comment=MADE_BY, settings=limits)
         # A parameter, and so in no statement's text.
         replica.execute(
             "insert into signal_marts.logins (role_name, login, password) values (%s, %s, %s)"
@@ -126,6 +114,46 @@ def _make(replica: Connection, role: str, name: str) -> None:
             " set login = excluded.login, password = excluded.password",
             (role, name, password),
         )
+
+
+def make_login(
+    connection: Connection,
+    name: str,
+    group: str,
+    *,
+    comment: str,
+    settings: Mapping[str, str],
+    attributes: str = "",
+) -> str:
+    """Make a login where it is missing, a member of ``group``, and return its new password.
+
+    ``settings`` are those of its sessions, ``attributes`` as in ALTER ROLE. To be called in a
+    transaction.
+    """
+    password = secrets.token_urlsafe(24)
+    # The server gets the SCRAM verifier only, so that no statement log can hold the password.
+    verifier = connection.pgconn.encrypt_password(
+        password.encode(), name.encode(), b"scram-sha-256"
+    ).decode()
+    login = sql.Identifier(name)
+    if scalar(connection, "select to_regrole(quote_ident(%s))", (name,)) is None:
+        connection.execute(sql.SQL("create role {}").format(login))
+    connection.execute(
+        sql.SQL("alter role {} login {} password {}").format(
+            login, sql.SQL(attributes), sql.Literal(verifier)
+        )
+    )
+    if not scalar(connection, "select pg_has_role(%s::name, %s::name, 'usage')", (name, group)):
+        connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), login))
+    for setting, value in settings.items():
+        if setting != "transaction_timeout" or has_transaction_timeout(connection):
+            connection.execute(
+                sql.SQL("alter role {} set {} = {}").format(
+                    login, sql.Identifier(setting), sql.Literal(value)
+                )
+            )
+    connection.execute(sql.SQL("comment on role {} is {}").format(login, sql.Literal(comment)))
+    return password
 
 
 def _drop_orphans(replica: Connection) -> None:

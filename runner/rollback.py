@@ -11,8 +11,7 @@ from runner import landing, migrations, replication_login, sync
 from runner.changes import Changes
 from runner.contract import Table, read_contract
 from runner.database import Connection, ConnectionFailedError, Database, scalar
-from runner.deploy import connected
-from runner.deploy_lock import one_at_a_time
+from runner.deploy import connected, working_alone
 from runner.errors import SignalMartsError, UsageError
 from runner.planted import plain
 from runner.replication import read_subscription, slot_name
@@ -51,7 +50,7 @@ def roll_back(
     where there are not so many migrations, and LedgerError where a rollback file was edited. A dry
     run reports the statements instead of running them.
     """
-    with connected(primary, replica) as sides, one_at_a_time(primary) as session:
+    with working_alone(primary, replica) as (session, sides):
         if others := replication_login.other_replicas(sides):
             raise UsageError(
                 f"other replicas follow this platform ({', '.join(others)}) and would lose their "
@@ -119,7 +118,7 @@ def uninstall(
             report=report,
             discard_data=discard_data,
         )
-    with connected(primary, replica) as sides, one_at_a_time(primary):
+    with working_alone(primary, replica) as (_, sides):
         _end_replication(sides, Changes(report))
         if others:
             report(f"primary: the rest stays for {', '.join(others)}, which follow it too")

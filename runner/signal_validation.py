@@ -42,7 +42,7 @@ ANALYSIS_TYPES = {name: name for name in ("fourier", "wavelet", "compressed_sens
 
 _MAX_BIGINT = 2**63 - 1
 _MAX_INTEGER = 2**31 - 1
-_TIMEFRAME = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
+TIMEFRAME = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 # An escaped NUL: an even number of backslashes before it would be backslashes of the text.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _BLANK = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -223,7 +223,7 @@ def bar_row(bar: Bar, index: int | None = None) -> Row:
     """The values of a bar's row."""
     try:
         timeframe = _text("timeframe", bar.timeframe, MAX_NAME)
-        if not _TIMEFRAME.fullmatch(timeframe):
+        if not TIMEFRAME.fullmatch(timeframe):
             _refuse("timeframe", timeframe, "is not a number and m, h, d or w, such as 15m")
         opened, high = _price("open", bar.open), _price("high", bar.high)
         low, close = _price("low", bar.low), _price("close", bar.close)

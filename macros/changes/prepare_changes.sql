@@ -78,6 +78,7 @@
         );
         {# A model that is no longer kept up by changes holds up no one's. #}
         {% set kept = ["''"] %}
+        {% set locks = [] %}
         {% set there = run_query(
             "select relname::text from pg_class where relnamespace = to_regnamespace('"
             ~ changes_table('relations').schema ~ "')"
@@ -87,11 +88,24 @@
         %}
             {% set name = "'" ~ node.schema ~ '.' ~ node.alias ~ "'" %}
             {% do kept.append(name) %}
-            {% if lock_table(name).identifier not in there %}
+            {% do locks.append(lock_table(name).identifier) %}
+            {% if locks | last not in there %}
                 create table if not exists {{ lock_table(name) }} (
                     is_held boolean
                 ) partition by list (is_held);
             {% endif %}
+        {% endfor %}
+        {# One that is locked is of another version of the project, which is at work. #}
+        {% for lock in there if lock.startswith('lock__') and lock not in locks %}
+            do $gone$
+            begin
+                lock table {{ changes_table(lock) }} in access exclusive mode nowait;
+                drop table {{ changes_table(lock) }};
+                drop table if exists {{ changes_table(lock | replace('lock__', '', 1)) }};
+            exception
+                when lock_not_available or undefined_table then null;
+            end
+            $gone$;
         {% endfor %}
         {% set sources = ["''"] %}
         {% for table in graph.sources.values() %}

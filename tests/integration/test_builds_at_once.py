@@ -219,8 +219,19 @@ def test_a_model_that_goes_and_returns(history: Histories, tmp_path: Path) -> No
     other = other_version(tmp_path, "dbt_project.yml", "+schema: staging", "+schema: elsewhere")
     with history.landscape.replica.connect() as watcher:
         assert plain_build(history, watcher, "stg_ai__models", project=other).wait() == 0
-    history.connection.execute("update ai_models set version = '4' where id = 3")
-    build(history, "stg_ai__models")
+        elsewhere = (
+            "select count(*) from pg_class where relnamespace = 'changes'::regnamespace"
+            " and relname like '%elsewhere\\_\\_stg\\_ai\\_\\_models' and relkind in ('r', 'p')"
+        )
+        assert watcher.execute(elsewhere).fetchone() == (2,)
+        # What is locked is another version's, which is at work, and waited for by nobody.
+        watcher.execute("lock table changes.lock__elsewhere__stg_ai__models in row share mode")
+        history.connection.execute("update ai_models set version = '4' where id = 3")
+        build(history, "stg_ai__models")
+        assert watcher.execute(elsewhere).fetchone() == (2,)
+        watcher.rollback()
+        build(history, "stg_ai__models")
+        assert watcher.execute(elsewhere).fetchone() == (0,)
     history.connection.execute("update ai_models set version = '5' where id = 2")
     history.compare()
 

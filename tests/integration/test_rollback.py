@@ -12,8 +12,10 @@ import pytest
 from conftest import Landscape
 from test_migrations import PG_DUMPALL
 
+from runner.altering import change_types
 from runner.database import ConnectionFailedError, Database
 from runner.deploy import show
+from runner.deploy_lock import WORKER, LockedError, one_at_a_time
 from runner.errors import UsageError
 from runner.rollback import DataLossError, roll_back, uninstall
 
@@ -67,6 +69,42 @@ def test_each_rollback_can_be_deployed_again(landscape: Landscape) -> None:
         landscape.deploy()
         assert applied(landscape) == everything
     assert landscape.differences() == []
+
+
+def test_a_rollback_and_an_alter_work_alone(landscape: Landscape) -> None:
+    """With the locks of both sides, and under the name by which a killed one's work is ended."""
+    landscape.deploy()
+    working: set[object] = set()
+
+    def look(text: str) -> None:
+        for side in ("primary", "replica"):
+            working.update(
+                landscape.execute(
+                    side,
+                    "select application_name from pg_stat_activity where datname ="
+                    " current_database() and backend_type = 'client backend'"
+                    " and pid <> pg_backend_pid() and application_name <> ''",
+                )
+            )
+
+    for side in (landscape.primary, landscape.replica):
+        with one_at_a_time(side), pytest.raises(LockedError, match="lock of deploys"):
+            back(landscape, 1)
+    roll_back(
+        landscape.primary, landscape.replica, 1, lock_timeout=2, fence_timeout=60, report=look
+    )
+    assert working == {("signal-marts deploy",), (WORKER,)}
+    landscape.deploy()
+    working.clear()
+    change_types(
+        landscape.primary,
+        landscape.replica,
+        "public.trading_stats",
+        {"net_profit": "numeric"},
+        lock_timeout=2,
+        report=look,
+    )
+    assert working == {("signal-marts alter",), (WORKER,)}
 
 
 def test_publication_and_landing_follow(landscape: Landscape) -> None:

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.bars import COLUMNS, BarFileError, load_bars, read_bars
+from runner.bars import BarFileError, load_bars, read_bars
 from runner.records import Bar
+from runner.signal_validation import BAR_COLUMNS
 
-HEADER = ",".join(COLUMNS)
+HEADER = ",".join(BAR_COLUMNS)
 ROW = "BTCUSD,1h,2025-01-01T00:00:00Z,100,110,90,105,12.5"
 FOLDER = Path(__file__).parents[2]
 REAL_BARS = Path(os.environ.get("SIGNAL_MARTS_BARS", FOLDER / "../shared/data/market"))
@@ -46,7 +47,7 @@ def problem_of(path: Path) -> str:
 
 
 def row(**changes: str) -> str:
-    fields = dict(zip(COLUMNS, ROW.split(","), strict=True)) | changes
+    fields = dict(zip(BAR_COLUMNS, ROW.split(","), strict=True)) | changes
     return ",".join(fields.values())
 
 
@@ -76,7 +77,7 @@ def test_columns_come_in_any_order_among_others(write: Write) -> None:
 def test_spreadsheet_habits_are_accepted(write: Write, tmp_path: Path) -> None:
     plain = read_bars(write(HEADER, ROW))
     path = tmp_path / "excel.csv"
-    quoted = ",".join(f'"{name.upper()}"' for name in COLUMNS)
+    quoted = ",".join(f'"{name.upper()}"' for name in BAR_COLUMNS)
     for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
         path.write_bytes(f"\ufeff{quoted}\r\n\r\n{ROW}\r\n\r\n".encode(encoding))
         assert read_bars(path) == plain
@@ -293,7 +294,7 @@ def test_any_bars_are_read_back(
     zone = timezone(timedelta(hours=offset))
     lines = [HEADER]
     for bar in bars:
-        values = [getattr(bar, name) for name in COLUMNS]
+        values = [getattr(bar, name) for name in BAR_COLUMNS]
         values[2] = bar.opened_at.astimezone(zone).isoformat()
         # A comma or a quote in a symbol is written as CSV has it.
         lines.append(",".join('"' + str(value).replace('"', '""') + '"' for value in values))
