@@ -261,10 +261,9 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
     with as_role(replica, "transformer").connect() as session:
         rejected = rejected_rows(session)
     if rejected:
-        told = f"rows that cannot be used: {_counts(rejected)}; operations.rejected_rows names them"
         if given.fail_on_rejected_rows:
-            raise Failure(told)
-        note(told)
+            raise Failure(_cannot_be_used(rejected))
+        note(_cannot_be_used(rejected))
 
 
 @cli.command()
@@ -310,10 +309,15 @@ def watch(
     primary, replica = databases(given)
     metrics = Metrics(metrics_address, metrics_port)
     is_asked_to_stop = False
+    rejected: Mapping[str, int] = {}
 
     def on_round(done: Round) -> None:
+        nonlocal rejected
         click.echo(str(done))
         metrics.count(done)
+        if done.rejected_rows != rejected:
+            rejected = done.rejected_rows
+            note(_cannot_be_used(rejected))
 
     def on_trouble(text: str) -> None:
         note(f"signal-marts: {text}")
@@ -356,6 +360,12 @@ def report_build(result: Any) -> None:
         )
     models, tests = (sum(n.kind == kind for n in result.nodes) for kind in ("model", "test"))
     note(f"built {models} models; {tests - len(result.warnings)} tests passed")
+
+
+def _cannot_be_used(rejected: Mapping[str, int]) -> str:
+    if not rejected:
+        return "every row can be used"
+    return f"rows that cannot be used: {_counts(rejected)}; operations.rejected_rows names them"
 
 
 def _counts(rejected: Mapping[str, int]) -> str:

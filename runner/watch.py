@@ -37,7 +37,8 @@ class Round:
     that another build, as one of dbt alone, changed; None where everything was built: in the first
     round, and after one that failed. ``seconds`` runs from before the fence until all models were
     visible: what was committed before a round waited no longer than that in it. ``is_complete`` is
-    false where live marts alone were built, and the others wait.
+    false where live marts alone were built, and the others wait. ``rejected_rows`` has the number
+    of rows that cannot be used of each table with some.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Round:
     is_complete: bool
     failures: tuple[str, ...]
     seconds: float
+    rejected_rows: Mapping[str, int]
 
     def __str__(self) -> str:
         changed = "everything" if self.origins is None else ", ".join(self.origins)
@@ -197,6 +199,7 @@ class Watch:
             is_complete=not self._waiting,
             failures=tuple(node.name for node in built if node.is_failure),
             seconds=time.monotonic() - begun,
+            rejected_rows=builds.rejected_rows(self._books),
         )
 
     def _look_at_partitions(self, sides: Sides) -> None:

@@ -121,6 +121,12 @@ ORDER = (
 )
 
 
+UNUSABLE = (
+    "insert into trade_plans (strategy, symbol, entry_price_target, stop_loss_price,"
+    " take_profit_1_price) values ('unusable', ' ', 10, 9, 12)"
+)
+
+
 def is_attributed(landscape: Landscape, symbol: str) -> bool:
     rows = landscape.on_replica(
         f"select count(*) from performance.order_attribution where symbol = '{symbol}'"
@@ -138,11 +144,23 @@ def test_rounds_follow_changes_until_sigterm(
         eventually(lambda: is_attributed(landscape, "BTC 1"), seconds=120)
         eventually(lambda: watch.has_built(2), seconds=60)
         assert watch.rounds[1].endswith("(public.trading_orders)")
-        landscape.on_primary(f"{ORDER.format(2)}; {PLAN}")
+        landscape.on_primary(f"{ORDER.format(2)}; {PLAN}; {UNUSABLE}")
         eventually(lambda: is_attributed(landscape, "BTC 2"), seconds=120)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             metrics = answer.read().decode()
         assert 'signal_marts_rounds_total{result="failure"} 0.0' in metrics
+        # Rows that were set aside are counted when their number changes.
+        told = [
+            "rows that cannot be used: 1 of public.trade_plans;"
+            " operations.rejected_rows names them",
+            "every row can be used",
+        ]
+        eventually(lambda: told[0] in watch.notes, seconds=60)
+        landscape.on_primary(ORDER.format(3))
+        eventually(lambda: is_attributed(landscape, "BTC 3"), seconds=120)
+        landscape.on_primary("update trade_plans set symbol = 'BTC' where strategy = 'unusable'")
+        eventually(lambda: told[1] in watch.notes, seconds=120)
+        assert [line for line in watch.notes if "can" in line and "used" in line] == told
         for marts in ("live", "all"):
             assert f'signal_marts_fresh_as_of_timestamp_seconds{{marts="{marts}"}} 1.' in metrics
 
