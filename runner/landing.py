@@ -102,18 +102,31 @@ def prepare(replica: Connection, changes: Changes) -> None:
 
 
 def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> None:
-    """Widen columns whose values are the same in the contract's type, in place: nothing is copied.
+    """Mend change capture, and widen columns whose values are the same in the contract's type.
 
-    It needs to be done before the primary holds a value that only the wider column takes. ``_xid``
-    stays as it is, since no value changes. Where the table is rewritten, a build at work that reads
-    it as of a moment before stops (macros/changes/check_landing.sql).
+    Widening is in place: nothing is copied. It needs to be done before the primary holds a value
+    that only the wider column takes. ``_xid`` stays as it is, since no value changes. Where the
+    table is rewritten, a build at work that reads it as of a moment before stops
+    (macros/changes/check_landing.sql). A table whose triggers were not all there is noted to be
+    copied again, in the transaction that puts them back.
     """
     existing = read_relations(replica, contract)
     capturing = _capturing(replica)
     for table in contract:
         found = existing.get(table.qualified)
-        if found is None or "_xid" not in found.columns:
+        if found is None or "_xid" not in found.columns or not found.key:
             continue
+        if table.qualified not in capturing:
+            prepare(replica, changes)  # An older deploy lacks what is noted here.
+            changes.run(
+                "replica",
+                f"change capture of {table.qualified} mended, to be copied again",
+                replica,
+                *_triggers(table, found.key),
+                _begun_anew(table.qualified),
+                _pending(table),
+                in_transaction=True,
+            )
         wider = [column for column in _differing_columns(table, found) if _widens(column, found)]
         if not wider:
             continue
@@ -134,8 +147,7 @@ def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> N
                     for name, data_type in wider
                 ),
             ),
-            # A table whose triggers were not all there is left to ``extend``, which copies it.
-            *(_triggers(table, found.key) if table.qualified in capturing else ()),
+            *_triggers(table, found.key),
             in_transaction=True,
         )
 
@@ -160,7 +172,7 @@ def extend(
     primary: Mapping[str, Relation],
     changes: Changes,
 ) -> None:
-    """Create missing landing tables and columns, and mend change capture.
+    """Create missing landing tables and columns, and mend what is there.
 
     A column that is added, or whose type changed otherwise than ``widen`` does, is noted in
     ``signal_marts.pending_copies``, in the same transaction: the rows on the primary may already
@@ -169,7 +181,6 @@ def extend(
     if not changes.is_dry_run:  # That has shown it, before the migrations.
         widen(replica, contract, changes)
     landing = read_relations(replica, contract)
-    capturing = _capturing(replica)
     for table in contract:
         existing = landing.get(table.qualified)
         if existing is None:
@@ -200,16 +211,6 @@ def extend(
             continue
         for name, data_type in wrong:
             _add_column(replica, table, name, data_type, changes)
-        if table.qualified not in capturing:
-            changes.run(
-                "replica",
-                f"change capture of {table.qualified} mended, to be copied again",
-                replica,
-                *_triggers(table, existing.key),
-                _begun_anew(table.qualified),
-                _pending(table),
-                in_transaction=True,
-            )
 
 
 def pending_copies(replica: Connection) -> set[str]:

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from conftest import Landscape
-from drills import problems
+from drills import problems, wait
 from psycopg import sql
 from test_sync import changed, columns_of, sync_to
 
-from runner import landing, partitions
+from runner import landing, migrations, partitions
 from runner.altering import change_types
 from runner.changes import Changes
 from runner.contract import Table, read_contract
@@ -170,6 +170,35 @@ def test_a_table_without_triggers_is_not_widened_into_order(landscape: Landscape
     assert any(f"capture of public.{STATS} mended" in line for line in made)
     assert landing_type(landscape, "id") == "bigint"
     assert landscape.differences() == []
+
+
+def test_change_capture_is_whole_where_a_migration_fails(
+    landscape: Landscape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that is widened before them is followed from then on, and known to lack changes."""
+
+    def fail(*_: object, **__: object) -> list[str]:
+        raise MigrationError("it fails")
+
+    landscape.deploy()
+    sync_to(landscape, with_types(read_contract(), {"id": "integer"}))
+    landscape.on_replica(f"alter table {STATS} disable trigger signal_marts_log_delete")
+    with monkeypatch.context() as failing:
+        failing.setattr(migrations, "apply", fail)
+        for _ in range(2):
+            with pytest.raises(MigrationError, match="it fails"):
+                landscape.deploy()
+    assert landing_type(landscape, "id") == "bigint"
+    found = problems(landscape)
+    assert not [problem for problem in found if "go unnoticed" in problem], found
+    assert [problem for problem in found if f"to be copied again: public.{STATS}" in problem]
+    landscape.on_primary(f"delete from {STATS} where id = (select min(id) from {STATS})")
+    wait(landscape)
+    logged = f"select count(*) from signal_marts.change_log where table_name = 'public.{STATS}'"
+    assert landscape.on_replica(logged) == [(1,)]
+    landscape.deploy()
+    assert landscape.differences() == []
+    assert problems(landscape) == []
 
 
 # --- the platform's own changes -----------------------------------------------------------------
