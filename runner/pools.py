@@ -1,7 +1,8 @@
 """Two pools of connections that never wait for each other: trading, and analytics.
 
 A trading pool writes to the primary as ``ai_writer``; an analytics pool reads the marts on the
-replica as ``bi_reader``, in sessions that cannot write. Each has its own size, so that analysts who
+replica as ``bi_reader``, in sessions that cannot write; where it is given a superuser, in a login
+that is no more than that (``runner.role_logins``). Each has its own size, so that analysts who
 hold all of theirs never keep a signal from being stored.
 
 The timeouts below are those of a pool's sessions. They guard against accidents: a session may set
@@ -11,8 +12,10 @@ them otherwise, and a client that does not come through a pool has what its logi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,8 +23,15 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from runner import settings
-from runner.database import SESSION, Connection, Database, session_options
+from runner import role_logins, settings
+from runner.database import (
+    SESSION,
+    Connection,
+    ConnectionFailedError,
+    Database,
+    session_options,
+)
+from runner.deploy_lock import is_pooled
 from runner.errors import UsageError
 
 AsyncConnectionType = AsyncConnection[TupleRow]
@@ -195,7 +205,9 @@ def _databases() -> tuple[Database, Database | None]:
 
 def shared_pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:
     """A pool of :func:`shared_parameters`, not open yet."""
-    return ConnectionPool(kwargs=shared_parameters(database, limits), **_sizes(limits))
+    return ConnectionPool(
+        kwargs=partial(shared_parameters, database, limits), **_sizes(database, limits)
+    )
 
 
 def shared_parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
@@ -208,14 +220,20 @@ def shared_parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
 
 
 def _pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:
-    return ConnectionPool(kwargs=_own_parameters(database, limits), **_sizes(limits))
+    return ConnectionPool(
+        kwargs=partial(_own_parameters, database, limits), **_sizes(database, limits)
+    )
 
 
 def _async_pool(database: Database, limits: PoolLimits) -> AsyncConnectionPool[AsyncConnectionType]:
-    return AsyncConnectionPool(kwargs=_own_parameters(database, limits), **_sizes(limits))
+    async def parameters() -> dict[str, Any]:
+        return await asyncio.to_thread(_own_parameters, database, limits)
+
+    return AsyncConnectionPool(kwargs=parameters, **_sizes(database, limits))
 
 
-def _sizes(limits: PoolLimits) -> Mapping[str, Any]:
+def _sizes(database: Database, limits: PoolLimits) -> Mapping[str, Any]:
+    database.parameters()  # A URL that is none is told at once, and not when somebody waits.
     return {
         "name": limits.application_name,
         "min_size": limits.min_size,
@@ -233,7 +251,7 @@ def _own_parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
 
 
 def _parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
-    given: dict[str, Any] = dict(database.parameters())
+    given: dict[str, Any] = dict(_in_login_of(limits.role, database).parameters())
     given["application_name"] = limits.application_name
     # A server that vanishes without a word is noticed in half a minute rather than in hours.
     for name, value in {
@@ -245,3 +263,19 @@ def _parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
     }.items():
         given.setdefault(name, value)
     return {**given, "autocommit": True}
+
+
+def _in_login_of(role: str | None, database: Database) -> Database:
+    """The database in the login of a role; as given through a pooler, which has logins of its own.
+
+    Asked for each connection anew: while the server is away, connecting tells that itself.
+    """
+    if role not in role_logins.ROLES:
+        return database
+    try:
+        with database.connect(autocommit=True) as connection:
+            if is_pooled(connection):
+                return database
+            return role_logins.as_role_on(connection, database, role)
+    except ConnectionFailedError:
+        return database

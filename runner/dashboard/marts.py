@@ -20,6 +20,7 @@ from psycopg.types.numeric import FloatLoader
 from runner.database import Connection, Database
 from runner.errors import SignalMartsError, UsageError
 from runner.pools import PoolLimits, shared_parameters
+from runner.role_logins import NoLoginError
 from runner.settings import Settings, revealed
 
 Row = dict[str, Any]
@@ -80,6 +81,8 @@ def connect(database: Database, limits: PoolLimits) -> Iterator[Connection]:
         connection = psycopg.connect(**shared_parameters(database, limits))
     except psycopg.OperationalError as error:
         raise explain(error, database).error from None
+    except NoLoginError as error:
+        raise UnreachableError(str(error), "or set DASHBOARD_URL to a login for readers") from None
     with connection:
         yield connection
 

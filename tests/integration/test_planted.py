@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from psycopg import errors, sql
 from runner import builds, doctor, fence, role_logins
 from runner.cli import cli
 from runner.contract import read_contract
+from runner.dashboard import marts
 from runner.database import Database
 from runner.deploy import connected
 from runner.deploy_lock import LockedError, one_at_a_time
 from runner.errors import SignalMartsError
 from runner.planted import PlantedError
+from runner.pools import AsyncPools, Pools, shared_pool
 from runner.relations import PlatformMismatchError
 from runner.status import status
 
@@ -208,6 +211,11 @@ def test_what_transformer_plants(landscape: Landscape, tmp_path: Path) -> None:
         """
         create view performance.trap as
         select now() as available_at where changes.canary() > 0;
+        create function performance.becomes_superuser() returns boolean language plpgsql as
+        $$ begin
+            begin execute 'set role none'; exception when others then null; end;
+            return current_setting('is_superuser')::boolean;
+        end $$;
         create trigger trap before insert or update or delete on changes.builds
         for each row execute function changes.canary_trigger();
         create trigger trap before insert or update or delete on changes.relations
@@ -246,7 +254,30 @@ def test_what_transformer_plants(landscape: Landscape, tmp_path: Path) -> None:
     landscape.deploy(resync=[])
     with role_logins.as_role(replica, "bi_reader").connect() as connection:
         assert connection.execute("show is_superuser").fetchone() == ("off",)
-    assert not drawn(landscape, "replica", "sprung")
+
+    # Readers' sessions, though they were given the superuser's URL.
+    trap = "select performance.becomes_superuser()"
+
+    async def read() -> object:
+        async with AsyncPools(primary, replica) as pools:
+            assert pools.analytics is not None
+            async with pools.analytics.connection() as connection:
+                return await (await connection.execute(trap)).fetchone()
+
+    found_out = [asyncio.run(read())]
+    with Pools(primary, replica) as pools:
+        assert pools.analytics is not None
+        with pools.analytics.connection() as connection:
+            found_out.append(connection.execute(trap).fetchone())
+    with marts.connect(replica, marts.LIMITS) as connection, marts.reading(connection):
+        found_out.append(connection.execute(trap).fetchone())
+    with (
+        shared_pool(replica, marts.LIMITS) as pool,
+        pool.connection() as connection,
+        marts.reading(connection),
+    ):
+        found_out.append(connection.execute(trap).fetchone())
+    assert found_out == [(False,)] * 4
 
 
 def test_no_login_holds_up_a_build(landscape: Landscape) -> None:
