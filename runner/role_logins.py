@@ -76,7 +76,10 @@ def as_role_on(connection: Connection, replica: Database, role: str) -> Database
     found = None
     if scalar(
         connection,
-        "select coalesce(has_table_privilege(to_regclass('signal_marts.logins'), 'select'), false)",
+        # A reader may not even look into the schema.
+        "select has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')"
+        " from pg_class as c inner join pg_namespace as n on c.relnamespace = n.oid"
+        " where n.nspname = 'signal_marts' and c.relname = 'logins'",
     ):
         found = connection.execute(
             "select login, password from signal_marts.logins where role_name = %s and login = %s",
