@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -374,13 +375,27 @@ def _counts(rejected: Mapping[str, int]) -> str:
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(as_json: bool) -> None:
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Compare all rows of the replicated tables; deploy then copies again what differs.",
+)
+def status(as_json: bool, compare: bool) -> None:
     """Show migrations, replication and marts; exit with 1 where something is not well."""
+    from runner.comparison import find_differences
     from runner.status import as_json as told
     from runner.status import status as look
 
     given = settings.load()
-    found = look(*databases(given), settings.revealed(given.replication_url))
+    way = settings.revealed(given.replication_url)
+    if compare:
+        with progress("comparing") as advance:
+            comparing = partial(
+                find_differences, fence_timeout=given.fence_timeout_seconds, advance=advance
+            )
+            found = look(*databases(given), way, compare=comparing)
+    else:
+        found = look(*databases(given), way)
     if as_json:
         click.echo(told(found))
     else:

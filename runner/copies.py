@@ -8,7 +8,8 @@ has of these, whatever was written meanwhile, and at rest just as many as the pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -75,14 +76,7 @@ def _counts(
 ) -> tuple[int, int, int]:
     """Rows of the replica, and of the primary: those written before ``horizon`` and from it on."""
     name = landing.identifier(table)
-    with replica.transaction(), guarded(primary, table.qualified):
-        # The replica's moment comes first, and is held while the primary counts.
-        replica.execute("set transaction isolation level repeatable read")
-        for connection in (replica, primary):
-            connection.execute(
-                "select set_config('statement_timeout', '0', true),"
-                " set_config('idle_in_transaction_session_timeout', '0', true)"
-            )
+    with moments(primary, replica, table):
         on_primary = primary.execute(
             # A row knows the lower half of its transaction's number only.
             sql.SQL(
@@ -95,3 +89,19 @@ def _counts(
     assert on_primary is not None and on_replica is not None  # noqa: S101, PT018 - aggregates
     total, unsettled = on_primary
     return on_replica[0], total - unsettled, unsettled
+
+
+@contextmanager
+def moments(primary: Connection, replica: Connection, table: Table) -> Iterator[None]:
+    """Transactions in which to read a table of both sides.
+
+    The replica's moment comes first, and is held while the primary reads.
+    """
+    with replica.transaction(), guarded(primary, table.qualified):
+        replica.execute("set transaction isolation level repeatable read")
+        for connection in (replica, primary):
+            connection.execute(
+                "select set_config('statement_timeout', '0', true),"
+                " set_config('idle_in_transaction_session_timeout', '0', true)"
+            )
+        yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -86,13 +86,20 @@ class Status:
     problems: tuple[str, ...]
 
 
-def status(primary: Database, replica: Database, replication_url: str | None = None) -> Status:
-    """Look at both sides; nothing is written."""
+def status(
+    primary: Database,
+    replica: Database,
+    replication_url: str | None = None,
+    *,
+    compare: Callable[[Connection, Connection], Iterable[str]] | None = None,
+) -> Status:
+    """Look at both sides; nothing is written but what ``compare``, given both, finds and notes."""
     with connected(primary, replica, replication_url) as sides:
         state = migrations.state(sides.on_primary)
         replication = _replication(sides.on_primary, sides.on_replica)
         marts, builds, rejected = _built(replica)
         problems = [
+            *(compare(sides.on_primary, sides.on_replica) if compare is not None else ()),
             *_migration_problems(sides.on_primary, state),
             *_table_problems(sides),
             *_replication_problems(sides, replication),

@@ -33,6 +33,7 @@ from runner.doctor.replication import (
     base_backups,
     defaults,
     replicating,
+    replication_logins,
     replicator,
     route,
     side_by_side,
@@ -361,5 +362,6 @@ OF_BOTH: Mapping[str, CheckBoth] = {
     "replicator": replicator,
     "defaults": defaults,
     "base backups": base_backups,
+    "replication logins": replication_logins,
     "replication": replicating,
 }

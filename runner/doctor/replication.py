@@ -166,6 +166,37 @@ def base_backups_finding(login: str, rules: Sequence[tuple[int, str, str]]) -> F
     )
 
 
+def replication_logins(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
+    """Logins beside ours that may read and move our slot: nothing tells what they take from it."""
+    check = "replication logins"
+    is_foreign = replication_login.has_foreign_replicator(primary.connection)
+    rows = primary.connection.execute(
+        "select l.rolname::text, array_agg(r.rolname::text order by r.rolname)"
+        " from pg_roles as l inner join pg_roles as r"
+        " on r.rolreplication and pg_has_role(l.oid, r.oid, %s)"
+        " where l.rolcanlogin and not l.rolsuper and l.rolname <> all(%s)"
+        " and pg_has_role(l.oid, to_regrole(%s::text)::oid, 'member') is not true"
+        " group by l.rolname order by l.rolname",
+        (
+            "set" if primary.major >= 16 else "member",
+            [primary.login, _login(replica, given)],
+            None if is_foreign else replication_login.REPLICATOR,
+        ),
+    ).fetchall()
+    for login, holders in rows:
+        yield warning(
+            check,
+            "primary",
+            f"{login} has REPLICATION, or may become a role that has it ({', '.join(holders)}): it "
+            "can read and move any slot of the server, and what it takes from ours never reaches "
+            "the replica (signal-marts status --compare finds what is missing)",
+            " ".join(f"alter role {quoted(holder)} noreplication;" for holder in holders)
+            + "  -- or trust it",
+        )
+    if not rows:
+        yield ok(check, "primary", "no login but superusers' and ours can read our slot")
+
+
 def _login(replica: Server, given: Given) -> str:
     if given.replication_url is None:
         return replication.slot_name(replica.connection)
@@ -312,5 +343,5 @@ def _tables_replicating(replica: Server, given: Given) -> Iterator[Finding]:
         mend = "wait; should it not end, the log of the replica's server says why"
         yield warning("replication", "replica", told, mend)
     if pending := sorted(landing.pending_copies(replica.connection)):
-        told = f"a deploy did not end, and is to copy again: {', '.join(pending)}"
+        told = f"to be copied again: {', '.join(pending)}"
         yield warning("replication", "replica", told, "run signal-marts deploy")

@@ -1,0 +1,153 @@
+"""The rows of a table compared on both sides, exactly, while the platform writes.
+
+While rows are on their way, the two sides never show the same moment. So a difference counts only
+where it lasts. A row that the primary shows at two looks, written by the same transaction, must be
+on the replica at the second one, since a fence lies between them; and one that the replica shows at
+two looks, applied by the same transaction, on the primary at the first. A third look is for changes
+that the replica shows a moment before the primary itself does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import psycopg
+from psycopg import sql
+
+from runner import copies, fence, landing
+from runner.contract import Table, read_contract
+from runner.database import Connection, scalar
+from runner.errors import SignalMartsError
+from runner.progress import Advance
+
+_LOOKS = 3
+
+# Rows are first compared in so many lots. What is on its way makes few of them differ at all looks.
+_LOTS = 1024
+
+# Of those, about so many rows are compared one by one at a time.
+_ROWS = 100_000
+
+# A row writes its other values just as replication sends them.
+_AS_REPLICATED = {
+    "numeric": "trim_scale({}::text::numeric)",
+    "double precision": "{}::text::double precision",
+}
+
+_OF_LOTS = sql.SQL(
+    "select (hash & {last})::integer, count(*), bit_xor(hash) from {hashed} group by 1"
+)
+_OF_ROWS = sql.SQL("select hash, version from {hashed} where hash & {last} = any({lots})")
+
+
+def find_differences(
+    primary: Connection, replica: Connection, *, fence_timeout: float, advance: Advance
+) -> list[str]:
+    """Compare all replicated tables; return what is wrong with them, a line each.
+
+    Those that differ are noted, so that the next deploy copies them again. ``fence_timeout`` is in
+    seconds. Both connections are in autocommit mode.
+    """
+    contract = read_contract()
+    problems = []
+    for number, table in enumerate(contract):
+        advance(number, len(contract), table.qualified)
+        try:
+            if is_same(primary, replica, table, contract, fence_timeout):
+                continue
+        except fence.FenceError as error:
+            problems.append(f"the rows are not compared, from {table.qualified} on: {error}")
+            break
+        except (SignalMartsError, psycopg.errors.InsufficientPrivilege) as error:
+            problems.append(f"the rows of {table.qualified} are not compared: {error}")
+            continue
+        landing.note_pending(replica, [table.qualified])
+        problems.append(
+            f"rows of {table.qualified} are not the same on both sides: somebody took changes from "
+            "the slot, or wrote to the landing table"
+        )
+    else:
+        advance(len(contract), len(contract), "")
+    return problems
+
+
+def is_same(
+    primary: Connection,
+    replica: Connection,
+    table: Table,
+    contract: Sequence[Table],
+    fence_timeout: float,
+) -> bool:
+    """Whether both sides have the same rows, but for those on their way.
+
+    A row that the replica lacks is not missed as long as it is written anew from look to look.
+    ``fence_timeout`` is in seconds. Raises FenceError where the replica does not catch up, and
+    InsufficientPrivilege where our login may not see all rows of the primary.
+    """
+    encoding = scalar(primary, "show server_encoding")
+
+    def look(query: sql.SQL, lots: Iterable[int] = ()) -> list[dict[int, tuple[int, ...]]]:
+        """The query's rows on the primary and on the replica, by their first column."""
+        fence.wait(primary, replica, contract, timeout=fence_timeout)
+        with copies.moments(primary, replica, table):
+            # Rather an error than some of the rows.
+            primary.execute("set local row_security = off")
+            return [
+                {
+                    first: tuple(others)
+                    for first, *others in connection.execute(
+                        query.format(
+                            hashed=_hashed(table, version, encoding),
+                            last=sql.Literal(_LOTS - 1),
+                            lots=sql.Literal(sorted(lots)),
+                        )
+                    )
+                }
+                for connection, version in ((primary, "xmin"), (replica, "_xid"))
+            ]
+
+    lots = set(range(_LOTS))
+    for _ in range(_LOOKS):
+        one, other = look(_OF_LOTS)
+        lots = {lot for lot in lots if one.get(lot) != other.get(lot)}
+        if not lots:
+            return True
+    rows = sum(count for count, _ in (*one.values(), *other.values()))
+    at_a_time = max(1, _LOTS * _ROWS // max(1, rows))
+    ordered = sorted(lots)
+    return not any(
+        _rows_of_one_side([look(_OF_ROWS, some) for _ in range(_LOOKS)])
+        for some in (ordered[i : i + at_a_time] for i in range(0, len(ordered), at_a_time))
+    )
+
+
+def _rows_of_one_side(
+    looks: Iterable[Sequence[Mapping[int, tuple[int, ...]]]],
+) -> set[object]:
+    """Rows that one side alone shows at all looks, written by the same transaction."""
+    alone: list[set[object]] = [
+        {
+            (side, found, version)
+            for side, (mine, others) in enumerate(((one, other), (other, one)))
+            for found, version in mine.items()
+            if found not in others
+        }
+        for one, other in looks
+    ]
+    return set.intersection(*alone)
+
+
+def _hashed(table: Table, version: str, encoding: str) -> sql.Composed:
+    """The rows' hashes, values being as replication has them, and which transaction wrote each."""
+    values = sql.SQL(", ").join(
+        sql.SQL(_AS_REPLICATED.get(kind, "{}")).format(sql.Identifier(name))
+        for name, kind in table.columns
+    )
+    text = sql.SQL("(row({}))::text").format(values)
+    if encoding != "UTF8":  # the replica's: in another, a text has other bytes
+        text = sql.SQL("encode(convert_to({}, 'UTF8'), 'escape')").format(text)
+    # Without the offset, a hash would be computed wherever it is named.
+    return sql.SQL(
+        "(select hashtextextended({text}, 0) as hash, {version}::text::bigint as version"
+        " from {table} offset 0) as hashed"
+    ).format(text=text, version=sql.Identifier(version), table=landing.identifier(table))
