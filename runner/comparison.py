@@ -22,7 +22,8 @@ from runner.progress import Advance
 
 _LOOKS = 3
 
-# Rows are first compared in so many lots. What is on its way makes few of them differ at all looks.
+# Rows are first compared in so many lots. What is on its way makes few of them differ, and fewer at
+# each of some looks.
 _LOTS = 1024
 
 # Of those, about so many rows are compared one by one at a time.
@@ -110,10 +111,10 @@ def is_same(
     for _ in range(_LOOKS):
         one, other = look(_OF_LOTS)
         lots = {lot for lot in lots if one.get(lot) != other.get(lot)}
-        if not lots:
-            return True
-    rows = sum(count for count, _ in (*one.values(), *other.values()))
-    at_a_time = max(1, _LOTS * _ROWS // max(1, rows))
+        rows = sum(count for count, _ in (*one.values(), *other.values()))
+        at_a_time = max(1, _LOTS * _ROWS // max(1, rows))
+        if len(lots) <= at_a_time:
+            break
     ordered = sorted(lots)
     return not any(
         _rows_of_one_side([look(_OF_ROWS, some) for _ in range(_LOOKS)])

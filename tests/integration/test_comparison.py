@@ -153,5 +153,3 @@ def test_what_is_written_meanwhile_is_no_difference_and_one_row_is_one(
         assert is_same(landscape, name)
         landscape.on_replica(fault)
         assert not is_same(landscape, name), fault
-    landscape.deploy(resync=list(FAULTS))
-    assert all(is_same(landscape, name) for name in FAULTS)
