@@ -172,16 +172,16 @@ def replication_logins(primary: Server, replica: Server, given: Given) -> Iterat
     is_foreign = replication_login.has_foreign_replicator(primary.connection)
     rows = primary.connection.execute(
         "select l.rolname::text, array_agg(r.rolname::text order by r.rolname)"
-        " from pg_roles as l inner join pg_roles as r"
-        " on r.rolreplication and pg_has_role(l.oid, r.oid, %s)"
-        " where l.rolcanlogin and not l.rolsuper and l.rolname <> all(%s)"
-        " and pg_has_role(l.oid, to_regrole(%s::text)::oid, 'member') is not true"
+        " from pg_roles as l inner join pg_roles as r on pg_has_role(l.oid, r.oid, %(become)s)"
+        " where l.rolcanlogin and not l.rolsuper and l.rolname <> all(%(ours)s)"
+        " and r.rolreplication and not r.rolsuper and r.rolname <> all(%(ours)s)"
+        " and pg_has_role(r.oid, to_regrole(%(group)s::text)::oid, 'member') is not true"
         " group by l.rolname order by l.rolname",
-        (
-            "set" if primary.major >= 16 else "member",
-            [primary.login, _login(replica, given)],
-            None if is_foreign else replication_login.REPLICATOR,
-        ),
+        {
+            "become": "set" if primary.major >= 16 else "member",
+            "ours": [primary.login, _login(replica, given)],
+            "group": None if is_foreign else replication_login.REPLICATOR,
+        },
     ).fetchall()
     for login, holders in rows:
         yield warning(
