@@ -5,19 +5,24 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
-from runner import fence, partitions, role_logins, transform
+from runner import books, fence, partitions, role_logins, transform
 from runner.contract import read_contract
 from runner.database import Connection, Database, has_transaction_timeout, scalar
 from runner.deploy import connected
 from runner.deploy_lock import LockedError, check_direct
 from runner.errors import SignalMartsError
+from runner.lineage import Lineage
 from runner.progress import Advance
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 
 class NotDeployedError(SignalMartsError):
@@ -36,10 +41,12 @@ def build(
     exclude: Sequence[str] = (),
     full_refresh: bool = False,
     target: Path | None = None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> transform.Build:
     """Build the marts from all that the primary had committed when this was called.
 
-    ``fence_timeout`` is in seconds; ``target`` is dbt's output folder. Raises FenceError where the
+    ``fence_timeout`` is in seconds; ``target`` is dbt's output folder; ``report`` is told which
+    models are built besides those of a selection (closed_upward). Raises FenceError where the
     replica does not catch up, and LockedError where another build or a watch is at work, or a plain
     dbt does not end its models of staging in that time.
     """
@@ -59,8 +66,29 @@ def build(
                 exclude=exclude,
                 full_refresh=full_refresh,
                 target=target,
+                widen=closed_upward(replica, report) if select or exclude else None,
             )
         return _with_rows_found(replica, built)
+
+
+def closed_upward(replica: Database, report: Callable[[str], None]) -> transform.Widen:
+    """What adds to a selection the models above it that are older than what they read.
+
+    For a build whose moment is frozen: then all that a model reads is of that moment. What the
+    books tell is read here, before dbt runs.
+    """
+    # What builds own is read with no more rights than theirs.
+    with role_logins.as_role(replica, "transformer").connect(autocommit=True) as session:
+        found = books.read(session)
+
+    def widen(project: Manifest, selected: Set[str]) -> Set[str]:
+        needed = Lineage(project).needed(selected, found)
+        if needed:
+            models = "1 model" if len(needed) == 1 else f"{len(needed)} models"
+            report(f"also builds {models} that they read: {', '.join(sorted(needed.values()))}")
+        return needed.keys()
+
+    return widen
 
 
 def _with_rows_found(replica: Database, built: transform.Build) -> transform.Build:

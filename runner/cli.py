@@ -256,6 +256,7 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
             select=select,
             exclude=exclude,
             full_refresh=full_refresh,
+            report=note,
         )
     report_build(result)
     # What builds own is read with no more rights than theirs.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING
 
+from runner.books import Books
+
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
@@ -22,13 +24,14 @@ class Lineage:
             **{f"{each.schema}.{each.identifier}": id_ for id_, each in project.sources.items()},
             **{f"{each.schema}.{each.alias}": id_ for id_, each in models.items()},
         }
-        parents = {id_: set(node.depends_on_nodes) for id_, node in models.items()}
+        self._names = {id_: name for name, id_ in self._ids.items()}
+        self._parents = {id_: set(node.depends_on_nodes) for id_, node in models.items()}
         self._children: dict[str, set[str]] = {}
-        for id_, above in parents.items():
+        for id_, above in self._parents.items():
             for parent in above:
                 self._children.setdefault(parent, set()).add(id_)
         tagged = {id_ for id_, node in models.items() if "live" in node.tags}
-        self._live = _reachable(parents, tagged) & models.keys()
+        self._live = _reachable(self._parents, tagged) & models.keys()
 
     @property
     def names(self) -> Set[str]:
@@ -41,6 +44,30 @@ class Lineage:
     def rest_below(self, names: Set[str]) -> list[str]:
         """The models of these names, and all that need them, that no live mart needs."""
         return self._sorted(self._below(names) - self._live)
+
+    def needed(self, selected: Set[str], books: Books) -> dict[str, str]:
+        """The models that must be built with those of these ids: names by ids.
+
+        They are read by them, however far below, and are older than what they read themselves, or
+        would be once the selected ones were built.
+        """
+        models = selected & self._models.keys()
+        older = {id_ for id_ in self._models if self._is_older(id_, books)}
+        stale = _reachable(self._children, older | models)
+        added = stale & _reachable(self._parents, models) & self._models.keys() - models
+        return {id_: self._models[id_] for id_ in added}
+
+    def _is_older(self, id_: str, books: Books) -> bool:
+        """Whether a model is not there, or was not built since one that it reads changed."""
+        name = self._names[id_]
+        if name not in books.versions:
+            return True
+        above = {self._names[parent] for parent in self._parents[id_]}
+        return bool(above & books.unread) or any(
+            books.reads.get((name, parent)) != books.versions.get(parent)
+            for parent in above
+            if self._ids[parent] in self._models
+        )
 
     def _below(self, names: Set[str]) -> set[str]:
         return _reachable(self._children, {self._ids[name] for name in names})

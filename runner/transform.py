@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 # What there is to say of a run is in its result.
 _SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "info")
+
+
+Widen = Callable[["Manifest", Set[str]], Set[str]]
+"""Called with the project and the ids of all that was selected; returns ids to build as well."""
 
 
 class BuildFailedError(SignalMartsError):
@@ -83,12 +87,14 @@ def build(
     tests: bool = True,
     schema_prefix: str | None = None,
     project: Manifest | None = None,
+    widen: Widen | None = None,
 ) -> Build:
     """Run ``dbt build`` on the database that ``environment`` (PGHOST, ...) names.
 
     ``target`` is dbt's output folder; without ``tests`` only models are built; ``schema_prefix``
     builds into schemas of its own, such as ``prefix_performance``; ``project`` is what ``parse``
-    returned, which saves the time of parsing, and then no artifacts are written. Raises UsageError
+    returned, which saves the time of parsing, and then no artifacts are written; ``widen`` adds to
+    the selection, before anything is built. Raises UsageError
     where the selection matches nothing, and BuildFailedError where dbt could not start; failed
     models and tests are in the result.
     """
@@ -109,7 +115,8 @@ def build(
         arguments.append("--full-refresh")
     if project is not None:
         arguments.append("--no-write-json")
-    result = _invoke(_prefixed(environment, schema_prefix), arguments, advance, project)
+    with nullcontext() if widen is None else _widened(widen):
+        result = _invoke(_prefixed(environment, schema_prefix), arguments, advance, project)
     nodes = tuple(
         Node(
             id=each.node.unique_id,
@@ -203,6 +210,30 @@ def _close_log() -> None:
         handler.close()
     # After an interrupt dbt's threads may still have something to say, and it is in nobody's way.
     log.addHandler(logging.NullHandler())
+
+
+@contextmanager
+def _widened(widen: Widen) -> Iterator[None]:
+    """Let dbt, in this process, add to what it selects."""
+    from dbt.graph.selector import NodeSelector
+
+    selector: Any = NodeSelector  # one of its methods is replaced
+    get_selected = selector.get_selected
+    added: Set[str] | None = None
+
+    def get_and_widen(self: Any, *arguments: Any, **options: Any) -> Set[str]:
+        nonlocal added
+        selected = get_selected(self, *arguments, **options)
+        # dbt selects anew for models, for tests and for unit tests.
+        if added is None:
+            added = widen(self.manifest, selected)
+        return cast("Set[str]", selected | added)
+
+    selector.get_selected = get_and_widen
+    try:
+        yield
+    finally:
+        selector.get_selected = get_selected
 
 
 @contextmanager

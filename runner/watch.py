@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg import sql
 
 from runner import builds, fence, partitions, role_logins, transform
+from runner.books import changed_tables, last_changes
 from runner.contract import read_contract
-from runner.database import Connection, ConnectionFailedError, Database, scalar
+from runner.database import Connection, ConnectionFailedError, Database
 from runner.deploy import connected
 from runner.deploy_lock import LockedError
 from runner.errors import SignalMartsError
@@ -238,43 +238,6 @@ class Watch:
         )
         self._own_builds.add(result.id)
         return result.nodes
-
-
-def last_changes(replica: Connection) -> dict[str, str]:
-    """Which build last changed each model that follows changes, by qualified names of these."""
-    if scalar(replica, "select to_regclass('changes.relations')") is None:
-        return {}
-    return dict(replica.execute("select relation, changed_by from changes.relations").fetchall())
-
-
-def changed_tables(replica: Connection) -> tuple[str, ...]:
-    """Qualified names of the landing tables with changes that staging has not read.
-
-    None of those from which no model of staging was built yet.
-    """
-    if scalar(replica, "select to_regclass('changes.relations')") is None:
-        return ()
-    cuts = replica.execute(
-        "select landing_table, landing_cut::text from changes.relations"
-        " where landing_table is not null"
-    ).fetchall()
-    if not cuts:
-        return ()
-    query = sql.SQL(" union all ").join(
-        sql.SQL(
-            "select {name} where exists (select from {table} where _xid >= {cut}::xid8)"
-            " or exists (select from signal_marts.change_log"
-            " where table_name = {name} and xid >= {cut}::xid8)"
-            " or exists (select from signal_marts.copies"
-            " where table_name = {name} and xid >= {cut}::xid8)"
-        ).format(
-            name=sql.Literal(name),
-            table=sql.Identifier(*name.split(".", 1)),
-            cut=sql.Literal(cut),
-        )
-        for name, cut in cuts
-    )
-    return tuple(sorted(name for (name,) in replica.execute(query)))
 
 
 def _first_line(error: Exception) -> str:

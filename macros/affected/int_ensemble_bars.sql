@@ -1,7 +1,7 @@
 {#
     In a symbol, everything from the first close on that waits for a changed bar: its timeframe may
-    be the shortest so far, and numbers are counted on. Everything, where a timeframe came or went:
-    bars are looked up by them.
+    be the shortest so far, and numbers are counted on. Not followed: int_timeframes, which come and
+    go with their bars.
 #}
 {% macro affected_int_ensemble_bars() %}
     with changed as (
@@ -15,41 +15,25 @@
         where closed_at is not null
         group by symbol, timeframe
 
-    ),
-
-    starts as (
-
-        select
-            changed.symbol,
-            least(changed.closed_at, (
-                select min(earlier.closed_at)
-                from (
-                    select bars.closed_at
-                    from {{ ref('stg_ai__market_bars') }} as bars
-                    where
-                        bars.symbol = changed.symbol
-                        and bars.timeframe = changed.timeframe
-                        and bars.opened_at < changed.opened_at
-                        and bars.close_price is not null
-                    order by bars.opened_at desc
-                    limit {{ var('ensemble_horizon_bars') }}
-                ) as earlier
-            )) as from_at
-        from changed
-
-        union all
-
-        select
-            symbol,
-            '-infinity' as from_at
-        from {{ changes_of('int_timeframes') }} as timeframes
-
     )
 
     select
-        symbol,
-        min(from_at) as from_at,
+        changed.symbol,
+        min(least(changed.closed_at, (
+            select min(earlier.closed_at)
+            from (
+                select bars.closed_at
+                from {{ ref('stg_ai__market_bars') }} as bars
+                where
+                    bars.symbol = changed.symbol
+                    and bars.timeframe = changed.timeframe
+                    and bars.opened_at < changed.opened_at
+                    and bars.close_price is not null
+                order by bars.opened_at desc
+                limit {{ var('ensemble_horizon_bars') }}
+            ) as earlier
+        ))) as from_at,
         cast('infinity' as timestamptz) as to_at
-    from starts
-    group by symbol
+    from changed
+    group by changed.symbol
 {% endmacro %}

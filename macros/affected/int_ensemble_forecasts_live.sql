@@ -2,8 +2,7 @@
     A changed close, and every close at which a changed forecast is or was live, but not those between
     the two; of one that only ends elsewhere, those between its ends. Where closes have other numbers,
     those that a number meant before have changed. Where an expert joins on another day, the closes of
-    its forecasts between the two, and where it came or went, all of them: the forecasts may have
-    slept meanwhile.
+    its forecasts between the two; where it came or went, so did its forecasts.
 #}
 {% macro affected_int_ensemble_forecasts_live() %}
     with forecasts as (
@@ -60,17 +59,11 @@
         from (
             select
                 expert_number,
-                case
-                    when mod(count(*), 2) = 0 then min(joined_date)
-                    else cast('-infinity' as date)
-                end as from_date,
-                case
-                    when mod(count(*), 2) = 0 then max(joined_date)
-                    else cast('infinity' as date)
-                end as to_date
+                min(joined_date) as from_date,
+                max(joined_date) as to_date
             from {{ changes_of('int_ensemble_experts') }} as changed
             group by expert_number
-            having mod(count(*), 2) = 1 or min(joined_date) < max(joined_date)
+            having min(joined_date) < max(joined_date)
         ) as moved
         inner join {{ ref('int_ensemble_forecasts') }} as forecasts
             on moved.expert_number = forecasts.expert_number

@@ -20,8 +20,7 @@
 
         union all
 
-        {# An odd number of images: there was none closed before, or is none any more. The rows may
-           be of a calendar that neither was of. #}
+        {# An odd number of images: there was none closed before, or is none any more. #}
         select
             case
                 when mod(count(*), 2) = 0 then min(last_date) + 1

@@ -1,7 +1,8 @@
 {#
     The pre-hook of an incremental model, in its transaction. It notes which versions of the parents
     are about to be read, before anything is read of them; and where the model is built from changes,
-    it collects in the temporary table `affected` the keys of all rows that these may alter.
+    it collects in the temporary table `affected` the keys of all rows that these may alter. No model
+    is built where one above it is older than what that reads.
 #}
 {% macro collect_affected() %}
     {% if execute and is_exact() %}
@@ -13,6 +14,7 @@
             {{ check_landing() }}
         {% endif %}
         {{ hold_versions(parents) }}
+        {{ refuse_older_parents(parents) if parents }}
         create temporary table versions_read on commit drop as
         select
             relation,
@@ -35,5 +37,8 @@
             {{ affected_keys() }};
             analyze affected;
         {% endif %}
+    {% elif execute and config.get('materialized') != 'view' and parent_names() %}
+        {{ hold_versions(parent_names()) }}
+        {{ refuse_older_parents(parent_names()) }}
     {% endif %}
 {% endmacro %}

@@ -16,7 +16,9 @@
     {% if not parents and not frozen_moment() -%}
         {% do wait_for_runner() %}
     {%- endif -%}
-    lock table {{ lock_table(relation_name(this)) }} in exclusive mode;
+    {% if config.get('materialized') == 'incremental' -%}
+        lock table {{ lock_table(relation_name(this)) }} in exclusive mode;
+    {%- endif %}
     {% for parent in parents -%}
         lock table {{ lock_table(parent) }} in row share mode;
     {% endfor -%}

@@ -1,18 +1,22 @@
 {#
-    The names of the models that this one reads, as a list of SQL literals. An incremental model may
-    read only such models: what others changed is told nowhere.
+    The names of the models that this one reads and that are kept up by changes, as a list of SQL
+    literals. A model that is itself may read only such models: what others changed is told nowhere.
 #}
 {% macro parent_names() -%}
     {%- set names = [] -%}
     {%- for id in model.depends_on.nodes if id in graph.nodes -%}
         {%- set parent = graph.nodes[id] -%}
-        {%- if parent.config.get('incremental_strategy') != 'exact' -%}
+        {%- if
+            parent.config.get('materialized') == 'incremental'
+            and parent.config.get('incremental_strategy') == 'exact'
+        -%}
+            {%- do names.append("'" ~ parent.schema ~ '.' ~ parent.alias ~ "'") -%}
+        {%- elif is_exact() -%}
             {{ exceptions.raise_compiler_error(
                 model.name ~ ' is kept up by changes and reads ' ~ parent.name
                 ~ ', whose changes nobody keeps: make that incremental, or this a table'
             ) }}
         {%- endif -%}
-        {%- do names.append("'" ~ parent.schema ~ '.' ~ parent.alias ~ "'") -%}
     {%- endfor -%}
     {{ return(names) }}
 {%- endmacro %}

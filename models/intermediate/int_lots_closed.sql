@@ -42,8 +42,7 @@ matched_in_symbol as (
 
 ),
 
--- A plan leaves units of one side alone, so no pair is in both; but where the parents
--- are of different builds, orders that came to a plan may still be matched without it.
+-- A plan leaves units of one side alone, so no pair is in both.
 matched as (
 
     select
@@ -58,25 +57,18 @@ matched as (
     union all
 
     select
-        matched_in_symbol.buy_order_id,
-        matched_in_symbol.sell_order_id,
-        matched_in_symbol.quantity,
-        matched_in_symbol.buy_quantity_before,
-        matched_in_symbol.sell_quantity_before,
+        buy_order_id,
+        sell_order_id,
+        quantity,
+        buy_quantity_before,
+        sell_quantity_before,
         'symbol' as matched_within
     from matched_in_symbol
-    left join matched_in_plan
-        on
-            matched_in_symbol.buy_order_id = matched_in_plan.buy_order_id
-            and matched_in_symbol.sell_order_id = matched_in_plan.sell_order_id
-    where matched_in_plan.buy_order_id is null
 
 ),
 
 -- Each lot takes its part of both orders' fees; the parts of an order add up to its
--- fee. A match of before may be of orders that changed sides since, and the pair would
--- have two lots, one each way round; or of orders that were filled less since, and a
--- part would be more than the whole.
+-- fee.
 priced as (
 
     select
@@ -102,15 +94,9 @@ priced as (
         ) }} as sell_fees
     from matched
     inner join fills as buys
-        on
-            matched.buy_order_id = buys.order_id
-            and buys.side = 'BUY'
-            and buys.quantity >= matched.buy_quantity_before + matched.quantity
+        on matched.buy_order_id = buys.order_id
     inner join fills as sells
-        on
-            matched.sell_order_id = sells.order_id
-            and sells.side = 'SELL'
-            and sells.quantity >= matched.sell_quantity_before + matched.quantity
+        on matched.sell_order_id = sells.order_id
 
 ),
 

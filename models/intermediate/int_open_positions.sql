@@ -60,7 +60,6 @@ open_fills as (
     from fills
     left join closed_orders
         on fills.order_id = closed_orders.order_id
-    -- Lots of before may close more than an order was filled since.
     where fills.quantity > coalesce(closed_orders.closed_quantity, 0)
 
 ),

@@ -54,6 +54,7 @@ matched_as_of as (
 
 ),
 
+-- An order with a plan is matched within it alone, so no order is in both.
 matched as (
 
     select
@@ -117,13 +118,8 @@ attributed as (
         orders.created_at,
         orders.available_at
     from orders
-    -- Where the parents are of different builds, an order that came to a plan or left
-    -- it may have that match of before too: what it is now decides which one counts.
     left join matched_with_models
-        on
-            orders.order_id = matched_with_models.order_id
-            and (orders.trade_plan_id is not null)
-            = (matched_with_models.method = 'trade_plan')
+        on orders.order_id = matched_with_models.order_id
     left join models
         on matched_with_models.model_id = models.model_id
     left join trade_plans

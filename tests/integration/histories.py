@@ -65,6 +65,7 @@ class Histories(RuleBasedStateMachine):
         self.connection = self._connect()
         self.long: Connection | None = None
         self.changes = 0
+        self.told: list[str] = []
         self.has_met_plain_dbt = False
 
     def _connect(self) -> Connection:
@@ -237,6 +238,7 @@ class Histories(RuleBasedStateMachine):
                 target=self.folder,
                 tests=False,
                 project=self.project(options.get("schema_prefix")),
+                widen=builds.closed_upward(self.landscape.replica, self.told.append),
                 **options,
             )
 
@@ -311,3 +313,31 @@ def place_order(
         """,
         (plan, side, price, at, filled_at),
     )
+
+
+def plain_build(
+    history: Histories,
+    connection: Connection,
+    model: str,
+    *options: str,
+    number: int = 1,
+    project: Path = PROJECT,
+) -> subprocess.Popen[bytes]:
+    """A build of a model by dbt alone, in a process of its own, that ended or waits for another.
+
+    It is the ``number``-th of this model that waits.
+    """
+    process = children.Popen(
+        plain_dbt(history.parsed(f"{model}-{number}"), "--select", model, *options),
+        cwd=project,
+        env=os.environ | history.landscape.replica.environment(),
+        stdout=subprocess.DEVNULL,
+    )
+    history.closing.callback(process.wait)
+    history.closing.callback(process.kill)
+    node = f'"model.signal_marts.{model}"'  # in the comment that dbt begins each statement with
+    eventually(
+        lambda: process.poll() is not None or waits_for_lock(connection, node, sessions=number),
+        seconds=120,
+    )
+    return process

@@ -11,10 +11,9 @@ from pathlib import Path
 import children
 import pytest
 from drills import eventually, plain_dbt, running, wait, waits_for_lock
-from histories import Histories, build, place_order
+from histories import Histories, build, place_order, plain_build
 
 from runner import builds, transform
-from runner.database import Connection
 from runner.deploy_lock import LockedError
 from runner.settings import PROJECT
 
@@ -259,34 +258,6 @@ def test_an_empty_build_is_refused(history: Histories) -> None:
     assert history.landscape.on_replica("select to_regclass('changes.relations')::text") == [
         (None,)
     ]
-
-
-def plain_build(
-    history: Histories,
-    connection: Connection,
-    model: str,
-    *options: str,
-    number: int = 1,
-    project: Path = PROJECT,
-) -> subprocess.Popen[bytes]:
-    """A build of a model by dbt alone, in a process of its own, that ended or waits for another.
-
-    It is the ``number``-th of this model that waits.
-    """
-    process = children.Popen(
-        plain_dbt(history.parsed(f"{model}-{number}"), "--select", model, *options),
-        cwd=project,
-        env=os.environ | history.landscape.replica.environment(),
-        stdout=subprocess.DEVNULL,
-    )
-    history.closing.callback(process.wait)
-    history.closing.callback(process.kill)
-    node = f'"model.signal_marts.{model}"'  # in the comment that dbt begins each statement with
-    eventually(
-        lambda: process.poll() is not None or waits_for_lock(connection, node, sessions=number),
-        seconds=120,
-    )
-    return process
 
 
 def test_full_builds_are_of_one_moment(history: Histories) -> None:

@@ -71,7 +71,7 @@ def test_rare_changes(history: Histories) -> None:
 
 
 def test_partial_builds_between_what_goes_and_returns(history: Histories) -> None:
-    """Models that slept meet parents that are empty, older or newer than what they store."""
+    """Models that slept meet parents that are empty, or have others' numbers."""
     signals = """
         insert into ai_trading_signals (model_id, symbol, signal_type, confidence, created_at)
         select 1, 'BTCUSD', 'BUY', 0.5, created_at
@@ -95,10 +95,10 @@ def test_partial_builds_between_what_goes_and_returns(history: Histories) -> Non
     history.connection.execute(signals.format("2025-03-05", "2025-03-10"))
     history.compare()
 
-    # The calendar moves, and what is closed is told of it only later.
+    # The calendar moves, and what is closed is told of it only later, with the rest.
     history.connection.execute("delete from ai_trading_signals")
     history.connection.execute(signals.format("2025-03-03", "2025-03-03"))
-    build(history, exclude=["int_windows"])
+    build(history, "int_calendar")
     history.compare()
 
     history.connection.execute(bars)
@@ -125,8 +125,8 @@ def test_partial_builds_between_what_goes_and_returns(history: Histories) -> Non
     history.compare()
 
 
-def test_parents_of_different_builds(history: Histories) -> None:
-    """A model reads one parent that is new and another that slept, which wakes up later."""
+def test_models_that_sleep_while_what_they_read_goes_and_returns(history: Histories) -> None:
+    """Each build is of a few models, and all that these read; the others make up for it at last."""
 
     def add_bars(symbol: str, first: str, last: str) -> None:
         history.connection.execute(
@@ -151,46 +151,45 @@ def test_parents_of_different_builds(history: Histories) -> None:
     history.connection.execute(
         """
         insert into ai_models (id, model_type, model_name, version, created_at)
-        values (1, 'genetic_optimization', 'wakes', '1', '2025-02-20Z')
+        values (1, 'genetic_optimization', 'sleeps', '1', '2025-02-20Z');
+
+        insert into micro_patterns
+            (symbol, timeframe, pattern_type, confidence, signal, created_at)
+        values ('BTCUSD', '1h', 'harami', 0.5, 'BUY', '-infinity')
         """
     )
     add_bars("BTCUSD", "2025-03-01Z", "2025-03-04Z")
     add_signals("2025-03-01 01:00Z", "2025-03-03Z")
     history.compare()
 
-    # A symbol of which the timeframes are not known yet.
+    # A symbol with a timeframe of its own, which goes again.
     add_bars("NEWUSD", "2025-03-01Z", "2025-03-02Z")
-    build(history, "stg_ai__market_bars", "int_ensemble_bars")
-    history.compare()
-
-    # Cases that were not counted yet when a signal that knows them came.
-    judged = ("stg_ai__trading_signals", "int_ensemble_signals_judged", "signal_validation")
+    build(history, "int_ensemble_bars")
+    history.connection.execute("delete from market_bars where symbol = 'NEWUSD'")
+    build(history, "int_timeframes")
+    # Cases that are counted before a signal that knows them comes, and after.
     history.connection.execute(
         "update ai_trading_signals set confidence = 0.9 where created_at < '2025-03-02Z'"
     )
-    build(history, *judged)
+    build(history, "int_ensemble_cases")
     add_signals("2025-03-05Z", "2025-03-05Z")
-    build(history, *judged)
+    build(history, "int_ensemble_signals_judged")
     history.compare()
 
-    # A close that went and returned while its forecasts slept.
-    history.connection.execute(
-        "update ai_trading_signals set confidence = 0.8 where created_at = '2025-03-02 03:00Z'"
-    )
-    build(history, "+int_ensemble_forecasts_live")
+    # A close that goes and returns, and bars before all others: numbers move.
     gone = "2025-03-02 12:00Z"
     history.connection.execute(
         "delete from market_bars where symbol = 'BTCUSD' and opened_at = %s", (gone,)
     )
-    build(
-        history,
-        *("stg_ai__market_bars", "int_ensemble_bars"),
-        *("int_ensemble_losses", "int_ensemble_rounds"),
-    )
+    build(history, "int_ensemble_losses")
     add_bars("BTCUSD", gone, gone)
+    build(history, "int_ensemble_bars")
+    add_bars("BTCUSD", "2025-02-27Z", "2025-02-28 23:00Z")
+    history.connection.execute("update ai_trading_signals set confidence = 0.8 where id = 1")
+    build(history, "int_ensemble_signals_judged")
     history.compare()
 
-    # An expert that went and returned, and a close that was built without it meanwhile.
+    # An expert that goes and returns, and closes that are built without it meanwhile.
     pattern = """
         insert into micro_patterns
             (id, symbol, timeframe, pattern_type, confidence, signal, created_at)
@@ -198,67 +197,20 @@ def test_parents_of_different_builds(history: Histories) -> None:
         """
     history.connection.execute(pattern)
     build(history)
-    for model, opened_at in (
-        ("int_ensemble_forecasts_live", "2025-03-02 01:00Z"),
-        ("ensemble_decisions", "2025-03-02 00:00Z"),
-    ):
+    for model in ("int_ensemble_forecasts_live", "ensemble_decisions"):
         history.connection.execute("delete from micro_patterns where id = 5")
         history.connection.execute(
             "update market_bars set close = close + 0.01"
-            " where symbol = 'BTCUSD' and opened_at = %s",
-            (opened_at,),
+            " where symbol = 'BTCUSD' and opened_at = '2025-03-02 01:00Z'"
         )
-        build(
-            history,
-            *("stg_platform__micro_patterns", "int_ensemble_experts"),
-            *("stg_ai__market_bars", "int_ensemble_bars", model),
-        )
+        build(history, model)
         history.connection.execute(pattern)
-        build(history)
-    history.compare()
-
-
-def test_an_outcome_before_its_signal(history: Histories) -> None:
-    """As a signal seems to have while bars have other numbers, and forecasts still the old ones."""
-    bars = """
-        insert into market_bars
-        select symbol, '1h', opened_at, 100, 200, 1,
-            100 + mod(extract(epoch from opened_at)::bigint / 3600 * 7, 13), 1
-        from unnest(%s::text[]) as symbol
-        cross join generate_series(%s::timestamptz, %s, '1 hour') as opened_at
-        """
-    history.connection.execute(
-        """
-        insert into ai_models (id, model_type, model_name, version, created_at)
-        values (1, 'genetic_optimization', 'early', '1', '2025-03-01Z');
-
-        insert into ai_trading_signals
-            (id, model_id, symbol, signal_type, confidence, created_at)
-        values
-            (1, 1, 'ETHUSD', 'BUY', 0.55, '2025-03-04 23:00Z'),
-            (2, 1, 'BTCUSD', 'BUY', 0.55, '2025-03-07 01:00Z');
-
-        insert into micro_patterns
-            (symbol, timeframe, pattern_type, confidence, signal, created_at)
-        values ('BTCUSD', '1h', 'doji', 0.5, 'BUY', '-infinity')
-        """
-    )
-    history.compare()
-    history.connection.execute(bars, (["BTCUSD", "ETHUSD"], "2025-03-02Z", "2025-03-09Z"))
-    history.compare()
-
-    history.connection.execute(bars, (["BTCUSD"], "2025-02-27Z", "2025-03-01 23:00Z"))
-    history.connection.execute("update ai_trading_signals set confidence = 0.56 where id = 1")
-    build(
-        history,
-        *("stg_ai__market_bars", "stg_ai__trading_signals", "int_timeframes"),
-        *("int_ensemble_bars", "int_ensemble_signals_judged", "signal_validation"),
-    )
+        build(history, "int_ensemble_experts")
     history.compare()
 
 
 def test_orders_that_come_to_a_plan_or_leave_it(history: Histories) -> None:
-    """Matched in it already and still without it, or the other way round."""
+    """Where they are matched changes, and what reads that sleeps."""
     history.connection.execute(
         """
         delete from trading_orders;
@@ -278,45 +230,23 @@ def test_orders_that_come_to_a_plan_or_leave_it(history: Histories) -> None:
     place_order(history, None, "BUY", 100, "2025-03-02 01:00Z", "2025-03-02 01:00Z")
     place_order(history, None, "SELL", 102, "2025-03-02 02:00Z", "2025-03-02 02:00Z")
     history.compare()
-    for plan, matches in (
-        ("1", "int_orders_matched_in_plan"),
-        ("null", "int_orders_matched_as_of"),
+    # The pair may be the same, the other way round, and of more than the plan matched.
+    turned = "case side when 'BUY' then 'SELL'::order_side else 'BUY' end"
+    for plan, side, quantity, model in (
+        ("1", "side", 1, "int_orders_matched_in_plan"),
+        ("null", "side", 1, "int_orders_attributed"),
+        ("1", turned, 1, "int_fills_matched_in_plan"),
+        ("null", turned, 2, "int_fills_left_by_plans"),
     ):
         history.connection.execute(
-            f"update trading_orders set trade_plan_id = {plan}, filled_price = filled_price + 1"
+            f"""
+            update trading_orders
+            set trade_plan_id = {plan}, filled_price = filled_price + 1, side = {side},
+                quantity = {quantity}, filled_quantity = {quantity}
+            """
         )
-        build(history, "stg_platform__trading_orders", matches, "int_orders_attributed")
-        build(history, "int_fills", "int_fills_matched_in_plan", "int_lots_closed", "trades")
+        build(history, model)
         history.compare()
-
-    # The pair is the same, the other way round.
-    history.connection.execute(
-        """
-        update trading_orders
-        set trade_plan_id = 1, filled_price = filled_price + 1,
-            side = case side when 'BUY' then 'SELL'::order_side else 'BUY' end
-        """
-    )
-    build(history, "stg_platform__trading_orders")
-    build(history, "int_fills", "int_fills_matched_in_plan", "int_lots_closed", "trades")
-    history.compare()
-
-    # And once more, out of the plan and of more than the plan matched.
-    history.connection.execute(
-        """
-        update trading_orders
-        set trade_plan_id = null, filled_price = filled_price + 1,
-            quantity = 2, filled_quantity = 2,
-            side = case side when 'BUY' then 'SELL'::order_side else 'BUY' end
-        """
-    )
-    build(history, "stg_platform__trading_orders")
-    build(
-        history,
-        *("int_fills", "int_fills_left_by_plans", "int_fills_matched_in_symbol"),
-        *("int_lots_closed", "trades"),
-    )
-    history.compare()
 
     # Orders that were filled less than they are still matched.
     history.connection.execute(
@@ -325,6 +255,6 @@ def test_orders_that_come_to_a_plan_or_leave_it(history: Histories) -> None:
     history.compare()
     history.connection.execute("update trading_orders set filled_quantity = 1e-8")
     for model in ("int_open_positions", "int_lots_closed"):
-        build(history, "stg_platform__trading_orders", "int_fills", model)
+        build(history, model)
         history.connection.execute("update trading_orders set fee = fee + 1")
     history.compare()

@@ -27,12 +27,12 @@ from drills import (
 )
 
 from runner import builds, role_logins, transform
+from runner.books import changed_tables
 from runner.database import Database
 from runner.deploy_lock import LockedError
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 from runner.warm_connections import warm_connections
-from runner.watch import changed_tables
 
 
 @pytest.fixture

@@ -1,5 +1,11 @@
 -- Grain: a model, a window and a horizon with a rank correlation. Days are UTC.
 
+{{ config(
+    materialized='incremental',
+    unique_key=['model_id', 'window_name', 'horizon_number'],
+    meta={'affected_where': 'affected.is_changed'}
+) }}
+
 -- The daily ones are read where they are needed: a CTE of all of them would be kept.
 with windows as (
 

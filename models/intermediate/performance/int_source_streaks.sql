@@ -1,5 +1,11 @@
 -- Grain: a source and a window in which it closed a trade. Days are UTC.
 
+{{ config(
+    materialized='incremental',
+    unique_key=['source_type', 'source_name', 'window_name'],
+    meta={'affected_where': 'affected.is_changed'}
+) }}
+
 with source_runs as (
 
     select * from {{ ref('int_source_runs') }}

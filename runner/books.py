@@ -1,0 +1,88 @@
+"""What the books of change capture tell (macros/changes/prepare_changes.sql)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from runner.database import Connection, scalar
+
+
+@dataclass(frozen=True)
+class Books:
+    """What was built when, by qualified names.
+
+    ``versions`` are those of the models that are there, and ``reads`` those that a model's rows
+    account for of another, by the two. ``unread`` are landing tables with changes that staging has
+    not read.
+    """
+
+    versions: Mapping[str, int]
+    reads: Mapping[tuple[str, str], int]
+    unread: Set[str]
+
+
+def read(replica: Connection) -> Books:
+    """All of it, and nothing where no model was ever built."""
+    if not _are_there(replica):
+        return Books({}, {}, set())
+    versions = replica.execute(
+        "select r.relation, r.version from changes.relations as r"
+        " where exists (select from pg_class as c inner join pg_namespace as n"
+        " on c.relnamespace = n.oid where n.nspname || '.' || c.relname = r.relation)"
+    ).fetchall()
+    reads = replica.execute("select reader, relation, version from changes.reads").fetchall()
+    return Books(
+        dict(versions),
+        {(reader, relation): version for reader, relation, version in reads},
+        set(changed_tables(replica)),
+    )
+
+
+def last_changes(replica: Connection) -> dict[str, str]:
+    """Which build last changed each model that follows changes, by qualified names of these."""
+    if not _are_there(replica):
+        return {}
+    return dict(replica.execute("select relation, changed_by from changes.relations").fetchall())
+
+
+def changed_tables(replica: Connection) -> tuple[str, ...]:
+    """Qualified names of the landing tables with changes that staging has not read.
+
+    None of those from which no model of staging was built yet. All of the others on another server,
+    and those whose part of the log of changes was pruned: there it cannot be told.
+    """
+    if not _are_there(replica):
+        return ()
+    cuts = replica.execute(
+        "select landing_table, landing_cut::text,"
+        " landing_system <> (select system_identifier from pg_control_system())"
+        " or landing_cut < coalesce((select pruned_to from signal_marts.change_log_pruned), '0')"
+        " from changes.relations where to_regclass(quote_ident(split_part(landing_table, '.', 1))"
+        " || '.' || quote_ident(split_part(landing_table, '.', 2))) is not null"
+    ).fetchall()
+    if not cuts:
+        return ()
+    query = sql.SQL(" union all ").join(
+        sql.SQL(
+            "select {name} where {is_blind}"
+            " or exists (select from {table} where _xid >= {cut}::xid8)"
+            " or exists (select from signal_marts.change_log"
+            " where table_name = {name} and xid >= {cut}::xid8)"
+            " or exists (select from signal_marts.copies"
+            " where table_name = {name} and xid >= {cut}::xid8)"
+        ).format(
+            name=sql.Literal(name),
+            table=sql.Identifier(*name.split(".", 1)),
+            cut=sql.Literal(cut),
+            is_blind=sql.Literal(is_blind),
+        )
+        for name, cut, is_blind in cuts
+    )
+    return tuple(sorted(name for (name,) in replica.execute(query)))
+
+
+def _are_there(replica: Connection) -> bool:
+    return scalar(replica, "select to_regclass('changes.relations')") is not None
