@@ -246,7 +246,7 @@ def test_a_watch_follows_what_a_plain_dbt_left_undone(landscape: Landscape, tmp_
             children.run(
                 plain_dbt(
                     tmp_path,
-                    *("--select", "stg_platform__trading_orders", "int_orders_attributed"),
+                    *("--select", "+int_orders_attributed"),
                 ),
                 cwd=PROJECT,
                 env=os.environ | landscape.replica.environment(),
