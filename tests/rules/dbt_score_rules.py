@@ -57,13 +57,15 @@ def mart_states_its_time_zone(model: Model) -> RuleViolation | None:
 @rule(rule_filters={is_mart()})
 def column_says_when_it_is_null(model: Model) -> RuleViolation | None:
     """A mart's column is tested to be there, or its description says when it is NULL."""
+    tested = {
+        name for test in model.tests if test.type == "never_null" for name in test.kwargs["columns"]
+    }
     silent = [
         column.name
         for column in model.columns
-        if all(test.type != "not_null" for test in column.tests)
-        and not _SAYS_WHEN_NULL.search(column.description)
+        if column.name not in tested and not _SAYS_WHEN_NULL.search(column.description)
     ]
-    return _violation(silent, "test not_null, or say when they are NULL")
+    return _violation(silent, "test never_null, or say when they are NULL")
 
 
 @rule(rule_filters={is_kept_up_by_changes()})

@@ -128,7 +128,7 @@ SCORES: dict[str, tuple[str, Callable[[Manifest, str], None]]] = {
     ),
     "column_says_when_it_is_null": (
         "signal_validation",
-        lambda manifest, name: without_tests(manifest, name, "not_null"),
+        lambda manifest, name: without_tests(manifest, name, "never_null"),
     ),
     "model_follows_all_that_it_reads": ("int_fills", reads_a_mart),
 }

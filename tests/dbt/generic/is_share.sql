@@ -1,5 +1,5 @@
 {#
-    Fails with every value that is not from 0 to 1. NULL passes: not_null is a test of its own. NaN
+    Fails with every value that is not from 0 to 1. NULL passes: never_null is a test of its own. NaN
     fails, since it sorts above every number.
 #}
 {% test is_share(model, column_name) %}

@@ -1,5 +1,5 @@
 {#
-    Fails with every value below 0. NULL passes: not_null is a test of its own.
+    Fails with every value below 0. NULL passes: never_null is a test of its own.
 
     or_zero: whether 0 fails as well.
 #}
