@@ -7,7 +7,7 @@
 {{ config(
     materialized='incremental',
     unique_key=['source_type', 'source_name', 'trading_date'],
-    meta={'affected_where': 'stored.trading_date >= affected.from_date'}
+    meta={'affected_where': 'affected.is_changed'}
 ) }}
 
 with calendar as (
@@ -22,71 +22,16 @@ windows as (
 
 ),
 
-{% if is_from_changes() %}
+sources as (
 
-    -- What the first affected day goes on from.
-    kept_equity as (
+    select * from {{ ref('int_sources') }}
 
-        select
-            stored.source_type,
-            stored.source_name,
-            max(stored.equity) filter (
-                where stored.trading_date = affected.from_date - 1
-            ) as equity,
-            max(stored.equity) as peak_equity
-        from {{ this }} as stored
-        inner join affected
-            on stored.trading_date < affected.from_date
-        group by stored.source_type, stored.source_name
-
-    ),
-
-    sources as (
-
-        select
-            sources.source_type,
-            sources.source_name,
-            sources.is_total,
-            sources.first_date,
-            greatest(sources.first_date, affected.from_date) as from_date,
-            coalesce(kept_equity.equity, {{ capital_base }}) as equity_before,
-            greatest(
-                coalesce(kept_equity.peak_equity, {{ capital_base }}),
-                {{ capital_base }}
-            ) as peak_before
-        from {{ ref('int_sources') }} as sources
-        inner join affected
-            on affected.from_date is not null
-        left join kept_equity
-            on
-                sources.source_type = kept_equity.source_type
-                and sources.source_name = kept_equity.source_name
-
-    ),
-
-{% else %}
-
-    sources as (
-
-        select
-            *,
-            first_date as from_date,
-            {{ capital_base }} as equity_before,
-            {{ capital_base }} as peak_before
-        from {{ ref('int_sources') }}
-
-    ),
-
-{% endif %}
+),
 
 source_days as (
 
     select *
     from {{ ref('int_source_days') }}
-    {% if is_from_changes() %}
-        -- What is closed on a day is open until the next.
-        where trading_date >= (select affected.from_date - 1 from affected)
-    {% endif %}
 
 ),
 
@@ -121,35 +66,6 @@ facts as (
         -1 * trades as change
     from source_days
 
-    {% if is_from_changes() %}
-        union all
-
-        -- What was open when the first affected day began.
-        select
-            source_days.source_type,
-            source_days.source_name,
-            affected.from_date as trading_date,
-            0 as trades,
-            0 as winning_trades,
-            0 as losing_trades,
-            0 as net_profit,
-            0 as gross_profit,
-            0 as gross_loss,
-            sum(
-                source_days.opened_positions
-                - case
-                    when source_days.trading_date < affected.from_date - 1
-                        then source_days.trades
-                    else 0
-                end
-            ) as change
-        from {{ ref('int_source_days') }} as source_days
-        inner join affected
-            on source_days.trading_date < affected.from_date
-        group by
-            source_days.source_type, source_days.source_name, affected.from_date
-    {% endif %}
-
 ),
 
 named_facts as (
@@ -171,34 +87,6 @@ named_facts as (
         gross_loss,
         change
     from facts
-
-    {% if is_from_changes() %}
-        union all
-
-        -- What was closed before the first day of a source that begins later than the
-        -- first affected day.
-        select
-            sources.source_type,
-            sources.source_name,
-            sources.first_date as trading_date,
-            source_days.trades,
-            source_days.winning_trades,
-            source_days.losing_trades,
-            source_days.net_profit,
-            source_days.gross_profit,
-            source_days.gross_loss,
-            0 as change
-        from sources
-        inner join affected
-            on sources.first_date >= affected.from_date
-        inner join {{ ref('int_source_days') }} as source_days
-            on
-                sources.source_type = source_days.source_type
-                and (
-                    sources.is_total or sources.source_name = source_days.source_name
-                )
-                and affected.from_date > source_days.trading_date
-    {% endif %}
 
 ),
 
@@ -222,10 +110,6 @@ daily_facts as (
         on
             named_facts.source_type = sources.source_type
             and named_facts.source_name = sources.source_name
-    {% if is_from_changes() %}
-        where
-            named_facts.trading_date >= (select affected.from_date from affected)
-    {% endif %}
     group by
         sources.source_type,
         sources.source_name,
@@ -238,12 +122,10 @@ dense_days as (
     select
         sources.source_type,
         sources.source_name,
-        sources.equity_before,
-        sources.peak_before,
         calendar.trading_date
     from sources
     inner join calendar
-        on sources.from_date <= calendar.trading_date
+        on sources.first_date <= calendar.trading_date
 
 ),
 
@@ -253,8 +135,6 @@ joined as (
         dense_days.source_type,
         dense_days.source_name,
         dense_days.trading_date,
-        dense_days.equity_before,
-        dense_days.peak_before,
         coalesce(daily_facts.trades, 0) as trades,
         coalesce(daily_facts.winning_trades, 0) as winning_trades,
         coalesce(daily_facts.losing_trades, 0) as losing_trades,
@@ -276,7 +156,7 @@ running as (
     select
         *,
         cast(
-            equity_before + sum(net_profit) over past as {{ type_money() }}
+            {{ capital_base }} + sum(net_profit) over past as {{ type_money() }}
         ) as equity,
         sum(change) over past as open_lots
     from joined
@@ -294,7 +174,7 @@ peaks as (
         *,
         cast(equity - net_profit as {{ type_money() }}) as start_equity,
         greatest(
-            cast(peak_before as {{ type_money() }}),
+            cast({{ capital_base }} as {{ type_money() }}),
             max(equity) over (
                 partition by source_type, source_name
                 order by trading_date
