@@ -1,11 +1,23 @@
 {#
-    The query for the keys of all rows of a model that what changed in its parents may alter: that of
-    the macro affected_<model>, and for a model of staging the keys of the changed landing rows.
+    The query for the keys of all rows of a model that what changed in its parents may alter: for a
+    model of staging the keys of the changed landing rows; for another one as its meta declares,
+    `follows`; or where that cannot say it, that of the macro affected_<model>.
 #}
 {% macro affected_keys() %}
-    {% if parent_names() %}
-        {{ context['affected_' ~ model.name]() }}
-    {% else %}
+    {% set parents = parent_names() %}
+    {% set follows = config.get('meta', {}).get('follows') %}
+    {% if not parents %}
         {{ affected_in_landing() }}
+    {% elif follows == 'whole' %}
+        select true as is_changed
+        where
+            {% for id in model.depends_on.nodes -%}
+            exists (select from {{ changes_of(graph.nodes[id].name) }} as changed)
+            {{- ' or ' if not loop.last }}
+            {%- endfor %}
+    {% elif follows %}
+        {{ keys_that_follow(follows) }}
+    {% else %}
+        {{ context['affected_' ~ model.name]() }}
     {% endif %}
 {% endmacro %}

@@ -3,16 +3,13 @@
     differs is kept, before and after, for the models that read this one. What is equal and written
     in another way, as 0 and -0 or 1.0 and 1.00, differs.
 
-    Affected rows are those that agree with a row of `affected` in all of its columns, which are the
-    unique key unless the model's meta names others, `affected_by`; or, with `affected_where`, those
-    that meet that condition on `stored` and `affected`.
+    Affected rows are those that agree with a row of `affected` in all of affected_columns(); or, with
+    `affected_where` in the model's meta, those that meet that condition on `stored` and `affected`.
 #}
 {% macro get_incremental_exact_sql(arguments) %}
     {% set key = config.get('unique_key') %}
     {% set key = [key] if key is string else key %}
     {% set meta = config.get('meta', {}) %}
-    {% set by = meta.get('affected_by', key) %}
-    {% set by = [by] if by is string else by %}
     {% set columns = arguments.dest_columns %}
     {% set images = changes_table(this.schema ~ '__' ~ this.identifier) %}
     {% set version %}
@@ -27,10 +24,12 @@
         delete from {{ arguments.target_relation }} as stored
         using affected
         where
-            {% if meta.get('affected_where') -%}
+            {% if meta.get('follows') == 'whole' -%}
+            affected.is_changed
+            {%- elif meta.get('affected_where') -%}
             {{ meta.affected_where }}
             {%- else -%}
-            {% for column in by -%}
+            {% for column in affected_columns() -%}
             stored.{{ column }} = affected.{{ column }}
             {%- if not loop.last %} and {% endif %}
             {%- endfor %}

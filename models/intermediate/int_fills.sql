@@ -3,14 +3,14 @@
 {{ config(
     materialized='incremental',
     unique_key='order_id',
+    meta={'follows': {'stg_platform__trading_orders': 'order_id'}},
     indexes=[{'columns': ['symbol', 'filled_at']}, {'columns': ['trade_plan_id']}]
 ) }}
 
 with orders as (
 
     select *
-    from {{ ref('stg_platform__trading_orders') }}
-    {{ where_affected('order_id') }}
+    from {{ followed('stg_platform__trading_orders') }}
 
 ),
 

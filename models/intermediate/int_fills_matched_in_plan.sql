@@ -3,15 +3,19 @@
 {{ config(
     materialized='incremental',
     unique_key=['buy_order_id', 'sell_order_id'],
-    meta={'affected_by': 'trade_plan_id'},
+    meta={
+        'affected_by': 'trade_plan_id',
+        'follows': {
+            'int_fills': 'trade_plan_id'
+        }
+    },
     indexes=[{'columns': ['trade_plan_id']}, {'columns': ['sell_order_id']}]
 ) }}
 
 with fills as (
 
     select *
-    from {{ ref('int_fills') }}
-    {{ where_affected('trade_plan_id') }}
+    from {{ followed('int_fills') }}
 
 ),
 

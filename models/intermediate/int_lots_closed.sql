@@ -4,6 +4,18 @@
 {{ config(
     materialized='incremental',
     unique_key=['buy_order_id', 'sell_order_id'],
+    meta={
+        'follows': {
+            'int_fills_matched_in_plan': 'buy_order_id, sell_order_id',
+            'int_fills_matched_in_symbol': 'buy_order_id, sell_order_id',
+            'int_fills': [
+                through('int_fills_matched_in_plan', 'buy_order_id', of='order_id'),
+                through('int_fills_matched_in_plan', 'sell_order_id', of='order_id'),
+                through('int_fills_matched_in_symbol', 'buy_order_id', of='order_id'),
+                through('int_fills_matched_in_symbol', 'sell_order_id', of='order_id')
+            ]
+        }
+    },
     indexes=[{'columns': ['opening_order_id']}, {'columns': ['closing_order_id']}],
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
@@ -29,16 +41,14 @@ with fills as (
 matched_in_plan as (
 
     select *
-    from {{ ref('int_fills_matched_in_plan') }}
-    {{ where_affected(['buy_order_id', 'sell_order_id']) }}
+    from {{ followed('int_fills_matched_in_plan') }}
 
 ),
 
 matched_in_symbol as (
 
     select *
-    from {{ ref('int_fills_matched_in_symbol') }}
-    {{ where_affected(['buy_order_id', 'sell_order_id']) }}
+    from {{ followed('int_fills_matched_in_symbol') }}
 
 ),
 

@@ -3,14 +3,20 @@
 {{ config(
     materialized='incremental',
     unique_key='order_id',
+    meta={
+        'follows': {
+            'int_fills': 'order_id',
+            'int_orders_attributed': 'order_id',
+            'int_lots_closed': ['opening_order_id', 'closing_order_id']
+        }
+    },
     indexes=[{'columns': ['(' ~ utc_date('opened_at') ~ ')']}]
 ) }}
 
 with fills as (
 
     select *
-    from {{ ref('int_fills') }}
-    {{ where_affected('order_id') }}
+    from {{ followed('int_fills') }}
 
 ),
 
@@ -25,16 +31,14 @@ closed_sides as (
     select
         opening_order_id as order_id,
         quantity
-    from {{ ref('int_lots_closed') }}
-    {{ where_affected('opening_order_id', 'order_id') }}
+    from {{ followed('int_lots_closed', by='opening_order_id') }}
 
     union all
 
     select
         closing_order_id as order_id,
         quantity
-    from {{ ref('int_lots_closed') }}
-    {{ where_affected('closing_order_id', 'order_id') }}
+    from {{ followed('int_lots_closed', by='closing_order_id') }}
 
 ),
 

@@ -3,6 +3,16 @@
 {{ config(
     materialized='incremental',
     unique_key='order_id',
+    meta={
+        'follows': {
+            'stg_platform__trading_orders': 'order_id',
+            'int_orders_matched_in_plan': 'order_id',
+            'int_orders_matched_as_of': 'order_id',
+            'stg_ai__trading_signals': through('this', 'signal_id'),
+            'stg_ai__models': through('this', 'model_id'),
+            'stg_platform__trade_plans': through('this', 'trade_plan_id')
+        }
+    },
     indexes=[
         {'columns': ['signal_id']},
         {'columns': ['model_id']},
@@ -15,8 +25,7 @@
 with orders as (
 
     select *
-    from {{ ref('stg_platform__trading_orders') }}
-    {{ where_affected('order_id') }}
+    from {{ followed('stg_platform__trading_orders') }}
 
 ),
 
@@ -41,16 +50,14 @@ models as (
 matched_in_plan as (
 
     select *
-    from {{ ref('int_orders_matched_in_plan') }}
-    {{ where_affected('order_id') }}
+    from {{ followed('int_orders_matched_in_plan') }}
 
 ),
 
 matched_as_of as (
 
     select *
-    from {{ ref('int_orders_matched_as_of') }}
-    {{ where_affected('order_id') }}
+    from {{ followed('int_orders_matched_as_of') }}
 
 ),
 

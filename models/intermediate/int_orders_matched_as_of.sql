@@ -20,8 +20,7 @@
 with orders as (
 
     select *
-    from {{ ref('stg_platform__trading_orders') }}
-    {{ where_affected('order_id') }}
+    from {{ followed('stg_platform__trading_orders') }}
 
 ),
 

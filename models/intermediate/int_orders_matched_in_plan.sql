@@ -3,7 +3,13 @@
 {{ config(
     materialized='incremental',
     unique_key='order_id',
-    meta={'affected_by': 'trade_plan_id'},
+    meta={
+        'affected_by': 'trade_plan_id',
+        'follows': {
+            'stg_platform__trading_orders': 'trade_plan_id',
+            'stg_ai__trading_signals': 'trade_plan_id'
+        }
+    },
     indexes=[{'columns': ['trade_plan_id']}, {'columns': ['signal_id']}],
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
@@ -11,16 +17,14 @@
 with signals as (
 
     select *
-    from {{ ref('stg_ai__trading_signals') }}
-    {{ where_affected('trade_plan_id') }}
+    from {{ followed('stg_ai__trading_signals') }}
 
 ),
 
 orders as (
 
     select *
-    from {{ ref('stg_platform__trading_orders') }}
-    {{ where_affected('trade_plan_id') }}
+    from {{ followed('stg_platform__trading_orders') }}
 
 ),
 

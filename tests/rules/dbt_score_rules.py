@@ -71,9 +71,12 @@ def column_says_when_it_is_null(model: Model) -> RuleViolation | None:
 @rule(rule_filters={is_kept_up_by_changes()})
 def model_follows_all_that_it_reads(model: Model) -> RuleViolation | None:
     """Of each model that it reads it asks for changes, or says which others they come with."""
-    followed = _names_followed(model.name)
+    follows = model.meta.get("follows")
+    if follows == "whole":
+        return None
+    followed = set(follows) if follows else _names_followed(model.name)
     silent = [parent.name for parent in model.parents if parent.name not in followed]
-    return _violation(silent, f"affected_{model.name} does not ask for changes_of")
+    return _violation(silent, "it reads and does not follow")
 
 
 def _names_followed(file: str) -> set[str]:

@@ -4,7 +4,7 @@
 {{ config(
     materialized='incremental',
     unique_key='trading_date',
-    meta={'affected_where': 'affected.is_changed'}
+    meta={'follows': 'whole'}
 ) }}
 
 with experts as (

@@ -4,7 +4,12 @@
 {{ config(
     materialized='incremental',
     unique_key=['model_id', 'pattern_type', 'relation', 'resolved_date'],
-    meta={'affected_by': ['model_id', 'resolved_date']},
+    meta={
+        'affected_by': ['model_id', 'resolved_date'],
+        'follows': {
+            'int_ensemble_signals_judged': 'model_id, ' ~ utc_date('resolved_at')
+        }
+    },
     pre_hook="{{ avoid_sorts() }}"
 ) }}
 

@@ -3,14 +3,19 @@
 {{ config(
     materialized='incremental',
     unique_key='decided_date',
+    meta={
+        'follows': {
+            'ensemble_decisions': 'weight_date',
+            'int_ensemble_bars': 'decided_date'
+        }
+    },
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
 with bars as (
 
     select *
-    from {{ ref('int_ensemble_bars') }}
-    {{ where_affected('decided_date') }}
+    from {{ followed('int_ensemble_bars') }}
 
 ),
 

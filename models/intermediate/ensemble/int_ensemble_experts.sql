@@ -14,8 +14,7 @@
 with models as (
 
     select *
-    from {{ ref('stg_ai__models') }}
-    {{ where_affected('model_id') }}
+    from {{ followed('stg_ai__models', by='model_id', keys='model_id') }}
 
 ),
 

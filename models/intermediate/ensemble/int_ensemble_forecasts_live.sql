@@ -14,8 +14,7 @@
 with bars as (
 
     select *
-    from {{ ref('int_ensemble_bars') }}
-    {{ where_affected(['symbol', 'decided_at']) }}
+    from {{ followed('int_ensemble_bars') }}
 
 ),
 

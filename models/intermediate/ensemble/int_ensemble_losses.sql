@@ -1,10 +1,18 @@
 -- Grain: an expert, the day of its forecasts and the day on which their outcomes were
 -- known. Days are UTC.
 
+{# The outcomes of the closes are those of the forecasts, and change with them. #}
 {{ config(
     materialized='incremental',
     unique_key=['expert_number', 'decided_date', 'resolved_date'],
-    meta={'affected_by': 'decided_date'}
+    meta={
+        'affected_by': 'decided_date',
+        'follows': {
+            'int_ensemble_forecasts_live':
+                'case when went_up is not null then decided_date end',
+            'int_ensemble_bars': none
+        }
+    }
 ) }}
 
 -- depends_on: {{ ref('int_ensemble_bars') }}
@@ -15,10 +23,9 @@ with live_forecasts as (
     {% if is_from_changes() %}
         where (symbol, decided_at) in (
             select
-                bars.symbol,
-                bars.decided_at
-            from {{ ref('int_ensemble_bars') }} as bars
-            {{ where_affected('bars.decided_date', 'decided_date') }}
+                int_ensemble_bars.symbol,
+                int_ensemble_bars.decided_at
+            from {{ followed('int_ensemble_bars') }}
         )
     {% endif %}
 

@@ -1,9 +1,17 @@
 -- Grain: a day of decisions and a day on which their outcomes were known. Days are UTC.
 
+{# The outcomes of the closes are those of the forecasts, and change with them. #}
 {{ config(
     materialized='incremental',
     unique_key=['decided_date', 'resolved_date'],
-    meta={'affected_by': 'decided_date'},
+    meta={
+        'affected_by': 'decided_date',
+        'follows': {
+            'int_ensemble_forecasts_live':
+                'case when went_up is not null then decided_date end',
+            'int_ensemble_bars': none
+        }
+    },
     pre_hook="{{ prefer_index_lookups() }}"
 ) }}
 
@@ -16,8 +24,7 @@ with live_forecasts as (
 bars as (
 
     select *
-    from {{ ref('int_ensemble_bars') }}
-    {{ where_affected('decided_date') }}
+    from {{ followed('int_ensemble_bars') }}
 
 ),
 

@@ -1,9 +1,27 @@
 -- Grain: a signal that says BUY or SELL, with the relation to its pattern as known when
 -- it came, and with what came of it. Times are UTC.
 
+{# Of a forecast, if it is a signal's. #}
+{% set signal_id = "case forecast_type when 'signal' then forecast_id end" %}
+
 {{ config(
     materialized='incremental',
     unique_key='signal_id',
+    meta={
+        'follows': {
+            'stg_ai__trading_signals': 'signal_id',
+            'int_ensemble_forecasts': signal_id,
+            'stg_platform__micro_patterns': through(
+                'stg_ai__trading_signals', 'pattern_id'
+            ),
+            'int_ensemble_bars': through(
+                'int_ensemble_forecasts',
+                'symbol, first_bar_number',
+                of='symbol, bar_number',
+                keys=signal_id
+            )
+        }
+    },
     indexes=[
         {'columns': ['model_id', 'signal_type', 'available_at']},
         {'columns': ['model_id', 'resolved_at']}
@@ -14,8 +32,7 @@
 with signals as (
 
     select *
-    from {{ ref('stg_ai__trading_signals') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('stg_ai__trading_signals') }}
 
 ),
 
@@ -28,7 +45,7 @@ patterns as (
 forecasts as (
 
     select *
-    from {{ ref('int_ensemble_forecasts') }}
+    from {{ followed('int_ensemble_forecasts', by='forecast_id') }}
     where forecast_type = 'signal'
 
 ),
@@ -61,7 +78,6 @@ outcomes as (
         on
             forecasts.symbol = bars.symbol
             and forecasts.first_bar_number = bars.bar_number
-    {{ where_affected('forecasts.forecast_id', 'signal_id') }}
 
 ),
 

@@ -21,8 +21,7 @@ with bars as (
 timeframes as (
 
     select *
-    from {{ ref('int_timeframes') }}
-    {{ where_affected('symbol') }}
+    from {{ followed('int_timeframes', by='symbol', keys='symbol') }}
 
 ),
 

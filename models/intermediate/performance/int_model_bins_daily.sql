@@ -4,7 +4,12 @@
 {{ config(
     materialized='incremental',
     unique_key=['model_id', 'resolved_date', 'confidence_bin'],
-    meta={'affected_by': ['model_id', 'resolved_date']}
+    meta={
+        'affected_by': ['model_id', 'resolved_date'],
+        'follows': {
+            'signal_outcomes': 'model_id, ' ~ utc_date('resolved_at')
+        }
+    }
 ) }}
 
 -- In numerics, whose sums do not depend on the order of the signals: what is left of

@@ -3,7 +3,7 @@
 {{ config(
     materialized='incremental',
     unique_key=['model_id', 'window_name', 'horizon_number'],
-    meta={'affected_where': 'affected.is_changed'}
+    meta={'follows': 'whole'}
 ) }}
 
 -- The daily ones are read where they are needed: a CTE of all of them would be kept.

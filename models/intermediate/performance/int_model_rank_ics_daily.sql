@@ -3,7 +3,12 @@
 {{ config(
     materialized='incremental',
     unique_key=['model_id', 'signal_date', 'horizon_number'],
-    meta={'affected_by': ['model_id', 'signal_date']}
+    meta={
+        'affected_by': ['model_id', 'signal_date'],
+        'follows': {
+            'int_signals_forward': 'model_id, signal_date'
+        }
+    }
 ) }}
 
 with forward_returns as (

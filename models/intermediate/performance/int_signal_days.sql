@@ -3,14 +3,18 @@
 {{ config(
     materialized='incremental',
     unique_key=['trading_date', 'model_id'],
-    meta={'affected_by': 'trading_date'}
+    meta={
+        'affected_by': 'trading_date',
+        'follows': {
+            'stg_ai__trading_signals': utc_date('created_at')
+        }
+    }
 ) }}
 
 with signals as (
 
     select *
-    from {{ ref('stg_ai__trading_signals') }}
-    {{ where_affected(utc_date('created_at'), 'trading_date') }}
+    from {{ followed('stg_ai__trading_signals') }}
 
 ),
 

@@ -3,6 +3,12 @@
 {{ config(
     materialized='incremental',
     unique_key='signal_id',
+    meta={
+        'follows': {
+            'int_signals_placed': 'signal_id',
+            'stg_ai__trading_signals': 'signal_id'
+        }
+    },
     indexes=[
         {'columns': ['symbol', 'end_bar_number']},
         {'columns': ['(end_bar_number - first_bar_number)']}
@@ -13,16 +19,14 @@
 with placed as (
 
     select *
-    from {{ ref('int_signals_placed') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('int_signals_placed') }}
 
 ),
 
 signals as (
 
     select *
-    from {{ ref('stg_ai__trading_signals') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('stg_ai__trading_signals') }}
 
 ),
 

@@ -17,8 +17,7 @@
 with recursive entered as (
 
     select *
-    from {{ ref('int_signals_entered') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('int_signals_entered') }}
 
 ),
 

@@ -4,7 +4,14 @@
 {{ config(
     materialized='incremental',
     unique_key=['trading_date', 'source_type', 'source_name'],
-    meta={'affected_by': 'trading_date'}
+    meta={
+        'affected_by': 'trading_date',
+        'follows': {
+            'int_orders_attributed': utc_date('created_at'),
+            'int_open_positions': utc_date('opened_at'),
+            'trades': [utc_date('entry_at'), utc_date('exit_at')]
+        }
+    }
 ) }}
 
 with orders as (
@@ -13,8 +20,7 @@ with orders as (
         source_type,
         source_name,
         {{ utc_date('created_at') }} as trading_date
-    from {{ ref('int_orders_attributed') }}
-    {{ where_affected(utc_date('created_at'), 'trading_date') }}
+    from {{ followed('int_orders_attributed') }}
 
 ),
 
@@ -24,8 +30,7 @@ opened_positions as (
         source_type,
         source_name,
         {{ utc_date('entry_at') }} as trading_date
-    from {{ ref('trades') }}
-    {{ where_affected(utc_date('entry_at'), 'trading_date') }}
+    from {{ followed('trades', by=utc_date('entry_at')) }}
 
     union all
 
@@ -33,8 +38,7 @@ opened_positions as (
         source_type,
         source_name,
         {{ utc_date('opened_at') }} as trading_date
-    from {{ ref('int_open_positions') }}
-    {{ where_affected(utc_date('opened_at'), 'trading_date') }}
+    from {{ followed('int_open_positions') }}
 
 ),
 
@@ -46,8 +50,7 @@ closed_trades as (
         {{ utc_date('exit_at') }} as trading_date,
         net_profit,
         result
-    from {{ ref('trades') }}
-    {{ where_affected(utc_date('exit_at'), 'trading_date') }}
+    from {{ followed('trades', by=utc_date('exit_at')) }}
 
 ),
 

@@ -3,7 +3,12 @@
 {{ config(
     materialized='incremental',
     unique_key=['trading_date', 'source_type', 'source_name', 'is_total'],
-    meta={'affected_by': 'trading_date'}
+    meta={
+        'affected_by': 'trading_date',
+        'follows': {
+            'trades': utc_date('exit_at')
+        }
+    }
 ) }}
 
 with trades as (
@@ -16,8 +21,7 @@ with trades as (
         exit_at,
         {{ utc_date('exit_at') }} as trading_date,
         case result when 'WIN' then 1 when 'LOSS' then -1 else 0 end as result
-    from {{ ref('trades') }}
-    {{ where_affected(utc_date('exit_at'), 'trading_date') }}
+    from {{ followed('trades') }}
 
 ),
 

@@ -4,7 +4,7 @@
 {{ config(
     materialized='incremental',
     unique_key=['source_type', 'source_name'],
-    meta={'affected_where': 'affected.is_changed'}
+    meta={'follows': 'whole'}
 ) }}
 
 with models as (

@@ -2,7 +2,8 @@
 
 {{ config(
     materialized='incremental',
-    unique_key=['symbol', 'timeframe']
+    unique_key=['symbol', 'timeframe'],
+    meta={'follows': {'stg_ai__market_bars': 'symbol, timeframe'}}
 ) }}
 
 with timeframes as (

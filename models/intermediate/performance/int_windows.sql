@@ -3,7 +3,7 @@
 {{ config(
     materialized='incremental',
     unique_key='window_name',
-    meta={'affected_where': 'affected.is_changed'}
+    meta={'follows': 'whole'}
 ) }}
 
 with calendar as (

@@ -3,7 +3,17 @@
 
 {{ config(
     materialized='incremental',
-    unique_key=['model_id', 'run_kind', 'block_number']
+    unique_key=['model_id', 'run_kind', 'block_number'],
+    meta={
+        'follows': {
+            'stg_ai__rl_training_episodes':
+                "model_id, 'episodes', " ~ step_block(number='episode_number'),
+            'stg_ai__genetic_generations':
+                "model_id, 'generations', " ~ step_block(number='generation_number'),
+            'stg_ai__spectrum_analyses':
+                "model_id, 'analyses', " ~ step_block(date=utc_date('created_at'))
+        }
+    }
 ) }}
 
 with steps as (

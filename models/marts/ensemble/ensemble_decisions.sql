@@ -11,8 +11,7 @@
 with live_forecasts as (
 
     select *
-    from {{ ref('int_ensemble_forecasts_live') }}
-    {{ where_affected(['symbol', 'decided_at']) }}
+    from {{ followed('int_ensemble_forecasts_live') }}
 
 ),
 
@@ -25,8 +24,7 @@ experts as (
 bars as (
 
     select *
-    from {{ ref('int_ensemble_bars') }}
-    {{ where_affected(['symbol', 'decided_at']) }}
+    from {{ followed('int_ensemble_bars') }}
 
 ),
 

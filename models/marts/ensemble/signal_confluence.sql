@@ -3,6 +3,22 @@
 {{ config(
     materialized='incremental',
     unique_key='signal_id',
+    meta={
+        'follows': {
+            'stg_ai__trading_signals': 'signal_id',
+            'int_orders_attributed': 'signal_id',
+            'stg_platform__trading_orders': through(
+                'int_orders_attributed', 'order_id'
+            ),
+            'stg_ai__models': through('stg_ai__trading_signals', 'model_id'),
+            'stg_platform__micro_patterns': through(
+                'stg_ai__trading_signals', 'pattern_id'
+            ),
+            'stg_platform__trade_plans': through(
+                'stg_ai__trading_signals', 'trade_plan_id'
+            )
+        }
+    },
     tags=['live'],
     indexes=[{'columns': ['symbol', 'created_at']}]
 ) }}
@@ -10,8 +26,7 @@
 with signals as (
 
     select *
-    from {{ ref('stg_ai__trading_signals') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('stg_ai__trading_signals') }}
 
 ),
 
@@ -48,8 +63,7 @@ orders as (
 attributed_orders as (
 
     select *
-    from {{ ref('int_orders_attributed') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('int_orders_attributed') }}
 
 ),
 

@@ -13,16 +13,14 @@
 with signals as (
 
     select *
-    from {{ ref('stg_ai__trading_signals') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('stg_ai__trading_signals') }}
 
 ),
 
 judged_signals as (
 
     select *
-    from {{ ref('int_ensemble_signals_judged') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('int_ensemble_signals_judged') }}
 
 ),
 

@@ -3,14 +3,14 @@
 {{ config(
     materialized='incremental',
     unique_key='order_id',
+    meta={'follows': {'int_orders_attributed': 'order_id'}},
     indexes=[{'columns': ['signal_id']}]
 ) }}
 
 with attributed_orders as (
 
     select *
-    from {{ ref('int_orders_attributed') }}
-    {{ where_affected('order_id') }}
+    from {{ followed('int_orders_attributed') }}
 
 ),
 

@@ -13,8 +13,7 @@
 with signals as {{ materialized }} (
 
     select *
-    from {{ ref('stg_ai__trading_signals') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('stg_ai__trading_signals') }}
 
 ),
 
@@ -27,24 +26,21 @@ models as (
 entered_signals as {{ materialized }} (
 
     select *
-    from {{ ref('int_signals_entered') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('int_signals_entered') }}
 
 ),
 
 placed_signals as {{ materialized }} (
 
     select *
-    from {{ ref('int_signals_placed') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('int_signals_placed') }}
 
 ),
 
 walked_signals as {{ materialized }} (
 
     select *
-    from {{ ref('int_signals_walked') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('int_signals_walked') }}
 
 ),
 
@@ -57,8 +53,7 @@ bars as (
 trades as (
 
     select *
-    from {{ ref('trades') }}
-    {{ where_affected('signal_id') }}
+    from {{ followed('trades') }}
 
 ),
 

@@ -7,7 +7,7 @@
 {{ config(
     materialized='incremental',
     unique_key=['source_type', 'source_name', 'trading_date'],
-    meta={'affected_where': 'affected.is_changed'}
+    meta={'follows': 'whole'}
 ) }}
 
 with calendar as (

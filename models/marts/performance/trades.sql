@@ -7,6 +7,14 @@
 {{ config(
     materialized='incremental',
     unique_key=['opening_order_id', 'closing_order_id'],
+    meta={
+        'follows': {
+            'int_lots_closed': 'opening_order_id, closing_order_id',
+            'int_orders_attributed': through(
+                'int_lots_closed', 'opening_order_id', of='order_id'
+            )
+        }
+    },
     indexes=[
         {'columns': ['signal_id']},
         {'columns': ['exit_at']},
@@ -18,8 +26,7 @@
 with closed_lots as (
 
     select *
-    from {{ ref('int_lots_closed') }}
-    {{ where_affected(['opening_order_id', 'closing_order_id']) }}
+    from {{ followed('int_lots_closed') }}
 
 ),
 

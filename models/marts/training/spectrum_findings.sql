@@ -87,7 +87,9 @@ spectrum_findings as (
     from with_previous
     left join models
         on with_previous.model_id = models.model_id
-    {{ where_affected('with_previous.analysis_id', 'analysis_id') }}
+    {% if is_from_changes() %}
+        where with_previous.analysis_id in (select affected.analysis_id from affected)
+    {% endif %}
 
 )
 

@@ -1,0 +1,23 @@
+{#
+    A parent to read from, under its own name: all of it where the model is built in full, and where it
+    is built from changes, the rows that the affected ones are made from.
+
+    model_name: the parent.
+    by: the parent's columns, or expressions on them, whose values are those of `affected`, as a select
+        list; by default as the model's meta says that it follows the parent, or else by their names.
+    keys: the columns of `affected` that they are compared with; by default all.
+#}
+{% macro followed(model_name, by=none, keys=none) -%}
+    {%- if is_from_changes() -%}
+        {%- set keys = keys or affected_columns() | join(', ') -%}
+        (
+            select *
+            from {{ ref(model_name) }}
+            where
+                ({{ by or config.get('meta', {}).get('follows', {}).get(model_name, keys) }})
+                in (select {{ keys }} from affected)
+        ) as {{ model_name }}
+    {%- else -%}
+        {{ ref(model_name) }} as {{ model_name }}
+    {%- endif -%}
+{%- endmacro %}

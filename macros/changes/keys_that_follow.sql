@@ -1,0 +1,36 @@
+{#
+    The query for affected keys as a model declares them in its meta, `follows`: for each parent that it
+    reads the way, or a list of ways, from a changed row to the keys, in the order of
+    affected_columns():
+
+    - a select list of the changed row's columns, or of expressions on them;
+    - through(): the keys of the rows of another parent, or of the model itself, that refer to it;
+    - none: what changes there comes with changes of another parent.
+
+    A key that is NULL is nobody's.
+#}
+{% macro keys_that_follow(follows) %}
+    {% set keys = affected_columns() | join(', ') %}
+    {% set queries = [] %}
+    {% for parent, ways in follows.items() %}
+        {% for way in ([ways] if ways is string or ways is mapping else ways or []) %}
+            {% if way is string %}
+                {% set query = 'select ' ~ way ~ ' from ' ~ changes_of(parent) ~ ' as changed' %}
+            {% else %}
+                {% set query %}
+                    select {{ way['keys'] or keys }}
+                    from {{ this if way['through'] == 'this' else ref(way['through']) }}
+                    where ({{ way['by'] }}) in (
+                        select {{ way['of'] }} from {{ changes_of(parent) }} as changed
+                    )
+                {% endset %}
+            {% endif %}
+            {% do queries.append(query) %}
+        {% endfor %}
+    {% endfor %}
+    select *
+    from (
+        {{ queries | join(' union ') }}
+    ) as affected ({{ keys }})
+    where ({{ keys }}) is not null
+{% endmacro %}
