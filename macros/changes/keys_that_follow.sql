@@ -7,7 +7,7 @@
     - through(): the keys of the rows of another parent, or of the model itself, that refer to it;
     - none: what changes there comes with changes of another parent.
 
-    A key that is NULL is nobody's.
+    A key that is NULL is nobody's, and each is there once.
 #}
 {% macro keys_that_follow(follows) %}
     {% set keys = affected_columns() | join(', ') %}
@@ -28,9 +28,9 @@
             {% do queries.append(query) %}
         {% endfor %}
     {% endfor %}
-    select *
+    select distinct *
     from (
-        {{ queries | join(' union ') }}
+        {{ queries | join(' union all ') }}
     ) as affected ({{ keys }})
     where ({{ keys }}) is not null
 {% endmacro %}

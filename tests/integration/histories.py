@@ -137,7 +137,8 @@ class Histories(RuleBasedStateMachine):
     def compare(self) -> None:
         """A quiet point: every table equals a full refresh in other schemas."""
         wait(self.landscape)
-        assert not self.build().failures
+        built = self.build()
+        assert not built.failures, built.failures
         full = self.build(schema_prefix="full", full_refresh=True)
         assert not full.failures, full.failures
         with self.landscape.replica.connect() as replica:
