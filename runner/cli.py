@@ -236,8 +236,10 @@ def uninstall(discard_data: bool) -> None:
 
 
 @cli.command()
-@click.option("--select", multiple=True, help="Models to build, in dbt's syntax.")
-@click.option("--exclude", multiple=True, help="Models to leave out, in dbt's syntax.")
+@click.option(
+    "--select", multiple=True, help="Models to build, in dbt's syntax, and what they need."
+)
+@click.option("--exclude", multiple=True, help="Models to leave out, unless others need them.")
 @click.option("--full-refresh", is_flag=True, help="Build incremental models from nothing.")
 def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool) -> None:
     """Build and test the marts from all that the primary has committed."""
