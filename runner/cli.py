@@ -13,7 +13,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -495,23 +494,10 @@ def docs() -> None:
 )
 def dashboard(port: int, address: str) -> None:
     """Serve the dashboard over the marts until it is stopped."""
+    from runner.dashboard.marts import reading_database
     from runner.dashboard.serve import serve
 
-    serve(_readers_database(settings.load()), address, port)
-
-
-def _readers_database(given: settings.Settings) -> Database:
-    """Where readers read: at REPLICA_URL, in a login that can do nothing else."""
-    from runner.dashboard.marts import reading_database
-    from runner.database import ConnectionFailedError
-    from runner.role_logins import as_role
-
-    database = reading_database(given)
-    if given.dashboard_url is None:
-        # Through a pooler, or from a server that is away, it cannot be asked for.
-        with suppress(ConnectionFailedError):
-            return as_role(database, "bi_reader")
-    return database
+    serve(reading_database(settings.load()), address, port)
 
 
 # --- an old store -----------------------------------------------------------------------------
@@ -587,9 +573,10 @@ def import_(
 )
 def report(output: Path, days: int, until: datetime | None) -> None:
     """Write a period's facts to one HTML file, small enough to mail, and print its path."""
+    from runner.dashboard.marts import reading_database
     from runner.report import write_report
 
-    source = _readers_database(settings.load())
+    source = reading_database(settings.load())
     with progress("writing the report") as advance:
         advance(0, 1, "")
         period = write_report(source, output, days=days, until=until.date() if until else None)

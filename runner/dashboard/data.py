@@ -96,8 +96,13 @@ def _once(
     pool: ConnectionPool[Connection], database: Database, name: str, parameters: dict[str, Any]
 ) -> list[Row]:
     try:
-        with pool.connection() as connection, reading(connection):
-            return ask(connection, name, parameters)
+        with pool.connection() as connection:
+            try:
+                with reading(connection):
+                    return ask(connection, name, parameters)
+            except UnreachableError:
+                connection.close()  # The next one may be in a login that a deploy made meanwhile.
+                raise
     except (PoolTimeout, PoolClosed):
         raise _why(database) from None
 

@@ -58,6 +58,15 @@ class UnreachableError(MartError):
     exit_code = 3
 
 
+class NotDeployedError(UnreachableError):
+    """Nobody can be bi_reader before the first deploy."""
+
+    exit_code = 1
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, "run signal-marts deploy, then signal-marts build")
+
+
 def reading_database(given: Settings) -> Database:
     """Where the marts are read: DASHBOARD_URL, else REPLICA_URL, else the embedded pair.
 
@@ -81,8 +90,8 @@ def connect(database: Database, limits: PoolLimits) -> Iterator[Connection]:
         connection = psycopg.connect(**shared_parameters(database, limits))
     except psycopg.OperationalError as error:
         raise explain(error, database).error from None
-    except NoLoginError as error:
-        raise UnreachableError(str(error), "or set DASHBOARD_URL to a login for readers") from None
+    except NoLoginError:
+        raise NotDeployedError("the replica has no login for bi_reader yet") from None
     with connection:
         yield connection
 
@@ -96,7 +105,9 @@ def reading(connection: Connection) -> Iterator[None]:
     with connection.transaction():
         try:
             connection.execute(LIMITS.of_transaction())
-        except (errors.InsufficientPrivilege, errors.InvalidParameterValue) as error:
+        except errors.InvalidParameterValue:
+            raise NotDeployedError("the replica has no role bi_reader yet") from None
+        except errors.InsufficientPrivilege as error:
             raise UnreachableError(
                 f"{connection.info.user} may not read as bi_reader ({error.diag.message_primary})",
                 "deploy, and grant bi_reader to that login on the replica",

@@ -9,7 +9,7 @@ import streamlit as st
 
 from runner import charts
 from runner.dashboard import data, parts
-from runner.dashboard.marts import MartError, Row
+from runner.dashboard.marts import MartError, Row, UnreachableError
 from runner.dashboard.parts import Column
 from runner.dashboard.wording import (
     ARROWS,
@@ -107,9 +107,9 @@ def _only(question: str) -> Row | None:
     """The first row, or None where the mart is missing: these cards show what there is."""
     try:
         found = data.rows(question)
-    except MartError as error:
-        if error.exit_code == 3:
-            raise
+    except UnreachableError:
+        raise
+    except MartError:
         return None
     return found[0] if found else None
 

@@ -14,7 +14,13 @@ import streamlit as st
 
 from runner.charts import Chart
 from runner.dashboard import data
-from runner.dashboard.marts import MartError, MissingMartError, Row, UnreachableError
+from runner.dashboard.marts import (
+    MartError,
+    MissingMartError,
+    NotDeployedError,
+    Row,
+    UnreachableError,
+)
 from runner.dashboard.wording import (
     MONEY,
     PRICE,
@@ -58,10 +64,12 @@ def section(title: str, about: str | None = None) -> Iterator[None]:
 def unreachable(error: UnreachableError) -> None:
     """The page of a database that cannot be reached; it goes away by itself."""
     _ask_again_soon()
-    st.error(
-        f"**The marts cannot be read.** {escaped(error.text)}; {escaped(error.mend)}. "
-        f"This page tries again every {RETRY_SECONDS} seconds."
-    )
+    told = f"{escaped(error.text)}; {escaped(error.mend)}. "
+    told += f"This page tries again every {RETRY_SECONDS} seconds."
+    if isinstance(error, NotDeployedError):
+        st.info(f"**Nothing to see yet.** {told}")
+    else:
+        st.error(f"**The marts cannot be read.** {told}")
 
 
 def _ask_again_soon() -> None:

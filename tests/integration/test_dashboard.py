@@ -449,6 +449,23 @@ def test_marts_that_are_not_there(marts: Landscape, page: Callable[[str], AppTes
     assert "is not built yet" not in told(page("performance"))
 
 
+def test_databases_where_nothing_was_deployed_or_built(
+    landscape: Landscape, page: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It starts all the same, and its pages say what to run until that was done."""
+    monkeypatch.delenv("DASHBOARD_URL")
+    monkeypatch.setenv("REPLICA_URL", landscape.replica.url)
+    with served(BIN, env=dict(os.environ)):
+        pass
+    for module in MODULES:
+        assert "Nothing to see yet. " in (notes := told(page(module)).replace("*", "")), module
+        assert "run signal-marts deploy, then signal-marts build" in notes, module
+    landscape.deploy()
+    for module in MODULES:
+        assert "is not built yet; run signal-marts build" in (notes := told(page(module))), module
+        assert "deploy" not in notes.replace("No subscription", ""), module
+
+
 def test_one_mart_that_is_dropped_spoils_its_own_part_alone(
     marts: Landscape, page: Callable[[str], AppTest]
 ) -> None:
