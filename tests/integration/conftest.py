@@ -23,12 +23,14 @@ from runner.database import Connection, Database
 from runner.demo.platform import create_platform
 from runner.deploy import connected, deploy
 from runner.embedded import EmbeddedPair
+from runner.embedded_system import INSTALLS
 
 if TYPE_CHECKING:
     from histories import Histories
 
 VERSION = int(os.environ.get("SIGNAL_MARTS_TEST_POSTGRES", "18"))
-"""Version of the servers that tests run on: 18, or 16."""
+"""Version of the servers that tests run on: 18, 16, or one that is installed as Debian does, 15."""
+INSTALLS.setdefault(VERSION, f"/usr/lib/postgresql/{VERSION}")
 
 _numbers = itertools.count(1)
 
@@ -65,7 +67,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def pair() -> Iterator[EmbeddedPair]:
-    """The running pair. SIGNAL_MARTS_TEST_POSTGRES chooses its version, 18 or 16."""
+    """The running pair. SIGNAL_MARTS_TEST_POSTGRES chooses its version."""
     folder = Path(tempfile.mkdtemp(prefix="signal-marts-test-"))
     folder.chmod(0o755)
     made = EmbeddedPair(folder / "pair", version=VERSION)

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import children
 import psutil
-from conftest import Landscape
+from conftest import VERSION, Landscape
 from psycopg import sql
 
 from runner import fence, sync, transform
@@ -352,7 +352,7 @@ def public_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def servers(version: int = 18) -> Iterator[EmbeddedPair]:
+def servers(version: int = VERSION) -> Iterator[EmbeddedPair]:
     """A running pair that may be killed and reconfigured."""
     with public_folder() as folder:
         pair = EmbeddedPair(folder / "home", version=version)

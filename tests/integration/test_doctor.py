@@ -14,7 +14,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 from click.testing import CliRunner
-from conftest import Landscape
+from conftest import VERSION, Landscape
 from psycopg import sql
 
 from runner import doctor
@@ -436,7 +436,11 @@ def test_what_a_limited_login_may_not_do_can_be_mended_by_pasting(
     # The second look finds what only shows once the first faults are mended.
     for _ in range(2):
         for each in amiss(look(limited)):
-            landscape.execute(each.side, each.mend.rpartition("or: ")[2])
+            statement = each.mend.rpartition("or: ")[2]
+            if each.check == "replicator" and VERSION < 16:
+                # There, no login but a superuser can.
+                statement = "alter role doctor_test_login superuser"
+            landscape.execute(each.side, statement)
     assert amiss(look(limited)) == []
     # What the doctor calls well, a deploy can do.
     assert limited.deploy()

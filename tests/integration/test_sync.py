@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from conftest import Landscape
+from conftest import VERSION, Landscape
 
 from runner import fence, landing, replication_login, sync
 from runner.changes import Changes
@@ -243,6 +243,7 @@ def test_a_replicator_of_somebody_else_keeps_its_password(landscape: Landscape) 
         landscape.on_primary(f"comment on role replicator is '{MADE_BY}'")
 
 
+@pytest.mark.skipif(VERSION < 16, reason="before 16 every member may become the role")
 def test_a_login_that_was_not_made_a_member_of_transformer(landscape: Landscape) -> None:
     # A deploy that was killed, or another login's, made the role.
     landscape.deploy()
