@@ -71,11 +71,12 @@ def check(sides: Sides) -> None:
     """Raise LoginError where the login or the slot would be somebody else's, or cannot be made."""
     if problem := problem_with_names(sides):
         raise LoginError("; ".join(problem))
-    if (
-        sides.replication_url is None
-        and read_subscription(sides.on_replica) is None
-        and (refused := problem_with_rights(sides)) is not None
-    ):
+    if read_subscription(sides.on_replica) is not None:
+        return
+    refused = problem_with_subscribing(sides.on_replica)
+    if refused is None and sides.replication_url is None:
+        refused = problem_with_rights(sides)
+    if refused is not None:
         raise LoginError(str(refused))
 
 
@@ -108,6 +109,27 @@ def problem_with_names(sides: Sides) -> tuple[str, str] | None:
             f"select pg_drop_replication_slot({sql.Literal(name).as_string()}); on the primary",
         )
     return None
+
+
+def problem_with_subscribing(replica: Connection) -> Problem | None:
+    """What keeps our login on the replica from making a subscription; None: nothing."""
+    login, is_superuser, may_be_let = replica.execute(
+        "select rolname::text, rolsuper, to_regrole('pg_create_subscription') is not null"
+        " from pg_roles where rolname = current_user"
+    ).fetchall()[0]
+    if is_superuser:
+        return None
+    name = sql.Identifier(login).as_string()
+    if not may_be_let:
+        return Problem(
+            f"{login} may not create a subscription: before PostgreSQL 16 only a superuser may",
+            f"take a replica of PostgreSQL 16 or newer, or: alter role {name} superuser;",
+        )
+    if scalar(replica, "select pg_has_role('pg_create_subscription', 'usage')"):
+        return None
+    return Problem(
+        f"{login} may not create a subscription", f"grant pg_create_subscription to {name};"
+    )
 
 
 def problem_with_rights(sides: Sides) -> Problem | None:

@@ -435,11 +435,20 @@ def _different(
 
 
 def _drop_slot(primary: Connection, name: str) -> None:
-    primary.execute(
-        "select pg_terminate_backend(active_pid, 10000) from pg_replication_slots"
-        " where slot_name = %s and database = current_database() and active",
-        (name,),
-    )
+    if not _is_leaving(primary, name):
+        try:
+            primary.execute(
+                "select pg_terminate_backend(active_pid, 10000) from pg_replication_slots"
+                " where slot_name = %s and database = current_database() and active",
+                (name,),
+            )
+        except psycopg.errors.InsufficientPrivilege:
+            login = sql.Identifier(primary.info.user).as_string()
+            raise SyncError(
+                f"slot {name} on the primary still has a reader, which {login} may not end; wait "
+                "for its end (wal_sender_timeout), or grant pg_signal_backend to "
+                f"{login}, and try again"
+            ) from None
     primary.execute(
         "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
         " where slot_name = %s and database = current_database()",

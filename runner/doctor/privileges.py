@@ -19,6 +19,7 @@ from runner.doctor.findings import (
     warning,
     wrong,
 )
+from runner.replication_login import problem_with_subscribing
 from runner.status import MART_SCHEMAS
 
 PRIMARY_ROLES = ("migrator", "ai_writer", "ai_functions", "replicator")
@@ -191,16 +192,8 @@ def privileges_on_replica(replica: Server, given: Given) -> Iterator[Finding]:
 
 
 def _subscribing(replica: Server) -> Iterator[Finding]:
-    if replica.major < 16:
-        yield _lacking(
-            replica,
-            "may not create a subscription: before PostgreSQL 16 only a superuser may",
-            "alter role {} superuser; or take a replica of PostgreSQL 16 or newer",
-        )
-    elif not scalar(replica.connection, "select pg_has_role('pg_create_subscription', 'usage')"):
-        yield _lacking(
-            replica, "may not create a subscription", "grant pg_create_subscription to {};"
-        )
+    if (problem := problem_with_subscribing(replica.connection)) is not None:
+        yield wrong("privileges", "replica", problem.text, problem.mend)
     owner = scalar(
         replica.connection,
         "select s.subowner::regrole::text from pg_subscription as s"
