@@ -540,8 +540,18 @@ def import_(
     primary = None if dry_run else databases(settings.load())[0]
     if primary is not None:
         # A pool would go on trying for half a minute.
-        with primary.connect():
-            pass
+        with primary.connect() as probe:
+            try:
+                probe.execute("set role ai_writer")
+            except psycopg.errors.InsufficientPrivilege:
+                raise UsageError(
+                    f"{probe.info.user} may not write as ai_writer; set PRIMARY_URL to a login in "
+                    "role ai_writer, such as the module's"
+                ) from None
+            except psycopg.errors.InvalidParameterValue:
+                raise UsageError(
+                    "the primary has no role ai_writer; run signal-marts deploy"
+                ) from None
     with (
         nullcontext() if primary is None else Pools(primary) as pools,
         progress("checking" if dry_run else "importing") as advance,

@@ -184,6 +184,9 @@ def make_the_replicas_login(made: Hosted) -> None:
 
 
 def test_each_program_has_a_login(hosted: Hosted, tmp_path: Path) -> None:
+    # It is asked for before a file is opened.
+    refused = hosted.tried("import", "store.csv", "--mapping", "mapping.yml")
+    assert "marts_deploy may not write as ai_writer; set PRIMARY_URL to a login" in refused.stderr
     psql(hosted.on_primary("marts_deploy"), block("adoption.md", "create role momentum"))
     psql(hosted.on_replica("marts_deploy"), block("adoption.md", "create role metabase"))
     psql(hosted.on_replica("marts_deploy"), block("hosting.md", "create role viewer"))
