@@ -72,6 +72,8 @@ def description(column: str) -> str | None:
     """What the database says of ``schema.mart.column``; None where it says nothing."""
     try:
         return _kept_long(reading_database(settings.load())).get(column)
+    except UnreachableError:
+        raise  # The page would wait once more for each of its questions.
     except MartError:
         return None
 

@@ -457,7 +457,7 @@ def test_databases_where_nothing_was_deployed_or_built(
     monkeypatch.setenv("REPLICA_URL", landscape.replica.url)
     with served(BIN, env=dict(os.environ)):
         pass
-    for module in MODULES:
+    for module in ("now", "performance"):  # Each waits for its pool.
         assert "Nothing to see yet. " in (notes := told(page(module)).replace("*", "")), module
         assert "run signal-marts deploy, then signal-marts build" in notes, module
     landscape.deploy()
