@@ -68,11 +68,14 @@ def open_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def pair() -> Iterator[EmbeddedPair]:
     """The running pair. SIGNAL_MARTS_TEST_POSTGRES chooses its version."""
+    from drills import hurry
+
     folder = Path(tempfile.mkdtemp(prefix="signal-marts-test-"))
     folder.chmod(0o755)
     made = EmbeddedPair(folder / "pair", version=VERSION)
     urls = made.up()
     os.environ["PGPASSFILE"] = str(urls.passfile)
+    hurry(made, made.replica)
     # The platform as it was before us, made once and copied for each test.
     with _database(urls.primary, "primary", "platform").connect() as connection:
         create_platform(connection)
