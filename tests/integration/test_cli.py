@@ -336,3 +336,19 @@ def test_a_dry_run_shows_both_sides_and_does_nothing(landscape: Landscape) -> No
     assert landscape.on_replica("select to_regclass('micro_patterns')::text") == [(None,)]
     landscape.deploy()
     assert marts("deploy", "--dry-run", env=env).stdout == ""
+
+
+def test_a_caught_interrupt_is_no_end_by_a_signal() -> None:
+    """As one that comes while modules load, in a text that Python evaluates."""
+    script = """
+import runpy
+from runner import cli
+def interrupted(**options):
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        pass
+cli.cli = interrupted
+runpy.run_module("runner", run_name="__main__")
+"""
+    assert children.run([sys.executable, "-c", script]).returncode == 0
