@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from runner.database import Connection, scalar
+from runner.replication import TOKENS
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ def last_changes(replica: Connection) -> dict[str, str]:
 def changed_tables(replica: Connection) -> tuple[str, ...]:
     """Qualified names of the landing tables with changes that staging has not read.
 
-    None of those from which no model of staging was built yet. All of the others on another server,
-    and those whose part of the log of changes was pruned: there it cannot be told.
+    And of those with rows that were too late when it read them, and no longer are. None of those
+    from which no model of staging was built yet. All of the others on another server, and those
+    whose part of the log of changes was pruned: there it cannot be told.
     """
     if not _are_there(replica):
         return ()
@@ -73,11 +75,14 @@ def changed_tables(replica: Connection) -> tuple[str, ...]:
             " where table_name = {name} and xid >= {cut}::xid8)"
             " or exists (select from signal_marts.copies"
             " where table_name = {name} and xid >= {cut}::xid8)"
+            " or exists (select from changes.rejected_rows where source_table = {name}"
+            " and usable_from <= (select max(written_at) from {tokens}))"
         ).format(
             name=sql.Literal(name),
             table=sql.Identifier(*name.split(".", 1)),
             cut=sql.Literal(cut),
             is_blind=sql.Literal(is_blind),
+            tokens=sql.Identifier(*TOKENS.split(".", 1)),
         )
         for name, cut, is_blind in cuts
     )

@@ -10,7 +10,8 @@
         with the identifier landing_system counts them.
     reads: the version of each parent that a model's rows account for.
     rejected_rows: what operations.rejected_rows shows; key is a row's key in its landing table, and
-        row_key the same as a text.
+        row_key the same as a text. Of one that is too late, usable_from is the token's time from which
+        on it no longer is, where that may come; a watch builds it then.
     builds, build_results: what operations.build_history shows.
     lock__<schema>__<model>: an incremental model's lock (lock_table).
 #}
@@ -52,8 +53,17 @@
             value text,
             reason text not null,
             first_seen_at timestamptz not null,
+            usable_from timestamptz,
             primary key (source_table, row_key, column_name)
         );
+        {# Books that an earlier version made. Asked first: the lock would wait for every reader. #}
+        {% set usable_from %}
+            select attname::text from pg_attribute
+            where attrelid = to_regclass('{{ changes_table("rejected_rows") }}') and attname = 'usable_from'
+        {% endset %}
+        {% if run_query(usable_from).rows | length == 0 %}
+            alter table {{ changes_table('rejected_rows') }} add column if not exists usable_from timestamptz;
+        {% endif %}
         create table if not exists {{ changes_table('builds') }} (
             build_id text primary key,
             command text not null,

@@ -24,13 +24,15 @@
         key,
         column_name,
         left(value, 200) as value,
-        reason
+        reason,
+        usable_from
     from (
         select
             {{ columns }}
             broken._column as column_name,
             broken._value as value,
             broken._reason as reason,
+            broken._usable_from as usable_from,
             broken._place as place
         from (
             {# The rules judge each row once; why one is broken costs only for those that are. #}
@@ -47,10 +49,11 @@
                 '{{ rule[0] }}',
                 cast({{ rule[0] }} as text),
                 {{ rule_reason(rule) }},
+                {{ rule_usable_from(rule) }},
                 {{ rule_condition(landing, rule) }}
             ){{ ',' if not loop.last }}
             {% endfor %}
-        ) as broken (_place, _column, _value, _reason, _is_kept)
+        ) as broken (_place, _column, _value, _reason, _usable_from, _is_kept)
         where not broken._is_kept
         {% for rule in rules if rule[1] == 'first' %}
         union all
@@ -59,6 +62,7 @@
             '{{ rule[0] }}',
             cast({{ rule[0] }} as text),
             {{ rule_reason(rule) }},
+            {{ rule_usable_from(rule) }},
             0
         from {{ landing }}
         where
@@ -84,14 +88,16 @@
                 and fresh.column_name = stored.column_name
         );
     insert into {{ rejected }} as stored (
-        source_table, row_key, key, column_name, value, reason, first_seen_at
+        source_table, row_key, key, column_name, value, reason, first_seen_at, usable_from
     )
-    select {{ table }}, row_key, key, column_name, value, reason, now()
+    select {{ table }}, row_key, key, column_name, value, reason, now(), usable_from
     from freshly_rejected
     on conflict (source_table, row_key, column_name) do update set
         key = excluded.key,
         value = excluded.value,
-        reason = excluded.reason
+        reason = excluded.reason,
+        usable_from = excluded.usable_from
     where
-        (stored.value, stored.reason) is distinct from (excluded.value, excluded.reason);
+        (stored.value, stored.reason, stored.usable_from)
+        is distinct from (excluded.value, excluded.reason, excluded.usable_from);
 {% endmacro %}

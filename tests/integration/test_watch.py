@@ -76,6 +76,10 @@ class Watching:
         with stream:
             lines.extend(line.rstrip() for line in stream)
 
+    def code(self) -> int | None:
+        """The exit code of one that has ended."""
+        return self._process.poll()
+
     def has_built(self, rounds: int) -> bool:
         assert self._process.poll() is None, self.notes
         return len(self.rounds) >= rounds
@@ -336,6 +340,31 @@ def test_changed_tables_are_those_that_staging_has_not_read(
     assert changed() == ("public.micro_patterns", "public.trading_stats")
     landscape.build(tmp_path, "stg_platform__trading_stats")
     assert changed() == ("public.micro_patterns",)
+    landscape.build(tmp_path, "staging")
+    assert changed() == ()
+    # What was too late for staging, when its time has come; what never comes waits for nothing.
+    landscape.on_primary(
+        "update micro_patterns set created_at = now() + interval '26 hours' where id = 2;"
+        "update micro_patterns set created_at = 'infinity' where id = 3;"
+        "insert into trading_stats (date, net_profit)"
+        " values (current_date + 3, 1), ('5874897-12-31', 1);"
+        "insert into market_bars values ('BTC', '29h', now(), 1, 1, 1, 1, 1)"
+    )
+    landscape.build(tmp_path, "staging")
+    assert changed() == ()
+    assert landscape.on_replica(
+        "select count(*), min(value::date - (usable_from at time zone 'UTC')::date)"
+        " from changes.rejected_rows where source_table = 'public.trading_stats'"
+    ) == [(2, 1)]
+    for hours, tables in (
+        (3, ("public.micro_patterns",)),
+        (6, ("public.market_bars", "public.micro_patterns")),
+    ):
+        landscape.on_primary(
+            f"update ai_replication_fence set written_at = now() + {hours} * interval '1 hour'"
+        )
+        wait(landscape)
+        assert changed() == tables
     landscape.build(tmp_path, "staging")
     assert changed() == ()
 

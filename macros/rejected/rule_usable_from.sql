@@ -1,0 +1,17 @@
+{#
+    Of a raw row that is later than a rule allows (latest_moment), the time of the primary's newest
+    token from which on it no longer is, as an SQL expression; NULL for other rows, and where that
+    never comes.
+#}
+{% macro rule_usable_from(rule) -%}
+    {%- set moment = rule[2] or rule[0] -%}
+    {%- if rule[1] in ('moment', 'day') -%}
+        {%- set latest = latest_moment() if rule[1] == 'moment' else utc_date(latest_moment()) -%}
+        case
+            when {{ moment }} > {{ latest }} and {{ moment }} < '2200-01-01'
+                then cast({{ moment }} as timestamp with time zone) - interval '1 day'
+        end
+    {%- else -%}
+        cast(null as timestamp with time zone)
+    {%- endif -%}
+{%- endmacro %}
