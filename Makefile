@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs-check format docs superset down bench requirements clean
+.PHONY: help demo test lint docs-check format docs superset down bench soak requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ format: $(VENV)/.dev  ## mend what the linters can mend
 
 bench: $(VENV)/.dev  ## print ratios of things measured side by side; passes or fails nothing
 	@for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+soak: $(VENV)/.dev  ## minutes of watch among kills and rows nobody can use (ARGS="--minutes 10 --seed 1")
+	@$(BIN)/python tests/soak/watch_with_kills.py $(ARGS)
 
 docs: $(VENV)/.demo  ## write the lineage site to target/static_index.html
 	@$(BIN)/signal-marts docs

@@ -26,12 +26,7 @@ def differing_models(connection: Connection, prefix: str) -> dict[str, tuple[int
     for schema, table in [*tables, ("changes", "rejected_rows")]:
         if table in LEFT_OUT:
             continue
-        ours, theirs = (
-            sql.SQL("select {} from {}").format(
-                _columns(connection, schema, table), sql.Identifier(name, table)
-            )
-            for name in (schema, f"{prefix}_{schema}")
-        )
+        ours, theirs = _sides(connection, prefix, schema, table)
         counts = connection.execute(
             sql.SQL(
                 "select (select count(*) from ({0} except all {1}) as ours),"
@@ -44,6 +39,31 @@ def differing_models(connection: Connection, prefix: str) -> dict[str, tuple[int
     return found
 
 
+def differing_rows(connection: Connection, prefix: str, model: str) -> list[str]:
+    """Some rows that only the one (``-``) and only the other (``+``) of a model's tables has."""
+    ours, theirs = _sides(connection, prefix, *model.split("."))
+    rows = connection.execute(
+        sql.SQL(
+            "(select '-', row_to_json(r)::text from ({0} except all {1}) as r order by 2 limit 5)"
+            " union all"
+            " (select '+', row_to_json(r)::text from ({1} except all {0}) as r order by 2 limit 5)"
+        ).format(ours, theirs)
+    ).fetchall()
+    return [f"{sign} {row}" for sign, row in rows]
+
+
+def _sides(
+    connection: Connection, prefix: str, schema: str, table: str
+) -> tuple[sql.Composed, sql.Composed]:
+    """The queries of a model's rows, as text: those of the marts, and those with the prefix."""
+    columns = _columns(connection, schema, table)
+    ours, theirs = (
+        sql.SQL("select {} from {}").format(columns, sql.Identifier(name, table))
+        for name in (schema, f"{prefix}_{schema}")
+    )
+    return ours, theirs
+
+
 def _columns(connection: Connection, schema: str, table: str) -> sql.Composed:
     columns = connection.execute(
         "select column_name from information_schema.columns"
@@ -52,5 +72,5 @@ def _columns(connection: Connection, schema: str, table: str) -> sql.Composed:
         (schema, table),
     ).fetchall()
     return sql.SQL(", ").join(
-        sql.SQL("{}::text").format(sql.Identifier(name)) for (name,) in columns
+        sql.SQL("{0}::text as {0}").format(sql.Identifier(name)) for (name,) in columns
     )

@@ -61,11 +61,13 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="signal-marts-changes-"))
-        self.closing = contextlib.ExitStack()
-        self.closing.callback(shutil.rmtree, self.folder)
-        self.landscape: Landscape = self.closing.enter_context(landscape_on(self.pair))
-        self.landscape.deploy()
-        self.connection = self._connect()
+        with contextlib.ExitStack() as self.closing:
+            self.closing.callback(shutil.rmtree, self.folder)
+            self.landscape: Landscape = self.closing.enter_context(landscape_on(self.pair))
+            self.landscape.deploy()
+            self.connection = self._connect()
+            # Whoever made it closes it, unless that failed.
+            self.closing = self.closing.pop_all()
         self.long: Connection | None = None
         self.changes = 0
         self.told: list[str] = []

@@ -408,9 +408,11 @@ class RandomMarket:
         ).fetchall()
         return self.random.choice(ids)[0] if ids else None
 
-    def _bar(self) -> tuple[str, datetime] | None:
+    def _bar(self) -> tuple[str, str] | None:
+        """Symbol and time of some bar; as text, since infinity is a time as well."""
         bars = self.connection.execute(
-            "select symbol, opened_at from public.market_bars order by symbol, opened_at"
+            "select symbol, opened_at::text from public.market_bars"
+            " order by symbol, market_bars.opened_at"
         ).fetchall()
         return self.random.choice(bars) if bars else None
 

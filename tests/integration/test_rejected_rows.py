@@ -354,7 +354,7 @@ def market(pair: EmbeddedPair) -> Iterator[Market]:
     folder = Path(tempfile.mkdtemp(prefix="signal-marts-rejected-"))
     made = Market(landscape, folder)
     with landscape.primary.connect() as primary:
-        _drop_constraints(primary)
+        drop_constraints(primary)
     landscape.deploy()
     with landscape.primary.connect() as primary:
         for table in GOOD:
@@ -364,8 +364,11 @@ def market(pair: EmbeddedPair) -> Iterator[Market]:
     shutil.rmtree(folder)
 
 
-def _drop_constraints(primary: Connection) -> None:
-    """As in tables that are older than their constraints: only primary keys stay."""
+def drop_constraints(primary: Connection, kinds: str = "cfu") -> None:
+    """As in tables that are older than their constraints: only primary keys stay.
+
+    ``kinds`` are those of pg_constraint that go: c, f and u for CHECK, FOREIGN KEY and UNIQUE.
+    """
     primary.execute("drop publication signal_marts")
     for table in read_contract():
         if table.name == "ai_replication_fence":
@@ -374,8 +377,8 @@ def _drop_constraints(primary: Connection) -> None:
         primary.execute(sql.SQL("alter table {} disable trigger user").format(name))
         constraints = primary.execute(
             "select conname from pg_constraint where conrelid = to_regclass(%s)"
-            " and contype in ('c', 'f', 'u') order by contype desc",
-            (table.qualified,),
+            " and strpos(%s, contype::text) > 0 order by contype desc",
+            (table.qualified, kinds),
         ).fetchall()
         for (constraint,) in constraints:
             primary.execute(
