@@ -90,4 +90,10 @@ def changed_tables(replica: Connection) -> tuple[str, ...]:
 
 
 def _are_there(replica: Connection) -> bool:
-    return scalar(replica, "select to_regclass('changes.relations')") is not None
+    """Whether they are, in the form of this version: dbt makes them, and adds what it lacks."""
+    found: bool = scalar(
+        replica,
+        "select exists (select from pg_attribute"
+        " where attrelid = to_regclass('changes.rejected_rows') and attname = 'usable_from')",
+    )
+    return found
