@@ -17,6 +17,7 @@ from pathlib import Path
 import children
 import psycopg
 import pytest
+import yaml
 from conftest import Landscape
 
 from runner.cli import report_build
@@ -198,8 +199,8 @@ def test_unit_tests_of_the_models(environment: dict[str, str]) -> None:
     assert tested.returncode == 0, tested.stdout
     results = json.loads((Path(env["DBT_TARGET_PATH"]) / "run_results.json").read_text())["results"]
     tests = [each for each in results if each["unique_id"].startswith("unit_test.")]
-    written = [path.read_text() for path in (PROJECT / "models").rglob("*__unit_tests.yml")]
-    assert len(tests) == sum(text.count("\n  - name: ") for text in written) > 0
+    files = [yaml.safe_load(path.read_text()) for path in (PROJECT / "models").rglob("*.yml")]
+    assert len(tests) == sum(len(file.get("unit_tests", ())) for file in files) > 0
 
 
 def test_a_database_that_no_demo_made_is_left_alone(environment: dict[str, str]) -> None:
