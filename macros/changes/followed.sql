@@ -14,7 +14,7 @@
             select *
             from {{ ref(model_name) }}
             where
-                ({{ by or config.get('meta', {}).get('follows', {}).get(model_name, keys) }})
+                ({{ by or config.get('meta', {}).get('follows', {}).get(model_name) or keys }})
                 in (select {{ keys }} from affected)
         ) as {{ model_name }}
     {%- else -%}
