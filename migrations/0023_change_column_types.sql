@@ -20,18 +20,21 @@
 -- again. Set lock_timeout before: the table is locked until the transaction ends, so that no change
 -- of anybody's falls in between.
 --
--- Only the owner of a table gets through, and alters it with rights of its own. The two halves run
--- with the rights of the login that deploys, which owns the publication and may publish the table;
--- they execute nothing that a caller wrote. All that they touch belongs to that login: a trigger of
--- another role would run with its rights.
+-- Only the owner of a table gets through, and locks and alters it with rights of its own: a view of
+-- its own, locked with other rights, would lock what it reads. Out of the publication and back, the
+-- table comes with the rights of the login that deploys, which owns the publication and may publish
+-- the table; what runs so executes nothing that a caller wrote. All that it touches belongs to that
+-- login: a trigger of another role would run with its rights.
 
 -- Tables that this very transaction has taken out: no other one ever sees a row.
 create table public.ai_withdrawn_tables (
     table_oid oid not null,
     column_names name[] not null,
+    column_numbers smallint[] not null,
     type_oids oid[] not null,
     type_modifiers integer[] not null,
     rows_written bigint not null,
+    files_in_use bigint not null,
     constraint ai_withdrawn_tables_pkey primary key (table_oid)
 );
 
@@ -120,9 +123,23 @@ as $$
     ) as written
 $$;
 
--- Takes a table out of publication signal_marts until the end of the transaction at the latest, by
--- when it must have been put back. Returns false where it is not published.
-create function public.withdraw_from_publication(table_name regclass) returns boolean
+-- How many of a table and its partitions have rows, or had. TRUNCATE writes none.
+create function public.files_in_use(table_name regclass) returns bigint
+language sql
+volatile
+set search_path = ''
+as $$
+    select count(*)
+    from (
+        select table_name::pg_catalog.oid as oid
+        union
+        select relid::pg_catalog.oid from pg_catalog.pg_partition_tree(table_name)
+    ) as filled
+    where pg_catalog.pg_relation_size(filled.oid) > 0
+$$;
+
+-- Takes a table, which this transaction has locked, out of publication signal_marts.
+create function public.take_out_of_publication(table_name regclass) returns boolean
 language plpgsql
 security definer
 set search_path = ''
@@ -142,7 +159,26 @@ begin
             errcode = 'insufficient_privilege',
             message = pg_catalog.format('must be owner of table %s', table_name);
     end if;
-    execute pg_catalog.format('lock table %s in access exclusive mode', table_name);
+    if not exists (
+        select
+        from pg_catalog.pg_locks as locks
+        where
+            locks.locktype = 'relation'
+            and locks.database = (
+                select databases.oid
+                from pg_catalog.pg_database as databases
+                where databases.datname = pg_catalog.current_database()
+            )
+            and locks.relation = table_name
+            and locks.pid = pg_catalog.pg_backend_pid()
+            and locks.mode = 'AccessExclusiveLock'
+            and locks.granted
+    ) then
+        raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = pg_catalog.format('table %s is not locked', table_name),
+            hint = 'call public.withdraw_from_publication(), which locks it';
+    end if;
     select
         relations.prattrs::pg_catalog.int2[] as columns,
         relations.prqual is not null as is_filtered
@@ -160,20 +196,35 @@ begin
             hint = 'run signal-marts deploy: it takes the filter away';
     end if;
     insert into public.ai_withdrawn_tables (
-        table_oid, column_names, type_oids, type_modifiers, rows_written
+        table_oid, column_names, column_numbers, type_oids, type_modifiers, rows_written,
+        files_in_use
     )
     select
         table_name,
         pg_catalog.array_agg(columns.attname order by columns.attnum),
+        pg_catalog.array_agg(columns.attnum order by columns.attnum),
         pg_catalog.array_agg(columns.atttypid order by columns.attnum),
         pg_catalog.array_agg(columns.atttypmod order by columns.attnum),
-        public.rows_written_so_far(table_name)
+        public.rows_written_so_far(table_name),
+        public.files_in_use(table_name)
     from pg_catalog.pg_attribute as columns
     where
         columns.attrelid = table_name and columns.attnum > 0 and not columns.attisdropped
         and coalesce(columns.attnum = any(published.columns), true);
     execute pg_catalog.format('alter publication signal_marts drop table %s', table_name);
     return true;
+end
+$$;
+
+-- Takes a table out of publication signal_marts until the end of the transaction at the latest, by
+-- when it must have been put back. Returns false where it is not published.
+create function public.withdraw_from_publication(table_name regclass) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+    execute pg_catalog.format('lock table %s in access exclusive mode', table_name);
+    return public.take_out_of_publication(table_name);
 end
 $$;
 
@@ -193,20 +244,26 @@ begin
     if not found then
         return false;
     end if;
-    if withdrawn.rows_written <> public.rows_written_so_far(table_name) or exists (
-        select
-        from rows from (
-            pg_catalog.unnest(withdrawn.column_names),
-            pg_catalog.unnest(withdrawn.type_oids),
-            pg_catalog.unnest(withdrawn.type_modifiers)
-        ) as former (column_name, type_oid, type_modifier)
-        inner join pg_catalog.pg_attribute as latter
-            on latter.attrelid = table_name and former.column_name = latter.attname
-        where
-            not public.type_only_widens(
-                former.type_oid, former.type_modifier, latter.atttypid, latter.atttypmod
-            )
-    ) then
+    if
+        withdrawn.rows_written <> public.rows_written_so_far(table_name)
+        or withdrawn.files_in_use <> public.files_in_use(table_name)
+        or exists (
+            select
+            from rows from (
+                pg_catalog.unnest(withdrawn.column_names),
+                pg_catalog.unnest(withdrawn.column_numbers),
+                pg_catalog.unnest(withdrawn.type_oids),
+                pg_catalog.unnest(withdrawn.type_modifiers)
+            ) as former (column_name, column_number, type_oid, type_modifier)
+            inner join pg_catalog.pg_attribute as latter
+                on latter.attrelid = table_name and former.column_name = latter.attname
+            where
+                former.column_number <> latter.attnum
+                or not public.type_only_widens(
+                    former.type_oid, former.type_modifier, latter.atttypid, latter.atttypmod
+                )
+        )
+    then
         raise warning using
             message = pg_catalog.format(
                 '%s is no longer replicated: its rows may have changed', table_name

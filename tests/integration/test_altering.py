@@ -335,6 +335,8 @@ def test_a_change_that_does_not_come_to_be(landscape: Landscape) -> None:
         "alter table trade_plans alter column entry_price_target type double precision",
         "update trade_plans set strategy = 'other' where id % 2 = 0",
         "alter table trade_plans alter column take_profit_1_price type numeric(30, 1)",
+        "alter table trade_plans drop column stop_loss_price cascade,"
+        " add column stop_loss_price numeric(20, 8) not null default 7",
     ],
 )
 def test_other_changes_are_copied_by_the_next_deploy(landscape: Landscape, change: str) -> None:
@@ -349,6 +351,30 @@ def test_other_changes_are_copied_by_the_next_deploy(landscape: Landscape, chang
             platform.execute("select public.return_to_publication('public.trade_plans')")
         platform.execute("update trade_plans set strategy = 'unseen' where id % 3 = 0")
     assert told == ["public.trade_plans is no longer replicated: its rows may have changed"]
+    assert any("publication set" in line for line in landscape.deploy())
+    sync_to(landscape, read_contract())
+    assert landscape.differences() == []
+
+
+@pytest.mark.parametrize("emptied", [STATS, "older"])
+def test_a_table_that_is_emptied_meanwhile_is_copied_again(
+    landscape: Landscape, emptied: str
+) -> None:
+    """TRUNCATE writes no row, and is not replicated where the table is not published."""
+    table = STATS
+    if emptied != STATS:
+        table = "micro_patterns"
+        landscape.on_primary(PARTITIONED)
+        landscape.on_primary(PATTERN.format(table=table, day="2024-11-01", first=800000))
+    landscape.deploy()
+    sync_to(landscape, read_contract())
+    with platform_login(landscape) as platform:
+        ((owner,),) = platform.execute("select session_user::text")
+        landscape.on_primary(f"alter table {emptied} owner to {owner}")
+        with platform.transaction():
+            platform.execute("select public.withdraw_from_publication(%s)", (f"public.{table}",))
+            platform.execute(f"truncate public.{emptied}")
+            platform.execute("select public.return_to_publication(%s)", (f"public.{table}",))
     assert any("publication set" in line for line in landscape.deploy())
     sync_to(landscape, read_contract())
     assert landscape.differences() == []

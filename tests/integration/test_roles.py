@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import psycopg
@@ -53,10 +54,12 @@ FUNCTIONS = {
 # Of the login that deploys, for owners of tables: whoever else calls them changes nothing.
 FOR_OWNERS = {
     "change_column_types": False,
+    "files_in_use": False,
     "return_to_publication": True,
     "rows_written_so_far": False,
+    "take_out_of_publication": True,
     "type_only_widens": False,
-    "withdraw_from_publication": True,
+    "withdraw_from_publication": False,
 }
 # They look at a value and nothing else, for whoever writes it.
 LIMITS = {
@@ -288,6 +291,40 @@ def test_only_owners_take_tables_out_of_the_publication(shared: Landscape, role:
                 ):
                     may = gets_through(connection, role, sql.SQL(f"select public.{call}"))
                     assert may is is_own, call
+    finally:
+        shared.on_primary(f"drop role {login}")
+
+
+@pytest.mark.parametrize("options", ["", "with (security_invoker)"])
+def test_nobody_locks_what_is_not_its_own(shared: Landscape, options: str) -> None:
+    """LOCK TABLE of a view locks what it reads, with the rights of whoever locks."""
+    login = f"nobody_of_{shared.primary.parameters()['dbname']}"
+    shared.on_primary(f"create role {login} login")
+    try:
+        with shared.primary.connect(autocommit=True) as connection:
+            connection.execute(f"set session authorization {login}")
+            for table in ("public.trading_orders", "public.ai_models", "pg_catalog.pg_authid"):
+                connection.execute(
+                    sql.SQL(f"create temporary view mine {options} as select from {table}")
+                )
+                for call in (
+                    "withdraw_from_publication('mine')",
+                    "take_out_of_publication('mine')",
+                    "take_out_of_publication('public.trading_orders')",
+                    "change_column_types('mine', '{\"id\": \"bigint\"}')",
+                ):
+                    with connection.transaction(force_rollback=True):
+                        with suppress(psycopg.Error), connection.transaction():
+                            connection.execute(sql.SQL("select public.") + sql.SQL(call))
+                        assert (
+                            connection.execute(
+                                "select relation::regclass::text from pg_locks"
+                                " where pid = pg_backend_pid() and mode = 'AccessExclusiveLock'"
+                                " and relation <> 'mine'::regclass"
+                            ).fetchall()
+                            == []
+                        ), call
+                connection.execute("drop view mine")
     finally:
         shared.on_primary(f"drop role {login}")
 
