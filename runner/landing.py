@@ -112,6 +112,7 @@ def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> N
     """
     existing = read_relations(replica, contract)
     capturing = _capturing(replica)
+    _check_owners(replica, contract)
     for table in contract:
         found = existing.get(table.qualified)
         if found is None or "_xid" not in found.columns or not found.key:
@@ -149,6 +150,44 @@ def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> N
             ),
             *_triggers(table, found.key),
             in_transaction=True,
+        )
+
+
+def _check_owners(replica: Connection, contract: Sequence[Table]) -> None:
+    """Raise LandingError where builds could put code of theirs in a landing table's place.
+
+    Who owns its schema can drop it and make another.
+    """
+    foreign = replica.execute(
+        """
+        with owned (name, owner) as (
+            select 'schema ' || nspname, nspowner from pg_namespace where nspname = any(%(schemas)s)
+            union all
+            select 'table ' || n.nspname || '.' || c.relname, c.relowner
+            from pg_class as c
+            inner join pg_namespace as n on c.relnamespace = n.oid
+            where n.nspname || '.' || c.relname = any(%(tables)s)
+        )
+
+        select owned.name, owned.owner::regrole::text
+        from owned
+        inner join pg_namespace as s on s.nspname = 'signal_marts'
+        where
+            pg_has_role(owned.owner, to_regrole('transformer')::oid, 'member')
+            and not pg_has_role(owned.owner, s.nspowner, 'usage')
+        order by 1
+        """,
+        {
+            "schemas": sorted({table.schema for table in contract}),
+            "tables": [table.qualified for table in contract],
+        },
+    ).fetchall()
+    if foreign:
+        raise LandingError(
+            "on the replica, "
+            + ", ".join(f"{name} belongs to {owner}" for name, owner in foreign)
+            + ", in whose rights marts are built: code of theirs would run in ours. Nothing was "
+            "done with it; drop it, or alter its owner once you have looked at what is on it"
         )
 
 
@@ -274,7 +313,8 @@ def empty(names: Sequence[str]) -> list[sql.Composed]:
 def landing_tables(replica: Connection) -> dict[str, list[str]]:
     """Columns, but ``_xid``, of all landing tables by qualified name.
 
-    What builds own is none, whatever it calls itself: it may run code of theirs.
+    What another login than one that deploys owns is none, whatever it calls itself: it may run code
+    of that login's, and may be a temporary table, which no other session can empty.
     """
     rows = replica.execute(
         """
@@ -285,7 +325,11 @@ def landing_tables(replica: Connection) -> dict[str, list[str]]:
         inner join pg_attribute as a
             on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped and a.attname <> '_xid'
         where x.attname = '_xid' and x.atttypid = 'xid8'::regtype and not x.attisdropped
-            and pg_has_role('transformer', c.relowner, 'usage') is not true
+            and pg_has_role(
+                c.relowner,
+                (select s.nspowner from pg_namespace as s where s.nspname = 'signal_marts'),
+                'usage'
+            )
             and exists (
                 select from pg_description as d
                 where d.objoid = c.oid and d.objsubid = 0 and d.description = %s

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,12 @@ from click.testing import CliRunner
 from conftest import Landscape
 from psycopg import errors, sql
 
-from runner import builds, doctor, fence, role_logins
+from runner import builds, doctor, fence, landing, role_logins
+from runner.changes import Changes
 from runner.cli import cli
 from runner.contract import read_contract
 from runner.dashboard import marts
-from runner.database import Database
+from runner.database import Connection, Database
 from runner.deploy import connected
 from runner.deploy_lock import LockedError, one_at_a_time
 from runner.errors import SignalMartsError
@@ -278,6 +281,50 @@ def test_what_transformer_plants(landscape: Landscape, tmp_path: Path) -> None:
     ):
         found_out.append(connection.execute(trap).fetchone())
     assert found_out == [(False,)] * 4
+
+
+@contextmanager
+def logged_in(landscape: Landscape, role: str) -> Iterator[Connection]:
+    """A session of a login on the replica that is a member of the role."""
+    name = f"member_of_{landscape.replica.parameters()['dbname']}"
+    landscape.on_replica(f"create role {name} login in role {role}")
+    try:
+        with landscape.replica.connect(autocommit=True) as connection:
+            connection.execute(f"set session authorization {name}")
+            yield connection
+    finally:
+        landscape.on_replica(f"drop owned by {name} cascade; drop role {name}")
+
+
+def test_no_other_login_makes_landing_tables(landscape: Landscape) -> None:
+    """One that looks like a landing table is neither emptied nor in the way, and none takes one's
+    place."""
+    landscape.deploy()
+    planted = """
+        create {} fake (id integer primary key, _xid xid8);
+        comment on table fake is 'landing table made by signal-marts';
+        create function {}.trap() returns trigger language plpgsql as
+        $$ begin raise 'sprung as %', current_user; end $$;
+        create trigger trap before delete on fake execute function {}.trap()
+    """
+    with logged_in(landscape, "bi_reader") as reader:
+        reader.execute(planted.format("temporary table", "pg_temp", "pg_temp"))
+        landscape.deploy(resync=[])
+    with logged_in(landscape, "transformer") as builder:
+        builder.execute("create schema mine; set search_path = mine")
+        builder.execute(planted.format("table", "mine", "mine"))
+        landscape.deploy(resync=[])
+        # A schema that the sources will name.
+        named = [replace(table, schema="mine") for table in read_contract()[:1]]
+        changes = Changes(report=landscape.reports.append)
+        with connected(*as_the_runner(landscape)) as sides:
+            with pytest.raises(landing.LandingError, match="schema mine belongs to member_of"):
+                landing.extend(sides.on_replica, named, {}, changes)
+            builder.execute(f"create table {named[0].name} (id integer primary key, _xid xid8)")
+            landscape.on_replica("alter schema mine owner to postgres")
+            with pytest.raises(landing.LandingError, match=r"table mine\..* belongs to member_of"):
+                landing.extend(sides.on_replica, named, {}, changes)
+    assert landscape.deploy() == []
 
 
 def test_no_login_holds_up_a_build(landscape: Landscape) -> None:
