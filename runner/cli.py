@@ -26,7 +26,7 @@ from rich.table import Table
 from runner import settings
 from runner.database import Database
 from runner.errors import SignalMartsError, UsageError
-from runner.progress import note, progress
+from runner.progress import harmless, note, progress
 
 
 class Failure(SignalMartsError):  # noqa: N818 - an outcome that was already told, not a fault
@@ -403,11 +403,14 @@ def status(as_json: bool, compare: bool) -> None:
     else:
         _print_status(found)
     if found.problems:
-        raise Failure("not well:\n" + "\n".join(f"  - {problem}" for problem in found.problems))
+        raise Failure(
+            "not well:\n" + "\n".join(f"  - {harmless(problem)}" for problem in found.problems)
+        )
 
 
 def _print_status(found: Any) -> None:
-    out = Console(highlight=False, soft_wrap=True)
+    # What builds made has names of anybody's choice.
+    out = Console(highlight=False, soft_wrap=True, markup=False)
     on_disk = len(found.migrations_on_disk)
     out.print(f"migrations   {on_disk - len(found.migrations_pending)} of {on_disk} applied")
     replication = found.replication
@@ -425,7 +428,7 @@ def _print_status(found: Any) -> None:
     marts.columns[1].justify = "right"
     for mart in found.marts:
         rows = "?" if mart.rows is None else f"{mart.rows:,}"
-        marts.add_row(f"{mart.schema}.{mart.name}", rows, _time(mart.available_at))
+        marts.add_row(harmless(f"{mart.schema}.{mart.name}"), rows, _time(mart.available_at))
     out.print(marts)
 
 
@@ -467,9 +470,10 @@ def doctor(as_json: bool) -> None:
         marks = {"ok": "✓", "warning": "!", "wrong": "✗", "unknown": "?"}
         width = max(len(each.check) for each in found)
         for each in found:
-            click.echo(f"{marks[each.level]} {each.side:7}  {each.check:{width}}  {each.text}")
+            text = harmless(each.text)
+            click.echo(f"{marks[each.level]} {each.side:7}  {each.check:{width}}  {text}")
             if each.mend:
-                click.echo(f"           → {each.mend}")
+                click.echo(f"           → {harmless(each.mend)}")
         click.echo(", ".join(f"{count} {level}" for level, count in counts.items()))
     if counts["wrong"]:
         raise Failure(f"not well: {counts['wrong']} of {len(found)} findings are wrong")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,9 +15,17 @@ Advance = Callable[[int, int, str], None]
 """Called with the number done, the total, and what is being worked on."""
 
 
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def harmless(text: str) -> str:
+    """A text of anybody's choice on one line, without what steers a terminal."""
+    return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)
+
+
 def note(text: str) -> None:
-    """Say one line of what was done."""
-    console.print(text, markup=False)
+    """Say what was done, on a line or some."""
+    console.print("\n".join(map(harmless, text.split("\n"))), markup=False)
 
 
 @contextmanager

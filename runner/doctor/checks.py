@@ -321,7 +321,8 @@ def marts(server: Server, _: Given) -> Iterator[Finding]:
                 "marts",
                 server.side,
                 f"{mart.schema}.{mart.name} cannot be read: {mart.trouble}",
-                f"mend what it says, or: signal-marts build --full-refresh --select {mart.name}",
+                "mend what it says, or: signal-marts build --full-refresh --select "
+                + shlex.quote(mart.name),
             )
     if not missing and all(mart.trouble is None for mart in found):
         yield ok("marts", server.side, f"{len(found)} marts can be read")

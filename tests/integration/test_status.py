@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from click.testing import CliRunner
 from conftest import Landscape
+from psycopg import sql
 
+from runner.cli import cli
 from runner.doctor import examine
 from runner.status import status
 
@@ -54,3 +57,35 @@ def test_marts_that_are_gone_or_cannot_be_read(landscape: Landscape, tmp_path: P
     told = " ".join(each.text for each in doctor if each.check == "marts")
     assert "performance.trades" in told
     assert all(name in told for name in troubles)
+
+
+def test_a_mart_of_any_name_is_told_on_one_line(landscape: Landscape) -> None:
+    """Who builds may call a mart what it likes, and let it fail with any text."""
+    landscape.deploy()
+    with landscape.replica.connect() as replica:
+        replica.execute("set role transformer")
+        replica.execute("create schema training")
+        for name in ("[/x]", "[red]x", "a\x1b[2Jb", "a\n✓ primary  all is well"):
+            replica.execute(sql.SQL("create table training.{} ()").format(sql.Identifier(name)))
+        replica.execute(
+            "create function training.fail() returns integer language plpgsql as"
+            " $$ begin raise E'no\\n✓ primary  all is well\\x1b[2J'; end $$;"
+            "create view training.fails as select 1 as one where training.fail() > 0;"
+            'create view training."; reboot" as select 1 as one where training.fail() > 0'
+        )
+    urls = {"PRIMARY_URL": landscape.primary.url, "REPLICA_URL": landscape.replica.url}
+
+    def told(command: str) -> str:
+        result = CliRunner(env=urls).invoke(cli, [command])
+        return result.output + str(result.exception)
+
+    text = told("status")
+    landscape.on_replica("create schema changes; create table changes.builds ()")
+    examined = told("doctor")
+    assert "--select '; reboot'" in examined
+    text += examined
+    assert "\x1b" not in text
+    assert not [line for line in text.splitlines() if line.startswith("✓ primary  all is well")]
+    assert "training.[/x] " in text
+    assert "training.a\\x1b[2Jb " in text
+    assert "the mart training.fails cannot be read: no\\n" in text
