@@ -283,12 +283,18 @@ begin
 end
 $$;
 
+-- On another table, the type of its column could have a cast that somebody wrote.
 create function public.check_withdrawn_tables() returns trigger
 language plpgsql
 security definer
 set search_path = ''
 as $$
 begin
+    if tg_relid <> 'public.ai_withdrawn_tables'::pg_catalog.regclass then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = 'this trigger is of public.ai_withdrawn_tables';
+    end if;
     if exists (
         select from public.ai_withdrawn_tables as tables where tables.table_oid = new.table_oid
     ) then
@@ -303,6 +309,8 @@ begin
     return null;
 end
 $$;
+
+revoke execute on function public.check_withdrawn_tables() from public;
 
 create constraint trigger ai_withdrawn_tables_return
 after insert on public.ai_withdrawn_tables

@@ -410,6 +410,42 @@ def test_a_callers_own_objects_fool_no_function(shared: Landscape) -> None:
         connection.rollback()
 
 
+def test_a_trigger_of_ours_is_of_our_table_alone(shared: Landscape) -> None:
+    """On a table of the caller's, its columns' types could have casts that the caller wrote."""
+    with shared.primary.connect(autocommit=True) as connection:
+        definers = connection.execute(
+            "select oid::regproc::text from pg_proc where prosecdef"
+            " and prorettype = 'trigger'::regtype"
+        ).fetchall()
+        assert definers == [("check_withdrawn_tables",)]
+        told: list[str] = []
+        connection.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
+        for is_granted in (False, True):
+            with connection.transaction(force_rollback=True):
+                if is_granted:  # as by somebody's mistake
+                    connection.execute("grant execute on all functions in schema public to public")
+                connection.execute("set local role replicator")
+                connection.execute(
+                    """
+                    create type pg_temp.number as enum ('a');
+                    create function pg_temp.spring(pg_temp.number) returns oid
+                    language plpgsql immutable as
+                    $$ begin raise notice 'sprung as %', current_user; return 0; end $$;
+                    create cast (pg_temp.number as oid)
+                    with function pg_temp.spring(pg_temp.number) as implicit;
+                    create temporary table mine (table_oid pg_temp.number)
+                    """
+                )
+                with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                    connection.execute(
+                        "create trigger trap after insert on mine"
+                        " for each row execute function public.check_withdrawn_tables()"
+                    )
+                    assert is_granted
+                    connection.execute("insert into mine values ('a')")
+        assert told == []
+
+
 # --- logins -------------------------------------------------------------------------------------
 
 _SETTINGS = sql.SQL(
