@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
+from runner.contract import read_contract
 from runner.database import Connection, scalar
 from runner.deploy_lock import LockedError
 from runner.errors import SignalMartsError
@@ -137,28 +138,46 @@ def guarded(connection: Connection, table: str) -> Iterator[None]:
 def check_public(connection: Connection) -> None:
     """Raise PlantedError where ``public`` holds what stands in for PostgreSQL's own.
 
-    yoyo works with ``public`` in its search path. An operator of the migrator's there, a cast, or a
-    function named like a built-in one, might be taken for those, and run with our rights.
+    yoyo works with ``public`` in its search path. An operator there, a cast, or a function named
+    like a built-in one, might be taken for those, and run with our rights. Superusers and the
+    platform's owners are trusted with theirs; in a database of before PostgreSQL 15, all logins can
+    make some.
     """
     found = connection.execute(
         """
-        with planted (classid, objid) as (
-            select 'pg_operator'::regclass, oid
-            from pg_operator
+        with strangers (oid) as (
+            select r.oid
+            from pg_roles as r
             where
-                oprnamespace = 'public'::regnamespace
-                and pg_has_role(to_regrole('migrator')::oid, oprowner, 'usage')
+                pg_has_role(to_regrole('migrator')::oid, r.oid, 'usage')
+                or not (
+                    r.rolsuper
+                    or r.rolname = current_user
+                    or exists (
+                        select
+                        from pg_class as c
+                        inner join pg_namespace as n on c.relnamespace = n.oid
+                        where c.relowner = r.oid and n.nspname || '.' || c.relname = any(%s)
+                    )
+                )
+        ),
+
+        planted (classid, objid) as (
+            select 'pg_operator'::regclass, o.oid
+            from pg_operator as o
+            inner join strangers on o.oprowner = strangers.oid
+            where o.oprnamespace = 'public'::regnamespace
             union all
             select 'pg_cast'::regclass, c.oid
             from pg_cast as c
             inner join pg_proc as f on c.castfunc = f.oid
-            where pg_has_role(to_regrole('migrator')::oid, f.proowner, 'usage')
+            inner join strangers on f.proowner = strangers.oid
             union all
             select 'pg_proc'::regclass, f.oid
             from pg_proc as f
+            inner join strangers on f.proowner = strangers.oid
             where
                 f.pronamespace = 'public'::regnamespace
-                and pg_has_role(to_regrole('migrator')::oid, f.proowner, 'usage')
                 and exists (
                     select from pg_proc as own
                     where
@@ -166,7 +185,8 @@ def check_public(connection: Connection) -> None:
                 )
         )
         select pg_describe_object(classid, objid, 0) from planted order by 1
-        """
+        """,
+        ([table.qualified for table in read_contract() if table.source != "ai"],),
     ).fetchall()
     if found:
         raise PlantedError(

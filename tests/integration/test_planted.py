@@ -187,6 +187,47 @@ def test_what_migrator_plants(landscape: Landscape) -> None:
         wait()
 
 
+def test_what_anybody_plants_in_public(landscape: Landscape) -> None:
+    """All logins may make things there, in a database of before PostgreSQL 15."""
+    landscape.deploy()
+    landscape.on_primary("create role anybody; grant create on schema public to public")
+    try:
+        landscape.on_primary(CANARY.format(role="anybody", schema="public"))
+        for trap in (
+            FOR_YOYO,
+            "create function public.format(text, text) returns text language sql"
+            " as 'select public.canary()::text'",
+            "create type public.kind as enum ('a');"
+            "create function public.as_text(public.kind) returns text language sql"
+            " as 'select public.canary()::text';"
+            "create cast (public.kind as text) with function public.as_text as implicit",
+        ):
+            with landscape.primary.connect() as connection:
+                connection.execute("set local role anybody")
+                connection.execute(trap)
+                connection.execute("reset role")
+                connection.execute("delete from _yoyo_migration where migration_id = '0001_roles'")
+                connection.commit()
+                with pytest.raises(PlantedError, match="not as Signal Marts made it"):
+                    landscape.deploy()
+                assert not drawn(landscape, "primary", "sprung"), trap
+                connection.execute(
+                    "drop function if exists public.eq, public.format(text, text),"
+                    " public.as_text cascade; drop type if exists public.kind"
+                )
+                connection.commit()
+        # The platform's own are its business.
+        landscape.on_primary(
+            "alter table trading_stats owner to anybody; set local role anybody;"
+            "create function public.round(double precision, integer) returns numeric language sql"
+            " as 'select pg_catalog.round($1::numeric, $2)'"
+        )
+        landscape.deploy()
+    finally:
+        landscape.on_primary("reassign owned by anybody to postgres; drop owned by anybody")
+        landscape.on_primary("drop role anybody")
+
+
 UNDO = """
 drop trigger if exists trap on public.ai_replication_fence;
 drop trigger if exists trap on public.ai_migration_ledger;
