@@ -17,11 +17,16 @@
             {% if way is string %}
                 {% set query = 'select ' ~ way ~ ' from ' ~ changes_of(parent) ~ ' as changed' %}
             {% else %}
+                {# Apart, a column that the changed row lacks is none of the rows that refer to it. #}
                 {% set query %}
-                    select {{ way['keys'] or keys }}
-                    from {{ this if way['through'] == 'this' else ref(way['through']) }}
-                    where ({{ way['by'] }}) in (
-                        select {{ way['of'] }} from {{ changes_of(parent) }} as changed
+                    (
+                        with referred as (
+                            select {{ way['of'] }} from {{ changes_of(parent) }} as changed
+                        )
+
+                        select {{ way['keys'] or keys }}
+                        from {{ this if way['through'] == 'this' else ref(way['through']) }}
+                        where ({{ way['by'] }}) in (select * from referred)
                     )
                 {% endset %}
             {% endif %}
