@@ -18,6 +18,13 @@
     {% elif follows %}
         {{ keys_that_follow(follows) }}
     {% else %}
-        {{ context['affected_' ~ model.name]() }}
+        {% set affected = context.get('affected_' ~ model.name) %}
+        {% if not affected %}
+            {{ exceptions.raise_compiler_error(
+                model.name ~ ': say in its meta what it follows, or write a macro affected_'
+                ~ model.name
+            ) }}
+        {% endif %}
+        {{ affected() }}
     {% endif %}
 {% endmacro %}

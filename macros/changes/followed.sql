@@ -5,16 +5,26 @@
     model_name: the parent.
     by: the parent's columns, or expressions on them, whose values are those of `affected`, as a select
         list; by default as the model's meta says that it follows the parent, or else by their names.
+        Where the model follows it through another one, or in several ways, there is no default.
     keys: the columns of `affected` that they are compared with; by default all.
 #}
 {% macro followed(model_name, by=none, keys=none) -%}
+    {# What a model's config says is not known while dbt reads the project. #}
+    {%- set follows = config.get('meta', {}).get('follows', {}) if execute else {} -%}
+    {%- set way = follows.get(model_name) -%}
+    {%- if not by and way is not none and way is not string -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ ' does not follow ' ~ model_name ~ ' by columns alone: say by= which columns'
+            ~ ' of it are the keys, or read it with ref()'
+        ) }}
+    {%- endif -%}
     {%- if is_from_changes() -%}
         {%- set keys = keys or affected_columns() | join(', ') -%}
         (
             select *
             from {{ ref(model_name) }}
             where
-                ({{ by or config.get('meta', {}).get('follows', {}).get(model_name) or keys }})
+                ({{ by or way or keys }})
                 in (select {{ keys }} from affected)
         ) as {{ model_name }}
     {%- else -%}

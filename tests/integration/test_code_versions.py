@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -55,23 +55,26 @@ class Project:
 
     def build(self, schema_prefix: str | None = None) -> set[str]:
         """Build the selection, and return the names of the models that were built in full."""
+        built = self.run(SELECT, schema_prefix)
+        assert built.failures == ()
+        return self.full(built.id) if schema_prefix is None else set()
+
+    def run(self, select: Sequence[str], schema_prefix: str | None = None) -> transform.Build:
         wait(self.landscape)
         with (
             pytest.MonkeyPatch.context() as patch,
             builds.frozen(self.landscape.replica, timeout=60) as environment,
         ):
             patch.setattr(transform, "PROJECT", self.path)
-            built = transform.build(
+            return transform.build(
                 environment,
                 advance=lambda done, total, at: None,
-                select=SELECT,
+                select=select,
                 target=self.target,
                 tests=False,
                 schema_prefix=schema_prefix,
                 full_refresh=schema_prefix is not None,
             )
-        assert built.failures == ()
-        return self.full(built.id) if schema_prefix is None else set()
 
     def full(self, build_id: str) -> set[str]:
         rows = self.landscape.on_replica(
@@ -184,3 +187,31 @@ def test_an_edit_builds_anew_what_renders_otherwise(project: Project) -> None:
         for edit in edits:
             project.edit(*edit)
         assert project.build() == expected, edits
+
+
+@pytest.mark.timeout(600)
+def test_what_a_model_follows_is_told_where_it_is_wrong(project: Project) -> None:
+    """In a full build already; what only the database knows, from changes."""
+
+    def failure(*select: str) -> str:
+        (failed,) = project.run(select).failures
+        return f"{failed.name}: {failed.message}"
+
+    lots, fills = "models/intermediate/int_lots_closed.sql", "models/intermediate/int_fills.sql"
+    project.edit(lots, "{{ ref('int_fills') }}", "{{ followed('int_fills') }}")
+    project.edit(fills, "'follows':", "'follow':")
+    assert "int_fills: say in its meta what it follows, or write a macro affected_int_fills" in (
+        failure("+int_fills")
+    )
+    project.restore(fills)
+    assert "int_lots_closed does not follow int_fills by columns alone" in failure(
+        "+int_lots_closed"
+    )
+    project.restore(lots)
+
+    # A column of the rows that refer to the changed one, which is none of its own.
+    project.edit("models/marts/performance/trades.sql", "of='order_id'", "of='opening_order_id'")
+    change(project.landscape, 1)
+    project.build()
+    change(project.landscape, 2)
+    assert 'column "opening_order_id" does not exist' in failure("+trades")
