@@ -81,11 +81,38 @@ def model_follows_all_that_it_reads(model: Model) -> RuleViolation | None:
 
 def _names_followed(file: str) -> set[str]:
     """Names in a macro for affected rows and in those that it calls, but for what it only reads."""
-    text = (_AFFECTED / f"{file}.sql").read_text("utf-8")
+    path = _AFFECTED / f"{file}.sql"
+    if not path.exists():
+        return set()
+    text = path.read_text("utf-8")
     names = set(re.findall(r"'(\w+)'", re.sub(r"ref\('\w+'\)", "", text)))
     names.update(re.findall(r"Not followed: (\w+)", text))
     called = re.findall(r"{{ (affected_\w+)\(", text)
     return names.union(*map(_names_followed, called))
+
+
+@rule(rule_filters={is_kept_up_by_changes()})
+def model_follows_columns_that_are_there(model: Model) -> RuleViolation | None:
+    """The columns by which a model follows others are theirs; expressions show when it is built."""
+    follows = model.meta.get("follows")
+    if not isinstance(follows, dict):
+        return None
+    columns = {each.name: {column.name for column in each.columns} for each in model.parents}
+    columns["this"] = {column.name for column in model.columns}
+    missing: list[str] = []
+    for parent, given in follows.items():
+        for way in given if isinstance(given, list) else [given]:
+            lists = {parent: way}
+            if isinstance(way, dict):
+                lists = {parent: way["of"], way["through"]: f"{way['by']}, {way['keys'] or ''}"}
+            for name, text in lists.items():
+                wanted = [] if "(" in (text or "(") else re.split(r"\s*,\s*", text)
+                missing += [
+                    f"{name}.{each}"
+                    for each in wanted
+                    if re.fullmatch("[a-z_]+", each) and each not in columns.get(name, ())
+                ]
+    return _violation(missing, "it follows columns that are not there")
 
 
 @rule
