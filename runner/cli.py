@@ -23,7 +23,8 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from runner import settings
+from runner import extras, settings
+from runner.dashboard.wording import plural
 from runner.database import Database
 from runner.errors import SignalMartsError, UsageError
 from runner.progress import harmless, note, progress
@@ -49,7 +50,8 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except SignalMartsError as error:
-        note(f"signal-marts: {error}")
+        mend = _mend_of_a_lost_pair() if error.exit_code == 3 else ""
+        note(f"signal-marts: {error}{mend}")
         sys.exit(error.exit_code)
     except psycopg.Error as error:
         # The message alone: a connection's parameters or a statement may hold a secret.
@@ -355,14 +357,15 @@ def report_build(result: Any) -> None:
     """Say how a build went, warnings too; raise Failure naming each model and test that failed."""
     for node in result.warnings:
         note(f"warning: {node.kind} {node.name}: {node.message}")
+    models, tests = (sum(n.kind == kind for n in result.nodes) for kind in ("model", "test"))
     if result.failures:
         lines = [f"  - {n.kind} {n.name}: {n.status}: {n.message}" for n in result.failures]
         raise Failure(
-            f"{len(result.failures)} of {len(result.nodes)} models and tests failed, and "
+            f"{len(result.failures)} of {models + tests} models and tests failed, and "
             f"{result.skipped} that need them were skipped:\n" + "\n".join(lines)
         )
-    models, tests = (sum(n.kind == kind for n in result.nodes) for kind in ("model", "test"))
-    note(f"built {models} models; {tests - len(result.warnings)} tests passed")
+    passed = tests - len(result.warnings)
+    note(f"built {plural(models, 'model')}; {plural(passed, 'test')} passed")
 
 
 def _cannot_be_used(rejected: Mapping[str, int]) -> str:
@@ -419,8 +422,8 @@ def _print_status(found: Any) -> None:
     out.print(f"replication  {ready} of {wanted} tables ready, {_slot(replication)}")
     for each in found.last_builds[:1]:
         out.print(
-            f"last build   {_time(each.started_at)}, {each.seconds:.1f} s, {each.nodes} nodes, "
-            f"{each.failures} failures"
+            f"last build   {_time(each.started_at)}, {each.seconds:.1f} s, "
+            f"{plural(each.nodes, 'node')}, {plural(each.failures, 'failure')}"
         )
     if found.rejected_rows:
         out.print(f"cannot use   {_counts(found.rejected_rows)}; see operations.rejected_rows")
@@ -618,12 +621,29 @@ def report(output: Path, days: int, until: datetime | None) -> None:
 )
 def demo(bars: tuple[Path, ...], seed: int, days: int) -> None:
     """Run the whole thing on the embedded pair: a market replayed, deploy, build, a summary."""
+    extras.need("demo")
     from runner.demo.run import demo as run
 
     run(settings.load(), bars, seed=seed, days=days)
 
 
 # --- shared -----------------------------------------------------------------------------------
+
+
+def _mend_of_a_lost_pair() -> str:
+    """What to say beside that a database cannot be reached, where the embedded pair is meant."""
+    from runner.embedded import EmbeddedPair, NotMadeError
+
+    given = settings.load()
+    try:
+        urls = EmbeddedPair(given.home).urls()
+    except NotMadeError:
+        return ""
+    primary, replica = map(settings.revealed, (given.primary_url, given.replica_url))
+    is_meant = primary in (None, urls.primary) and replica in (None, urls.replica)
+    if not is_meant or given.dashboard_url is not None:
+        return ""
+    return "; start the embedded pair: signal-marts up"
 
 
 def databases(given: settings.Settings) -> tuple[Database, Database]:

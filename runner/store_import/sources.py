@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from runner.csv_lines import Lines
 from runner.errors import UsageError
+from runner.extras import installing
 from runner.store_import.values import Unreadable
 
 _LONGEST_CELL = 16 * 1024 * 1024
@@ -210,7 +211,7 @@ def _open_parquet(path: Path) -> Source:
         from pyarrow import parquet
     except ImportError:
         raise SourceError(
-            path, "reading Parquet needs pyarrow: install the extra, signal-marts[parquet]"
+            path, f"reading Parquet needs pyarrow, an extra: {installing('parquet')}"
         ) from None
     try:
         file = parquet.ParquetFile(path)

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from conftest import Landscape
 
-from runner.cli import report_build
+from runner.cli import Failure, report_build
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 from runner.transform import Build, Node
@@ -75,7 +75,14 @@ def exports(env: dict[str, str]) -> dict[str, str]:
 def test_a_build_counts_models_and_tests_alone(capsys: pytest.CaptureFixture[str]) -> None:
     kinds = ["model", "test", "test", "operation", "exposure"]
     report_build(Build("", tuple(Node("", "", kind, "success", 0, "") for kind in kinds)))
-    assert capsys.readouterr().err == "built 1 models; 2 tests passed\n"
+    assert capsys.readouterr().err == "built 1 model; 2 tests passed\n"
+
+
+def test_a_build_that_failed_is_counted_likewise() -> None:
+    ended = [("model", "error"), ("test", "pass"), ("operation", "success")]
+    nodes = tuple(Node("", "trades", kind, status, 0, "no") for kind, status in ended)
+    with pytest.raises(Failure, match="1 of 2 models and tests failed"):
+        report_build(Build("", nodes))
 
 
 def test_env_of_urls(tmp_path: Path) -> None:

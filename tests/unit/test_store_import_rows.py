@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from runner.deploy_lock import LockedError
 from runner.errors import UsageError
+from runner.extras import installing
 from runner.store_import import MappingError, Report, SourceError, import_store
 from runner.store_import.mapping import FIELDS, read_mapping
 from runner.store_import.sources import open_source
@@ -456,7 +457,7 @@ def test_parquet_needs_an_extra(tmp_path: Path) -> None:
         f"open_source(Path({str(tmp_path / 'x.parquet')!r}), None, ',')"
     )
     told = children.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
-    assert "reading Parquet needs pyarrow: install the extra, signal-marts[parquet]" in told
+    assert f"reading Parquet needs pyarrow, an extra: {installing('parquet')}" in told
 
 
 def test_parquet_that_memory_cannot_hold(tmp_path: Path) -> None:

