@@ -7,7 +7,7 @@ of the platform's tables (``runner.relations``) are all made from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Table:
     name: str
     source: str
     columns: tuple[tuple[str, str], ...]
+    known_as: str = field(default="", compare=False)
+    """What the models call it, whatever its name on the platform."""
 
     @property
     def qualified(self) -> str:
@@ -104,6 +106,7 @@ def _table(source: Mapping[str, Any], table: Mapping[str, Any]) -> Table:
         name=str(table.get("identifier", table["name"])),
         source=str(source["name"]),
         columns=columns,
+        known_as=str(table["name"]),
     )
 
 

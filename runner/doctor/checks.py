@@ -20,6 +20,7 @@ from runner.doctor.findings import (
     is_same_place,
     ok,
     quoted,
+    quoted_table,
     warning,
     wrong,
 )
@@ -102,15 +103,17 @@ def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
     A key follows the table that it pointed at when that is renamed, and not the one that replaces
     it: then no signal can name a new pattern.
     """
-    platform_tables = {table.qualified for table in given.contract if table.source != "ai"}
-    for column, target in (("pattern_id", "micro_patterns"), ("trade_plan_id", "trade_plans")):
+    known = {table.known_as: table.qualified for table in given.contract if table.source != "ai"}
+    platform_tables = set(known.values())
+    for column, known_as in (("pattern_id", "micro_patterns"), ("trade_plan_id", "trade_plans")):
+        target = known.get(known_as, f"public.{known_as}")
         has_target = scalar(
-            primary.connection, "select to_regclass(%s) is not null", (f"public.{target}",)
+            primary.connection, "select to_regclass(%s) is not null", (quoted_table(target),)
         )
         constraint = f"ai_trading_signals_{column}_fkey"
         added = (
             f"add constraint {constraint} foreign key ({column}) "
-            f"references public.{target} (id) on delete set null not valid;"
+            f"references {quoted_table(target)} (id) on delete set null not valid;"
             + ("" if has_target else "  -- with your table in its place")
         )
         keys = primary.connection.execute(
@@ -137,7 +140,7 @@ def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
                 "foreign keys",
                 "primary",
                 f"ai_trading_signals.{column} points at no table"
-                + ("" if has_target else f" (there is no public.{target})"),
+                + ("" if has_target else f" (there is no {target})"),
                 f"alter table public.ai_trading_signals {added}",
             )
         elif not stray:
