@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -209,9 +210,28 @@ def test_what_a_model_follows_is_told_where_it_is_wrong(project: Project) -> Non
     )
     project.restore(lots)
 
-    # A column of the rows that refer to the changed one, which is none of its own.
+    # A column of the rows that refer to the changed one, which is none of its own. Beside it, the
+    # guide's model.
     project.edit("models/marts/performance/trades.sql", "of='order_id'", "of='opening_order_id'")
+    guide = (PROJECT / "docs/change-capture.md").read_text()
+    (example,) = re.findall(r"^```sql\n(-- Grain: a closed lot, .*?)^```$", guide, re.M | re.S)
+    added = project.path / "models/intermediate/int_lot_statuses.sql"
+    added.write_text(example)
     change(project.landscape, 1)
     project.build()
+    assert project.run(["+int_lot_statuses"]).failures == ()
     change(project.landscape, 2)
+    statuses = "update trading_orders set status = 'CANCELLED' where id % 2 = 0"
+    project.landscape.on_primary(statuses)
+    built = project.run(["+int_lot_statuses"])
+    assert (built.failures, project.full(built.id)) == ((), set())
+    assert project.landscape.on_replica(
+        "select * from intermediate.int_lot_statuses order by 1, 2"
+    ) == (
+        project.landscape.on_replica(
+            "select opening_order_id, closing_order_id, order_status"
+            " from intermediate.int_lots_closed inner join staging.stg_platform__trading_orders"
+            " on opening_order_id = order_id order by 1, 2"
+        )
+    )
     assert 'column "opening_order_id" does not exist' in failure("+trades")
