@@ -221,12 +221,14 @@ def _widened(widen: Widen) -> Iterator[None]:
     get_selected = selector.get_selected
     added: Set[str] | None = None
 
-    def get_and_widen(self: Any, *arguments: Any, **options: Any) -> Set[str]:
+    def get_and_widen(self: Any, spec: Any, **options: Any) -> Set[str]:
         nonlocal added
-        selected = get_selected(self, *arguments, **options)
+        selected = get_selected(self, spec, **options)
         # dbt selects anew for models, for tests and for unit tests.
         if added is None:
-            added = widen(self.manifest, selected)
+            added = set(widen(self.manifest, selected))
+            if added:
+                added |= _tests_of(self, spec, selected, added)
         return cast("Set[str]", selected | added)
 
     selector.get_selected = get_and_widen
@@ -234,6 +236,22 @@ def _widened(widen: Widen) -> Iterator[None]:
         yield
     finally:
         selector.get_selected = get_selected
+
+
+def _tests_of(selector: Any, spec: Any, selected: Set[str], added: Set[str]) -> Set[str]:
+    """The tests that models added to a selection bring with them, but for excluded ones.
+
+    None where only models are run: what the selector is not for, it leaves out.
+    """
+    from dbt.graph.selector_spec import IndirectSelection
+
+    def tests(models: Set[str]) -> set[str]:
+        found, _ = selector.expand_selection(models, IndirectSelection.Buildable)
+        return cast("set[str]", selector.filter_selection(found))
+
+    _, excluded = spec.components
+    left_out: set[str] = selector.select_nodes(excluded, warn_on_no_nodes=False)[0]
+    return tests(selected | added) - tests(selected) - left_out
 
 
 @contextmanager

@@ -11,10 +11,14 @@ import pytest
 from drills import plain_dbt, wait, waits_for_lock
 from histories import Histories, build, place_order, plain_build
 
+from runner import builds
 from runner.settings import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from conftest import Landscape
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -85,6 +89,29 @@ def test_a_selection_is_widened(history: Histories) -> None:
     assert added("genetic_progress") == {"stg_ai__genetic_generations"}
     assert added("genetic_progress") == set()
     history.compare()
+
+
+def test_what_is_added_is_tested(landscape: Landscape, tmp_path: Path) -> None:
+    """As what is selected is, but for excluded tests."""
+
+    def tested(select: str, *exclude: str) -> str:
+        built = builds.build(
+            landscape.primary,
+            landscape.replica,
+            fence_timeout=60,
+            advance=lambda done, total, at: None,
+            select=[select],
+            exclude=exclude,
+            target=tmp_path,
+        )
+        assert built.failures == ()
+        return " ".join(node.id for node in built.nodes if node.kind == "test")
+
+    landscape.deploy()
+    assert tested("order_attribution", "test_type:data") == ""
+    found = tested("rl_progress")
+    assert "_stg_ai__rl_training_episodes_" in found
+    assert "_rl_progress_" in found
 
 
 def test_a_plain_dbt_refuses_older_parents(history: Histories) -> None:
