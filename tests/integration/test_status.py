@@ -89,3 +89,17 @@ def test_a_mart_of_any_name_is_told_on_one_line(landscape: Landscape) -> None:
     assert "training.[/x] " in text
     assert "training.a\\x1b[2Jb " in text
     assert "the mart training.fails cannot be read: no\\n" in text
+
+
+def test_what_failed_is_named(landscape: Landscape, tmp_path: Path) -> None:
+    landscape.deploy()
+    assert landscape.build(tmp_path, "+rl_progress").failures == ()
+    landscape.on_replica(
+        """
+        set local role transformer;
+        update changes.builds set is_success = false, failures = 1;
+        update changes.build_results set status = 'error' where node_name = 'rl_progress';
+        """
+    )
+    told = status(landscape.primary, landscape.replica).problems
+    assert "the last build had 1 failure: rl_progress" in told
