@@ -10,7 +10,7 @@
 {% macro default__analyze_table() -%}
     {%- if
         model.config.materialized in ('table', 'incremental')
-        and not is_incremental()
+        and not (is_incremental() or is_from_changes())
     -%}
         analyze {{ this }}
     {%- endif -%}

@@ -3,11 +3,11 @@
     known. Those that still are come again.
 #}
 {% macro forget_revisions() %}
-    {% if execute and is_incremental() %}
+    {% if execute and (is_from_changes() or is_incremental()) %}
         delete from {{ this }}
         where
             true
-            {% if has_known_changes_of('ensemble_decisions') %}
+            {% if is_from_changes() %}
                 and (symbol, decided_at) in (
                     select
                         changed.symbol,

@@ -1,13 +1,14 @@
 {#
     A pre-hook that takes ways of working from the planner while a model is built in full, each the
-    name of a setting that turns one off. A build from changes starts from few rows, and keeps all.
+    name of a setting that turns one off. A build from changes starts from few rows, and keeps all; but for
+    that of a model that is always computed whole.
 #}
 {% macro planner_without(settings) -%}
     {{ return(adapter.dispatch('planner_without')(settings)) }}
 {%- endmacro %}
 
 {% macro default__planner_without(settings) -%}
-    {%- if not is_from_changes() -%}
+    {%- if not is_from_changes() or config.get('meta', {}).get('follows') == 'whole' -%}
         {%- for setting in settings -%}
             set local {{ setting }} = off{{ '; ' if not loop.last }}
         {%- endfor -%}

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from runner.database import Connection, scalar
 from runner.replication import TOKENS
+
+if TYPE_CHECKING:
+    from runner.transform import Node
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,42 @@ def changed_tables(replica: Connection) -> tuple[str, ...]:
         for name, cut, is_blind in cuts
     )
     return tuple(sorted(name for (name,) in replica.execute(query)))
+
+
+def record(
+    replica: Connection,
+    build_id: str,
+    started_at: datetime,
+    results: Mapping[str, tuple[Node, int | None]],
+) -> None:
+    """Write what became of a round's models, as macros/changes/record_build.sql does of dbt's.
+
+    ``results`` are by qualified names, each with the number of rows that were written.
+    """
+    nodes = [node for node, _ in results.values()]
+    failures = sum(node.is_failure for node in nodes)
+    with replica.transaction():
+        replica.execute(
+            "insert into changes.builds values (%s, 'watch', %s, clock_timestamp(), %s, %s, %s)",
+            (build_id, started_at, not failures, len(nodes), failures),
+        )
+        replica.cursor().executemany(
+            "insert into changes.build_results"
+            " select %s, %s, %s, %s, %s, %s, %s, %s, relations.landing_cut, %s"
+            " from (select 1) as one_row"
+            " left join changes.relations as relations on relations.relation = %s",
+            [
+                (
+                    *(build_id, node.id, node.name, node.kind, node.status),
+                    "changes" if node.status == "success" else None,
+                    rows,
+                    node.seconds,
+                    node.message if node.is_failure else None,
+                    relation,
+                )
+                for relation, (node, rows) in results.items()
+            ],
+        )
 
 
 def _are_there(replica: Connection) -> bool:

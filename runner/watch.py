@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
 
@@ -19,8 +19,8 @@ from runner.deploy import connected
 from runner.deploy_lock import LockedError
 from runner.errors import SignalMartsError
 from runner.lineage import Lineage
+from runner.rounds import Rounds
 from runner.sync import Sides
-from runner.warm_connections import warm_connections
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -93,8 +93,8 @@ class Watch:
 
         A server that goes away, or a replica that does not catch up, is told and waited for.
         """
-        pause = _FIRST_PAUSE
-        rounds = 0
+        self._pause = _FIRST_PAUSE
+        self._rounds_built = 0
         self._tested_at = time.monotonic()
         # Where changes come from that not all marts have followed, and when all last had.
         self._waiting: set[str] = set()
@@ -110,29 +110,11 @@ class Watch:
                 with (
                     builds.one_build(self.replica, "watch"),
                     connected(self.primary, self.replica) as sides,
-                    role_logins.as_role(self.replica, "transformer").connect(
-                        autocommit=True
-                    ) as self._books,
-                    warm_connections(),
                 ):
                     project = project or transform.parse(
                         self.replica.environment(), target=self.target
                     )
-                    lineage = Lineage(project)
-                    must_build_all = True
-                    while True:
-                        begun = time.monotonic()
-                        done = self._round(sides, project, lineage, rounds + 1, must_build_all)
-                        if done is not None:
-                            rounds += 1
-                            must_build_all = bool(done.failures)
-                            self.on_round(done)
-                        if not must_build_all:
-                            self.on_fresh("live", time.monotonic() - begun)
-                            if not self._waiting:
-                                self.on_fresh("all", time.monotonic() - begun)
-                        pause = _FIRST_PAUSE
-                        time.sleep(max(0.0, begun + self.interval - time.monotonic()))
+                    self._follow(sides, project)
             except (
                 ConnectionFailedError,
                 LockedError,
@@ -143,16 +125,38 @@ class Watch:
                 # Later, what holds the lock may be our own session that the server has not missed.
                 if isinstance(error, LockedError) and project is None:
                     raise
-                self.on_trouble(f"{_first_line(error)}; trying again in {pause:g} s")
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+                self.on_trouble(f"{_first_line(error)}; trying again in {self._pause:g} s")
+            time.sleep(self._pause)
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+    def _follow(self, sides: Sides, project: Manifest) -> NoReturn:
+        """Build round after round, until something raises."""
+        lineage = Lineage(project)
+        builder = role_logins.as_role(self.replica, "transformer")
+        with (
+            builder.connect(autocommit=True) as self._books,
+            Rounds(builder, project) as self._rounds,
+        ):
+            must_build_all = True
+            while True:
+                begun = time.monotonic()
+                done = self._round(sides, project, lineage, must_build_all)
+                if done is not None:
+                    self._rounds_built = done.number
+                    must_build_all = bool(done.failures)
+                    self.on_round(done)
+                if not must_build_all:
+                    self.on_fresh("live", time.monotonic() - begun)
+                    if not self._waiting:
+                        self.on_fresh("all", time.monotonic() - begun)
+                self._pause = _FIRST_PAUSE
+                time.sleep(max(0.0, begun + self.interval - time.monotonic()))
 
     def _round(
         self,
         sides: Sides,
         project: Manifest,
         lineage: Lineage,
-        number: int,
         must_build_all: bool,
     ) -> Round | None:
         """Build what changed; None where nothing did, or what did may wait."""
@@ -177,6 +181,12 @@ class Watch:
                     selections.append(lineage.rest_below(self._waiting))
             built: list[transform.Node] = []
             for select in selections:
+                if not builds_all:
+                    done, select = self._rounds.build(
+                        select, moment=environment["SIGNAL_MARTS_MOMENT"], book=self._books
+                    )
+                    self._own_builds.add(done.id)
+                    built += done.nodes
                 if select or builds_all:
                     built += self._build(environment, project, select, tests=is_tested)
         if not built:
@@ -192,7 +202,7 @@ class Watch:
         if is_tested:
             self._tested_at = begun
         return Round(
-            number=number,
+            number=self._rounds_built + 1,
             origins=told,
             models=sum(node.kind == "model" for node in built),
             is_tested=is_tested,
@@ -229,7 +239,7 @@ class Watch:
     ) -> tuple[transform.Node, ...]:
         """Build these models, all where none is named."""
         result = transform.build(
-            environment,
+            {**environment, "SIGNAL_MARTS_KEEP_STATEMENTS": "1"},
             advance=lambda done, total, at: None,
             select=select,
             target=self.target,

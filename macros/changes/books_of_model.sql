@@ -12,29 +12,14 @@
         {% set books %}
             {{ hold_versions(parent_names()) }}
             select
-                exists (
-                    select from {{ changes_table('relations') }}
-                    where
-                        relation = {{ relation_name(this) }}
-                        and definition = '{{ model_definition() }}'
-                )
-                {%- for parent in parent_names() %}
-                and {{ is_followed(parent) }}
-                {%- endfor %} as is_known,
+                {{ is_known() }} as is_known,
                 exists (
                     select from {{ changes_table('relations') }}
                     where
                         relation = {{ relation_name(this) }}
                         and presentation = '{{ model_presentation() }}'
                 ) as is_presented,
-                (
-                    select string_agg(quote_ident(attname), ',' order by attnum)
-                    from pg_attribute
-                    where
-                        attrelid = to_regclass('{{ this }}')
-                        and attnum > 0
-                        and not attisdropped
-                ) as columns
+                {{ columns_of_table() }} as columns
         {% endset %}
         {% set is_known, is_presented, columns = run_query(books).rows[0].values() %}
         {% do node.update({'books': {

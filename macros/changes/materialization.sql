@@ -5,28 +5,17 @@
     the model's definition, and then it is built in full, or of its presentation.
 #}
 {% materialization incremental, adapter='postgres' %}
-    {% if not is_from_changes() %}
+    {% if not is_exact() or not is_from_changes() %}
         {{ return(dbt.materialization_incremental_default()) }}
     {% endif %}
 
     {% set target = this.incorporate(type='table') %}
-    {% set fresh = make_temp_relation(target) %}
     {% set books = books_of_model() %}
 
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {# A commit that a crash loses takes what the model read with it, and is made up for. #}
     {% call statement('main') %}
-        set local synchronous_commit = off;
-
-        create temporary table {{ fresh }} on commit drop as
-        {{ get_select_subquery(sql) if config.get('contract').enforced else sql }};
-
-        {{ get_incremental_exact_sql({
-            'target_relation': target,
-            'temp_relation': fresh,
-            'dest_columns': books.columns,
-        }) }}
+        {{ apply_changes(sql, books.columns) }}
     {% endcall %}
 
     {% if not books.is_presented %}

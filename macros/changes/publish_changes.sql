@@ -1,6 +1,6 @@
 {#
     The post-hook of an incremental model, in its transaction: its new version, and the versions of
-    its parents that it now accounts for.
+    its parents that it now accounts for, which are held since before it read them.
 #}
 {% macro publish_changes() %}
     {% if execute and is_exact() %}
@@ -27,7 +27,7 @@
             update {{ relations }}
             set
                 version = version + 1,
-                changed_by = '{{ invocation_id }}'
+                changed_by = {{ build_id() }}
             where
                 relation = {{ relation_name(this) }}
                 and exists (select from {{ images }} where _version = relations.version + 1);
@@ -68,7 +68,7 @@
                 '{{ model_presentation() }}',
                 first.version,
                 first.version,
-                '{{ invocation_id }}',
+                {{ build_id() }},
                 {{ landing_table }},
                 {{ landing_cut }},
                 {{ landing_system }},
@@ -92,12 +92,15 @@
                 built_at = excluded.built_at,
                 rebuilt_at = excluded.rebuilt_at;
         {% endif %}
+    {% endif %}
+    {% if execute and config.get('materialized') == 'incremental' %}
         delete from {{ changes_table('reads') }} where reader = {{ relation_name(this) }};
         insert into {{ changes_table('reads') }} (reader, relation, version)
         select
             {{ relation_name(this) }},
             relation,
             version
-        from versions_read;
+        from {{ changes_table('relations') }}
+        where relation in ({{ (parent_names() or ["''"]) | join(', ') }});
     {% endif %}
 {% endmacro %}

@@ -1,6 +1,6 @@
 {#
     After a run: what became of it, for operations.build_history: a row for each model, and for each
-    test that failed or warned, with rows that it found. Rows older than the variable build_history_days go.
+    test that failed or warned, with rows that it found.
 #}
 {% macro record_build() %}
     {% if execute and flags.WHICH in ('build', 'run') %}
@@ -65,14 +65,6 @@
             left join {{ changes_table('relations') }} as relations
                 on relations.relation = '{{ node.schema }}.{{ node.alias }}';
         {% endfor %}
-        delete from {{ changes_table('build_results') }}
-        where build_id in (
-            select build_id
-            from {{ changes_table('builds') }}
-            where finished_at < now() - {{ var('build_history_days') }} * interval '1 day'
-        );
-        delete from {{ changes_table('builds') }}
-        where finished_at < now() - {{ var('build_history_days') }} * interval '1 day';
         commit;
     {% endif %}
 {% endmacro %}

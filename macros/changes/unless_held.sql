@@ -31,7 +31,7 @@
                 when lock_not_available then
                     select
                         bool_or(
-                            activity.application_name = 'dbt'
+                            activity.application_name in ('dbt', 'signal-marts round')
                             and pg_has_role(activity.usesysid, current_user, 'member')
                         ),
                         string_agg(

@@ -2,7 +2,6 @@
 -- trade closed or the platform reported.
 
 {{ config(
-    materialized='incremental',
     unique_key='trading_date',
     meta={'follows': 'whole'}
 ) }}

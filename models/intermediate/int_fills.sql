@@ -1,7 +1,6 @@
 -- Grain: an order of which something was filled. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='order_id',
     meta={'follows': {'stg_platform__trading_orders': 'order_id'}},
     indexes=[{'columns': ['symbol', 'filled_at']}, {'columns': ['trade_plan_id']}]

@@ -1,7 +1,6 @@
 -- Grain: an order with filled units that its trade plan left unmatched. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='order_id',
     meta={
         'affected_where':

@@ -1,7 +1,6 @@
 -- Grain: a buy and a sell of the same trade plan and symbol that share units. No times.
 
 {{ config(
-    materialized='incremental',
     unique_key=['buy_order_id', 'sell_order_id'],
     meta={
         'affected_by': 'trade_plan_id',

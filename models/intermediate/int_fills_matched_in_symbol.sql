@@ -2,7 +2,6 @@
 -- left unmatched. No times.
 
 {{ config(
-    materialized='incremental',
     unique_key=['buy_order_id', 'sell_order_id'],
     meta={
         'affected_where':

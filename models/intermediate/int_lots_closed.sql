@@ -2,7 +2,6 @@
 -- are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['buy_order_id', 'sell_order_id'],
     meta={
         'follows': {

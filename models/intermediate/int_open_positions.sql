@@ -1,7 +1,6 @@
 -- Grain: an order of which a filled quantity is still open. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='order_id',
     meta={
         'follows': {

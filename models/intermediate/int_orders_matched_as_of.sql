@@ -2,7 +2,6 @@
 -- was valid, with the latest such signal. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='order_id',
     indexes=[{'columns': ['signal_id']}],
     pre_hook="{{ avoid_nested_loops() }}"

@@ -1,7 +1,6 @@
 -- Grain: an order whose trade plan a signal linked to before it. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='order_id',
     meta={
         'affected_by': 'trade_plan_id',

@@ -1,7 +1,6 @@
 -- Grain: a close of a symbol in its own timeframe, with what came of it. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['symbol', 'decided_at'],
     meta={
         'affected_where':

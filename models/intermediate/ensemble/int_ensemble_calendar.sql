@@ -2,7 +2,6 @@
 -- the last with a close.
 
 {{ config(
-    materialized='incremental',
     unique_key='trading_date',
     meta={'follows': 'whole'}
 ) }}

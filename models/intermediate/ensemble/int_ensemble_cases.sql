@@ -2,7 +2,6 @@
 -- which outcomes of such signals were known; counts are cumulative.
 
 {{ config(
-    materialized='incremental',
     unique_key=[
         'model_id',
         'signal_type',

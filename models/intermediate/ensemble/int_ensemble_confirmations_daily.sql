@@ -2,7 +2,6 @@
 -- outcomes of such signals were known. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['model_id', 'pattern_type', 'relation', 'resolved_date'],
     meta={
         'affected_by': ['model_id', 'resolved_date'],

@@ -1,7 +1,6 @@
 -- Grain: a UTC day with a round. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='decided_date',
     meta={
         'follows': {

@@ -2,7 +2,6 @@
 -- UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='expert_number',
     meta={
         'affected_where':

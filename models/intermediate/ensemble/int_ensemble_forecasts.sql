@@ -2,7 +2,6 @@
 -- with the closes at which it is live. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['forecast_type', 'forecast_id'],
     indexes=[
         {'columns': ['symbol', 'first_bar_number']},

@@ -2,7 +2,6 @@
 -- Days are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['symbol', 'decided_at', 'expert_number'],
     meta={'affected_by': ['symbol', 'decided_at']},
     pre_hook="{{ avoid_nested_loops() }}"

@@ -2,7 +2,6 @@
 
 {# The outcomes of the closes are those of the forecasts, and change with them. #}
 {{ config(
-    materialized='incremental',
     unique_key=['decided_date', 'resolved_date'],
     meta={
         'affected_by': 'decided_date',

@@ -5,7 +5,6 @@
 {% set signal_id = "case forecast_type when 'signal' then forecast_id end" %}
 
 {{ config(
-    materialized='incremental',
     unique_key='signal_id',
     meta={
         'follows': {

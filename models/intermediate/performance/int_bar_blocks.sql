@@ -1,7 +1,6 @@
 -- Grain: a block of 1, 2, 4, ... bars of a symbol that follow each other. No times.
 
 {{ config(
-    materialized='incremental',
     unique_key=['symbol', 'block_size', 'block_start']
 ) }}
 

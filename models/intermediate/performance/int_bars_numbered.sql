@@ -1,7 +1,6 @@
 -- Grain: a bar of a symbol's own timeframe, the shortest it has. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['symbol', 'opened_at'],
     meta={
         'affected_where':

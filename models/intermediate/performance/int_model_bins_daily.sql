@@ -2,7 +2,6 @@
 -- confidence.
 
 {{ config(
-    materialized='incremental',
     unique_key=['model_id', 'resolved_date', 'confidence_bin'],
     meta={
         'affected_by': ['model_id', 'resolved_date'],

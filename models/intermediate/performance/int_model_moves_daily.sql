@@ -1,7 +1,6 @@
 -- Grain: a model and a UTC day on which it gave a signal.
 
 {{ config(
-    materialized='incremental',
     unique_key=['model_id', 'signal_date'],
     pre_hook="{{ prefer_sorts() }}"
 ) }}

@@ -1,7 +1,6 @@
 -- Grain: a model, a window and a horizon with a rank correlation. Days are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['model_id', 'window_name', 'horizon_number'],
     meta={'follows': 'whole'}
 ) }}

@@ -1,7 +1,6 @@
 -- Grain: a model, a UTC day with signals whose horizons have all passed, and a horizon.
 
 {{ config(
-    materialized='incremental',
     unique_key=['model_id', 'signal_date', 'horizon_number'],
     meta={
         'affected_by': ['model_id', 'signal_date'],

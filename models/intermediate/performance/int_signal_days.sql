@@ -1,7 +1,6 @@
 -- Grain: a UTC day and a model that gave a signal on it.
 
 {{ config(
-    materialized='incremental',
     unique_key=['trading_date', 'model_id'],
     meta={
         'affected_by': 'trading_date',

@@ -1,7 +1,6 @@
 -- Grain: a BUY or SELL signal with an entry price and a bar after it. No times.
 
 {{ config(
-    materialized='incremental',
     unique_key='signal_id',
     meta={
         'follows': {

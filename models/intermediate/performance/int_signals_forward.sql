@@ -2,7 +2,6 @@
 -- a horizon. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['model_id', 'signal_date', 'symbol', 'horizon_number'],
     meta={'affected_by': ['model_id', 'signal_date', 'symbol']},
     pre_hook="{{ avoid_nested_loops() }}"

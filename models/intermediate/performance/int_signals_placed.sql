@@ -1,7 +1,6 @@
 -- Grain: a signal of a symbol that has bars. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='signal_id',
     indexes=[
         {'columns': ['symbol', 'entry_bar_number']},

@@ -1,7 +1,6 @@
 -- Grain: a BUY or SELL signal with an entry price and a bar after it. No times.
 
 {{ config(
-    materialized='incremental',
     unique_key='signal_id',
     indexes=[{'columns': ['symbol', 'exit_bar_number']}],
     pre_hook="{{ prefer_index_lookups() }}"

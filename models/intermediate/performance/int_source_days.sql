@@ -2,7 +2,6 @@
 -- trade on it.
 
 {{ config(
-    materialized='incremental',
     unique_key=['trading_date', 'source_type', 'source_name'],
     meta={
         'affected_by': 'trading_date',

@@ -1,7 +1,6 @@
 -- Grain: a UTC day and a source, or all of a type, that closed a trade on it.
 
 {{ config(
-    materialized='incremental',
     unique_key=['trading_date', 'source_type', 'source_name', 'is_total'],
     meta={
         'affected_by': 'trading_date',

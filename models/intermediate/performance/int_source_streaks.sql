@@ -1,7 +1,6 @@
 -- Grain: a source and a window in which it closed a trade. Days are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['source_type', 'source_name', 'window_name'],
     meta={'follows': 'whole'}
 ) }}

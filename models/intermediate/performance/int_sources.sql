@@ -2,7 +2,6 @@
 -- all of either type. Days are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['source_type', 'source_name'],
     meta={'follows': 'whole'}
 ) }}

@@ -1,7 +1,6 @@
 -- Grain: a symbol and a timeframe of which it has bars. No times.
 
 {{ config(
-    materialized='incremental',
     unique_key=['symbol', 'timeframe'],
     meta={'follows': {'stg_ai__market_bars': 'symbol, timeframe'}}
 ) }}

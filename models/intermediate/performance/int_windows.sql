@@ -1,7 +1,6 @@
 -- Grain: a window over the days of the data. Days are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='window_name',
     meta={'follows': 'whole'}
 ) }}

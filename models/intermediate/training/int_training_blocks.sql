@@ -2,7 +2,6 @@
 -- day of steps without a number. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['model_id', 'run_kind', 'block_number'],
     meta={
         'follows': {

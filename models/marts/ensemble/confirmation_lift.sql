@@ -1,5 +1,10 @@
 -- Grain: a model, a type of micro pattern and a relation to it. As of the build.
 
+{{ config(
+    unique_key=['model_id', 'pattern_type', 'relation'],
+    meta={'follows': 'whole'}
+) }}
+
 with models as (
 
     select * from {{ ref('stg_ai__models') }}

@@ -2,7 +2,6 @@
 -- forecast. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key=['symbol', 'decided_at'],
     tags=['live'],
     pre_hook="{{ avoid_nested_loops() }}"

@@ -2,26 +2,24 @@
 
 {{
     config(
-        materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
         indexes=[{'columns': ['symbol', 'decided_at']}],
-        pre_hook="{% if not has_known_changes_of('ensemble_decisions') %}"
-            ~ "{{ avoid_nested_loops() }}{% endif %}",
-        post_hook="{{ mark_read('ensemble_decisions') }}"
+        pre_hook="{{ avoid_nested_loops() }}"
     )
 }}
 
 -- The one model whose rows depend on when builds ran, since that is what it is for:
 -- rows are only ever added, and a full refresh leaves them alone. What is new is among
 -- what changed, if that is known.
+{% set goes_on = is_from_changes() or is_incremental() %}
 
 with decisions as (
 
     select *
     from {{ ref('ensemble_decisions') }}
-    {% if has_known_changes_of('ensemble_decisions') %}
+    {% if is_from_changes() %}
         where (symbol, decided_at) in (
             select
                 changed.symbol,
@@ -32,7 +30,7 @@ with decisions as (
 
 ),
 
-{% if is_incremental() %}
+{% if goes_on %}
 
     published as (
 
@@ -61,7 +59,7 @@ ensemble_publications as (
             'decisions.decided_at', 'current_timestamp'
         ) }} as seconds_to_publication
     from decisions
-    {% if is_incremental() %}
+    {% if goes_on %}
         left join published
             on
                 decisions.symbol = published.symbol

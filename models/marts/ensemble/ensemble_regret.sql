@@ -1,6 +1,10 @@
 -- Grain: a UTC day, every one from the first with a round; losses are cumulative.
 
-{{ config(pre_hook="{{ avoid_nested_loops() }}") }}
+{{ config(
+    unique_key='decision_date',
+    meta={'follows': 'whole'},
+    pre_hook="{{ avoid_nested_loops() }}"
+) }}
 
 with daily_ensemble as (
 

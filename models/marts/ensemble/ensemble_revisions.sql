@@ -3,21 +3,15 @@
 
 {{
     config(
-        materialized='incremental',
         incremental_strategy='append',
         indexes=[{'columns': ['symbol', 'decided_at']}],
-        pre_hook=[
-            "{{ forget_revisions() }}",
-            "{% if not has_known_changes_of('ensemble_decisions') %}"
-            ~ "{{ avoid_nested_loops() }}{% endif %}"
-        ],
-        post_hook="{{ mark_read('ensemble_decisions') }}"
+        pre_hook=["{{ forget_revisions() }}", "{{ avoid_nested_loops() }}"]
     )
 }}
 
 -- What changed, if that is known; what was found of it before is forgotten.
 {% set where_changed %}
-    {% if has_known_changes_of('ensemble_decisions') %}
+    {% if is_from_changes() %}
         where (symbol, decided_at) in (
             select
                 changed.symbol,

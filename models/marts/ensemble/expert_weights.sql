@@ -1,7 +1,6 @@
 -- Grain: an expert and a UTC day, every one from the day on which the expert joined.
 
 {{ config(
-    materialized='incremental',
     unique_key=['weight_date', 'expert_id'],
     meta={'affected_where': 'stored.weight_date >= affected.from_date'}
 ) }}

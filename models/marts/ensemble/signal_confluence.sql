@@ -1,7 +1,6 @@
 -- Grain: a signal. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='signal_id',
     meta={
         'follows': {

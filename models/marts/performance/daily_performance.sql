@@ -4,6 +4,11 @@
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set half_a_unit = '0.5e-' ~ var('account_decimals') | int(1) %}
 
+{{ config(
+    unique_key='trading_date',
+    meta={'follows': 'whole'}
+) }}
+
 with calendar as (
 
     select * from {{ ref('int_calendar') }}

@@ -1,5 +1,10 @@
 -- Grain: an AI model version and a bin of confidence. Times are UTC.
 
+{{ config(
+    unique_key=['model_id', 'confidence_bin'],
+    meta={'follows': 'whole'}
+) }}
+
 with models as (
 
     select * from {{ ref('stg_ai__models') }}

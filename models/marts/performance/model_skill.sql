@@ -3,6 +3,11 @@
 
 {% set horizons = var('skill_horizons_bars') %}
 
+{{ config(
+    unique_key=['model_id', 'window_name'],
+    meta={'follows': 'whole'}
+) }}
+
 with models as (
 
     select * from {{ ref('stg_ai__models') }}

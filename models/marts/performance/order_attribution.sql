@@ -1,7 +1,6 @@
 -- Grain: an order. Times are UTC.
 
 {{ config(
-    materialized='incremental',
     unique_key='order_id',
     meta={'follows': {'int_orders_attributed': 'order_id'}},
     indexes=[{'columns': ['signal_id']}]

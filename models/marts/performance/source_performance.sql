@@ -6,6 +6,11 @@
 {% set euler_gamma = 0.5772156649015329 %}
 {% set e = 2.718281828459045 %}
 
+{{ config(
+    unique_key=['source_type', 'source_name', 'window_name'],
+    meta={'follows': 'whole'}
+) }}
+
 -- Numbers sort faster than names.
 with sources as (
 

@@ -5,7 +5,6 @@
 {% set capital_base = var('capital_base', 1) %}
 
 {{ config(
-    materialized='incremental',
     unique_key=['source_type', 'source_name', 'trading_date'],
     meta={'follows': 'whole'}
 ) }}

@@ -5,7 +5,6 @@
 {% set account_decimals = var('account_decimals') | int(1) %}
 
 {{ config(
-    materialized='incremental',
     unique_key=['opening_order_id', 'closing_order_id'],
     meta={
         'follows': {

@@ -4,7 +4,6 @@
 -- arrive. A higher fitness is better.
 
 {{ config(
-    materialized='incremental',
     unique_key='generation_id',
     meta={
         'affected_where': 'stored.model_id = affected.model_id'

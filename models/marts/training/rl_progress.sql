@@ -6,7 +6,6 @@
 {% set window_size = var('rl_reward_window_episodes') | int(1) %}
 
 {{ config(
-    materialized='incremental',
     unique_key='episode_id',
     meta={
         'affected_where': 'stored.model_id = affected.model_id'

@@ -1,6 +1,6 @@
 -- Grain: a spectral analysis of a symbol's prices. Times are UTC.
 
-{{ config(materialized='incremental', unique_key='analysis_id') }}
+{{ config(unique_key='analysis_id') }}
 
 with analyses as (
 

@@ -3,7 +3,11 @@
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set window_size = var('training_window_steps') | int(1) %}
 
-{{ config(pre_hook="{{ prefer_index_lookups() }}") }}
+{{ config(
+    unique_key=['model_id', 'run_kind'],
+    meta={'follows': 'whole'},
+    pre_hook="{{ prefer_index_lookups() }}"
+) }}
 
 with blocks as (
 

@@ -1,0 +1,14 @@
+{#
+    After a run: what operations.build_history tells of builds that are older than the variable
+    build_history_days goes.
+#}
+{% macro forget_old_builds() -%}
+    delete from {{ changes_table('build_results') }}
+    where build_id in (
+        select build_id
+        from {{ changes_table('builds') }}
+        where finished_at < now() - {{ var('build_history_days') }} * interval '1 day'
+    );
+    delete from {{ changes_table('builds') }}
+    where finished_at < now() - {{ var('build_history_days') }} * interval '1 day';
+{%- endmacro %}

@@ -1,0 +1,6 @@
+{#
+    Whether the statements that are rendered are kept for rounds of a watch (keep_statements).
+#}
+{% macro is_kept() -%}
+    {{ return(graph.nodes[model.unique_id].get('rendered') == 'kept') }}
+{%- endmacro %}

@@ -1,0 +1,38 @@
+{#
+    The last post-hook of an incremental model: keeps in the graph, where a watch asks for it, the
+    statements that build the model from changes, for its rounds to run without dbt (runner/rounds.py).
+    They are what dbt would run, and may be used as long as the books know the model's code
+    (refuse_unknown).
+
+    collect: the pre-hooks.
+    apply: the model's own, for which `affected` must not be empty.
+    publish: the post-hooks.
+#}
+{% macro keep_statements() %}
+    {% set node = graph.nodes[model.unique_id] if execute else {} %}
+    {% if
+        execute
+        and env_var('SIGNAL_MARTS_KEEP_STATEMENTS', '')
+        and config.get('materialized') == 'incremental'
+        and not is_kept()
+        and not ('statements' in node and is_from_changes())
+    %}
+        {% set columns = run_query('select ' ~ columns_of_table()).columns[0].values()[0].split(',') %}
+        {% do node.update({'rendered': 'kept'}) %}
+        {% set hooks = {'pre': [], 'post': []} %}
+        {% for kind, given in {'pre': pre_hooks, 'post': post_hooks}.items() %}
+            {% for hook in given %}
+                {% set statement = render(hook.get('sql')) | trim %}
+                {% if statement %}
+                    {% do hooks[kind].append(statement.rstrip(';')) %}
+                {% endif %}
+            {% endfor %}
+        {% endfor %}
+        {% do node.update({'statements': {
+            'collect': hooks.pre | join(';\n'),
+            'apply': apply_changes(render(model.raw_code), columns),
+            'publish': hooks.post | join(';\n'),
+        }}) %}
+        {% do node.pop('rendered') %}
+    {% endif %}
+{% endmacro %}

@@ -1,0 +1,13 @@
+{#
+    A statement that stops where a model cannot be built from changes (is_known): in a round of a watch,
+    which then leaves the model to dbt (runner/rounds.py).
+#}
+{% macro refuse_unknown() -%}
+    do $check$
+    begin
+        if not ({{ is_known() }}) then
+            raise exception '{{ this }} is to be built in full' using errcode = 'SM001';
+        end if;
+    end
+    $check$;
+{%- endmacro %}

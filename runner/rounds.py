@@ -1,0 +1,249 @@
+"""Rounds of a watch: the statements that dbt would run, on a few sessions that stay open.
+
+dbt renders a model in some ten milliseconds, asks the catalog, opens a session and closes it, which
+takes longer than the changes of a second. So it keeps what it rendered (macros/changes/
+keep_statements.sql), and from then on a round runs that: two or three round trips a model, and none
+where nothing that it reads has changed. What only dbt can do, to build in full, is left to it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from graphlib import TopologicalSorter
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from runner import books
+from runner.database import Connection, Database
+from runner.transform import Build, Node
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+# What macros/changes/refuse_unknown.sql raises.
+_TO_BE_BUILT_IN_FULL = "SM001"
+
+
+class _Outcome(Enum):
+    CURRENT = "current"  # it accounts for all that it reads
+    BUILT = "success"
+    FAILED = "error"
+    SKIPPED = "skipped"  # one above it failed
+    LEFT = "left"  # it, or one above it, is to be built in full
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model. ``relation`` is its qualified name, and ``reads`` has those of the models kept up by
+    changes that it reads: none for one of staging. ``statements`` are those of keep_statements."""
+
+    id: str
+    name: str
+    relation: str
+    parents: frozenset[str]
+    reads: frozenset[str]
+    is_exact: bool
+    statements: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a worker did with a model: how many rows it wrote, and the version that it has now."""
+
+    outcome: _Outcome
+    message: str = ""
+    rows: int | None = None
+    version: int | None = None
+
+
+class Rounds(AbstractContextManager["Rounds"]):
+    """The models of a project that dbt has built once, and the sessions on which they are built.
+
+    ``replica`` is the login of builds.
+    """
+
+    def __init__(self, replica: Database, project: Manifest) -> None:
+        self._project = project
+        self._is_ended = False
+        with ExitStack() as opened:
+            self._sessions = [
+                opened.enter_context(
+                    replica.connect(autocommit=True, application="signal-marts round")
+                )
+                for _ in range(int(os.environ.get("DBT_THREADS", "4")))
+            ]
+            self._opened = opened.pop_all()
+        self._idle: SimpleQueue[Connection] = SimpleQueue()
+        for session in self._sessions:
+            self._idle.put(session)
+
+    def __exit__(self, *error: object) -> None:
+        self._opened.close()
+
+    def build(
+        self, names: Sequence[str], *, moment: str, book: Connection
+    ) -> tuple[Build, list[str]]:
+        """Build the models of these names from changes, those of staging as of a frozen ``moment``.
+
+        ``book`` is a session on which the books are read and written. Returns what was built, and
+        the names of the models that are to be built in full, or stand on such a one. One that fails
+        is in the result. Raises psycopg.OperationalError where the server went away.
+        """
+        models = {model.id: model for model in self._models(names)}
+        build_id, started_at = str(uuid.uuid4()), datetime.now(UTC)
+        for session in self._sessions:
+            session.execute("select set_config('signal_marts.build_id', %s, false)", (build_id,))
+        found = books.read(book)
+        versions = dict(found.versions)
+        outcomes: dict[str, _Outcome] = {}
+        results: dict[str, tuple[Node, int | None]] = {}
+
+        def foreseen(model: _Model) -> _Outcome | None:
+            """What becomes of a model by what became of those above it; None: it is to be built."""
+            above = {outcomes.get(parent) for parent in model.parents}
+            if model.statements is None or _Outcome.LEFT in above:
+                return _Outcome.LEFT
+            if above & {_Outcome.FAILED, _Outcome.SKIPPED}:
+                return _Outcome.SKIPPED
+            is_current = model.reads and all(
+                found.reads.get((model.relation, name)) == versions.get(name, 0)
+                for name in model.reads
+            )
+            return _Outcome.CURRENT if is_current else None
+
+        def note(model: _Model, done: _Done, seconds: float = 0.0) -> None:
+            outcomes[model.id] = done.outcome
+            if done.version is not None:
+                versions[model.relation] = done.version
+            if done.outcome not in (_Outcome.CURRENT, _Outcome.LEFT):
+                status = done.outcome.value
+                node = Node(model.id, model.name, "model", status, seconds, done.message)
+                results[model.relation] = (node, done.rows)
+            order.done(model.id)
+
+        order = TopologicalSorter(
+            {id_: model.parents & models.keys() for id_, model in models.items()}
+        )
+        order.prepare()
+        running: dict[Future[_Done], tuple[_Model, float]] = {}
+        with ThreadPoolExecutor(len(self._sessions)) as pool:
+            try:
+                while order.is_active():
+                    for model in [models[id_] for id_ in order.get_ready()]:
+                        outcome = foreseen(model)
+                        if outcome is None:
+                            future = pool.submit(self._build, model, moment)
+                            running[future] = (model, time.monotonic())
+                        else:
+                            note(model, _Done(outcome))
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        model, begun = running.pop(future)
+                        note(model, future.result(), time.monotonic() - begun)
+            except BaseException:
+                self._end(set(running))
+                raise
+        if results:
+            books.record(book, build_id, started_at, results)
+            book.execute(self._project.flat_graph["statements_after"])
+        left = [model.name for model in models.values() if outcomes[model.id] is _Outcome.LEFT]
+        return Build(build_id, tuple(node for node, _ in results.values())), left
+
+    def _models(self, names: Sequence[str]) -> list[_Model]:
+        """The models of these names. Views are not among them: they show what is there."""
+        project = self._project.nodes
+        graph = self._project.flat_graph["nodes"]
+
+        def is_exact(id_: str) -> bool:
+            config = graph[id_]["config"] if id_ in project else {}
+            kind = (config.get("materialized"), config.get("incremental_strategy"))
+            return kind == ("incremental", "exact")
+
+        def relation(id_: str) -> str:
+            return f"{project[id_].schema}.{project[id_].alias}"
+
+        return [
+            _Model(
+                id=id_,
+                name=node.name,
+                relation=relation(id_),
+                parents=frozenset(node.depends_on_nodes),
+                reads=frozenset(relation(each) for each in node.depends_on_nodes if is_exact(each)),
+                is_exact=is_exact(id_),
+                statements=graph[id_].get("statements"),
+            )
+            for id_, node in project.items()
+            if id_.startswith("model.")
+            and node.name in names
+            and node.config.materialized != "view"
+        ]
+
+    def _build(self, model: _Model, moment: str) -> _Done:
+        """Build one, in a transaction on an idle session."""
+        session = self._idle.get()
+        try:
+            return self._transact(session, model, moment)
+        except psycopg.Error as error:
+            if self._is_ended or session.broken:
+                raise
+            session.rollback()
+            if error.sqlstate == _TO_BE_BUILT_IN_FULL:
+                return _Done(_Outcome.LEFT)
+            return _Done(_Outcome.FAILED, str(error))
+        finally:
+            self._idle.put(session)
+
+    def _transact(self, session: Connection, model: _Model, moment: str) -> _Done:
+        statements = model.statements or {}
+        begin = "begin"
+        if not model.reads:
+            begin += f" isolation level repeatable read; set transaction snapshot '{moment}'"
+        collect = [begin, statements["collect"]]
+        if model.is_exact:
+            collect.append("select exists (select from affected)")
+        rows = 0
+        if self._run(session, *collect)[0] or not model.is_exact:
+            rows = self._run(session, statements["apply"])[1]
+        version, _ = self._run(
+            session,
+            statements["publish"],
+            sql.SQL("select version from changes.relations where relation = {}")
+            .format(model.relation)
+            .as_string(),
+            "commit",
+        )
+        return _Done(_Outcome.BUILT, rows=rows, version=version)
+
+    def _run(self, session: Connection, *statements: str) -> tuple[Any, int]:
+        """Run statements in one round trip.
+
+        Returns the value of the last one that returned a row, and the number of rows of the last.
+        """
+        if self._is_ended:
+            raise psycopg.errors.QueryCanceled("the round was ended")
+        cursor = session.execute(";\n".join(statements).encode())
+        value = None
+        while True:
+            if cursor.description and (row := cursor.fetchone()):
+                value = row[0]
+            rows = cursor.rowcount
+            if not cursor.nextset():
+                return value, rows
+
+    def _end(self, running: set[Future[_Done]]) -> None:
+        """Cancel what runs, again and again: a worker may have been between two statements."""
+        self._is_ended = True
+        while running:
+            for session in self._sessions:
+                session.cancel_safe(timeout=5)
+            running = wait(running, timeout=0.2).not_done
