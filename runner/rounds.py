@@ -8,7 +8,6 @@ where nothing that it reads has changed. What only dbt can do, to build in full,
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -70,10 +69,10 @@ class _Done:
 class Rounds(AbstractContextManager["Rounds"]):
     """The models of a project that dbt has built once, and the sessions on which they are built.
 
-    ``replica`` is the login of builds.
+    ``replica`` is the login of builds; ``sessions`` how many models are built at a time.
     """
 
-    def __init__(self, replica: Database, project: Manifest) -> None:
+    def __init__(self, replica: Database, project: Manifest, *, sessions: int = 4) -> None:
         self._project = project
         self._is_ended = False
         with ExitStack() as opened:
@@ -81,7 +80,7 @@ class Rounds(AbstractContextManager["Rounds"]):
                 opened.enter_context(
                     replica.connect(autocommit=True, application="signal-marts round")
                 )
-                for _ in range(int(os.environ.get("DBT_THREADS", "4")))
+                for _ in range(sessions)
             ]
             self._opened = opened.pop_all()
         self._idle: SimpleQueue[Connection] = SimpleQueue()
@@ -112,7 +111,8 @@ class Rounds(AbstractContextManager["Rounds"]):
         def foreseen(model: _Model) -> _Outcome | None:
             """What becomes of a model by what became of those above it; None: it is to be built."""
             above = {outcomes.get(parent) for parent in model.parents}
-            if model.statements is None or _Outcome.LEFT in above:
+            is_there = model.statements and (model.relation in versions or not model.is_exact)
+            if not is_there or _Outcome.LEFT in above:
                 return _Outcome.LEFT
             if above & {_Outcome.FAILED, _Outcome.SKIPPED}:
                 return _Outcome.SKIPPED

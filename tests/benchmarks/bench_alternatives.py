@@ -31,7 +31,6 @@ from scale import FOLDER, FULL, SMALL, Size, add_delta, add_history, deployed_re
 
 from runner import transform
 from runner.database import Connection, Database, scalar
-from runner.warm_connections import warm_connections
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -149,15 +148,14 @@ def signal_marts(replica: Database, mart: Mart, folder: Path) -> Contender:
         environment, target = replica.environment(), folder / "target"
         project = transform.parse(environment, target=target)
         start = time.perf_counter()
-        with warm_connections():
-            result = transform.build(
-                environment,
-                advance=lambda done, total, at: None,
-                select=[f"+{mart.name}"],
-                target=target,
-                tests=False,
-                project=project,
-            )
+        result = transform.build(
+            environment,
+            advance=lambda done, total, at: None,
+            select=[f"+{mart.name}"],
+            target=target,
+            tests=False,
+            project=project,
+        )
         taken = time.perf_counter() - start
         if result.failures:
             raise SystemExit("\n".join(f"{node.name}: {node.message}" for node in result.failures))

@@ -20,15 +20,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from bench_scale import PATIENCE_SECONDS, hand_written
 from psycopg import sql
 from scale import FULL, SMALL, Size, add_delta, add_history, deployed_replica, servers
 
-from runner import transform
+from runner import builds, role_logins, transform
 from runner.database import Database
-from runner.warm_connections import warm_connections
+from runner.rounds import Rounds
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 _SHARE = 0.01
 
@@ -53,10 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for factor in (1, times):
                 replica = deployed_replica(pair, f"changes_{factor}")
                 add_history(replica, size.times(factor))
-                full.append(build(replica, target))
+                project = transform.parse(replica.environment(), target=target)
+                full.append(build(replica, project, target, in_full=True))
                 for seed in (2, 3):
                     add_delta(replica, size.times(_SHARE), seed=seed)
-                    cost = build(replica, target)
+                    cost = build(replica, project, target, in_full=False)
                 changes.append(cost)
                 if factor == 1:
                     refreshed = refresh(replica)
@@ -65,21 +70,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         shutil.rmtree(target)
 
 
-def build(replica: Database, target: Path) -> Cost:
-    """Build all models, parsed before and without tests, one at a time."""
-    environment = {**replica.environment(), "DBT_THREADS": "1"}
-    project = transform.parse(environment, target=target)
+def build(replica: Database, project: Manifest, target: Path, *, in_full: bool) -> Cost:
+    """Build all models without tests, one at a time: in full by dbt, from changes as watch does."""
     seconds, pages = _work(replica)
-    start = time.perf_counter()
-    with warm_connections():
-        result = transform.build(
-            environment,
-            advance=lambda done, total, at: None,
-            target=target,
-            tests=False,
-            project=project,
-        )
-    wall = time.perf_counter() - start
+    builder = role_logins.as_role(replica, "transformer")
+    with builds.frozen(replica, timeout=60) as environment:
+        environment = {**environment, "DBT_THREADS": "1", "SIGNAL_MARTS_KEEP_STATEMENTS": "1"}
+        start = time.perf_counter()
+        if in_full:
+            result = transform.build(
+                environment,
+                advance=lambda done, total, at: None,
+                target=target,
+                tests=False,
+                project=project,
+            )
+        else:
+            moment = environment["SIGNAL_MARTS_MOMENT"]
+            names = [node.name for id_, node in project.nodes.items() if id_.startswith("model.")]
+            with (
+                builder.connect(autocommit=True) as book,
+                Rounds(builder, project, sessions=1) as rounds,
+            ):
+                start = time.perf_counter()
+                result, left = rounds.build(names, moment=moment, book=book)
+            if left:
+                raise SystemExit(f"to be built in full: {', '.join(left)}")
+        wall = time.perf_counter() - start
     if result.failures:
         raise SystemExit("\n".join(f"{node.name}: {node.message}" for node in result.failures))
     seconds_after, pages_after = _work(replica)

@@ -31,10 +31,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from psycopg import sql
 from random_market import RandomMarket
 
-from runner import builds, transform
+from runner import builds, role_logins, transform
 from runner.database import Connection, ConnectionFailedError
 from runner.deploy_lock import LockedError
 from runner.embedded import EmbeddedPair
+from runner.rounds import Rounds
 from runner.settings import PROJECT
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Histories(RuleBasedStateMachine):
         self.long: Connection | None = None
         self.changes = 0
         self.told: list[str] = []
-        self.has_met_plain_dbt = False
+        self.has_met_dbt = self.has_met_plain_dbt = False
 
     def _connect(self) -> Connection:
         connection = self.closing.enter_context(self.landscape.primary.connect(autocommit=True))
@@ -184,6 +185,23 @@ class Histories(RuleBasedStateMachine):
     def build_all(self) -> None:
         assert not self.build().failures
 
+    @precondition(lambda self: self._is_due() and self.has_met_dbt)
+    @rule()
+    def build_as_watch_does(self) -> None:
+        """By the statements that dbt kept, and by dbt what these cannot."""
+        self.changes = 0
+        replica = self.landscape.replica
+        builder = role_logins.as_role(replica, "transformer")
+        with contextlib.ExitStack() as stack:
+            eventually(lambda: self._lock(stack))
+            moment = stack.enter_context(builds.frozen(replica, timeout=60))["SIGNAL_MARTS_MOMENT"]
+            book = stack.enter_context(builder.connect(autocommit=True))
+            rounds = stack.enter_context(Rounds(builder, self.project()))
+            built, left = rounds.build(self.models(), moment=moment, book=book)
+        assert not built.failures, built.failures
+        if left:
+            assert not self.build(select=left).failures
+
     @precondition(_is_due)
     @rule(seed=seeds)
     def fail_at_a_model(self, seed: int) -> None:
@@ -239,8 +257,9 @@ class Histories(RuleBasedStateMachine):
         with contextlib.ExitStack() as stack:
             eventually(lambda: self._lock(stack))
             environment = stack.enter_context(builds.frozen(self.landscape.replica, timeout=60))
+            self.has_met_dbt = True
             return transform.build(
-                environment,
+                {**environment, "SIGNAL_MARTS_KEEP_STATEMENTS": "1"},
                 advance=lambda done, total, at: None,
                 target=self.folder,
                 tests=False,
