@@ -331,7 +331,7 @@ def watch(
     def stop(signal_number: int, frame: object) -> None:
         nonlocal is_asked_to_stop
         is_asked_to_stop = True
-        # dbt cancels what it runs, as at Ctrl-C: every model is built whole or not at all.
+        # What runs is cancelled, as at Ctrl-C: every model is built whole or not at all.
         _interrupt(signal_number, frame)
 
     signal.signal(signal.SIGTERM, stop)

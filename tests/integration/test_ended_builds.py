@@ -103,8 +103,13 @@ def test_a_build_whose_work_was_lost_ends(landscape: Landscape, tmp_path: Path) 
 def test_a_reader_holds_up_a_build_for_a_while_and_is_named(
     landscape: Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    older = (
+        "update changes.relations set definition = 'older'"
+        " where relation = 'training.training_runs'"
+    )
     landscape.deploy()
     assert landscape.build(tmp_path, "+training_runs").failures == ()
+    landscape.on_replica(older)
     replica = Database("replica", landscape.replica.url)
     ((before,),) = landscape.on_replica("select 'training.training_runs'::regclass::oid::bigint")
     monkeypatch.setenv("SIGNAL_MARTS_HELD_TIMEOUT", "0.1")
