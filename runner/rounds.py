@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -58,12 +58,46 @@ class _Model:
 
 @dataclass(frozen=True)
 class _Done:
-    """What a worker did with a model: how many rows it wrote, and the version that it has now."""
+    """What a worker did with a model: the rows that it wrote, and the version that it has now."""
 
     outcome: _Outcome
+    seconds: float = 0.0
     message: str = ""
     rows: int | None = None
     version: int | None = None
+
+
+class _Course:
+    """How a round goes: what the books said when it began, and what became of its models since."""
+
+    def __init__(self, found: books.Books) -> None:
+        self._versions = dict(found.versions)
+        self._reads = found.reads
+        self.outcomes: dict[str, _Outcome] = {}
+        self.results: dict[str, tuple[Node, int | None]] = {}
+
+    def foreseen(self, model: _Model) -> _Outcome | None:
+        """What becomes of a model by what became of those above it; None: it is to be built."""
+        above = {self.outcomes.get(parent) for parent in model.parents}
+        is_there = model.statements and (model.relation in self._versions or not model.is_exact)
+        if not is_there or _Outcome.LEFT in above:
+            return _Outcome.LEFT
+        if above & {_Outcome.FAILED, _Outcome.SKIPPED}:
+            return _Outcome.SKIPPED
+        is_current = model.reads and all(
+            self._reads.get((model.relation, name)) == self._versions.get(name, 0)
+            for name in model.reads
+        )
+        return _Outcome.CURRENT if is_current else None
+
+    def note(self, model: _Model, done: _Done) -> None:
+        self.outcomes[model.id] = done.outcome
+        if done.version is not None:
+            self._versions[model.relation] = done.version
+        if done.outcome not in (_Outcome.CURRENT, _Outcome.LEFT):
+            status = done.outcome.value
+            node = Node(model.id, model.name, "model", status, done.seconds, done.message)
+            self.results[model.relation] = (node, done.rows)
 
 
 class Rounds(AbstractContextManager["Rounds"]):
@@ -103,61 +137,36 @@ class Rounds(AbstractContextManager["Rounds"]):
         build_id, started_at = str(uuid.uuid4()), datetime.now(UTC)
         for session in self._sessions:
             session.execute("select set_config('signal_marts.build_id', %s, false)", (build_id,))
-        found = books.read(book)
-        versions = dict(found.versions)
-        outcomes: dict[str, _Outcome] = {}
-        results: dict[str, tuple[Node, int | None]] = {}
-
-        def foreseen(model: _Model) -> _Outcome | None:
-            """What becomes of a model by what became of those above it; None: it is to be built."""
-            above = {outcomes.get(parent) for parent in model.parents}
-            is_there = model.statements and (model.relation in versions or not model.is_exact)
-            if not is_there or _Outcome.LEFT in above:
-                return _Outcome.LEFT
-            if above & {_Outcome.FAILED, _Outcome.SKIPPED}:
-                return _Outcome.SKIPPED
-            is_current = model.reads and all(
-                found.reads.get((model.relation, name)) == versions.get(name, 0)
-                for name in model.reads
-            )
-            return _Outcome.CURRENT if is_current else None
-
-        def note(model: _Model, done: _Done, seconds: float = 0.0) -> None:
-            outcomes[model.id] = done.outcome
-            if done.version is not None:
-                versions[model.relation] = done.version
-            if done.outcome not in (_Outcome.CURRENT, _Outcome.LEFT):
-                status = done.outcome.value
-                node = Node(model.id, model.name, "model", status, seconds, done.message)
-                results[model.relation] = (node, done.rows)
-            order.done(model.id)
-
+        course = _Course(books.read(book))
         order = TopologicalSorter(
             {id_: model.parents & models.keys() for id_, model in models.items()}
         )
         order.prepare()
-        running: dict[Future[_Done], tuple[_Model, float]] = {}
+        running: dict[Future[_Done], _Model] = {}
         with ThreadPoolExecutor(len(self._sessions)) as pool:
             try:
                 while order.is_active():
-                    for model in [models[id_] for id_ in order.get_ready()]:
-                        outcome = foreseen(model)
+                    ready = [models[id_] for id_ in order.get_ready()]
+                    for model in ready:
+                        outcome = course.foreseen(model)
                         if outcome is None:
-                            future = pool.submit(self._build, model, moment)
-                            running[future] = (model, time.monotonic())
+                            running[pool.submit(self._build, model, moment)] = model
                         else:
-                            note(model, _Done(outcome))
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        model, begun = running.pop(future)
-                        note(model, future.result(), time.monotonic() - begun)
+                            course.note(model, _Done(outcome))
+                            order.done(model.id)
+                    # What is up to date may have made others ready.
+                    for future in () if ready else wait(running, return_when=FIRST_COMPLETED).done:
+                        model = running.pop(future)
+                        course.note(model, future.result())
+                        order.done(model.id)
             except BaseException:
                 self._end(set(running))
                 raise
-        if results:
-            books.record(book, build_id, started_at, results)
+        if course.results:
+            books.record(book, build_id, started_at, course.results)
             book.execute(self._project.flat_graph["statements_after"])
-        left = [model.name for model in models.values() if outcomes[model.id] is _Outcome.LEFT]
-        return Build(build_id, tuple(node for node, _ in results.values())), left
+        left = [models[id_].name for id_, each in course.outcomes.items() if each is _Outcome.LEFT]
+        return Build(build_id, tuple(node for node, _ in course.results.values())), left
 
     def _models(self, names: Sequence[str]) -> list[_Model]:
         """The models of these names. Views are not among them: they show what is there."""
@@ -191,19 +200,23 @@ class Rounds(AbstractContextManager["Rounds"]):
     def _build(self, model: _Model, moment: str) -> _Done:
         """Build one, in a transaction on an idle session."""
         session = self._idle.get()
+        begun = time.monotonic()
         try:
-            return self._transact(session, model, moment)
+            rows, version = self._transact(session, model, moment)
         except psycopg.Error as error:
             if self._is_ended or session.broken:
                 raise
             session.rollback()
             if error.sqlstate == _TO_BE_BUILT_IN_FULL:
                 return _Done(_Outcome.LEFT)
-            return _Done(_Outcome.FAILED, str(error))
+            return _Done(_Outcome.FAILED, time.monotonic() - begun, str(error))
+        else:
+            return _Done(_Outcome.BUILT, time.monotonic() - begun, rows=rows, version=version)
         finally:
             self._idle.put(session)
 
-    def _transact(self, session: Connection, model: _Model, moment: str) -> _Done:
+    def _transact(self, session: Connection, model: _Model, moment: str) -> tuple[int, int | None]:
+        """Returns the number of rows that were written, and the model's version in the books."""
         statements = model.statements or {}
         begin = "begin"
         if not model.reads:
@@ -222,7 +235,7 @@ class Rounds(AbstractContextManager["Rounds"]):
             .as_string(),
             "commit",
         )
-        return _Done(_Outcome.BUILT, rows=rows, version=version)
+        return rows, version
 
     def _run(self, session: Connection, *statements: str) -> tuple[Any, int]:
         """Run statements in one round trip.
@@ -245,5 +258,6 @@ class Rounds(AbstractContextManager["Rounds"]):
         self._is_ended = True
         while running:
             for session in self._sessions:
-                session.cancel_safe(timeout=5)
+                with suppress(psycopg.Error):
+                    session.cancel_safe(timeout=5)
             running = wait(running, timeout=0.2).not_done
