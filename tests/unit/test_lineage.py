@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.books import Books
@@ -53,6 +53,7 @@ def ancestors(parents: dict[str, list[str]], id_: str) -> set[str]:
     return above.union(*(ancestors(parents, parent) for parent in above))
 
 
+@settings(deadline=None)
 @given(parents=projects(), data=st.data())
 def test_no_model_is_built_below_an_older_one(parents: dict[str, list[str]], data: Any) -> None:
     """Whatever was built when, and whichever models change in the build."""
@@ -90,6 +91,7 @@ def test_no_model_is_built_below_an_older_one(parents: dict[str, list[str]], dat
         versions[id_] = versions.get(id_, 0) + data.draw(st.integers(0, 1))
 
 
+@settings(deadline=None)
 @given(parents=projects(), data=st.data())
 def test_what_is_up_to_date_is_not_built_again(parents: dict[str, list[str]], data: Any) -> None:
     found = Books(

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import children
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner import migrations
@@ -334,6 +334,7 @@ ANY_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\\\r\n")) | 
 
 
 @pytest.mark.parametrize("header", [HEADER, ALONE])
+@settings(deadline=None)
 @given(text=ANY_TEXT)
 def test_what_is_quoted_breaks_no_rule(header: str, text: str) -> None:
     in_comment = text.replace("*/", "").replace("/*", "")
@@ -348,6 +349,7 @@ def test_what_is_quoted_breaks_no_rule(header: str, text: str) -> None:
     assert check_statements(f"do $q$ begin perform '{in_string}'; end $q$;", header) == []
 
 
+@settings(deadline=None)
 @given(rule=st.sampled_from(["rename", "type-change", "qualified"]), data=st.data())
 def test_no_comment_hides_what_breaks_a_rule(rule: str, data: st.DataObject) -> None:
     # Names may hold spaces, and PostgreSQL's comments nest where sqlparse's do not.

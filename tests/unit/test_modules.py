@@ -339,6 +339,7 @@ def test_the_global_random_generator_is_left_as_it_was() -> None:
     assert random.getstate() == state
 
 
+@settings(deadline=None)
 @given(genes=st.lists(st.floats(0.0, 1.0), min_size=GENES, max_size=GENES))
 def test_any_genes_make_a_strategy(genes: list[float]) -> None:
     strategy = Strategy.decode(genes)

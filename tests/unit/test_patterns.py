@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.demo.history import Series
@@ -78,6 +78,7 @@ prices = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(prices)
 def test_patterns_are_known_at_the_close_and_confident_within_bounds(steps: list[int]) -> None:
     values = [5000.0]

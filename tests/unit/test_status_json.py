@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.status import LastBuild, Mart, Replication, Status, as_json, missing_marts
@@ -31,6 +31,7 @@ def refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is not JSON")
 
 
+@settings(deadline=None)
 @given(anything, anything, anything)
 def test_status_is_json_whatever_rows_hold(one: Any, other: Any, third: Any) -> None:
     found = Status(

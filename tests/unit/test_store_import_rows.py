@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import children
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.deploy_lock import LockedError
@@ -117,6 +117,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {"unix": 1, "unix_ms": 10**3, "unix_us": 10**6, "unix_ns": 10**9}
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31)))
 def test_unix_times_are_exact(moment: datetime) -> None:
     moment = moment.replace(tzinfo=UTC)
@@ -126,6 +127,7 @@ def test_unix_times_are_exact(moment: datetime) -> None:
     assert to_time(f"{count // 10**6}.{count % 10**6:06}", "unix", None, EPOCH) == moment
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(datetime(2000, 1, 1), datetime(2199, 12, 31)),
     st.sampled_from(list(UNITS)),

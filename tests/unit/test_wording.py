@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 from streamlit.testing.v1 import AppTest
@@ -57,6 +57,7 @@ def test_money_is_neither_nothing_nor_a_power_of_ten(value: float | Decimal, sai
     assert wording.money(value) == said
 
 
+@settings(deadline=None)
 @given(st.decimals(-(10**19), 10**19, places=18))
 def test_an_amount_shows_four_digits_at_least(value: Decimal) -> None:
     said = wording.money(value)
