@@ -7,6 +7,8 @@
         list; by default as the model's meta says that it follows the parent, or else by their names.
         Where the model follows it through another one, or in several ways, there is no default.
     keys: the columns of `affected` that they are compared with; by default all.
+
+    Where a suffix is affected, the parent has the model's columns for it under the same names.
 #}
 {% macro followed(model_name, by=none, keys=none) -%}
     {# What a model's config says is not known while dbt reads the project. #}
@@ -18,7 +20,14 @@
             ~ ' of it are the keys, or read it with ref()'
         ) }}
     {%- endif -%}
-    {%- if is_from_changes() -%}
+    {%- if is_from_changes() and affected_suffix() -%}
+        (
+            select {{ model_name }}.*
+            from {{ ref(model_name) }} as {{ model_name }}
+            inner join affected
+                on {{ is_affected(model_name) }}
+        ) as {{ model_name }}
+    {%- elif is_from_changes() -%}
         {%- set keys = keys or affected_columns() | join(', ') -%}
         (
             select *

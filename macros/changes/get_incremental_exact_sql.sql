@@ -3,8 +3,8 @@
     differs is kept, before and after, for the models that read this one. What is equal and written
     in another way, as 0 and -0 or 1.0 and 1.00, differs.
 
-    Affected rows are those that agree with a row of `affected` in all of affected_columns(); or, with
-    `affected_where` in the model's meta, those that meet that condition on `stored` and `affected`.
+    Affected rows are those that is_affected() tells; or, with `affected_where` in the model's meta, those
+    that meet that condition on `stored` and `affected`.
 #}
 {% macro get_incremental_exact_sql(arguments) %}
     {% set key = config.get('unique_key') %}
@@ -29,10 +29,7 @@
             {%- elif meta.get('affected_where') -%}
             {{ meta.affected_where }}
             {%- else -%}
-            {% for column in affected_columns() -%}
-            stored.{{ column }} = affected.{{ column }}
-            {%- if not loop.last %} and {% endif %}
-            {%- endfor %}
+            {{ is_affected('stored') }}
             {%- endif %}
             and not exists (
                 select from {{ arguments.temp_relation }} as fresh

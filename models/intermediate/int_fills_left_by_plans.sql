@@ -1,10 +1,18 @@
 -- Grain: an order with filled units that its trade plan left unmatched. Times are UTC.
+-- Units are numbered within a symbol, so a change touches all later ones.
 
 {{ config(
     unique_key='order_id',
     meta={
-        'affected_where':
-            'stored.symbol = affected.symbol and stored.filled_at >= affected.from_at'
+        'affected_by': 'symbol',
+        'affected_from': 'filled_at',
+        'follows': {
+            'int_fills': 'symbol, filled_at',
+            'int_fills_matched_in_plan': [
+                through('int_fills', 'order_id', of='buy_order_id', keys='symbol, filled_at'),
+                through('int_fills', 'order_id', of='sell_order_id', keys='symbol, filled_at')
+            ]
+        }
     },
     indexes=[
         {'columns': ['symbol', 'side', 'filled_at', 'last_unit']},
@@ -15,14 +23,7 @@
 
 with fills as (
 
-    select fills.*
-    from {{ ref('int_fills') }} as fills
-    {% if is_from_changes() %}
-        inner join affected
-            on
-                fills.symbol = affected.symbol
-                and fills.filled_at >= affected.from_at
-    {% endif %}
+    select * from {{ followed('int_fills') }}
 
 ),
 
@@ -53,7 +54,7 @@ with fills as (
             where
                 stored.symbol = affected.symbol
                 and stored.side = sides.side
-                and stored.filled_at < affected.from_at
+                and stored.filled_at < affected.from_filled_at
             order by stored.filled_at desc, stored.last_unit desc
             limit 1
         ) as last_kept

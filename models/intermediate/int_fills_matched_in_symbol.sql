@@ -1,11 +1,13 @@
 -- Grain: a buy and a sell of the same symbol that share units which their trade plans
--- left unmatched. No times.
+-- left unmatched. No times. A changed fill follows an unchanged one of its side, so a
+-- cut lies there before and after: only what is matched later is another.
 
 {{ config(
     unique_key=['buy_order_id', 'sell_order_id'],
     meta={
-        'affected_where':
-            'stored.symbol = affected.symbol and stored.last_unit > affected.from_unit'
+        'affected_by': 'symbol',
+        'affected_after': 'last_unit',
+        'follows': {'int_fills_left_by_plans': 'symbol, last_unit - quantity'}
     },
     indexes=[{'columns': ['symbol', 'last_unit']}, {'columns': ['sell_order_id']}],
     pre_hook="{{ avoid_nested_loops() }}"
@@ -13,7 +15,7 @@
 
 {% set from_unit = 'cast(0 as ' ~ type_money() ~ ')' %}
 {% if is_from_changes() %}
-    {% set from_unit = 'affected.from_unit' %}
+    {% set from_unit = 'affected.after_last_unit' %}
 {% endif %}
 
 with numbered_fills as (
@@ -26,7 +28,7 @@ with numbered_fills as (
         inner join affected
             on
                 fills.symbol = affected.symbol
-                and fills.last_unit > affected.from_unit
+                and fills.last_unit > affected.after_last_unit
     {% endif %}
 
 ),

@@ -18,7 +18,7 @@ from runner import builds, transform
 from runner.lineage import Lineage
 from runner.settings import PROJECT
 
-AFFECTED = "macros/affected/int_fills_matched_in_symbol.sql"
+AFFECTED = "macros/affected/int_orders_matched_as_of.sql"
 DEFINITION = "macros/changes/model_definition.sql"
 SECONDS = "macros/seconds_between.sql"
 SHARES = "macros/share_of_amount.sql"
@@ -171,7 +171,7 @@ def test_an_edit_builds_anew_what_renders_otherwise(project: Project) -> None:
                 (AFFECTED, "{% endmacro %}", "limit 9{% endmacro %}"),
                 ("dbt_project.yml", "reward_window_episodes: 20", "reward_window_episodes: 21"),
             ),
-            below("intermediate.int_fills_matched_in_symbol", "training.rl_progress"),
+            below("intermediate.int_orders_matched_as_of", "training.rl_progress"),
         ),
         # Models call it, and other macros that models call.
         (

@@ -12,10 +12,13 @@
         'resolved_date'
     ],
     meta={
-        'affected_where':
-            'stored.model_id = affected.model_id'
-            ~ ' and stored.signal_type = affected.signal_type'
-            ~ ' and stored.resolved_date >= affected.from_date'
+        'affected_by': ['model_id', 'signal_type'],
+        'affected_from': 'resolved_date',
+        'follows': {
+            'int_ensemble_signals_judged':
+                'model_id, signal_type, case when is_win is not null then '
+                ~ utc_date('resolved_at') ~ ' end'
+        }
     },
     indexes=[{'columns': ['model_id', 'signal_type', 'resolved_date']}]
 ) }}
@@ -41,7 +44,8 @@ with judged_signals as (
             where
                 signals.model_id = affected.model_id
                 and signals.signal_type = affected.signal_type
-                and signals.resolved_at >= {{ utc_midnight('affected.from_date') }}
+                and signals.resolved_at
+                >= {{ utc_midnight('affected.from_resolved_date') }}
             {{ kept_apart() }}
         ) as judged_signals
     {% else %}
@@ -134,7 +138,7 @@ all_cases as (
                 and stored.confidence_bin = kinds.confidence_bin
                 and stored.relation = kinds.relation
                 and stored.symbol = kinds.symbol
-                and stored.resolved_date < affected.from_date
+                and stored.resolved_date < affected.from_resolved_date
             order by stored.resolved_date desc
             limit 1
         ) as last_kept

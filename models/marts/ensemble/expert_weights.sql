@@ -2,7 +2,15 @@
 
 {{ config(
     unique_key=['weight_date', 'expert_id'],
-    meta={'affected_where': 'stored.weight_date >= affected.from_date'}
+    meta={
+        'affected_from': 'weight_date',
+        'follows': {
+            'int_ensemble_calendar': 'trading_date',
+            'int_ensemble_experts': 'joined_date',
+            'int_ensemble_losses': 'resolved_date + 1',
+            'int_ensemble_rounds': 'resolved_date + 1'
+        }
+    }
 ) }}
 
 with experts as (
@@ -44,7 +52,7 @@ resolved_rounds as (
 {% set resolved_date %}
     {%- if is_from_changes() -%}
         greatest(
-            losses.resolved_date, (select affected.from_date - 1 from affected)
+            losses.resolved_date, (select affected.from_weight_date - 1 from affected)
         )
     {%- else -%}
         losses.resolved_date
@@ -97,7 +105,7 @@ summed as (
             and daily_rounds.trading_date = resolved_losses.resolved_date
     {% if is_from_changes() %}
         where daily_rounds.trading_date >= (
-            select affected.from_date - 1 from affected
+            select affected.from_weight_date - 1 from affected
         )
     {% endif %}
     window
@@ -122,7 +130,7 @@ compared as (
         ) as log_weight
     from summed
     {% if is_from_changes() %}
-        where trading_date >= (select affected.from_date from affected)
+        where trading_date >= (select affected.from_weight_date from affected)
     {% endif %}
 
 ),

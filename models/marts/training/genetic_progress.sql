@@ -6,8 +6,14 @@
 {{ config(
     unique_key='generation_id',
     meta={
-        'affected_where': 'stored.model_id = affected.model_id'
-            ~ ' and stored.generation_number >= affected.from_number'
+        'affected_by': 'model_id',
+        'affected_from': 'generation_number',
+        'follows': {
+            'stg_ai__genetic_generations': 'model_id, generation_number',
+            'stg_ai__models': through(
+                'stg_ai__genetic_generations', 'model_id', keys='model_id, generation_number'
+            )
+        }
     },
     indexes=[{'columns': ['model_id', 'generation_number']}]
 ) }}
@@ -15,27 +21,22 @@
 with generations as (
 
     select
-        generations.generation_id,
-        generations.model_id,
-        generations.generation_number,
-        generations.best_fitness,
-        generations.average_fitness,
-        generations.population_diversity,
+        generation_id,
+        model_id,
+        generation_number,
+        best_fitness,
+        average_fitness,
+        population_diversity,
         cast(
-            generations.best_individual as {{ dbt.type_string() }}
+            best_individual as {{ dbt.type_string() }}
         ) as elite_genes,
-        generations.created_at,
-        generations.available_at,
-        generations.best_fitness as best_fitness_so_far,
+        created_at,
+        available_at,
+        best_fitness as best_fitness_so_far,
         0 as generations_before,
         cast(null as bigint) as kept_improved_position
-    from {{ ref('stg_ai__genetic_generations') }} as generations
+    from {{ followed('stg_ai__genetic_generations') }}
     {% if is_from_changes() %}
-        inner join affected
-            on
-                generations.model_id = affected.model_id
-                and generations.generation_number >= affected.from_number
-
         union all
 
         -- What the changed generations look back on.
@@ -53,11 +54,16 @@ with generations as (
             stored.generation_position - 1 as generations_before,
             stored.generation_position
             - stored.generations_since_improvement as kept_improved_position
-        from {{ this }} as stored
-        inner join affected
-            on
-                stored.model_id = affected.model_id
-                and stored.generation_number = affected.kept_from_number
+        from affected
+        cross join lateral (
+            select kept.*
+            from {{ this }} as kept
+            where
+                kept.model_id = affected.model_id
+                and kept.generation_number < affected.from_generation_number
+            order by kept.generation_number desc
+            limit 1
+        ) as stored
     {% endif %}
 
 ),

@@ -8,8 +8,14 @@
 {{ config(
     unique_key='episode_id',
     meta={
-        'affected_where': 'stored.model_id = affected.model_id'
-            ~ ' and stored.episode_number >= affected.from_number'
+        'affected_by': 'model_id',
+        'affected_from': 'episode_number',
+        'follows': {
+            'stg_ai__rl_training_episodes': 'model_id, episode_number',
+            'stg_ai__models': through(
+                'stg_ai__rl_training_episodes', 'model_id', keys='model_id, episode_number'
+            )
+        }
     },
     indexes=[{'columns': ['model_id', 'episode_number']}]
 ) }}
@@ -17,26 +23,21 @@
 with episodes as (
 
     select
-        episodes.episode_id,
-        episodes.model_id,
-        episodes.episode_number,
-        episodes.episode_length,
-        episodes.total_reward,
-        episodes.average_loss,
-        episodes.portfolio_value,
-        episodes.sharpe_ratio,
-        episodes.created_at,
-        episodes.available_at,
-        episodes.total_reward as best_reward,
+        episode_id,
+        model_id,
+        episode_number,
+        episode_length,
+        total_reward,
+        average_loss,
+        portfolio_value,
+        sharpe_ratio,
+        created_at,
+        available_at,
+        total_reward as best_reward,
         0 as episodes_before,
         false as is_kept
-    from {{ ref('stg_ai__rl_training_episodes') }} as episodes
+    from {{ followed('stg_ai__rl_training_episodes') }}
     {% if is_from_changes() %}
-        inner join affected
-            on
-                episodes.model_id = affected.model_id
-                and episodes.episode_number >= affected.from_number
-
         union all
 
         -- What the changed episodes look back on.
@@ -54,12 +55,16 @@ with episodes as (
             stored.best_reward,
             stored.episode_position - 1 as episodes_before,
             true as is_kept
-        from {{ this }} as stored
-        inner join affected
-            on
-                stored.model_id = affected.model_id
-                and stored.episode_number >= affected.kept_from_number
-                and stored.episode_number < affected.from_number
+        from affected
+        cross join lateral (
+            select kept.*
+            from {{ this }} as kept
+            where
+                kept.model_id = affected.model_id
+                and kept.episode_number < affected.from_episode_number
+            order by kept.episode_number desc
+            limit {{ 2 * window_size - 1 }}
+        ) as stored
     {% endif %}
 
 ),
