@@ -47,6 +47,7 @@ class Watching:
     """A watch in a process of its own, and the lines that it wrote so far."""
 
     def __init__(self, landscape: Landscape, target: Path, *options: str) -> None:
+        self._landscape = landscape
         self.rounds: list[str] = []
         self.notes: list[str] = []
         read_project(landscape.replica, target)
@@ -85,11 +86,21 @@ class Watching:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        self._process.send_signal(signal.SIGSTOP)
+        """At a moment at which it holds no lock that others would wait for."""
+        eventually(self._is_paused_between_tokens)
         try:
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
+
+    def _is_paused_between_tokens(self) -> bool:
+        self._process.send_signal(signal.SIGSTOP)
+        held = self._landscape.on_primary(
+            "select from pg_locks where relation = 'public.ai_replication_fence'::regclass"
+        )
+        if held:
+            self._process.send_signal(signal.SIGCONT)
+        return not held
 
     def end(self, number: int) -> int:
         self._process.send_signal(number)
