@@ -10,6 +10,7 @@
         {{ check_landing() if not parents and frozen_moment() }}
         {{ hold_versions(parents) }}
         {{ refuse_unknown() if is_kept() }}
+        {{ take_latest_moment() if is_kept() and not parents }}
         {{ refuse_older_parents(parents) if parents }}
         {% if not parents %}
             {# As which keys and values are told (row_key). #}

@@ -6,7 +6,8 @@
     one that somebody wrote far ahead of the clock, no row can be judged: the runner's builds wait for
     it or say so, and a plain dbt is refused.
 
-    It is asked for once in a run, and is no part of a model's definition.
+    It is asked for once in a run, and is no part of a model's definition; in a round of a watch, once a
+    model (take_latest_moment).
 #}
 {% macro latest_moment() -%}
     {%- set end = "cast('2200-01-01 00:00:00+00' as timestamp with time zone)" -%}
@@ -14,27 +15,15 @@
         {{ return(end) }}
     {%- endif -%}
     {%- set node = graph.nodes[model.unique_id] -%}
-    {%- if 'rendered' in node -%}
+    {%- if is_kept() -%}
+        {{ return("cast(current_setting('signal_marts.latest_moment') as timestamp with time zone)") }}
+    {%- elif 'rendered' in node -%}
         {{ return(end) }}
     {%- endif -%}
     {%- if node.get('latest', {}).get('run') != invocation_id -%}
-        {%- set latest -%}
-            select case
-                when max(written_at) <= clock_timestamp() + interval '1 day'
-                    then to_char(
-                        least(max(written_at) + interval '1 day', {{ end }}) at time zone 'UTC',
-                        'YYYY-MM-DD HH24:MI:SS.US'
-                    )
-            end
-            from {{ source('ai', 'ai_replication_fence') }}
-        {%- endset -%}
-        {%- set moment = run_query(latest).rows[0].values()[0] -%}
+        {%- set moment = run_query(newest_moment()).rows[0].values()[0] -%}
         {%- if moment is none -%}
-            {{ exceptions.raise_compiler_error(
-                'public.ai_replication_fence on the replica holds no moment of the primary, by which'
-                ~ ' rows of the future are told, or one that is more than a day ahead of the clock:'
-                ~ ' where it is being copied, wait; else run signal-marts deploy, which says more'
-            ) }}
+            {{ exceptions.raise_compiler_error(no_newest_moment()) }}
         {%- endif -%}
         {%- do node.update({'latest': {'run': invocation_id, 'moment': moment}}) -%}
     {%- endif -%}

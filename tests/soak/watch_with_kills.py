@@ -314,10 +314,11 @@ class Soak:
         self._bring_up()
 
     def kill_backend(self) -> str:
-        """kill -9 of a session of dbt's, at which its server starts anew"""
+        """kill -9 of a session of a build, at which its server starts anew"""
         found = self.landscape.on_replica(
             "select pid from pg_stat_activity where datname = current_database()"
-            " and application_name = 'dbt' order by state = 'active' desc limit 1"
+            " and application_name in ('dbt', 'signal-marts round')"
+            " order by state = 'active' desc limit 1"
         )
         for (pid,) in found:
             assert isinstance(pid, int)

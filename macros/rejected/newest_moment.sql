@@ -1,0 +1,16 @@
+{#
+    A query for latest_moment() as a text; NULL where no row can be judged.
+#}
+{% macro newest_moment() -%}
+    select case
+        when max(written_at) <= clock_timestamp() + interval '1 day'
+            then to_char(
+                least(
+                    max(written_at) + interval '1 day',
+                    cast('2200-01-01 00:00:00+00' as timestamp with time zone)
+                ) at time zone 'UTC',
+                'YYYY-MM-DD HH24:MI:SS.US'
+            )
+    end
+    from {{ source('ai', 'ai_replication_fence') }}
+{%- endmacro %}
