@@ -135,8 +135,6 @@ class Rounds(AbstractContextManager["Rounds"]):
         """
         models = {model.id: model for model in self._models(names)}
         build_id, started_at = str(uuid.uuid4()), datetime.now(UTC)
-        for session in self._sessions:
-            session.execute("select set_config('signal_marts.build_id', %s, false)", (build_id,))
         course = _Course(books.read(book))
         order = TopologicalSorter(
             {id_: model.parents & models.keys() for id_, model in models.items()}
@@ -150,7 +148,7 @@ class Rounds(AbstractContextManager["Rounds"]):
                     for model in ready:
                         outcome = course.foreseen(model)
                         if outcome is None:
-                            running[pool.submit(self._build, model, moment)] = model
+                            running[pool.submit(self._build, model, moment, build_id)] = model
                         else:
                             course.note(model, _Done(outcome))
                             order.done(model.id)
@@ -197,12 +195,12 @@ class Rounds(AbstractContextManager["Rounds"]):
             and node.config.materialized != "view"
         ]
 
-    def _build(self, model: _Model, moment: str) -> _Done:
+    def _build(self, model: _Model, moment: str, build_id: str) -> _Done:
         """Build one, in a transaction on an idle session."""
         session = self._idle.get()
         begun = time.monotonic()
         try:
-            rows, version = self._transact(session, model, moment)
+            rows, version = self._transact(session, model, moment, build_id)
         except psycopg.Error as error:
             if self._is_ended or session.broken:
                 raise
@@ -215,13 +213,17 @@ class Rounds(AbstractContextManager["Rounds"]):
         finally:
             self._idle.put(session)
 
-    def _transact(self, session: Connection, model: _Model, moment: str) -> tuple[int, int | None]:
+    def _transact(
+        self, session: Connection, model: _Model, moment: str, build_id: str
+    ) -> tuple[int, int | None]:
         """Returns the number of rows that were written, and the model's version in the books."""
         statements = model.statements or {}
         begin = "begin"
         if not model.reads:
             begin += f" isolation level repeatable read; set transaction snapshot '{moment}'"
-        collect = [begin, statements["collect"]]
+        # What macros/changes/build_id.sql reads.
+        named = f"set local signal_marts.build_id = '{build_id}'"
+        collect = [begin, named, statements["collect"]]
         if model.is_exact:
             collect.append("select exists (select from affected)")
         rows = 0
