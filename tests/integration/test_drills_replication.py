@@ -335,8 +335,16 @@ def test_a_row_that_stops_the_replica_is_named_before_anything_is_emptied(
         landscape,
         "replica",
         f"alter database {name} set max_stack_depth = '200kB';"
-        "alter subscription signal_marts disable; alter subscription signal_marts enable",
+        "alter subscription signal_marts disable",
     )
+    # One that had not seen that it is disabled would go on with the stack of before.
+    eventually(
+        lambda: (
+            landscape.on_replica("select count(*) from pg_stat_subscription where pid is not null")
+            == [(0,)]
+        )
+    )
+    by_hand(landscape, "replica", "alter subscription signal_marts enable")
     landscape.on_primary(
         """
         alter table ai_models disable trigger ai_models_limits;

@@ -1,0 +1,94 @@
+"""Builds in full: dbt's own once, and from then on the statements that it ran.
+
+Of such a build dbt's part is the same each time, and takes ten times as long as the server's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+from comparison import SCHEMAS
+from psycopg import sql
+
+from runner.database import Connection
+
+# What differs from one build to the next: the moment as of which staging reads, and the last one
+# that a row may be of (macros/rejected/latest_moment.sql), alone written with microseconds.
+_MOMENT = re.compile(r"(?<=set transaction snapshot ')[^']+")
+_LATEST = re.compile(r"(?<=cast\(')[\d-]+ [\d:]+\.\d{6}(?=\+00' as timestamp with time zone\))")
+_SCHEMA = re.compile(rf'"(?:full_)?({"|".join((*SCHEMAS, "operations", "changes"))})"')
+
+
+class FullBuild:
+    """The statements of a build of all models into schemas that were not there: ours, or with the
+    prefix ``full_``.
+
+    dbt runs them where they are recorded. They can be run again on any replica of the same name.
+    """
+
+    def __init__(self) -> None:
+        # In an order in which they can be run one by one.
+        self._statements: list[str] = []
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Record what dbt runs in this process."""
+        from dbt.adapters.postgres.connections import PostgresConnectionManager
+
+        manager: Any = PostgresConnectionManager  # one of its methods is replaced
+        add_query = manager.add_query
+        # Sessions have the names of models, and others before the first and after the last model.
+        sessions: dict[str, list[str]] = {}
+        lock = Lock()
+
+        def record(self: Any, statement: str, *arguments: Any, **options: Any) -> Any:
+            name = self.get_thread_connection().name
+            with lock:
+                is_late = not name.startswith("model.") and any(
+                    each.startswith("model.") for each in sessions
+                )
+                if not is_late:
+                    sessions.setdefault(name, []).append(statement)
+            return add_query(self, statement, *arguments, **options)
+
+        manager.add_query = record
+        try:
+            yield
+        finally:
+            manager.add_query = add_query
+        self._statements = [each for statements in sessions.values() for each in statements]
+
+    @property
+    def is_recorded(self) -> bool:
+        return bool(self._statements)
+
+    def run(self, builder: Connection, moment: str, prefix: str = "") -> None:
+        """Run them as ``builder``, on an autocommit connection; staging reads as of ``moment``.
+
+        With a prefix into schemas of their own, which are made anew.
+        """
+        row = builder.execute(
+            "select to_char((max(written_at) + interval '1 day') at time zone 'UTC',"
+            " 'YYYY-MM-DD HH24:MI:SS.US') from public.ai_replication_fence"
+        ).fetchone()
+        assert row is not None
+        latest = str(row[0])
+        if prefix:
+            for schema in _schemas(builder, prefix):
+                builder.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
+        builder.execute("set role transformer")
+        for statement in self._statements:
+            statement = _SCHEMA.sub(rf'"{prefix}\1"', statement)
+            statement = _LATEST.sub(latest, _MOMENT.sub(moment, statement))
+            builder.execute(statement.encode())
+
+
+def _schemas(builder: Connection, prefix: str) -> list[str]:
+    rows = builder.execute(
+        "select nspname from pg_namespace where starts_with(nspname, %s)", (prefix,)
+    ).fetchall()
+    return [str(name) for (name,) in rows]
