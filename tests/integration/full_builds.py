@@ -6,15 +6,16 @@ Of such a build dbt's part is the same each time, and takes ten times as long as
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from comparison import SCHEMAS
+from comparison import SCHEMAS, differing_models
 from psycopg import sql
 
-from runner.database import Connection
+from runner import builds, role_logins, transform
+from runner.database import Connection, Database
 
 # What differs from one build to the next: the moment as of which staging reads, and the last one
 # that a row may be of (macros/rejected/latest_moment.sql), alone written with microseconds.
@@ -66,25 +67,46 @@ class FullBuild:
     def is_recorded(self) -> bool:
         return bool(self._statements)
 
-    def run(self, builder: Connection, moment: str, prefix: str = "") -> None:
-        """Run them as ``builder``, on an autocommit connection; staging reads as of ``moment``.
+    def run(self, replica: Database, prefix: str = "") -> None:
+        """Run them; with a prefix into schemas of their own, which are made anew."""
+        builder = role_logins.as_role(replica, "transformer")
+        with (
+            builder.connect(autocommit=True) as session,
+            builds.frozen(replica, timeout=60) as environment,
+        ):
+            row = session.execute(
+                "select to_char((max(written_at) + interval '1 day') at time zone 'UTC',"
+                " 'YYYY-MM-DD HH24:MI:SS.US') from public.ai_replication_fence"
+            ).fetchone()
+            assert row is not None
+            latest = str(row[0])
+            if prefix:
+                for schema in _schemas(session, prefix):
+                    session.execute(
+                        sql.SQL("drop schema {} cascade").format(sql.Identifier(schema))
+                    )
+            session.execute("set role transformer")
+            for statement in self._statements:
+                statement = _SCHEMA.sub(rf'"{prefix}\1"', statement)
+                statement = _LATEST.sub(latest, statement)
+                statement = _MOMENT.sub(environment["SIGNAL_MARTS_MOMENT"], statement)
+                session.execute(statement.encode())
 
-        With a prefix into schemas of their own, which are made anew.
+    def differing(
+        self, replica: Database, by_dbt: Callable[[], transform.Build]
+    ) -> dict[str, tuple[int, int]]:
+        """What our tables have otherwise than a build in full: see differing_models.
+
+        ``by_dbt`` builds into schemas with the prefix ``full_``, the first time.
         """
-        row = builder.execute(
-            "select to_char((max(written_at) + interval '1 day') at time zone 'UTC',"
-            " 'YYYY-MM-DD HH24:MI:SS.US') from public.ai_replication_fence"
-        ).fetchone()
-        assert row is not None
-        latest = str(row[0])
-        if prefix:
-            for schema in _schemas(builder, prefix):
-                builder.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
-        builder.execute("set role transformer")
-        for statement in self._statements:
-            statement = _SCHEMA.sub(rf'"{prefix}\1"', statement)
-            statement = _LATEST.sub(latest, _MOMENT.sub(moment, statement))
-            builder.execute(statement.encode())
+        if self.is_recorded:
+            self.run(replica, "full_")
+        else:
+            with self.recorded():
+                failures = by_dbt().failures
+            assert not failures, failures
+        with replica.connect() as connection:
+            return differing_models(connection, "full")
 
 
 def _schemas(builder: Connection, prefix: str) -> list[str]:

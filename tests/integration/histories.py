@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import children
-from comparison import SCHEMAS, differing_models
+from comparison import SCHEMAS
 from conftest import Landscape
 from drills import (
     eventually,
@@ -145,26 +145,13 @@ class Histories(RuleBasedStateMachine):
         if self.is_built():
             self.build_as_watch_does()
         elif self.full_build.is_recorded:
-            self.build_as_recorded()
+            self.full_build.run(self.landscape.replica)
         else:
             self.build_all()
-        if self.full_build.is_recorded:
-            self.build_as_recorded("full_")
-        else:
-            with self.full_build.recorded():
-                failures = self.build(schema_prefix="full", full_refresh=True).failures
-            assert not failures, failures
-        with self.landscape.replica.connect() as replica:
-            assert differing_models(replica, "full") == {}
-
-    def build_as_recorded(self, prefix: str = "") -> None:
-        """In full, and with a prefix into other schemas."""
-        builder = role_logins.as_role(self.landscape.replica, "transformer")
-        with (
-            builder.connect(autocommit=True) as session,
-            builds.frozen(self.landscape.replica, timeout=60) as environment,
-        ):
-            self.full_build.run(session, environment["SIGNAL_MARTS_MOMENT"], prefix)
+        differing = self.full_build.differing(
+            self.landscape.replica, lambda: self.build(schema_prefix="full", full_refresh=True)
+        )
+        assert differing == {}
 
     @precondition(_is_due)
     @rule(number=st.integers(1, 3), seed=seeds)
@@ -347,6 +334,9 @@ class Histories(RuleBasedStateMachine):
 def build(history: Histories, *select: str, exclude: Sequence[str] = ()) -> None:
     """Build all models or some, from all changes so far."""
     wait(history.landscape)
+    if not (select or exclude or history.is_built()) and history.full_build.is_recorded:
+        history.full_build.run(history.landscape.replica)
+        return
     assert not history.build(select=select, exclude=exclude).failures
 
 

@@ -71,7 +71,8 @@ class Project:
                 environment,
                 advance=lambda done, total, at: None,
                 select=select,
-                target=self.target,
+                # dbt reads anew where another prefix was used in a folder.
+                target=self.target / (schema_prefix or "ours"),
                 tests=False,
                 schema_prefix=schema_prefix,
                 full_refresh=schema_prefix is not None,
@@ -88,7 +89,7 @@ class Project:
     def lineage(self) -> Callable[..., set[str]]:
         """Tells of models that were built: these, and all that stand on them."""
         environment = self.landscape.replica.environment()
-        lineage = Lineage(transform.parse(environment, target=self.target))
+        lineage = Lineage(transform.parse(environment, target=self.target / "lineage"))
         built = self.built()
 
         def below(*names: str) -> set[str]:

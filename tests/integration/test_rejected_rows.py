@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from comparison import differing_models
 from conftest import Landscape, _database, _drop
 from drills import wait
+from full_builds import FullBuild
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -246,6 +246,7 @@ class Market:
     folder: Path
     numbers: Counter[str] = field(default_factory=Counter)
     projects: dict[str | None, Manifest] = field(default_factory=dict)
+    full_build: FullBuild = field(default_factory=FullBuild)
 
     def insert(self, primary: Connection, table: str, **values: Any) -> dict[str, Any]:
         """A good row but for these values, and its key as operations.rejected_rows has it."""
@@ -324,10 +325,8 @@ class Market:
 
     def assert_equals_full(self) -> None:
         """What is built from changes equals what is built in full, rejected rows too."""
-        full = self.build(prefix="full")
-        assert not full.failures, full.failures
-        with self.landscape.replica.connect() as replica:
-            assert differing_models(replica, "full") == {}
+        replica = self.landscape.replica
+        assert self.full_build.differing(replica, lambda: self.build(prefix="full")) == {}
 
 
 def _key(primary: Connection, table: str, row: Mapping[str, Any]) -> str:
