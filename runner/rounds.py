@@ -168,6 +168,7 @@ class Rounds(AbstractContextManager["Rounds"]):
 
     def _models(self, names: Sequence[str]) -> list[_Model]:
         """The models of these names. Views are not among them: they show what is there."""
+        wanted = set(names)
         project = self._project.nodes
         graph = self._project.flat_graph["nodes"]
 
@@ -191,7 +192,7 @@ class Rounds(AbstractContextManager["Rounds"]):
             )
             for id_, node in project.items()
             if id_.startswith("model.")
-            and node.name in names
+            and node.name in wanted
             and node.config.materialized != "view"
         ]
 

@@ -62,7 +62,8 @@ def store_signal(landscape: Landscape) -> None:
 def test_each_rollback_can_be_deployed_again(landscape: Landscape) -> None:
     landscape.deploy()
     everything = applied(landscape)
-    for count in range(1, len(everything) + 1):
+    # All of them and some, as each is rolled back several times even so.
+    for count in (1, 2, 3, 5, 8, 13, 21, len(everything)):
         names = back(landscape, count)
         assert names == everything[: -count - 1 : -1]
         assert applied(landscape) == everything[:-count]

@@ -55,15 +55,7 @@ with generations as (
             stored.generation_position
             - stored.generations_since_improvement as kept_improved_position
         from affected
-        cross join lateral (
-            select kept.*
-            from {{ this }} as kept
-            where
-                kept.model_id = affected.model_id
-                and kept.generation_number < affected.from_generation_number
-            order by kept.generation_number desc
-            limit 1
-        ) as stored
+        cross join lateral {{ stored_before() }} as stored
     {% endif %}
 
 ),

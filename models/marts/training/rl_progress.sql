@@ -56,15 +56,7 @@ with episodes as (
             stored.episode_position - 1 as episodes_before,
             true as is_kept
         from affected
-        cross join lateral (
-            select kept.*
-            from {{ this }} as kept
-            where
-                kept.model_id = affected.model_id
-                and kept.episode_number < affected.from_episode_number
-            order by kept.episode_number desc
-            limit {{ 2 * window_size - 1 }}
-        ) as stored
+        cross join lateral {{ stored_before(2 * window_size - 1) }} as stored
     {% endif %}
 
 ),
