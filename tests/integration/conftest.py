@@ -8,10 +8,10 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -32,7 +32,11 @@ VERSION = int(os.environ.get("SIGNAL_MARTS_TEST_POSTGRES", "18"))
 """Version of the servers that tests run on: 18, 16, or one that is installed as Debian does, 15."""
 INSTALLS.setdefault(VERSION, f"/usr/lib/postgresql/{VERSION}")
 
-_numbers = itertools.count(1)
+PARSE = "partial_parse.msgpack"
+"""Where dbt keeps what it read of the project, in its output folder."""
+
+_in_use: set[str] = set()
+"""The replicas' databases of the landscapes that there are."""
 
 _LONG = frozenset(
     f"test_{name}.py"
@@ -54,6 +58,48 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 # Where pytest was started in the background, it and all that it starts would ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """dbt, in this process, reads the project once for a name of a database and of a schema.
+
+    It would for each server, login and output folder, though what it reads is the same.
+    """
+    folder = tmp_path_factory.mktemp("read")
+    invoke = transform._invoke
+
+    def invoke_with_what_was_read(
+        environment: Mapping[str, str], arguments: Sequence[str], *others: Any
+    ) -> Any:
+        from dbt.parser.manifest import ManifestLoader  # takes seconds
+
+        loader: Any = ManifestLoader  # one of its methods is replaced
+        check = loader.build_manifest_state_check
+
+        def check_names(self: Any) -> Any:
+            credentials = self.root_project.credentials
+            state = check(self)
+            state.profile_hash.checksum = f"{credentials.database} {credentials.schema}"
+            return state
+
+        names = [environment.get(name, "") for name in ("PGDATABASE", "DBT_SCHEMA_PREFIX")]
+        read = folder / "-".join(names)
+        if read.exists():
+            environment = {**environment, "DBT_PARTIAL_PARSE_FILE_PATH": str(read)}
+        loader.build_manifest_state_check = check_names
+        try:
+            return invoke(environment, arguments, *others)
+        finally:
+            loader.build_manifest_state_check = check
+            if "--target-path" in arguments and not read.exists():
+                written = Path(arguments[arguments.index("--target-path") + 1]) / PARSE
+                if written.exists():
+                    shutil.copy(written, read)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transform, "_invoke", invoke_with_what_was_read)
+        yield
 
 
 @pytest.fixture
@@ -182,10 +228,13 @@ def _drop(landscape: Landscape) -> None:
             connection.execute(
                 sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
             )
+        _in_use.discard(name)
 
 
 def _landscape(pair: EmbeddedPair, replica_url: str) -> Landscape:
-    number = next(_numbers)
+    # The same names again, as soon as these are gone: dbt reads the project for each (read_once).
+    number = next(n for n in itertools.count(1) if f"analytics_{n}" not in _in_use)
+    _in_use.add(f"analytics_{number}")
     return Landscape(
         _database(pair.urls().primary, "primary", f"trading_{number}", "platform"),
         _database(replica_url, "replica", f"analytics_{number}"),

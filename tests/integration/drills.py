@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import children
 import psutil
-from conftest import VERSION, Landscape
+from conftest import PARSE, VERSION, Landscape
 from psycopg import sql
 
 from runner import fence, sync, transform
@@ -33,8 +33,6 @@ T = TypeVar("T")
 
 _GATE = 20_26
 
-# Where dbt keeps what it read of the project.
-_PARSE = "partial_parse.msgpack"
 _read: dict[str, bytes] = {}
 
 
@@ -223,9 +221,9 @@ def read_project(replica: Database, target: Path) -> None:
     """
     if replica.address not in _read:
         transform.parse(replica.environment(), target=target)
-        _read[replica.address] = (target / _PARSE).read_bytes()
+        _read[replica.address] = (target / PARSE).read_bytes()
     target.mkdir(exist_ok=True)
-    (target / _PARSE).write_bytes(_read[replica.address])
+    (target / PARSE).write_bytes(_read[replica.address])
 
 
 @dataclass(frozen=True)
