@@ -16,24 +16,13 @@ from psycopg import sql
 
 from runner import copies, fence, landing
 from runner.contract import Table, read_contract
+from runner.copies import LOTS, ROWS, hashed
 from runner.database import Connection, scalar
 from runner.errors import SignalMartsError
 from runner.progress import Advance
 
+# What is on its way makes few lots of rows differ, and fewer at each of some looks.
 _LOOKS = 3
-
-# Rows are first compared in so many lots. What is on its way makes few of them differ, and fewer at
-# each of some looks.
-_LOTS = 1024
-
-# Of those, about so many rows are compared one by one at a time.
-_ROWS = 100_000
-
-# A row writes its other values just as replication sends them.
-_AS_REPLICATED = {
-    "numeric": "trim_scale({}::text::numeric)",
-    "double precision": "{}::text::double precision",
-}
 
 _OF_LOTS = sql.SQL(
     "select (hash & {last})::integer, count(*), bit_xor(hash) from {hashed} group by 1"
@@ -98,8 +87,8 @@ def is_same(
                     first: tuple(others)
                     for first, *others in connection.execute(
                         query.format(
-                            hashed=_hashed(table, version, encoding),
-                            last=sql.Literal(_LOTS - 1),
+                            hashed=hashed(table, table.column_names, version, encoding),
+                            last=sql.Literal(LOTS - 1),
                             lots=sql.Literal(sorted(lots)),
                         )
                     )
@@ -107,12 +96,12 @@ def is_same(
                 for connection, version in ((primary, "xmin"), (replica, "_xid"))
             ]
 
-    lots = set(range(_LOTS))
+    lots = set(range(LOTS))
     for _ in range(_LOOKS):
         one, other = look(_OF_LOTS)
         lots = {lot for lot in lots if one.get(lot) != other.get(lot)}
         rows = sum(count for count, _ in (*one.values(), *other.values()))
-        at_a_time = max(1, _LOTS * _ROWS // max(1, rows))
+        at_a_time = max(1, LOTS * ROWS // max(1, rows))
         if len(lots) <= at_a_time:
             break
     ordered = sorted(lots)
@@ -136,19 +125,3 @@ def _rows_of_one_side(
         for one, other in looks
     ]
     return set.intersection(*alone)
-
-
-def _hashed(table: Table, version: str, encoding: str) -> sql.Composed:
-    """The rows' hashes, values being as replication has them, and which transaction wrote each."""
-    values = sql.SQL(", ").join(
-        sql.SQL(_AS_REPLICATED.get(kind, "{}")).format(sql.Identifier(name))
-        for name, kind in table.columns
-    )
-    text = sql.SQL("(row({}))::text").format(values)
-    if encoding != "UTF8":  # the replica's: in another, a text has other bytes
-        text = sql.SQL("encode(convert_to({}, 'UTF8'), 'escape')").format(text)
-    # Without the offset, a hash would be computed wherever it is named.
-    return sql.SQL(
-        "(select hashtextextended({text}, 0) as hash, {version}::text::bigint as version"
-        " from {table} offset 0) as hashed"
-    ).format(text=text, version=sql.Identifier(version), table=landing.identifier(table))

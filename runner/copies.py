@@ -2,8 +2,7 @@
 
 While the platform writes, the two sides never show the same moment. But a row that the primary had
 before a fence, and still has unchanged after the replica was read behind that fence, was there all
-the while: the replica must have shown it. So the replica has at least as many rows as the primary
-has of these, whatever was written meanwhile, and at rest just as many as the primary has.
+the while: the replica must show one with its key, whatever was written meanwhile.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import sql
 
@@ -18,11 +18,23 @@ from runner import landing
 from runner.contract import Table
 from runner.database import Connection, scalar
 from runner.planted import guarded
-from runner.replication import TOKENS
+from runner.relations import read_relations
 
-# Looks at a table that is being written. A change may be on the replica a moment before the primary
+# Looks at a table that lacks rows. A change may be on the replica a moment before the primary
 # itself shows it, so that one look alone might miss a row that was deleted.
 _LOOKS = 3
+
+# Rows are first compared in so many lots, and one by one only where lots differ.
+LOTS = 1024
+
+# Of those, about so many rows are read at a time.
+ROWS = 100_000
+
+# A row writes its other values just as replication sends them.
+_AS_REPLICATED = {
+    "numeric": "trim_scale({}::text::numeric)",
+    "double precision": "{}::text::double precision",
+}
 
 
 @dataclass(frozen=True)
@@ -48,47 +60,71 @@ def find_loss(
     """
     uncounted = landing.uncounted_copies(replica)
     tables = [table for table in contract if table.qualified in uncounted]
-    for look in range(1, _LOOKS + 1):
+    relations = read_relations(replica, tables) if tables else {}
+    lacking: dict[Table, set[int]] = {}
+    losses: dict[Table, Loss] = {}
+    for _ in range(_LOOKS):
         if not tables:
             return None
         # Transactions from here on may be on the replica or not; all before are, after the fence.
         horizon = scalar(primary, "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
         catch_up()
-        losses = {}
+        losses.clear()
         for table in tables:
-            arrived, settled, unsettled = _counts(primary, replica, table, horizon)
-            if arrived < settled:
-                losses[table] = Loss(table.qualified, settled, arrived)
-            # The one row of the tokens is written by each look.
-            elif unsettled == 0 or look == _LOOKS or table.qualified == TOKENS:
+            key = relations[table.qualified].key
+            settled, missing = _missing(primary, replica, table, key, horizon)
+            lacking[table] = missing & lacking.get(table, missing)
+            if lost := len(lacking[table]):
+                losses[table] = Loss(table.qualified, settled, settled - lost)
+            else:
                 replica.execute(
                     "delete from signal_marts.uncounted_copies where table_name = %s",
                     (table.qualified,),
                 )
-                uncounted.discard(table.qualified)
-        tables = [table for table in tables if table.qualified in uncounted]
+        tables = list(losses)
     landing.note_pending(replica, [loss.table for loss in losses.values()])
     return next(iter(losses.values()), None)
 
 
-def _counts(
-    primary: Connection, replica: Connection, table: Table, horizon: int
-) -> tuple[int, int, int]:
-    """Rows of the replica, and of the primary: those written before ``horizon`` and from it on."""
-    name = landing.identifier(table)
+def _missing(
+    primary: Connection, replica: Connection, table: Table, key: Sequence[str], horizon: int
+) -> tuple[int, set[int]]:
+    """How many rows the primary has that were written before the transaction ``horizon``, and the
+    hashes of the keys of those that the replica lacks."""
+    encoding = str(scalar(primary, "show server_encoding"))
+    # A row knows the lower half of its transaction's number only.
+    is_settled = sql.SQL(
+        "(version - {horizon} & 4294967295)"
+        " >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint - {horizon}"
+    ).format(horizon=sql.Literal(horizon))
+    lots = sql.SQL(
+        "select (hash & {last})::integer, count(*), bit_xor(hash) from {rows} group by 1"
+    )
+    hashes = sql.SQL("select hash from {rows} where hash & {last} = any({lots})")
+
+    def read(connection: Connection, query: sql.SQL, some: Sequence[int] = ()) -> list[Any]:
+        version, condition = (
+            ("xmin", is_settled) if connection is primary else ("_xid", sql.Literal(True))
+        )
+        rows = sql.SQL("(select hash from {} where {}) as rows").format(
+            hashed(table, key, version, encoding), condition
+        )
+        return connection.execute(
+            query.format(rows=rows, last=sql.Literal(LOTS - 1), lots=sql.Literal(list(some)))
+        ).fetchall()
+
+    missing: set[int] = set()
     with moments(primary, replica, table):
-        on_primary = primary.execute(
-            # A row knows the lower half of its transaction's number only.
-            sql.SQL(
-                "select count(*), count(*) filter (where"
-                " (xmin::text::bigint - {horizon} & 4294967295)"
-                " < pg_snapshot_xmax(pg_current_snapshot())::text::bigint - {horizon}) from {name}"
-            ).format(horizon=sql.Literal(horizon), name=name)
-        ).fetchone()
-        on_replica = replica.execute(sql.SQL("select count(*) from {}").format(name)).fetchone()
-    assert on_primary is not None and on_replica is not None  # noqa: S101, PT018 - aggregates
-    total, unsettled = on_primary
-    return on_replica[0], total - unsettled, unsettled
+        theirs = set(read(replica, lots))
+        ours = read(primary, lots)
+        settled = sum(count for _, count, _ in ours)
+        differing = [lot for lot, *others in ours if (lot, *others) not in theirs]
+        at_a_time = max(1, LOTS * ROWS // max(1, settled))
+        for start in range(0, len(differing), at_a_time):
+            some = differing[start : start + at_a_time]
+            there = {hash_ for (hash_,) in read(replica, hashes, some)}
+            missing.update(hash_ for (hash_,) in read(primary, hashes, some) if hash_ not in there)
+    return settled, missing
 
 
 @contextmanager
@@ -105,3 +141,21 @@ def moments(primary: Connection, replica: Connection, table: Table) -> Iterator[
                 " set_config('idle_in_transaction_session_timeout', '0', true)"
             )
         yield
+
+
+def hashed(table: Table, columns: Sequence[str], version: str, encoding: str) -> sql.Composed:
+    """Hashes of these columns of all rows, values being as replication has them, and which
+    transaction wrote each: the side's column ``version``. ``encoding`` is the primary's."""
+    kinds = dict(table.columns)
+    values = sql.SQL(", ").join(
+        sql.SQL(_AS_REPLICATED.get(kinds[name], "{}")).format(sql.Identifier(name))
+        for name in columns
+    )
+    text = sql.SQL("(row({}))::text").format(values)
+    if encoding != "UTF8":  # the replica's: in another, a text has other bytes
+        text = sql.SQL("encode(convert_to({}, 'UTF8'), 'escape')").format(text)
+    # Without the offset, a hash would be computed wherever it is named.
+    return sql.SQL(
+        "(select hashtextextended({text}, 0) as hash, {version}::text::bigint as version"
+        " from {table} offset 0) as hashed"
+    ).format(text=text, version=sql.Identifier(version), table=landing.identifier(table))
