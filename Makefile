@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs-check format docs superset down bench soak requirements clean
+.PHONY: help demo test test-long lint docs-check format docs superset down bench soak requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,8 +12,13 @@ help:  ## list the targets
 demo: $(VENV)/.demo  ## run the whole thing on a pair of embedded PostgreSQL servers
 	@$(BIN)/signal-marts demo $(ARGS)
 
-test: $(VENV)/.dev  ## run all tests (ARGS="-k name" narrows them)
-	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+PYTEST := $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/.dev  ## run the tests (ARGS="-k name" narrows them)
+	@$(PYTEST) -m "not long" $(ARGS)
+
+test-long: $(VENV)/.dev  ## run those that repeat others on more data and on PostgreSQL 16
+	@$(PYTEST) -m long $(ARGS)
 
 lint: $(VENV)/.dev  ## check the style of Python, SQL, migrations and the Containerfile, and the types
 	@$(BIN)/ruff check .

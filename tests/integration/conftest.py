@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 import pytest
@@ -72,30 +72,30 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     def invoke_with_what_was_read(
         environment: Mapping[str, str], arguments: Sequence[str], *others: Any
     ) -> Any:
-        from dbt.parser.manifest import ManifestLoader  # takes seconds
+        from dbt.parser import manifest  # takes seconds
 
-        loader: Any = ManifestLoader  # one of its methods is replaced
-        check = loader.build_manifest_state_check
+        loader: Any = manifest.ManifestLoader  # one of its methods is replaced
+        is_usable = loader.is_partial_parsable
 
-        def check_names(self: Any) -> Any:
-            credentials = self.root_project.credentials
-            state = check(self)
-            state.profile_hash.checksum = f"{credentials.database} {credentials.schema}"
-            return state
+        def is_usable_here(self: Any, found: Any) -> Any:
+            found.state_check.profile_hash = self.manifest.state_check.profile_hash
+            return is_usable(self, found)
 
         names = [environment.get(name, "") for name in ("PGDATABASE", "DBT_SCHEMA_PREFIX")]
         read = folder / "-".join(names)
-        if read.exists():
-            environment = {**environment, "DBT_PARTIAL_PARSE_FILE_PATH": str(read)}
-        loader.build_manifest_state_check = check_names
-        try:
-            return invoke(environment, arguments, *others)
-        finally:
-            loader.build_manifest_state_check = check
-            if "--target-path" in arguments and not read.exists():
-                written = Path(arguments[arguments.index("--target-path") + 1]) / PARSE
-                if written.exists():
-                    shutil.copy(written, read)
+        with pytest.MonkeyPatch.context() as patch:
+            if read.exists():
+                environment = {**environment, "DBT_PARTIAL_PARSE_FILE_PATH": str(read)}
+                patch.setattr(loader, "is_partial_parsable", is_usable_here)
+            result = invoke(environment, arguments, *others)
+        if "--target-path" in arguments:
+            written = Path(arguments[arguments.index("--target-path") + 1]) / PARSE
+            if arguments[0] == "parse" and not written.exists():
+                encoder = manifest.extended_mashumaro_encoder
+                written.write_bytes(cast("Any", result.result).to_msgpack(encoder))
+            if written.exists() and not read.exists():
+                shutil.copy(written, read)
+        return result
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transform, "_invoke", invoke_with_what_was_read)

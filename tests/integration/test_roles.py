@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import psycopg
@@ -277,56 +277,57 @@ def test_functions_of_the_primary(shared: Landscape, role: str) -> None:
             assert gets_through(connection, role, sql.SQL(call)) is may, signature
 
 
-@pytest.mark.parametrize("role", ["ai_writer", "replicator", "ai_functions", "migrator"])
-def test_only_owners_take_tables_out_of_the_publication(shared: Landscape, role: str) -> None:
-    login = f"{role}_of_{shared.primary.parameters()['dbname']}"
-    shared.on_primary(f"create role {login} login in role {role}")
+@contextmanager
+def a_login(shared: Landscape, name: str, role: str | None = None) -> Iterator[Connection]:
+    """A session on the primary of a login that is a member of this role alone."""
+    login = f"{name}_of_{shared.primary.parameters()['dbname']}"
+    shared.on_primary(f"create role {login} login" + (f" in role {role}" if role else ""))
     try:
         with shared.primary.connect(autocommit=True) as connection:
             connection.execute(f"set session authorization {login}")
-            for table, is_own in (("ai_models", role == "migrator"), ("trade_plans", False)):
-                for call in (
-                    f"withdraw_from_publication('public.{table}')",
-                    f"change_column_types('public.{table}', '{{\"id\": \"numeric\"}}')",
-                ):
-                    may = gets_through(connection, role, sql.SQL(f"select public.{call}"))
-                    assert may is is_own, call
+            yield connection
     finally:
         shared.on_primary(f"drop role {login}")
+
+
+@pytest.mark.parametrize("role", ["ai_writer", "replicator", "ai_functions", "migrator"])
+def test_only_owners_take_tables_out_of_the_publication(shared: Landscape, role: str) -> None:
+    with a_login(shared, role, role) as connection:
+        for table, is_own in (("ai_models", role == "migrator"), ("trade_plans", False)):
+            for call in (
+                f"withdraw_from_publication('public.{table}')",
+                f"change_column_types('public.{table}', '{{\"id\": \"numeric\"}}')",
+            ):
+                may = gets_through(connection, role, sql.SQL(f"select public.{call}"))
+                assert may is is_own, call
 
 
 @pytest.mark.parametrize("options", ["", "with (security_invoker)"])
 def test_nobody_locks_what_is_not_its_own(shared: Landscape, options: str) -> None:
     """LOCK TABLE of a view locks what it reads, with the rights of whoever locks."""
-    login = f"nobody_of_{shared.primary.parameters()['dbname']}"
-    shared.on_primary(f"create role {login} login")
-    try:
-        with shared.primary.connect(autocommit=True) as connection:
-            connection.execute(f"set session authorization {login}")
-            for table in ("public.trading_orders", "public.ai_models", "pg_catalog.pg_authid"):
-                connection.execute(
-                    sql.SQL(f"create temporary view mine {options} as select from {table}")
-                )
-                for call in (
-                    "withdraw_from_publication('mine')",
-                    "take_out_of_publication('mine')",
-                    "take_out_of_publication('public.trading_orders')",
-                    "change_column_types('mine', '{\"id\": \"bigint\"}')",
-                ):
-                    with connection.transaction(force_rollback=True):
-                        with suppress(psycopg.Error), connection.transaction():
-                            connection.execute(sql.SQL("select public.") + sql.SQL(call))
-                        assert (
-                            connection.execute(
-                                "select relation::regclass::text from pg_locks"
-                                " where pid = pg_backend_pid() and mode = 'AccessExclusiveLock'"
-                                " and relation <> 'mine'::regclass"
-                            ).fetchall()
-                            == []
-                        ), call
-                connection.execute("drop view mine")
-    finally:
-        shared.on_primary(f"drop role {login}")
+    with a_login(shared, "nobody") as connection:
+        for table in ("public.trading_orders", "public.ai_models", "pg_catalog.pg_authid"):
+            connection.execute(
+                sql.SQL(f"create temporary view mine {options} as select from {table}")
+            )
+            for call in (
+                "withdraw_from_publication('mine')",
+                "take_out_of_publication('mine')",
+                "take_out_of_publication('public.trading_orders')",
+                "change_column_types('mine', '{\"id\": \"bigint\"}')",
+            ):
+                with connection.transaction(force_rollback=True):
+                    with suppress(psycopg.Error), connection.transaction():
+                        connection.execute(sql.SQL("select public.") + sql.SQL(call))
+                    assert (
+                        connection.execute(
+                            "select relation::regclass::text from pg_locks"
+                            " where pid = pg_backend_pid() and mode = 'AccessExclusiveLock'"
+                            " and relation <> 'mine'::regclass"
+                        ).fetchall()
+                        == []
+                    ), call
+            connection.execute("drop view mine")
 
 
 def test_nothing_else_can_be_made_or_drawn(shared: Landscape) -> None:

@@ -10,9 +10,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from comparison import differing_models
 from conftest import Landscape
 from drills import landscape_on, read_project, wait
+from full_builds import FullBuild
 from random_market import RandomMarket
 
 from runner import builds, role_logins, transform
@@ -30,6 +30,7 @@ class Built:
         self.landscape = landscape
         self.project = project
         self.target = target
+        self.full_build = FullBuild()
         self.names = [n.name for id_, n in project.nodes.items() if id_.startswith("model.")]
 
     def change(self, seed: int, number: int = 40) -> None:
@@ -46,7 +47,7 @@ class Built:
         with builds.frozen(self.landscape.replica, timeout=60) as environment:
             yield {**environment, "SIGNAL_MARTS_KEEP_STATEMENTS": "1"}
 
-    def dbt(self, *select: str, schema_prefix: str | None = None) -> None:
+    def dbt(self, *select: str, schema_prefix: str | None = None) -> transform.Build:
         with self.frozen() as environment:
             built = transform.build(
                 environment,
@@ -59,6 +60,7 @@ class Built:
                 project=self.project if schema_prefix is None else None,
             )
         assert not built.failures, built.failures
+        return built
 
     def round(self, *names: str) -> tuple[dict[str, str], list[str]]:
         """The status of each model that was built, and those that were left to dbt."""
@@ -73,9 +75,10 @@ class Built:
         return {node.name: node.status for node in built.nodes}, left
 
     def differing(self) -> dict[str, tuple[int, int]]:
-        self.dbt(schema_prefix="full")
-        with self.landscape.replica.connect() as replica:
-            return differing_models(replica, "full")
+        wait(self.landscape)
+        return self.full_build.differing(
+            self.landscape.replica, lambda: self.dbt(schema_prefix="full")
+        )
 
 
 @pytest.fixture(scope="module")

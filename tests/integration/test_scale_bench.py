@@ -20,6 +20,7 @@ import bench_scale
 import scale
 
 pytestmark = [
+    pytest.mark.long,
     # dbt leaves the log of a call open until the next one.
     pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
     pytest.mark.timeout(600),
