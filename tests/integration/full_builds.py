@@ -11,22 +11,20 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from comparison import SCHEMAS, differing_models
+from comparison import differing_models
 from psycopg import sql
 
 from runner import builds, role_logins, transform
-from runner.database import Connection, Database
+from runner.database import Database
 
 # What differs from one build to the next: the moment as of which staging reads, and the last one
 # that a row may be of (macros/rejected/latest_moment.sql), alone written with microseconds.
 _MOMENT = re.compile(r"(?<=set transaction snapshot ')[^']+")
 _LATEST = re.compile(r"(?<=cast\(')[\d-]+ [\d:]+\.\d{6}(?=\+00' as timestamp with time zone\))")
-_SCHEMA = re.compile(rf'"(?:full_)?({"|".join((*SCHEMAS, "operations", "changes"))})"')
 
 
 class FullBuild:
-    """The statements of a build of all models into schemas that were not there: ours, or with the
-    prefix ``full_``.
+    """The statements of a build of all models into schemas with the prefix ``full_``, made anew.
 
     dbt runs them where they are recorded. They can be run again on any replica of the same name.
     """
@@ -67,8 +65,8 @@ class FullBuild:
     def is_recorded(self) -> bool:
         return bool(self._statements)
 
-    def run(self, replica: Database, prefix: str = "") -> None:
-        """Run them; with a prefix into schemas of their own, which are made anew."""
+    def run(self, replica: Database) -> None:
+        """Run them."""
         builder = role_logins.as_role(replica, "transformer")
         with (
             builder.connect(autocommit=True) as session,
@@ -80,14 +78,13 @@ class FullBuild:
             ).fetchone()
             assert row is not None
             latest = str(row[0])
-            if prefix:
-                for schema in _schemas(session, prefix):
-                    session.execute(
-                        sql.SQL("drop schema {} cascade").format(sql.Identifier(schema))
-                    )
+            schemas = session.execute(
+                "select nspname from pg_namespace where starts_with(nspname, 'full_')"
+            ).fetchall()
+            for (schema,) in schemas:
+                session.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
             session.execute("set role transformer")
             for statement in self._statements:
-                statement = _SCHEMA.sub(rf'"{prefix}\1"', statement)
                 statement = _LATEST.sub(latest, statement)
                 statement = _MOMENT.sub(environment["SIGNAL_MARTS_MOMENT"], statement)
                 session.execute(statement.encode())
@@ -100,17 +97,10 @@ class FullBuild:
         ``by_dbt`` builds into schemas with the prefix ``full_``, the first time.
         """
         if self.is_recorded:
-            self.run(replica, "full_")
+            self.run(replica)
         else:
             with self.recorded():
                 failures = by_dbt().failures
             assert not failures, failures
         with replica.connect() as connection:
             return differing_models(connection, "full")
-
-
-def _schemas(builder: Connection, prefix: str) -> list[str]:
-    rows = builder.execute(
-        "select nspname from pg_namespace where starts_with(nspname, %s)", (prefix,)
-    ).fetchall()
-    return [str(name) for (name,) in rows]

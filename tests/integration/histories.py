@@ -144,8 +144,6 @@ class Histories(RuleBasedStateMachine):
         wait(self.landscape)
         if self.is_built():
             self.build_as_watch_does()
-        elif self.full_build.is_recorded:
-            self.full_build.run(self.landscape.replica)
         else:
             self.build_all()
         differing = self.full_build.differing(
@@ -334,9 +332,6 @@ class Histories(RuleBasedStateMachine):
 def build(history: Histories, *select: str, exclude: Sequence[str] = ()) -> None:
     """Build all models or some, from all changes so far."""
     wait(history.landscape)
-    if not (select or exclude or history.is_built()) and history.full_build.is_recorded:
-        history.full_build.run(history.landscape.replica)
-        return
     assert not history.build(select=select, exclude=exclude).failures
 
 
