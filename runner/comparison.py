@@ -16,7 +16,7 @@ from psycopg import sql
 
 from runner import copies, fence, landing
 from runner.contract import Table, read_contract
-from runner.copies import LOTS, ROWS, hashed
+from runner.copies import LOTS, OF_LOTS, ROWS, hashed
 from runner.database import Connection, scalar
 from runner.errors import SignalMartsError
 from runner.progress import Advance
@@ -24,9 +24,6 @@ from runner.progress import Advance
 # What is on its way makes few lots of rows differ, and fewer at each of some looks.
 _LOOKS = 3
 
-_OF_LOTS = sql.SQL(
-    "select (hash & {last})::integer, count(*), bit_xor(hash) from {hashed} group by 1"
-)
 _OF_ROWS = sql.SQL("select hash, version from {hashed} where hash & {last} = any({lots})")
 
 
@@ -98,7 +95,7 @@ def is_same(
 
     lots = set(range(LOTS))
     for _ in range(_LOOKS):
-        one, other = look(_OF_LOTS)
+        one, other = look(OF_LOTS)
         lots = {lot for lot in lots if one.get(lot) != other.get(lot)}
         rows = sum(count for count, _ in (*one.values(), *other.values()))
         at_a_time = max(1, LOTS * ROWS // max(1, rows))

@@ -27,6 +27,10 @@ _LOOKS = 3
 # Rows are first compared in so many lots, and one by one only where lots differ.
 LOTS = 1024
 
+OF_LOTS = sql.SQL(
+    "select (hash & {last})::integer, count(*), bit_xor(hash) from {hashed} group by 1"
+)
+
 # Of those, about so many rows are read at a time.
 ROWS = 100_000
 
@@ -97,10 +101,7 @@ def _missing(
         "(version - {horizon} & 4294967295)"
         " >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint - {horizon}"
     ).format(horizon=sql.Literal(horizon))
-    lots = sql.SQL(
-        "select (hash & {last})::integer, count(*), bit_xor(hash) from {rows} group by 1"
-    )
-    hashes = sql.SQL("select hash from {rows} where hash & {last} = any({lots})")
+    hashes = sql.SQL("select hash from {hashed} where hash & {last} = any({lots})")
 
     def read(connection: Connection, query: sql.SQL, some: Sequence[int] = ()) -> list[Any]:
         version, condition = (
@@ -110,13 +111,13 @@ def _missing(
             hashed(table, key, version, encoding), condition
         )
         return connection.execute(
-            query.format(rows=rows, last=sql.Literal(LOTS - 1), lots=sql.Literal(list(some)))
+            query.format(hashed=rows, last=sql.Literal(LOTS - 1), lots=sql.Literal(list(some)))
         ).fetchall()
 
     missing: set[int] = set()
     with moments(primary, replica, table):
-        theirs = set(read(replica, lots))
-        ours = read(primary, lots)
+        theirs = set(read(replica, OF_LOTS))
+        ours = read(primary, OF_LOTS)
         settled = sum(count for _, count, _ in ours)
         differing = [lot for lot, *others in ours if (lot, *others) not in theirs]
         at_a_time = max(1, LOTS * ROWS // max(1, settled))
