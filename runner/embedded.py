@@ -15,11 +15,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -256,12 +254,8 @@ class EmbeddedPair:
         data = self.primary.data
         if data.exists() and (found := data.stat()).st_uid != 0:
             return system.Owner(found.st_uid, found.st_gid)
-        for make in ([], ["useradd", "--system", "--no-create-home", system.SYSTEM_USER]):
-            with contextlib.suppress(FileNotFoundError, KeyError):
-                if make:
-                    subprocess.run(make, check=False, capture_output=True)
-                entry = pwd.getpwnam(system.SYSTEM_USER)
-                return system.Owner(entry.pw_uid, entry.pw_gid)
+        with contextlib.suppress(FileNotFoundError, KeyError):
+            return system.system_user()
         raise EmbeddedError(
             f"PostgreSQL does not run as root, and the system user {system.SYSTEM_USER} cannot be "
             "made: make it, run this as an ordinary user, or set PRIMARY_URL and REPLICA_URL."

@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -104,6 +105,22 @@ def _copy(install: Path, copy: Path) -> None:
             mode = path.stat().st_mode
             path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
     aside.rename(copy)
+
+
+def system_user() -> Owner:
+    """The system user, made when missing; KeyError or FileNotFoundError where it cannot be."""
+    try:
+        entry = pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        make_system_folder()
+        # Of two useradd at once, the later one puts its user in the place of the earlier one's.
+        with (SYSTEM_FOLDER / "lock").open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            command = ["useradd", "--system", "--no-create-home", SYSTEM_USER]
+            # It does nothing where the user is there by now.
+            subprocess.run(command, check=False, capture_output=True)
+        entry = pwd.getpwnam(SYSTEM_USER)
+    return Owner(entry.pw_uid, entry.pw_gid)
 
 
 def make_system_folder() -> None:

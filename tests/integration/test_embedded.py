@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -424,6 +425,21 @@ def test_a_full_or_read_only_disk_is_told(public_home: Path) -> None:
             EmbeddedPair(public_home).up()
     finally:
         children.run(["umount", str(disk)], check=True)
+
+
+@needs_root
+def test_pairs_that_start_at_once_make_one_system_user(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"pgserver-{os.getpid()}"
+    monkeypatch.setattr(embedded_system, "SYSTEM_USER", name)
+    monkeypatch.setattr(embedded_system, "SYSTEM_FOLDER", open_folder / "system")
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            made = set(pool.map(lambda _: embedded_system.system_user(), range(4)))
+        assert [each.uid for each in made] == [pwd.getpwnam(name).pw_uid]
+    finally:
+        children.run(["userdel", name], capture_output=True)
 
 
 @needs_root
