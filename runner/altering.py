@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from psycopg.types.json import Jsonb
 
 from runner import landing, migrations
-from runner.contract import accepts, read_contract
-from runner.database import Database, scalar
-from runner.deploy import connected
-from runner.deploy_lock import WORKER, one_at_a_time
 from runner.errors import UsageError
+from runner.servers.contract import accepts, read_contract
+from runner.servers.database import Database, scalar
+from runner.servers.deploy_lock import WORKER, one_at_a_time
+from runner.servers.sides import connected
 
 
 def change_types(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from runner.database import Connection, scalar
 from runner.replication import TOKENS
+from runner.servers.database import Connection, scalar
 
 if TYPE_CHECKING:
     from runner.transform import Node

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from runner import books, fence, partitions, role_logins, transform
-from runner.contract import read_contract
-from runner.database import Connection, Database, has_transaction_timeout, scalar
-from runner.deploy import connected
-from runner.deploy_lock import LockedError, check_direct
+from runner import books, fence, partitions, transform
 from runner.errors import SignalMartsError
 from runner.lineage import Lineage
 from runner.progress import Advance
+from runner.servers import role_logins
+from runner.servers.contract import read_contract
+from runner.servers.database import Connection, Database, has_transaction_timeout, scalar
+from runner.servers.deploy_lock import LockedError, check_direct
+from runner.servers.sides import connected
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest

@@ -25,9 +25,9 @@ from rich.table import Table
 
 from runner import extras, settings
 from runner.dashboard.wording import plural
-from runner.database import Database
 from runner.errors import SignalMartsError, UsageError
 from runner.progress import harmless, note, progress
+from runner.servers.database import Database
 
 
 class Failure(SignalMartsError):  # noqa: N818 - an outcome that was already told, not a fault
@@ -246,7 +246,7 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
     """Build and test the marts from all that the primary has committed."""
     from runner.builds import build as run
     from runner.builds import rejected_rows
-    from runner.role_logins import as_role
+    from runner.servers.role_logins import as_role
 
     given = settings.load()
     primary, replica = databases(given)
@@ -485,7 +485,8 @@ def doctor(as_json: bool) -> None:
 @cli.command()
 def docs() -> None:
     """Write the lineage site, one self-contained file, and print its path."""
-    from runner import role_logins, transform
+    from runner import transform
+    from runner.servers import role_logins
 
     _, replica = databases(settings.load())
     builder = role_logins.as_role(replica, "transformer")

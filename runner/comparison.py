@@ -15,11 +15,11 @@ import psycopg
 from psycopg import sql
 
 from runner import copies, fence, landing
-from runner.contract import Table, read_contract
 from runner.copies import LOTS, OF_LOTS, ROWS, hashed
-from runner.database import Connection, scalar
 from runner.errors import SignalMartsError
 from runner.progress import Advance
+from runner.servers.contract import Table, read_contract
+from runner.servers.database import Connection, scalar
 
 # What is on its way makes few lots of rows differ, and fewer at each of some looks.
 _LOOKS = 3

@@ -15,10 +15,10 @@ from typing import Any
 from psycopg import sql
 
 from runner import landing
-from runner.contract import Table
-from runner.database import Connection, scalar
-from runner.planted import guarded
-from runner.relations import read_relations
+from runner.servers.contract import Table
+from runner.servers.database import Connection, scalar
+from runner.servers.planted import guarded
+from runner.servers.relations import read_relations
 
 # Looks at a table that lacks rows. A change may be on the replica a moment before the primary
 # itself shows it, so that one look alone might miss a row that was deleted.

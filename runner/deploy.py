@@ -14,34 +14,19 @@ from runner import (
     sync,
     trial_copy,
 )
-from runner.changes import Changes
-from runner.contract import Table, read_contract
-from runner.database import Connection, Database
-from runner.deploy_lock import WORKER, one_at_a_time
 from runner.preconditions import reader
-from runner.relations import check_platform
-
-
-@contextmanager
-def connected(
-    primary: Database,
-    replica: Database,
-    replication_url: str | None = None,
-    *,
-    application: str = "signal-marts",
-) -> Iterator[sync.Sides]:
-    """Autocommit connections to both sides."""
-    with (
-        primary.connect(autocommit=True, application=application) as on_primary,
-        replica.connect(autocommit=True, application=application) as on_replica,
-    ):
-        yield sync.Sides(primary, replica, on_primary, on_replica, replication_url)
+from runner.servers.changes import Changes
+from runner.servers.contract import Table, read_contract
+from runner.servers.database import Connection, Database
+from runner.servers.deploy_lock import WORKER, one_at_a_time
+from runner.servers.relations import check_platform
+from runner.servers.sides import Sides, connected
 
 
 @contextmanager
 def working_alone(
     primary: Database, replica: Database, replication_url: str | None = None
-) -> Iterator[tuple[Connection, sync.Sides]]:
+) -> Iterator[tuple[Connection, Sides]]:
     """The locks of both sides, of which the session that holds the primary's, and connections.
 
     Raises LockedError where another runner holds one.
@@ -91,7 +76,7 @@ def deploy(
     return [*applied, *changes.made]
 
 
-def _check(sides: sync.Sides, contract: Sequence[Table], changes: Changes) -> None:
+def _check(sides: Sides, contract: Sequence[Table], changes: Changes) -> None:
     """Raise where a deploy would fail later, before it writes anything.
 
     Only what keeps the platform from writing is taken back at once.
@@ -103,7 +88,7 @@ def _check(sides: sync.Sides, contract: Sequence[Table], changes: Changes) -> No
 
 
 def _converge(
-    sides: sync.Sides,
+    sides: Sides,
     contract: Sequence[Table],
     changes: Changes,
     fence_timeout: float,

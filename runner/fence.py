@@ -16,10 +16,7 @@ import psycopg
 from psycopg import sql
 
 from runner import copies
-from runner.contract import Table
-from runner.database import Connection, scalar
 from runner.errors import SignalMartsError
-from runner.planted import plain
 from runner.replication import (
     AS_TOKEN,
     TOKENS,
@@ -32,6 +29,9 @@ from runner.replication import (
     subscribed_tables,
     written_token,
 )
+from runner.servers.contract import Table
+from runner.servers.database import Connection, scalar
+from runner.servers.planted import plain
 
 _POLL_SECONDS = 0.02
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from runner.changes import Changes
-from runner.database import Connection, scalar
-from runner.deploy_lock import LockedError
-from runner.planted import plain
+from runner.servers.changes import Changes
+from runner.servers.database import Connection, scalar
+from runner.servers.deploy_lock import LockedError
+from runner.servers.planted import plain
 
 TABLES = (
     "ai_models",

@@ -11,12 +11,12 @@ from importlib import resources
 
 from psycopg import sql
 
-from runner import role_logins
-from runner.changes import Changes
-from runner.contract import Table
-from runner.database import Connection, scalar
 from runner.errors import SignalMartsError
-from runner.relations import MADE_BY, Relation, read_relations
+from runner.servers import role_logins
+from runner.servers.changes import Changes
+from runner.servers.contract import Table
+from runner.servers.database import Connection, scalar
+from runner.servers.relations import MADE_BY, Relation, read_relations
 
 _TRIGGERS = (
     "signal_marts_stamp_change",

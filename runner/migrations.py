@@ -25,7 +25,9 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration
 
-from runner.database import (
+from runner.errors import SignalMartsError, UsageError
+from runner.migration_rules import check_folder
+from runner.servers.database import (
     SESSION,
     Connection,
     Database,
@@ -33,10 +35,8 @@ from runner.database import (
     scalar,
     session_options,
 )
-from runner.deploy_lock import WORKER, yoyo_lock
-from runner.errors import SignalMartsError, UsageError
-from runner.migration_rules import check_folder
-from runner.planted import check_public, plain
+from runner.servers.deploy_lock import WORKER, yoyo_lock
+from runner.servers.planted import check_public, plain
 from runner.settings import PROJECT
 
 FOLDER = PROJECT / "migrations"

@@ -16,8 +16,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from runner import comparison
-from runner.contract import Table
-from runner.database import Connection, scalar
+from runner.servers.contract import Table
+from runner.servers.database import Connection, scalar
 
 Partitions = Mapping[str, Mapping[str, str]]
 """What identifies each partition, by its object id, by the table's qualified name."""

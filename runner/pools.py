@@ -2,8 +2,8 @@
 
 A trading pool writes to the primary as ``ai_writer``; an analytics pool reads the marts on the
 replica as ``bi_reader``, in sessions that cannot write; where it is given a superuser, in a login
-that is no more than that (``runner.role_logins``). Each has its own size, so that analysts who
-hold all of theirs never keep a signal from being stored.
+that is no more than that (``runner.servers.role_logins``). Each has its own size, so that analysts
+who hold all of theirs never keep a signal from being stored.
 
 The timeouts below are those of a pool's sessions. They guard against accidents: a session may set
 them otherwise, and a client that does not come through a pool has what its login has (see
@@ -23,16 +23,17 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from runner import role_logins, settings
-from runner.database import (
+from runner import settings
+from runner.errors import UsageError
+from runner.servers import role_logins
+from runner.servers.database import (
     SESSION,
     Connection,
     ConnectionFailedError,
     Database,
     session_options,
 )
-from runner.deploy_lock import is_pooled
-from runner.errors import UsageError
+from runner.servers.deploy_lock import is_pooled
 
 AsyncConnectionType = AsyncConnection[TupleRow]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.contract import Table
-from runner.database import Connection, Database, scalar
-from runner.relations import Problem, read_relations
 from runner.replication_login import REPLICATOR
+from runner.servers.contract import Table
+from runner.servers.database import Connection, Database, scalar
+from runner.servers.relations import Problem, read_relations
 
 
 def reader(replication_url: str | None) -> str | None:

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from psycopg import sql
 
-from runner.database import Connection, scalar
-from runner.planted import plain
+from runner.servers.database import Connection, scalar
+from runner.servers.planted import plain
 
 TOKENS = "public.ai_replication_fence"
 

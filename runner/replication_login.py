@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import pq, sql
 from psycopg.conninfo import make_conninfo
 
-from runner import role_logins
-from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError
-from runner.relations import MADE_BY, Problem
 from runner.replication import read_subscription, slot_name
-
-if TYPE_CHECKING:
-    from runner.sync import Sides
+from runner.servers import role_logins
+from runner.servers.database import Connection, Database, scalar
+from runner.servers.relations import MADE_BY, Problem
+from runner.servers.sides import Sides
 
 REPLICATOR = "replicator"
 

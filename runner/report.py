@@ -41,8 +41,8 @@ from runner.dashboard.wording import (
     total,
     wilson,
 )
-from runner.database import Connection, Database
 from runner.errors import UsageError
+from runner.servers.database import Connection, Database
 
 if TYPE_CHECKING:
     from runner.charts import Chart

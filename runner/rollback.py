@@ -8,13 +8,14 @@ from dataclasses import replace
 from psycopg import sql
 
 from runner import landing, migrations, replication_login, sync
-from runner.changes import Changes
-from runner.contract import Table, read_contract
-from runner.database import Connection, ConnectionFailedError, Database, scalar
-from runner.deploy import connected, working_alone
+from runner.deploy import working_alone
 from runner.errors import SignalMartsError, UsageError
-from runner.planted import plain
 from runner.replication import read_subscription, slot_name
+from runner.servers.changes import Changes
+from runner.servers.contract import Table, read_contract
+from runner.servers.database import Connection, ConnectionFailedError, Database, scalar
+from runner.servers.planted import plain
+from runner.servers.sides import Sides, connected
 
 # Our own bookkeeping, which no row of anybody's needs.
 _BOOKKEEPING = ("public.ai_replication_fence", "public.ai_migration_ledger")
@@ -168,7 +169,7 @@ def _rows_too_wide(
 
 
 def _withdraw(
-    sides: sync.Sides,
+    sides: Sides,
     going: Sequence[str],
     columns_going: Collection[tuple[str, str]],
     changes: Changes,
@@ -194,7 +195,7 @@ def _without(table: Table, going: Collection[tuple[str, str]]) -> Table:
     return replace(table, columns=tuple(kept))
 
 
-def _end_replication(sides: sync.Sides, changes: Changes) -> None:
+def _end_replication(sides: Sides, changes: Changes) -> None:
     changes.run(
         "primary", "publication and slot dropped, and the replicator's grants", sides.on_primary
     )

@@ -24,7 +24,7 @@ import psycopg
 from psycopg import sql
 
 from runner import books
-from runner.database import Connection, Database
+from runner.servers.database import Connection, Database
 from runner.transform import Build, Node
 
 if TYPE_CHECKING:

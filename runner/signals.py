@@ -41,7 +41,6 @@ from psycopg.rows import TupleRow, dict_row
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from runner import signal_operations as operations
-from runner.database import Connection
 from runner.errors import UsageError
 from runner.pools import AsyncConnectionType, AsyncPools, Pools
 from runner.records import (
@@ -53,6 +52,7 @@ from runner.records import (
     Signal,
     SpectrumResult,
 )
+from runner.servers.database import Connection
 from runner.signal_errors import (
     DuplicateRecordError,
     ExecutedSignalError,

@@ -12,13 +12,9 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from runner import fence, id_sequences, landing, migrations, partitions, relations, role_logins
+from runner import fence, id_sequences, landing, migrations, partitions
 from runner.builds import rejected_rows
-from runner.contract import read_contract
 from runner.dashboard.wording import plural
-from runner.database import Connection, Database, scalar
-from runner.deploy import connected
-from runner.planted import PlantedError
 from runner.preconditions import reader
 from runner.replication import (
     Slot,
@@ -31,8 +27,13 @@ from runner.replication import (
     subscribed_tables,
     written_token,
 )
+from runner.servers import relations, role_logins
+from runner.servers.contract import read_contract
+from runner.servers.database import Connection, Database, scalar
+from runner.servers.planted import PlantedError
+from runner.servers.sides import Sides, connected
 from runner.settings import PROJECT
-from runner.sync import PUBLICATION, Sides, publication_differs
+from runner.sync import PUBLICATION, publication_differs
 
 MART_SCHEMAS = ("ensemble", "performance", "training", "operations")
 

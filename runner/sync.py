@@ -10,23 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import psycopg
 from psycopg import sql
 
 from runner import fence, landing, partitions, preconditions, replication_login
-from runner.changes import Changes
-from runner.contract import Table
-from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError, UsageError
-from runner.relations import (
-    PlatformMismatchError,
-    present,
-    problems,
-    read_relations,
-    stops_writes,
-)
 from runner.replication import (
     Subscription,
     read_slot,
@@ -36,6 +26,17 @@ from runner.replication import (
     subscribed_tables,
 )
 from runner.replication_login import REPLICATOR
+from runner.servers.changes import Changes
+from runner.servers.contract import Table
+from runner.servers.database import Connection, Database, scalar
+from runner.servers.relations import (
+    PlatformMismatchError,
+    present,
+    problems,
+    read_relations,
+    stops_writes,
+)
+from runner.servers.sides import Sides
 
 PUBLICATION = "signal_marts"
 SUBSCRIPTION = "signal_marts"
@@ -47,18 +48,6 @@ _PUBLISHED = sql.SQL(
 
 class SyncError(SignalMartsError):
     """Replication cannot be made to fit the contract."""
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Both databases, each with an autocommit connection to it."""
-
-    primary: Database
-    replica: Database
-    on_primary: Connection
-    on_replica: Connection
-    replication_url: str | None
-    """How the replica reaches the primary; None: like us, with a login of its own."""
 
 
 def sync(

@@ -13,11 +13,11 @@ import psycopg
 from psycopg import sql
 
 from runner import landing
-from runner.contract import Table
-from runner.database import Connection
 from runner.errors import SignalMartsError
-from runner.planted import guarded
-from runner.relations import read_relations
+from runner.servers.contract import Table
+from runner.servers.database import Connection
+from runner.servers.planted import guarded
+from runner.servers.relations import read_relations
 
 _PLACE = re.compile(r"^COPY \w+, line (?P<line>\d+)(?:, column (?P<column>[^:\n]+))?", re.MULTILINE)
 

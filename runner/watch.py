@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
 
-from runner import builds, fence, partitions, role_logins, transform
+from runner import builds, fence, partitions, transform
 from runner.books import changed_tables, last_changes
-from runner.contract import read_contract
-from runner.database import Connection, ConnectionFailedError, Database
-from runner.deploy import connected
-from runner.deploy_lock import LockedError
 from runner.errors import SignalMartsError
 from runner.lineage import Lineage
 from runner.rounds import Rounds
-from runner.sync import Sides
+from runner.servers import role_logins
+from runner.servers.contract import read_contract
+from runner.servers.database import Connection, ConnectionFailedError, Database
+from runner.servers.deploy_lock import LockedError
+from runner.servers.sides import Sides, connected
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest

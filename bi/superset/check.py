@@ -29,9 +29,9 @@ import yaml
 from playwright.sync_api import Page, Response, sync_playwright
 from psycopg import sql
 
-from runner.database import Database
 from runner.embedded import EmbeddedPair
 from runner.errors import SignalMartsError
+from runner.servers.database import Database
 from runner.settings import PROJECT, load
 
 FOLDER = Path(__file__).parent

@@ -21,8 +21,8 @@ from runner.dashboard.marts import (
     reading,
     reading_database,
 )
-from runner.database import Connection, Database
 from runner.pools import shared_pool
+from runner.servers.database import Connection, Database
 
 KEPT_SECONDS = 20
 """How long an answer is given again, to whoever asks the same."""

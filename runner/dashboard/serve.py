@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from runner import extras
-from runner.database import Database
 from runner.errors import UsageError
+from runner.servers.database import Database
 
 _THEME = {
     "primaryColor": "#0072B2",

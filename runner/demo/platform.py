@@ -9,7 +9,6 @@ from decimal import Decimal
 from importlib import resources
 from random import Random
 
-from runner.database import Connection
 from runner.demo import books, writer
 from runner.demo.execution import TICK, price_decimals
 from runner.demo.history import History
@@ -17,6 +16,7 @@ from runner.demo.journal import Journal
 from runner.demo.market import ASSETS, STARTED_AT, synthetic_market
 from runner.demo.traders import CAPITAL, Desk, flatten
 from runner.records import Bar
+from runner.servers.database import Connection
 
 EARLIER_DAYS = 28
 

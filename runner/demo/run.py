@@ -10,21 +10,23 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner import builds, role_logins, sync
+from runner import builds, sync
 from runner.bars import load_bars
 from runner.cli import report_build
-from runner.database import Connection, Database, scalar
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
 from runner.demo.summary import print_summary
-from runner.deploy import connected, deploy
-from runner.deploy_lock import one_at_a_time
+from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.progress import note, progress
 from runner.records import Bar
 from runner.report import write_report
+from runner.servers import role_logins
+from runner.servers.database import Connection, Database, scalar
+from runner.servers.deploy_lock import one_at_a_time
+from runner.servers.sides import connected
 from runner.settings import Settings
 
 _MARK = "made by signal-marts demo"

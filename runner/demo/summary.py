@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from runner.dashboard.wording import UNDEFINED, money, share
-from runner.database import Connection
+from runner.servers.database import Connection
 from runner.settings import IS_CHECKOUT
 
 Row = dict[str, Any]

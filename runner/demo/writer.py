@@ -14,10 +14,10 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from runner.database import Connection
 from runner.demo.books import DayStats
 from runner.demo.execution import Order, Plan
 from runner.demo.patterns import Pattern
+from runner.servers.database import Connection
 
 
 def write_patterns(connection: Connection, patterns: Sequence[Pattern]) -> list[int]:

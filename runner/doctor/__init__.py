@@ -8,11 +8,11 @@ from functools import partial
 
 import psycopg
 
-from runner.contract import read_contract
-from runner.database import ConnectionFailedError, Database
 from runner.doctor.checks import OF_BOTH, OF_PRIMARY, OF_REPLICA, project_files, surroundings
 from runner.doctor.findings import OPTIONS, Finding, Given, Server, ok, unknown, wrong
 from runner.errors import SignalMartsError, UsageError
+from runner.servers.contract import read_contract
+from runner.servers.database import ConnectionFailedError, Database
 
 __all__ = ["Finding", "examine"]
 

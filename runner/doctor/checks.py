@@ -10,8 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from runner import id_sequences, migrations, role_logins, status
-from runner.database import Database, scalar
+from runner import id_sequences, migrations, status
 from runner.doctor.findings import (
     OPTIONS,
     Finding,
@@ -54,7 +53,9 @@ from runner.doctor.servers import (
 )
 from runner.errors import UsageError
 from runner.preconditions import reader
-from runner.relations import present, problems, read_relations
+from runner.servers import role_logins
+from runner.servers.database import Database, scalar
+from runner.servers.relations import present, problems, read_relations
 from runner.settings import PROJECT
 
 # --- the contract and the migrations ------------------------------------------------------------

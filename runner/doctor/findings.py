@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from psycopg import sql
 
-from runner.contract import Table
-from runner.database import Connection, Database, scalar
+from runner.servers.contract import Table
+from runner.servers.database import Connection, Database, scalar
 
 # The servers themselves refuse a write, and no check waits long behind somebody's lock.
 OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=15s -c lock_timeout=2s"

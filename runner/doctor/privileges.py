@@ -6,8 +6,6 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from runner import landing, sync
-from runner.contract import Table
-from runner.database import scalar
 from runner.doctor.findings import (
     Finding,
     Given,
@@ -20,6 +18,8 @@ from runner.doctor.findings import (
     wrong,
 )
 from runner.replication_login import problem_with_subscribing
+from runner.servers.contract import Table
+from runner.servers.database import scalar
 from runner.status import MART_SCHEMAS
 
 PRIMARY_ROLES = ("migrator", "ai_writer", "ai_functions", "replicator")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner import fence, landing, preconditions, replication, replication_login, sync
-from runner.database import Database, scalar
 from runner.doctor.findings import (
     Finding,
     Given,
@@ -20,6 +19,8 @@ from runner.doctor.findings import (
     warning,
     wrong,
 )
+from runner.servers.database import Database, scalar
+from runner.servers.sides import Sides
 
 
 def two_databases(primary: Server, replica: Server, _: Given) -> Iterator[Finding]:
@@ -203,8 +204,8 @@ def _login(replica: Server, given: Given) -> str:
     return Database("primary", given.replication_url).parameters().get("user", "")
 
 
-def _sides(primary: Server, replica: Server, given: Given) -> sync.Sides:
-    return sync.Sides(
+def _sides(primary: Server, replica: Server, given: Given) -> Sides:
+    return Sides(
         primary.database,
         replica.database,
         primary.connection,

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from runner.database import scalar
-from runner.deploy_lock import is_pooled
 from runner.doctor.findings import (
     Finding,
     Given,
@@ -23,6 +21,8 @@ from runner.doctor.findings import (
     warning,
     wrong,
 )
+from runner.servers.database import scalar
+from runner.servers.deploy_lock import is_pooled
 
 OLDEST_VERSION, NEWEST_VERSION = 15, 18
 CLOCK_TOLERANCE_SECONDS = 1.0

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TextIO
 
 from runner import signal_validation as validation
-from runner.deploy_lock import LockedError
 from runner.errors import UsageError
 from runner.pools import Pools
 from runner.progress import Advance
 from runner.records import Model
+from runner.servers.deploy_lock import LockedError
 from runner.signal_errors import ModelConflictError, RowsRefusedError
 from runner.signal_validation import InvalidRecordError
 from runner.signals import AITradingIntegration

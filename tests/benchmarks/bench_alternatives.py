@@ -30,7 +30,7 @@ from psycopg import sql
 from scale import FOLDER, FULL, SMALL, Size, add_delta, add_history, deployed_replica, servers
 
 from runner import transform
-from runner.database import Connection, Database, scalar
+from runner.servers.database import Connection, Database, scalar
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest

@@ -27,9 +27,10 @@ from bench_scale import PATIENCE_SECONDS, hand_written
 from psycopg import sql
 from scale import FULL, SMALL, Size, add_delta, add_history, deployed_replica, servers
 
-from runner import builds, role_logins, transform
-from runner.database import Database
+from runner import builds, transform
 from runner.rounds import Rounds
+from runner.servers import role_logins
+from runner.servers.database import Database
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest

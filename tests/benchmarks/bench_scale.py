@@ -24,7 +24,7 @@ import psycopg
 from scale import FULL, SMALL, Size, add_history, deployed_replica, servers
 
 from runner import transform
-from runner.database import Database
+from runner.servers.database import Database
 
 HAND_WRITTEN = Path(__file__).parent / "sql"
 LARGEST_RATIO = 2.3

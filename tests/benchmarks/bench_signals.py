@@ -21,12 +21,12 @@ from typing import LiteralString
 
 from psycopg.types.json import Jsonb
 
-from runner.database import Connection, Database
 from runner.demo.platform import create_platform
 from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.pools import Pools
 from runner.records import Model, Signal
+from runner.servers.database import Connection, Database
 from runner.signals import AITradingIntegration
 
 ROWS = 20_000

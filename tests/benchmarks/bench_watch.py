@@ -26,7 +26,7 @@ from psycopg import sql
 from scale import FULL, SMALL, TABLES, Size, add_history, deployed_replica, platform_of, servers
 
 from runner import transform
-from runner.database import Connection, Database, scalar
+from runner.servers.database import Connection, Database, scalar
 from runner.settings import PROJECT
 
 _RATE = 100

@@ -19,10 +19,10 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from runner.database import Connection, Database
 from runner.demo.platform import create_platform
 from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
+from runner.servers.database import Connection, Database
 
 FOLDER = Path(__file__).parent
 TABLES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from runner.database import Connection
+from runner.servers.database import Connection
 
 # What says when it was built, and the books that a full refresh leaves alone.
 LEFT_OUT = ("ensemble_publications", "ensemble_revisions")

@@ -18,12 +18,13 @@ import pytest
 from psycopg import sql
 
 from runner import builds, sync, transform
-from runner.contract import Table, read_contract
-from runner.database import Connection, Database
 from runner.demo.platform import create_platform
-from runner.deploy import connected, deploy
+from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.embedded_system import INSTALLS
+from runner.servers.contract import Table, read_contract
+from runner.servers.database import Connection, Database
+from runner.servers.sides import connected
 
 if TYPE_CHECKING:
     from histories import Histories

@@ -21,11 +21,11 @@ from conftest import PARSE, VERSION, Landscape
 from psycopg import sql
 
 from runner import fence, sync, transform
-from runner.contract import read_contract
-from runner.database import Connection, Database
 from runner.demo.platform import create_platform
-from runner.deploy import connected
 from runner.embedded import EmbeddedPair, EmbeddedServer
+from runner.servers.contract import read_contract
+from runner.servers.database import Connection, Database
+from runner.servers.sides import connected
 from runner.settings import PROJECT
 from runner.status import status
 

@@ -14,8 +14,9 @@ from typing import Any
 from comparison import differing_models
 from psycopg import sql
 
-from runner import builds, role_logins, transform
-from runner.database import Database
+from runner import builds, transform
+from runner.servers import role_logins
+from runner.servers.database import Database
 
 # What differs from one build to the next: the moment as of which staging reads, and the last one
 # that a row may be of (macros/rejected/latest_moment.sql), alone written with microseconds.

@@ -32,11 +32,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from psycopg import sql
 from random_market import RandomMarket
 
-from runner import builds, role_logins, transform
-from runner.database import Connection, ConnectionFailedError
-from runner.deploy_lock import LockedError
+from runner import builds, transform
 from runner.embedded import EmbeddedPair
 from runner.rounds import Rounds
+from runner.servers import role_logins
+from runner.servers.database import Connection, ConnectionFailedError
+from runner.servers.deploy_lock import LockedError
 from runner.settings import PROJECT
 
 if TYPE_CHECKING:

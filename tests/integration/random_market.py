@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from runner.database import Connection
+from runner.servers.database import Connection
 
 BEGIN = datetime(2025, 3, 1, tzinfo=UTC)
 HOURS = 96

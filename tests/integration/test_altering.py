@@ -16,12 +16,12 @@ from test_sync import changed, columns_of, sync_to
 
 from runner import landing, migrations, partitions
 from runner.altering import change_types
-from runner.changes import Changes
-from runner.contract import Table, read_contract
-from runner.database import Connection
-from runner.deploy import connected
 from runner.errors import UsageError
 from runner.migrations import MigrationError
+from runner.servers.changes import Changes
+from runner.servers.contract import Table, read_contract
+from runner.servers.database import Connection
+from runner.servers.sides import connected
 
 STATS = "trading_stats"
 

@@ -19,9 +19,9 @@ from psycopg import sql
 from test_roles import tables
 
 from runner import builds
-from runner.database import Database
 from runner.doctor import examine
 from runner.embedded import EmbeddedPair
+from runner.servers.database import Database
 from runner.settings import PROJECT
 
 GUIDE = (PROJECT / "docs/bi.md").read_text("utf-8")

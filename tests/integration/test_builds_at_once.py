@@ -14,7 +14,7 @@ from drills import eventually, plain_dbt, running, wait, waits_for_lock
 from histories import Histories, build, place_order, plain_build
 
 from runner import builds, transform
-from runner.deploy_lock import LockedError
+from runner.servers.deploy_lock import LockedError
 from runner.settings import PROJECT
 
 pytestmark = pytest.mark.timeout(1200)  # builds, and builds in full to compare them with

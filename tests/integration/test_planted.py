@@ -13,18 +13,19 @@ from click.testing import CliRunner
 from conftest import Landscape
 from psycopg import errors, sql
 
-from runner import builds, doctor, fence, landing, role_logins
-from runner.changes import Changes
+from runner import builds, doctor, fence, landing
 from runner.cli import cli
-from runner.contract import read_contract
 from runner.dashboard import marts
-from runner.database import Connection, Database
-from runner.deploy import connected
-from runner.deploy_lock import LockedError, one_at_a_time
 from runner.errors import SignalMartsError
-from runner.planted import PlantedError
 from runner.pools import AsyncPools, Pools, shared_pool
-from runner.relations import PlatformMismatchError
+from runner.servers import role_logins
+from runner.servers.changes import Changes
+from runner.servers.contract import read_contract
+from runner.servers.database import Connection, Database
+from runner.servers.deploy_lock import LockedError, one_at_a_time
+from runner.servers.planted import PlantedError
+from runner.servers.relations import PlatformMismatchError
+from runner.servers.sides import connected
 from runner.status import status
 
 # Reads or writes nothing that a failing transaction would take back: a sequence is drawn from.

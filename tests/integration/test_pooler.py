@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from conftest import Landscape
 
-from runner.database import ConnectionFailedError, Database
-from runner.deploy_lock import LockedError
+from runner.servers.database import ConnectionFailedError, Database
+from runner.servers.deploy_lock import LockedError
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 needs_pgbouncer = pytest.mark.skipif(

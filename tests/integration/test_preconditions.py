@@ -15,13 +15,13 @@ from drills import eventually
 from psycopg import sql
 
 from runner import copies, fence
-from runner.contract import Table, read_contract
 from runner.copies import Loss
-from runner.database import Connection, Database
-from runner.deploy import connected
 from runner.doctor import examine
 from runner.errors import SignalMartsError
-from runner.relations import PlatformMismatchError, problems, read_relations, stops_writes
+from runner.servers.contract import Table, read_contract
+from runner.servers.database import Connection, Database
+from runner.servers.relations import PlatformMismatchError, problems, read_relations, stops_writes
+from runner.servers.sides import connected
 from runner.status import status
 from runner.sync import SyncError
 

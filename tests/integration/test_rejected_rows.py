@@ -24,9 +24,9 @@ from psycopg.types.json import Jsonb
 
 from runner import builds, transform
 from runner.cli import Failure, cli
-from runner.contract import Table, read_contract
-from runner.database import Connection
 from runner.embedded import EmbeddedPair
+from runner.servers.contract import Table, read_contract
+from runner.servers.database import Connection
 from runner.status import status
 
 if TYPE_CHECKING:

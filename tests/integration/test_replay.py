@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, LiteralString
 
-from runner.database import Connection
 from runner.demo.market import STARTED_AT, synthetic_market
 from runner.demo.replay import ReplayCounts, replay
+from runner.servers.database import Connection
 
 # The modules say nothing before they have seen two weeks.
 DAYS = 20

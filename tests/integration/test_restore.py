@@ -18,10 +18,10 @@ from drills import no_problem, servers, wait
 from psycopg import sql
 from test_replay import replay_market
 
-from runner.database import Database
 from runner.demo.platform import create_platform
 from runner.embedded import EmbeddedPair, EmbeddedServer
 from runner.embedded_system import find_install
+from runner.servers.database import Database
 from runner.settings import PROJECT
 from runner.status import MART_SCHEMAS
 

@@ -13,11 +13,11 @@ from conftest import Landscape
 from test_migrations import PG_DUMPALL
 
 from runner.altering import change_types
-from runner.database import ConnectionFailedError, Database
 from runner.deploy import show
-from runner.deploy_lock import WORKER, LockedError, one_at_a_time
 from runner.errors import UsageError
 from runner.rollback import DataLossError, roll_back, uninstall
+from runner.servers.database import ConnectionFailedError, Database
+from runner.servers.deploy_lock import WORKER, LockedError, one_at_a_time
 
 PG_DUMP = PG_DUMPALL.parent / "pg_dump"
 

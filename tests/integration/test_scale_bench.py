@@ -9,9 +9,9 @@ import pytest
 from psycopg import sql
 
 from runner import sync, transform
-from runner.database import Connection, Database
-from runner.deploy import connected
 from runner.embedded import EmbeddedPair
+from runner.servers.database import Connection, Database
+from runner.servers.sides import connected
 from runner.settings import PROJECT
 
 sys.path.insert(0, str(PROJECT / "tests" / "benchmarks"))

@@ -25,7 +25,6 @@ from test_embedded import folder_for_all, kill
 
 from runner import signal_validation as validation
 from runner import signals
-from runner.database import Connection, Database
 from runner.demo.platform import create_platform
 from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
@@ -33,6 +32,7 @@ from runner.errors import UsageError
 from runner.migrations import FOLDER
 from runner.pools import ANALYTICS, TRADING, AsyncPools, Pools
 from runner.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
+from runner.servers.database import Connection, Database
 from runner.settings import PROJECT
 from runner.signal_operations import Operation
 from runner.signals import (

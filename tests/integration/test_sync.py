@@ -12,11 +12,12 @@ import pytest
 from conftest import VERSION, Landscape
 
 from runner import fence, landing, replication_login, sync
-from runner.changes import Changes
-from runner.contract import Table, read_contract
-from runner.deploy import connected, deploy
+from runner.deploy import deploy
 from runner.errors import UsageError
-from runner.relations import MADE_BY, PlatformMismatchError
+from runner.servers.changes import Changes
+from runner.servers.contract import Table, read_contract
+from runner.servers.relations import MADE_BY, PlatformMismatchError
+from runner.servers.sides import connected
 
 
 def sync_to(landscape: Landscape, contract: Sequence[Table]) -> list[str]:

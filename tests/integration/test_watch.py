@@ -26,11 +26,12 @@ from drills import (
     waits_for_lock,
 )
 
-from runner import builds, role_logins
+from runner import builds
 from runner.books import changed_tables
-from runner.database import Database
-from runner.deploy_lock import LockedError
 from runner.embedded import EmbeddedPair
+from runner.servers import role_logins
+from runner.servers.database import Database
+from runner.servers.deploy_lock import LockedError
 from runner.settings import PROJECT
 
 

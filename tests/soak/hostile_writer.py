@@ -16,8 +16,8 @@ from psycopg import sql
 from random_market import BEGIN, HOURS, RandomMarket
 from test_rejected_rows import GOOD, HOSTILE
 
-from runner.contract import Table, read_contract
-from runner.database import ConnectionFailedError
+from runner.servers.contract import Table, read_contract
+from runner.servers.database import ConnectionFailedError
 
 # A machine may be slow: this only ends what would never end.
 PATIENCE = 900

@@ -44,10 +44,10 @@ from random_market import RandomMarket
 from test_rejected_rows import drop_constraints
 from test_watch import Watching
 
-from runner.database import ConnectionFailedError
-from runner.deploy_lock import LockedError
 from runner.embedded import EmbeddedServer
 from runner.fence import FenceError
+from runner.servers.database import ConnectionFailedError
+from runner.servers.deploy_lock import LockedError
 from runner.settings import PROJECT
 from runner.status import as_json, status
 from runner.trial_copy import UnreplicableRowError

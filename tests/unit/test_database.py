@@ -7,8 +7,8 @@ import getpass
 import pytest
 import yaml
 
-from runner.database import SESSION, Database, session_options
 from runner.errors import UsageError
+from runner.servers.database import SESSION, Database, session_options
 from runner.settings import PROJECT
 
 

@@ -22,9 +22,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.deploy_lock import LockedError
 from runner.errors import UsageError
 from runner.extras import installing
+from runner.servers.deploy_lock import LockedError
 from runner.store_import import MappingError, Report, SourceError, import_store
 from runner.store_import.mapping import FIELDS, read_mapping
 from runner.store_import.sources import open_source

@@ -1,7 +1,7 @@
 """The contract with the primary: every raw table and column that the dbt models read.
 
 It is read from ``models/staging/*/_sources.yml``; the publication, the landing tables and the check
-of the platform's tables (``runner.relations``) are all made from it.
+of the platform's tables (``runner.servers.relations``) are all made from it.
 """
 
 from __future__ import annotations

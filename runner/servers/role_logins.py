@@ -16,10 +16,10 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from runner.changes import Changes
-from runner.database import Connection, Database, has_transaction_timeout, scalar
 from runner.errors import SignalMartsError
-from runner.relations import MADE_BY
+from runner.servers.changes import Changes
+from runner.servers.database import Connection, Database, has_transaction_timeout, scalar
+from runner.servers.relations import MADE_BY
 
 ROLES = ("transformer", "bi_reader")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from psycopg import sql
 
-from runner.database import Connection
+from runner.servers.database import Connection
 
 Statement = str | sql.SQL | sql.Composed
 

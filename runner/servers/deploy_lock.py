@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from runner.database import Connection, Database, scalar
 from runner.errors import SignalMartsError
+from runner.servers.database import Connection, Database, scalar
 
 # Any numbers that no other program takes: "signalMr" as eight bytes, and the next. One a side, so
 # that two sides that are the same database by mistake are told as that.

@@ -12,9 +12,9 @@ from importlib import resources
 
 from psycopg import sql
 
-from runner.contract import Table, accepts
-from runner.database import Connection
 from runner.errors import UsageError
+from runner.servers.contract import Table, accepts
+from runner.servers.database import Connection
 
 MADE_BY = "made by signal-marts"
 """The comment by which a role is known for ours."""

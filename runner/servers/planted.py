@@ -14,10 +14,10 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from runner.contract import read_contract
-from runner.database import Connection, scalar
-from runner.deploy_lock import LockedError
 from runner.errors import SignalMartsError
+from runner.servers.contract import read_contract
+from runner.servers.database import Connection, scalar
+from runner.servers.deploy_lock import LockedError
 
 # What belongs to a table, and of all that this depends on, what can run code. What PostgreSQL
 # brings itself is in no row of pg_depend.
