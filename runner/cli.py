@@ -541,7 +541,7 @@ def import_(
     """
     from contextlib import nullcontext
 
-    from runner.pools import Pools
+    from runner.client.pools import Pools
     from runner.store_import import import_store
 
     rejects = rejects or Path(f"{source.name}.rejects.jsonl")

@@ -10,6 +10,7 @@ import streamlit as st
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from runner import settings
+from runner.client.pools import shared_pool
 from runner.dashboard.marts import (
     LIMITS,
     MartError,
@@ -21,7 +22,6 @@ from runner.dashboard.marts import (
     reading,
     reading_database,
 )
-from runner.pools import shared_pool
 from runner.servers.database import Connection, Database
 
 KEPT_SECONDS = 20

@@ -17,8 +17,8 @@ import psycopg
 from psycopg import errors
 from psycopg.types.numeric import FloatLoader
 
+from runner.client.pools import PoolLimits, shared_parameters
 from runner.errors import SignalMartsError, UsageError
-from runner.pools import PoolLimits, shared_parameters
 from runner.servers.database import Connection, Database
 from runner.servers.role_logins import NoLoginError
 from runner.settings import Settings, revealed

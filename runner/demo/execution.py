@@ -13,8 +13,8 @@ from decimal import ROUND_DOWN, Decimal
 from random import Random
 from typing import Any, Literal
 
+from runner.client.records import Bar
 from runner.demo.patterns import Side
-from runner.records import Bar
 
 Kind = Literal["MARKET", "LIMIT", "STOP", "TAKE_PROFIT"]
 Status = Literal["NEW", "PARTIALLY_FILLED", "FILLED", "CANCELLED", "REJECTED"]

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.records import Bar, timeframe_length
+from runner.client.records import Bar, timeframe_length
 
 Floats = NDArray[np.float64]
 

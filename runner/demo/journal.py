@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 
+from runner.client import AITradingIntegration
+from runner.client.operations import MAX_ROWS
+from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
 from runner.demo import writer
 from runner.demo.execution import Order, Plan
 from runner.demo.modules.base import TrainingRecord
 from runner.demo.traders import Activity
-from runner.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
 from runner.servers.database import Connection
-from runner.signal_operations import MAX_ROWS
-from runner.signals import AITradingIntegration
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from runner.records import Bar
+from runner.client.records import Bar
 
 STARTED_AT = datetime(2025, 1, 1, tzinfo=UTC)
 TIMEFRAME = "1h"

@@ -9,13 +9,13 @@ from decimal import Decimal
 from importlib import resources
 from random import Random
 
+from runner.client.records import Bar
 from runner.demo import books, writer
 from runner.demo.execution import TICK, price_decimals
 from runner.demo.history import History
 from runner.demo.journal import Journal
 from runner.demo.market import ASSETS, STARTED_AT, synthetic_market
 from runner.demo.traders import CAPITAL, Desk, flatten
-from runner.records import Bar
 from runner.servers.database import Connection
 
 EARLIER_DAYS = 28

@@ -12,13 +12,13 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from random import Random
 
+from runner.client.records import Bar, Signal, timeframe_length
 from runner.demo import books, writer
 from runner.demo.execution import price_decimals
 from runner.demo.history import History
 from runner.demo.journal import IssuedSignal, Journal
 from runner.demo.modules import AIModule, modules
 from runner.demo.traders import CAPITAL, Desk
-from runner.records import Bar, Signal, timeframe_length
 from runner.servers.database import Connection
 
 # Trainings of a module over a whole replay, however long the file: what the demo can spend on them.

@@ -13,6 +13,7 @@ from psycopg import sql
 from runner import builds, sync
 from runner.bars import load_bars
 from runner.cli import report_build
+from runner.client.records import Bar
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
@@ -21,7 +22,6 @@ from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.progress import note, progress
-from runner.records import Bar
 from runner.report import write_report
 from runner.servers import role_logins
 from runner.servers.database import Connection, Database, scalar

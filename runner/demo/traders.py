@@ -10,10 +10,10 @@ from decimal import ROUND_DOWN, Decimal
 from random import Random
 from typing import Any
 
+from runner.client.records import Bar, Model, Signal, timeframe_length
 from runner.demo.execution import TICK, Exchange, Kind, Order, Plan, Rules
 from runner.demo.history import History, Series
 from runner.demo.patterns import Pattern, PatternType, Side, detect
-from runner.records import Bar, Model, Signal, timeframe_length
 
 CAPITAL = Decimal(100_000)
 

@@ -1,4 +1,4 @@
-"""What the demo's platform writes to the primary; the AI modules write through runner.signals.
+"""What the demo's platform writes to the primary; the AI modules write through runner.client.
 
 The caller owns the transaction. Rows are copied in bulk with ids drawn from the tables' own
 sequences, so that the platform can go on inserting afterwards.

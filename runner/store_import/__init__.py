@@ -18,15 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from runner import signal_validation as validation
+from runner.client import AITradingIntegration, validation
+from runner.client.errors import ModelConflictError, RowsRefusedError
+from runner.client.pools import Pools
+from runner.client.records import Model
+from runner.client.validation import InvalidRecordError
 from runner.errors import UsageError
-from runner.pools import Pools
 from runner.progress import Advance
-from runner.records import Model
 from runner.servers.deploy_lock import LockedError
-from runner.signal_errors import ModelConflictError, RowsRefusedError
-from runner.signal_validation import InvalidRecordError
-from runner.signals import AITradingIntegration
 from runner.store_import.mapping import MappingError, StoreMapping, read_mapping
 from runner.store_import.records import Converter, Entry
 from runner.store_import.sources import SourceError, SourceRow, open_source

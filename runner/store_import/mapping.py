@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from runner.client.validation import PRICE_DECIMALS
 from runner.errors import UsageError
-from runner.signal_validation import PRICE_DECIMALS
 from runner.store_import.values import EARLIEST, TIME_FORMATS
 
 TEXT, DOUBLE, DECIMAL, INTEGER, JSON, TIME = "text", "double", "decimal", "integer", "json", "time"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runner import signal_validation as validation
-from runner.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
-from runner.signal_errors import ModelConflictError
-from runner.signal_validation import InvalidRecordError
+from runner.client import validation
+from runner.client.errors import ModelConflictError
+from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
+from runner.client.validation import InvalidRecordError
 from runner.store_import import mapping as kinds
 from runner.store_import.mapping import Field, StoreMapping
 from runner.store_import.values import (

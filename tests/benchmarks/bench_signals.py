@@ -21,13 +21,13 @@ from typing import LiteralString
 
 from psycopg.types.json import Jsonb
 
+from runner.client import AITradingIntegration
+from runner.client.pools import Pools
+from runner.client.records import Model, Signal
 from runner.demo.platform import create_platform
 from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
-from runner.pools import Pools
-from runner.records import Model, Signal
 from runner.servers.database import Connection, Database
-from runner.signals import AITradingIntegration
 
 ROWS = 20_000
 SINGLES = 500

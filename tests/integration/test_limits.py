@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 from test_signals import AT, BAR, MODEL, SIGNAL, empty
 
 from runner import id_sequences
-from runner import signal_validation as validation
+from runner.client import AITradingIntegration, InvalidRecordError, StoreError, validation
+from runner.client.pools import Pools
+from runner.client.records import Episode, Generation, SpectrumResult
 from runner.doctor import examine
 from runner.embedded import EmbeddedPair
-from runner.pools import Pools
-from runner.records import Episode, Generation, SpectrumResult
 from runner.servers.database import Connection
-from runner.signals import AITradingIntegration, InvalidRecordError, StoreError
 from runner.status import status
 
 RULES: Mapping[str, tuple[str, ...]] = {

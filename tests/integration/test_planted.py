@@ -15,9 +15,9 @@ from psycopg import errors, sql
 
 from runner import builds, doctor, fence, landing
 from runner.cli import cli
+from runner.client.pools import AsyncPools, Pools, shared_pool
 from runner.dashboard import marts
 from runner.errors import SignalMartsError
-from runner.pools import AsyncPools, Pools, shared_pool
 from runner.servers import role_logins
 from runner.servers.changes import Changes
 from runner.servers.contract import read_contract

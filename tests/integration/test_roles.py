@@ -14,12 +14,12 @@ from conftest import Landscape, _drop, _landscape
 from psycopg import sql
 from test_signals import AT, MODEL, SIGNAL
 
+from runner.client import AITradingIntegration, InvalidRecordError
+from runner.client.pools import TRADING, Pools
 from runner.embedded import EmbeddedPair
-from runner.pools import TRADING, Pools
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database
 from runner.settings import PROJECT
-from runner.signals import AITradingIntegration, InvalidRecordError
 
 VERBS = ("select", "insert", "update", "delete", "truncate")
 

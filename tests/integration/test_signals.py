@@ -23,19 +23,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 from test_embedded import folder_for_all, kill
 
-from runner import signal_validation as validation
-from runner import signals
-from runner.demo.platform import create_platform
-from runner.deploy import deploy
-from runner.embedded import EmbeddedPair
-from runner.errors import UsageError
-from runner.migrations import FOLDER
-from runner.pools import ANALYTICS, TRADING, AsyncPools, Pools
-from runner.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
-from runner.servers.database import Connection, Database
-from runner.settings import PROJECT
-from runner.signal_operations import Operation
-from runner.signals import (
+from runner.client import (
     AITradingIntegration,
     AsyncAITradingIntegration,
     DuplicateRecordError,
@@ -51,7 +39,19 @@ from runner.signals import (
     PlatformTableError,
     StoreError,
     UnknownSignalError,
+    signals,
+    validation,
 )
+from runner.client.operations import Operation
+from runner.client.pools import ANALYTICS, TRADING, AsyncPools, Pools
+from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
+from runner.demo.platform import create_platform
+from runner.deploy import deploy
+from runner.embedded import EmbeddedPair
+from runner.errors import UsageError
+from runner.migrations import FOLDER
+from runner.servers.database import Connection, Database
+from runner.settings import PROJECT
 
 AT = datetime(2025, 3, 1, 12, tzinfo=UTC)
 MODEL = Model("sparse_spectrum", "listener", "1", {"window": 64})

@@ -31,16 +31,16 @@ from pyarrow import parquet
 from test_cli import BIN, clean_environment
 from test_signals import AT, BAR, MODEL, SIGNAL, empty
 
-from runner.embedded import EmbeddedPair
-from runner.pools import AsyncPools, Pools
-from runner.records import Episode
-from runner.settings import PROJECT
-from runner.signals import (
+from runner.client import (
     AITradingIntegration,
     AsyncAITradingIntegration,
     ModelConflictError,
     RowsRefusedError,
 )
+from runner.client.pools import AsyncPools, Pools
+from runner.client.records import Episode
+from runner.embedded import EmbeddedPair
+from runner.settings import PROJECT
 from runner.store_import import Report, import_store
 
 FORMATS = ("csv", "csv.gz", "sqlite", "parquet")

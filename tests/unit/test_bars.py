@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.bars import BarFileError, load_bars, read_bars
-from runner.records import Bar
-from runner.signal_validation import BAR_COLUMNS
+from runner.client.records import Bar
+from runner.client.validation import BAR_COLUMNS
 
 HEADER = ",".join(BAR_COLUMNS)
 ROW = "BTCUSD,1h,2025-01-01T00:00:00Z,100,110,90,105,12.5"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.client.records import Bar
 from runner.demo.books import (
     FINANCING_FEE,
     ClosedTrade,
@@ -20,7 +21,6 @@ from runner.demo.books import (
 )
 from runner.demo.execution import Exchange, Kind, Order, Plan, Rules, price_decimals
 from runner.demo.patterns import Side
-from runner.records import Bar
 
 STARTED_AT = datetime(2025, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.client.records import Bar
 from runner.demo.history import History
 from runner.demo.market import ASSETS, STARTED_AT, synthetic_market
 from runner.demo.modules.spectrum import fourier
-from runner.records import Bar
 
 HOUR = timedelta(hours=1)
 

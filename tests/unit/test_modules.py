@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.client.records import Bar, Episode, Generation, Signal, SpectrumResult
 from runner.demo.history import ATR_PERIOD, Floats, History, Series
 from runner.demo.market import synthetic_market
 from runner.demo.modules import (
@@ -26,7 +27,6 @@ from runner.demo.modules import (
 from runner.demo.modules.base import Calibration, Decision, TrainingRecord, make_signal
 from runner.demo.modules.genetic import GENES, Strategy
 from runner.demo.modules.spectrum import fourier, wavelet
-from runner.records import Bar, Episode, Generation, Signal, SpectrumResult
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

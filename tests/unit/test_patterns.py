@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.client.records import Bar
 from runner.demo.history import Series
 from runner.demo.market import synthetic_market
 from runner.demo.patterns import LEAST_CONFIDENCE, LOOKBACK, Pattern, detect
-from runner.records import Bar
 
 STARTED_AT = datetime(2025, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

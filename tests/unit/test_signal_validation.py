@@ -15,11 +15,10 @@ import children
 import numpy as np
 import pytest
 
-from runner import signal_operations as operations
-from runner import signal_validation as validation
-from runner.pools import TRADING, PoolLimits
-from runner.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
-from runner.signal_validation import InvalidRecordError
+from runner.client import operations, validation
+from runner.client.pools import TRADING, PoolLimits
+from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
+from runner.client.validation import InvalidRecordError
 
 AT = datetime(2025, 3, 1, 12, tzinfo=UTC)
 SIGNAL = Signal(
@@ -264,7 +263,7 @@ def test_a_pool_names_its_session() -> None:
 
 def test_importing_it_loads_neither_dbt_nor_the_command_line() -> None:
     code = (
-        "import sys, runner.signals; "
+        "import sys, runner.client; "
         "print(sorted({'dbt', 'click', 'yoyo', 'rich', 'numpy'} & set(sys.modules)))"
     )
     result = children.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -514,7 +514,7 @@ def test_every_destination_has_its_fields(tmp_path: Path) -> None:
     """A field that a record has can be mapped."""
     from dataclasses import fields
 
-    from runner.records import Bar, Episode, Generation, Signal, SpectrumResult
+    from runner.client.records import Bar, Episode, Generation, Signal, SpectrumResult
 
     records = {
         "ai_trading_signals": Signal,

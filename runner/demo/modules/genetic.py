@@ -14,9 +14,9 @@ from deap import base, tools
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from runner.client.records import Generation, Model
 from runner.demo.history import Floats, Series
 from runner.demo.modules.base import Decision, Direction, WindowedModule
-from runner.records import Generation, Model
 
 _RSI_BARS = 14
 _FASTEST, _SLOWEST = 3, 72

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from runner.client.records import Episode, Model
 from runner.demo.history import Floats, Series
 from runner.demo.modules.base import Decision, Direction, WindowedModule
-from runner.records import Episode, Model
 
 _LOOKBACK = 48  # bars that the state of the market is read from
 _SLOW, _FAST = 24, 4  # bars of the two momenta

@@ -13,9 +13,9 @@ import pywt
 from scipy import fft, signal
 from sklearn.linear_model import orthogonal_mp
 
+from runner.client.records import AnalysisType, Model, SpectrumResult
 from runner.demo.history import Floats, Series
 from runner.demo.modules.base import Decision, Direction, WindowedModule
-from runner.records import AnalysisType, Model, SpectrumResult
 
 _SHORTEST = 6.0  # bars; faster cycles drown in the noise of single bars
 _LEAST_CYCLES = 4  # a cycle that the window holds fewer times may as well be a trend

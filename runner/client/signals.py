@@ -1,7 +1,7 @@
 """The data access layer that AI modules write through.
 
 :class:`AITradingIntegration` is for threads, :class:`AsyncAITradingIntegration` for asyncio; they
-do the same. Records go in and come out as the frozen classes of :mod:`runner.records`::
+do the same. Records go in and come out as the frozen classes of :mod:`runner.client.records`::
 
     with Pools.from_environment() as pools:
         integration = AITradingIntegration(pools)
@@ -40,10 +40,16 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, dict_row
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from runner import signal_operations as operations
-from runner.errors import UsageError
-from runner.pools import AsyncConnectionType, AsyncPools, Pools
-from runner.records import (
+from runner.client import operations
+from runner.client.errors import (
+    NotStoredError,
+    OutcomeUnknownError,
+    is_lost,
+    is_transient,
+)
+from runner.client.operations import Operation, Query, Script
+from runner.client.pools import AsyncConnectionType, AsyncPools, Pools
+from runner.client.records import (
     Bar,
     Episode,
     Generation,
@@ -52,48 +58,8 @@ from runner.records import (
     Signal,
     SpectrumResult,
 )
+from runner.errors import UsageError
 from runner.servers.database import Connection
-from runner.signal_errors import (
-    DuplicateRecordError,
-    ExecutedSignalError,
-    ExpiredSignalError,
-    HoldSignalError,
-    IdempotencyConflictError,
-    ModelConflictError,
-    NotStoredError,
-    OutcomeUnknownError,
-    PlanRefusedError,
-    PlatformTableError,
-    RowsRefusedError,
-    StoreError,
-    UnknownSignalError,
-    is_lost,
-    is_transient,
-)
-from runner.signal_operations import Operation, Query, Script
-from runner.signal_validation import MAX_JSON_BYTES, InvalidRecordError
-
-__all__ = [
-    "MAX_JSON_BYTES",
-    "AITradingIntegration",
-    "AsyncAITradingIntegration",
-    "AsyncPools",
-    "DuplicateRecordError",
-    "ExecutedSignalError",
-    "ExpiredSignalError",
-    "HoldSignalError",
-    "IdempotencyConflictError",
-    "InvalidRecordError",
-    "ModelConflictError",
-    "NotStoredError",
-    "OutcomeUnknownError",
-    "PlanRefusedError",
-    "PlatformTableError",
-    "Pools",
-    "RowsRefusedError",
-    "StoreError",
-    "UnknownSignalError",
-]
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """What a record must be to be stored exactly: checked here, before a database sees it.
 
-Each function takes a record of :mod:`runner.records` and returns the values of its row, in the
-order of the ``COLUMNS`` beside it, or raises InvalidRecordError. Nothing is rounded, cut or
+Each function takes a record of :mod:`runner.client.records` and returns the values of its row, in
+the order of the ``COLUMNS`` beside it, or raises InvalidRecordError. Nothing is rounded, cut or
 replaced: a value that a column could not hold as it is, is refused.
 """
 
@@ -15,8 +15,8 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, NoReturn
 
+from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
 from runner.errors import UsageError
-from runner.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
 
 # The database has the same limits, for every writer: migration 0026.
 MAX_JSON_BYTES = 64 * 1024

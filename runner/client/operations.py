@@ -18,8 +18,15 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from runner import signal_validation as validation
-from runner.records import (
+from runner.client import validation
+from runner.client.errors import (
+    DuplicateRecordError,
+    IdempotencyConflictError,
+    RowsRefusedError,
+    StoreError,
+    translated,
+)
+from runner.client.records import (
     Bar,
     Episode,
     Generation,
@@ -28,14 +35,7 @@ from runner.records import (
     Signal,
     SpectrumResult,
 )
-from runner.signal_errors import (
-    DuplicateRecordError,
-    IdempotencyConflictError,
-    RowsRefusedError,
-    StoreError,
-    translated,
-)
-from runner.signal_validation import InvalidRecordError, Row
+from runner.client.validation import InvalidRecordError, Row
 
 T = TypeVar("T")
 

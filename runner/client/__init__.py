@@ -1,0 +1,66 @@
+"""What AI modules import: signals and trainings stored, trade plans asked for, marts read.
+
+It writes to the primary as ``ai_writer`` and reads the replica as ``bi_reader``, and loads neither
+dbt nor the command line. Rooms it imports: servers.
+"""
+
+from runner.client.errors import (
+    DuplicateRecordError,
+    ExecutedSignalError,
+    ExpiredSignalError,
+    HoldSignalError,
+    IdempotencyConflictError,
+    ModelConflictError,
+    NotStoredError,
+    OutcomeUnknownError,
+    PlanRefusedError,
+    PlatformTableError,
+    RowsRefusedError,
+    StoreError,
+    UnknownSignalError,
+)
+from runner.client.pools import AsyncPools, Pools
+from runner.client.records import (
+    AnalysisType,
+    Bar,
+    Episode,
+    Generation,
+    Model,
+    RelatedPattern,
+    Signal,
+    SignalType,
+    SpectrumResult,
+)
+from runner.client.signals import AITradingIntegration, AsyncAITradingIntegration
+from runner.client.validation import MAX_JSON_BYTES, InvalidRecordError
+
+__all__ = [
+    "MAX_JSON_BYTES",
+    "AITradingIntegration",
+    "AnalysisType",
+    "AsyncAITradingIntegration",
+    "AsyncPools",
+    "Bar",
+    "DuplicateRecordError",
+    "Episode",
+    "ExecutedSignalError",
+    "ExpiredSignalError",
+    "Generation",
+    "HoldSignalError",
+    "IdempotencyConflictError",
+    "InvalidRecordError",
+    "Model",
+    "ModelConflictError",
+    "NotStoredError",
+    "OutcomeUnknownError",
+    "PlanRefusedError",
+    "PlatformTableError",
+    "Pools",
+    "RelatedPattern",
+    "RowsRefusedError",
+    "Signal",
+    "SignalType",
+    "SpectrumResult",
+    "StoreError",
+    "UnknownSignalError",
+]
