@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 
 from psycopg.types.json import Jsonb
 
-from runner import landing, migrations
+from runner import migrations
 from runner.errors import UsageError
+from runner.replication import landing
 from runner.servers.contract import accepts, read_contract
 from runner.servers.database import Database, scalar
 from runner.servers.deploy_lock import WORKER, one_at_a_time

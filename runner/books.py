@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from runner.replication import TOKENS
+from runner.replication.catalog import TOKENS
 from runner.servers.database import Connection, scalar
 
 if TYPE_CHECKING:

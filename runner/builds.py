@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from runner import books, fence, partitions, transform
+from runner import books, transform
 from runner.errors import SignalMartsError
 from runner.lineage import Lineage
 from runner.progress import Advance
+from runner.replication import fence, partitions
 from runner.servers import role_logins
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database, has_transaction_timeout, scalar

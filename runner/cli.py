@@ -387,7 +387,7 @@ def _counts(rejected: Mapping[str, int]) -> str:
 )
 def status(as_json: bool, compare: bool) -> None:
     """Show migrations, replication and marts; exit with 1 where something is not well."""
-    from runner.comparison import find_differences
+    from runner.replication.comparison import find_differences
     from runner.status import as_json as told
     from runner.status import status as look
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from runner import (
-    fence,
-    id_sequences,
-    landing,
-    migrations,
-    replication_login,
-    sync,
-    trial_copy,
-)
-from runner.preconditions import reader
+from runner import id_sequences, migrations
+from runner.replication import fence, landing, sync, trial_copy
+from runner.replication import login as replication_login
+from runner.replication.preconditions import reader
 from runner.servers.changes import Changes
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, Database

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from psycopg import sql
 
-from runner import landing, migrations, replication_login, sync
+from runner import migrations
 from runner.deploy import working_alone
 from runner.errors import SignalMartsError, UsageError
-from runner.replication import read_subscription, slot_name
+from runner.replication import landing, sync
+from runner.replication import login as replication_login
+from runner.replication.catalog import read_subscription, slot_name
 from runner.servers.changes import Changes
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, ConnectionFailedError, Database, scalar

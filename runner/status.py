@@ -12,11 +12,11 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from runner import fence, id_sequences, landing, migrations, partitions
+from runner import id_sequences, migrations
 from runner.builds import rejected_rows
 from runner.dashboard.wording import plural
-from runner.preconditions import reader
-from runner.replication import (
+from runner.replication import fence, landing, partitions
+from runner.replication.catalog import (
     Slot,
     Subscription,
     copying_tables,
@@ -27,13 +27,14 @@ from runner.replication import (
     subscribed_tables,
     written_token,
 )
+from runner.replication.preconditions import reader
+from runner.replication.sync import PUBLICATION, publication_differs
 from runner.servers import relations, role_logins
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database, scalar
 from runner.servers.planted import PlantedError
 from runner.servers.sides import Sides, connected
 from runner.settings import PROJECT
-from runner.sync import PUBLICATION, publication_differs
 
 MART_SCHEMAS = ("ensemble", "performance", "training", "operations")
 

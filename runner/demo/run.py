@@ -10,7 +10,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner import builds, sync
+from runner import builds
 from runner.bars import load_bars
 from runner.cli import report_build
 from runner.client.records import Bar
@@ -22,6 +22,7 @@ from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.progress import note, progress
+from runner.replication import sync
 from runner.report import write_report
 from runner.servers import role_logins
 from runner.servers.database import Connection, Database, scalar

@@ -52,7 +52,7 @@ from runner.doctor.servers import (
     version,
 )
 from runner.errors import UsageError
-from runner.preconditions import reader
+from runner.replication.preconditions import reader
 from runner.servers import role_logins
 from runner.servers.database import Database, scalar
 from runner.servers.relations import present, problems, read_relations

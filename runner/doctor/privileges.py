@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
-from runner import landing, sync
 from runner.doctor.findings import (
     Finding,
     Given,
@@ -17,7 +16,8 @@ from runner.doctor.findings import (
     warning,
     wrong,
 )
-from runner.replication_login import problem_with_subscribing
+from runner.replication import landing, sync
+from runner.replication.login import problem_with_subscribing
 from runner.servers.contract import Table
 from runner.servers.database import scalar
 from runner.status import MART_SCHEMAS

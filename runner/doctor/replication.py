@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner import fence, landing, preconditions, replication, replication_login, sync
 from runner.doctor.findings import (
     Finding,
     Given,
@@ -19,6 +18,8 @@ from runner.doctor.findings import (
     warning,
     wrong,
 )
+from runner.replication import catalog, fence, landing, preconditions, sync
+from runner.replication import login as replication_login
 from runner.servers.database import Database, scalar
 from runner.servers.sides import Sides
 
@@ -73,7 +74,7 @@ def route_finding(*, primary_is_local: bool, replica_is_local: bool, is_given: b
 
 def replicator(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """The login with which the replica reads the primary's changes."""
-    check, name = "replicator", replication.slot_name(replica.connection)
+    check, name = "replicator", catalog.slot_name(replica.connection)
     if problem := replication_login.problem_with_names(_sides(primary, replica, given)):
         yield wrong(check, "primary", *problem)
         return
@@ -104,7 +105,7 @@ def replicator(primary: Server, replica: Server, given: Given) -> Iterator[Findi
     if refused is None:
         yield ok(check, "primary", f"{name}: a deploy gives it a password")
         return
-    is_subscribed = replication.read_subscription(replica.connection) is not None
+    is_subscribed = catalog.read_subscription(replica.connection) is not None
     # A subscription that runs needs no new password.
     level: Level = "warning" if is_subscribed and held else "wrong"
     yield Finding(check, "primary", level, refused.text, refused.mend)
@@ -200,7 +201,7 @@ def replication_logins(primary: Server, replica: Server, given: Given) -> Iterat
 
 def _login(replica: Server, given: Given) -> str:
     if given.replication_url is None:
-        return replication.slot_name(replica.connection)
+        return catalog.slot_name(replica.connection)
     return Database("primary", given.replication_url).parameters().get("user", "")
 
 
@@ -227,7 +228,7 @@ _APPLYING = {
 
 def defaults(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """What the databases and logins set for the sessions that send rows, and that apply them."""
-    sender = replication.slot_name(replica.connection)
+    sender = catalog.slot_name(replica.connection)
     if given.replication_url is not None:
         sender = Database("primary", given.replication_url).parameters().get("user", sender)
     owner = scalar(
@@ -274,14 +275,14 @@ def _set_for(server: Server, login: str) -> dict[str, str]:
 
 def token(primary: Server, _: Given) -> Iterator[Finding]:
     """The time of the fence's token, before which all of ours would have to be."""
-    written = replication.written_token(primary.connection)
+    written = catalog.written_token(primary.connection)
     if written is not None and written.is_ahead:
         yield wrong("token", "primary", fence.AHEAD, fence.AHEAD_MEND)
 
 
 def replicating(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """Replication as far as it was set up."""
-    subscription = replication.read_subscription(replica.connection)
+    subscription = catalog.read_subscription(replica.connection)
     deploy = "run signal-marts deploy"
     if subscription is None:
         yield ok("replication", "both", "not set up yet", deploy)
@@ -289,7 +290,7 @@ def replicating(primary: Server, replica: Server, given: Given) -> Iterator[Find
     problems: list[Finding] = []
     if not subscription.is_enabled:
         problems.append(wrong("replication", "replica", "the subscription is disabled", deploy))
-    slot = replication.read_slot(primary.connection, replication.slot_name(replica.connection))
+    slot = catalog.read_slot(primary.connection, catalog.slot_name(replica.connection))
     again = f"{deploy}: it copies the tables again"
     if slot is None:
         problems.append(
@@ -335,11 +336,11 @@ def replicating(primary: Server, replica: Server, given: Given) -> Iterator[Find
 
 
 def _tables_replicating(replica: Server, given: Given) -> Iterator[Finding]:
-    subscribed = replication.subscribed_tables(replica.connection)
+    subscribed = catalog.subscribed_tables(replica.connection)
     if missing := sorted({table.qualified for table in given.contract} - subscribed):
         told = f"not replicated: {', '.join(missing)}"
         yield wrong("replication", "replica", told, "run signal-marts deploy")
-    if copying := sorted(replication.copying_tables(replica.connection)):
+    if copying := sorted(catalog.copying_tables(replica.connection)):
         told = f"still copying {', '.join(copying)}"
         mend = "wait; should it not end, the log of the replica's server says why"
         yield warning("replication", "replica", told, mend)

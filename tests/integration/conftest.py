@@ -17,11 +17,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from runner import builds, sync, transform
+from runner import builds, transform
 from runner.demo.platform import create_platform
 from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.embedded_system import INSTALLS
+from runner.replication import sync
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, Database
 from runner.servers.sides import connected

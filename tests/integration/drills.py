@@ -20,9 +20,10 @@ import psutil
 from conftest import PARSE, VERSION, Landscape
 from psycopg import sql
 
-from runner import fence, sync, transform
+from runner import transform
 from runner.demo.platform import create_platform
 from runner.embedded import EmbeddedPair, EmbeddedServer
+from runner.replication import fence, sync
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database
 from runner.servers.sides import connected

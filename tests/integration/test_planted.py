@@ -13,11 +13,12 @@ from click.testing import CliRunner
 from conftest import Landscape
 from psycopg import errors, sql
 
-from runner import builds, doctor, fence, landing
+from runner import builds, doctor
 from runner.cli import cli
 from runner.client.pools import AsyncPools, Pools, shared_pool
 from runner.dashboard import marts
 from runner.errors import SignalMartsError
+from runner.replication import fence, landing
 from runner.servers import role_logins
 from runner.servers.changes import Changes
 from runner.servers.contract import read_contract

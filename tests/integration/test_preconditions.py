@@ -14,16 +14,16 @@ from conftest import VERSION, Landscape
 from drills import eventually
 from psycopg import sql
 
-from runner import copies, fence
-from runner.copies import Loss
 from runner.doctor import examine
 from runner.errors import SignalMartsError
+from runner.replication import copies, fence
+from runner.replication.copies import Loss
+from runner.replication.sync import SyncError
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, Database
 from runner.servers.relations import PlatformMismatchError, problems, read_relations, stops_writes
 from runner.servers.sides import connected
 from runner.status import status
-from runner.sync import SyncError
 
 LISTED = (("id", "bigint"), ("day", "date"), ("code", "text"))
 FAILS = "UPDATE and DELETE on {} fail"

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
-from runner import sync, transform
+from runner import transform
 from runner.embedded import EmbeddedPair
+from runner.replication import sync
 from runner.servers.database import Connection, Database
 from runner.servers.sides import connected
 from runner.settings import PROJECT

@@ -11,9 +11,10 @@ import psycopg
 import pytest
 from conftest import VERSION, Landscape
 
-from runner import fence, landing, replication_login, sync
 from runner.deploy import deploy
 from runner.errors import UsageError
+from runner.replication import fence, landing, sync
+from runner.replication import login as replication_login
 from runner.servers.changes import Changes
 from runner.servers.contract import Table, read_contract
 from runner.servers.relations import MADE_BY, PlatformMismatchError

@@ -45,12 +45,12 @@ from test_rejected_rows import drop_constraints
 from test_watch import Watching
 
 from runner.embedded import EmbeddedServer
-from runner.fence import FenceError
+from runner.replication.fence import FenceError
+from runner.replication.trial_copy import UnreplicableRowError
 from runner.servers.database import ConnectionFailedError
 from runner.servers.deploy_lock import LockedError
 from runner.settings import PROJECT
 from runner.status import as_json, status
-from runner.trial_copy import UnreplicableRowError
 
 LAP_SECONDS = 120
 

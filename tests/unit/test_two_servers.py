@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runner.preconditions import encoding_problems, reader
-from runner.replication_login import login_problem
+from runner.replication.login import login_problem
+from runner.replication.preconditions import encoding_problems, reader
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import psycopg
 from psycopg import sql
 
-from runner import copies, fence, landing
-from runner.copies import LOTS, OF_LOTS, ROWS, hashed
 from runner.errors import SignalMartsError
 from runner.progress import Advance
+from runner.replication import copies, fence, landing
+from runner.replication.copies import LOTS, OF_LOTS, ROWS, hashed
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, scalar
 

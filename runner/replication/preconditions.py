@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.replication_login import REPLICATOR
+from runner.replication.login import REPLICATOR
 from runner.servers.contract import Table
 from runner.servers.database import Connection, Database, scalar
 from runner.servers.relations import Problem, read_relations

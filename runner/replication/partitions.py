@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from runner import comparison
+from runner.replication import comparison
 from runner.servers.contract import Table
 from runner.servers.database import Connection, scalar
 

@@ -15,9 +15,10 @@ from dataclasses import replace
 import psycopg
 from psycopg import sql
 
-from runner import fence, landing, partitions, preconditions, replication_login
 from runner.errors import SignalMartsError, UsageError
-from runner.replication import (
+from runner.replication import fence, landing, partitions, preconditions
+from runner.replication import login as replication_login
+from runner.replication.catalog import (
     Subscription,
     read_slot,
     read_subscription,
@@ -25,7 +26,7 @@ from runner.replication import (
     stuck_copies,
     subscribed_tables,
 )
-from runner.replication_login import REPLICATOR
+from runner.replication.login import REPLICATOR
 from runner.servers.changes import Changes
 from runner.servers.contract import Table
 from runner.servers.database import Connection, Database, scalar

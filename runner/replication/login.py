@@ -14,7 +14,7 @@ from psycopg import pq, sql
 from psycopg.conninfo import make_conninfo
 
 from runner.errors import SignalMartsError
-from runner.replication import read_subscription, slot_name
+from runner.replication.catalog import read_subscription, slot_name
 from runner.servers import role_logins
 from runner.servers.database import Connection, Database, scalar
 from runner.servers.relations import MADE_BY, Problem

@@ -15,9 +15,9 @@ from datetime import timedelta
 import psycopg
 from psycopg import sql
 
-from runner import copies
 from runner.errors import SignalMartsError
-from runner.replication import (
+from runner.replication import copies
+from runner.replication.catalog import (
     AS_TOKEN,
     TOKENS,
     Token,

@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import sql
 
-from runner import landing
+from runner.replication import landing
 from runner.servers.contract import Table
 from runner.servers.database import Connection, scalar
 from runner.servers.planted import guarded

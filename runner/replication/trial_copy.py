@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 import psycopg
 from psycopg import sql
 
-from runner import landing
 from runner.errors import SignalMartsError
+from runner.replication import landing
 from runner.servers.contract import Table
 from runner.servers.database import Connection
 from runner.servers.planted import guarded
