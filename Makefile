@@ -26,7 +26,7 @@ lint: $(VENV)/.dev  ## check the style of Python, SQL, migrations and the Contai
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --processes 2 models macros tests/dbt
 	@$(BIN)/squawk --config .squawk.toml migrations/*.sql
-	@$(BIN)/python -m runner.migration_rules
+	@$(BIN)/python -m runner.deploy.migration_rules
 	@$(BIN)/hadolint deploy/Containerfile
 
 docs-check: $(VENV)/.dev  ## check descriptions, layers, names, keys and exposures of the models

@@ -152,8 +152,8 @@ def env() -> None:
 )
 def deploy(dry_run: bool, resync: bool, resync_table: tuple[str, ...]) -> None:
     """Apply the migrations on the primary and bring replication to the contract."""
-    from runner.deploy import deploy as run
-    from runner.deploy import show
+    from runner.deploy.deploy import deploy as run
+    from runner.deploy.deploy import show
 
     given = settings.load()
     primary, replica = databases(given)
@@ -179,7 +179,7 @@ def deploy(dry_run: bool, resync: bool, resync_table: tuple[str, ...]) -> None:
 @click.argument("changes", nargs=-1, required=True, metavar="COLUMN=TYPE...")
 def alter(table: str, changes: tuple[str, ...]) -> None:
     """Change types of a published TABLE on the primary, as in symbol='varchar(40)'."""
-    from runner.altering import change_types
+    from runner.deploy.altering import change_types
 
     types = dict(change.partition("=")[::2] for change in changes)
     if not all(types.values()):
@@ -205,7 +205,7 @@ def alter(table: str, changes: tuple[str, ...]) -> None:
 @click.option("--discard-data", is_flag=True, help="Delete the rows of the tables that go.")
 def rollback(count: int, dry_run: bool, discard_data: bool) -> None:
     """Undo the last COUNT migrations; publication and landing tables follow."""
-    from runner.rollback import roll_back
+    from runner.deploy.rollback import roll_back
 
     given = settings.load()
     names = roll_back(
@@ -224,7 +224,7 @@ def rollback(count: int, dry_run: bool, discard_data: bool) -> None:
 @click.option("--discard-data", is_flag=True, help="Delete the rows of the AI tables.")
 def uninstall(discard_data: bool) -> None:
     """Leave the platform as it was before the first deploy; the marts stay."""
-    from runner.rollback import uninstall as run
+    from runner.deploy.rollback import uninstall as run
 
     given = settings.load()
     run(

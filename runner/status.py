@@ -12,9 +12,9 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from runner import id_sequences, migrations
 from runner.builds import rejected_rows
 from runner.dashboard.wording import plural
+from runner.deploy import id_sequences, migrations
 from runner.replication import fence, landing, partitions
 from runner.replication.catalog import (
     Slot,

@@ -18,7 +18,7 @@ from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
 from runner.demo.summary import print_summary
-from runner.deploy import deploy
+from runner.deploy.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.progress import note, progress

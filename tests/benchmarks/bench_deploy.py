@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 
 from runner.demo.platform import create_platform
-from runner.deploy import deploy
+from runner.deploy.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.servers.database import Database
 from runner.settings import PROJECT

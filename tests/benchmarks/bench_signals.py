@@ -25,7 +25,7 @@ from runner.client import AITradingIntegration
 from runner.client.pools import Pools
 from runner.client.records import Model, Signal
 from runner.demo.platform import create_platform
-from runner.deploy import deploy
+from runner.deploy.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.servers.database import Connection, Database
 

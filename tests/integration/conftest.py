@@ -19,7 +19,7 @@ from psycopg import sql
 
 from runner import builds, transform
 from runner.demo.platform import create_platform
-from runner.deploy import deploy
+from runner.deploy.deploy import deploy
 from runner.embedded import EmbeddedPair
 from runner.embedded_system import INSTALLS
 from runner.replication import sync

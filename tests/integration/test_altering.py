@@ -14,10 +14,10 @@ from drills import problems, wait
 from psycopg import sql
 from test_sync import changed, columns_of, sync_to
 
-from runner import migrations
-from runner.altering import change_types
+from runner.deploy import migrations
+from runner.deploy.altering import change_types
+from runner.deploy.migrations import MigrationError
 from runner.errors import UsageError
-from runner.migrations import MigrationError
 from runner.replication import landing, partitions
 from runner.servers.changes import Changes
 from runner.servers.contract import Table, read_contract

@@ -29,7 +29,7 @@ from drills import (
     waits_for_lock,
 )
 
-from runner import migrations, rollback
+from runner.deploy import migrations, rollback
 from runner.embedded import EmbeddedPair
 from runner.servers.deploy_lock import LockedError, one_at_a_time
 from runner.servers.sides import connected

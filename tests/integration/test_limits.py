@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_signals import AT, BAR, MODEL, SIGNAL, empty
 
-from runner import id_sequences
 from runner.client import AITradingIntegration, InvalidRecordError, StoreError, validation
 from runner.client.pools import Pools
 from runner.client.records import Episode, Generation, SpectrumResult
+from runner.deploy import id_sequences
 from runner.doctor import examine
 from runner.embedded import EmbeddedPair
 from runner.servers.database import Connection

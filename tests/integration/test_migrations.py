@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from conftest import VERSION, Landscape
 
-from runner import migrations
 from runner.demo.platform import create_platform
+from runner.deploy import migrations
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 

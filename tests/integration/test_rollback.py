@@ -12,10 +12,10 @@ import pytest
 from conftest import Landscape
 from test_migrations import PG_DUMPALL
 
-from runner.altering import change_types
-from runner.deploy import show
+from runner.deploy.altering import change_types
+from runner.deploy.deploy import show
+from runner.deploy.rollback import DataLossError, roll_back, uninstall
 from runner.errors import UsageError
-from runner.rollback import DataLossError, roll_back, uninstall
 from runner.servers.database import ConnectionFailedError, Database
 from runner.servers.deploy_lock import WORKER, LockedError, one_at_a_time
 

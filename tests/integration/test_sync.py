@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from conftest import VERSION, Landscape
 
-from runner.deploy import deploy
+from runner.deploy.deploy import deploy
 from runner.errors import UsageError
 from runner.replication import fence, landing, sync
 from runner.replication import login as replication_login

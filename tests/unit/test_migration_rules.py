@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner import migrations
-from runner.migration_rules import Problem, check_folder
+from runner.deploy import migrations
+from runner.deploy.migration_rules import Problem, check_folder
 from runner.settings import PROJECT
 
 HEADER = "-- Things.\n-- depends:\n"
@@ -371,7 +371,7 @@ def test_no_comment_hides_what_breaks_a_rule(rule: str, data: st.DataObject) -> 
 
 def run(folder: Path) -> subprocess.CompletedProcess[str]:
     return children.run(
-        [sys.executable, "-m", "runner.migration_rules", str(folder)],
+        [sys.executable, "-m", "runner.deploy.migration_rules", str(folder)],
         cwd=PROJECT,
         check=False,
         capture_output=True,

@@ -2,8 +2,8 @@
 
 yoyo reads a header only where it expects it, cuts files with sqlparse, runs on any search_path and
 takes a missing folder or rollback for an empty one: all of that without a word. squawk, the linter
-of the statements themselves, knows nothing of yoyo. ``python -m runner.migration_rules`` checks the
-project's own folder. DDL in a string that a ``do`` block executes is beyond these rules.
+of the statements themselves, knows nothing of yoyo. ``python -m runner.deploy.migration_rules``
+checks the project's own folder. DDL in a string that a ``do`` block executes is beyond these rules.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from runner import id_sequences, migrations
+from runner.deploy import id_sequences, migrations
 from runner.replication import fence, landing, sync, trial_copy
 from runner.replication import login as replication_login
 from runner.replication.preconditions import reader

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from psycopg import sql
 
-from runner import migrations
-from runner.deploy import working_alone
+from runner.deploy import migrations
+from runner.deploy.deploy import working_alone
 from runner.errors import SignalMartsError, UsageError
 from runner.replication import landing, sync
 from runner.replication import login as replication_login

@@ -25,8 +25,8 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration
 
+from runner.deploy.migration_rules import check_folder
 from runner.errors import SignalMartsError, UsageError
-from runner.migration_rules import check_folder
 from runner.servers.database import (
     SESSION,
     Connection,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from psycopg.types.json import Jsonb
 
-from runner import migrations
+from runner.deploy import migrations
 from runner.errors import UsageError
 from runner.replication import landing
 from runner.servers.contract import accepts, read_contract
