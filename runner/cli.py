@@ -244,8 +244,8 @@ def uninstall(discard_data: bool) -> None:
 @click.option("--full-refresh", is_flag=True, help="Build incremental models from nothing.")
 def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool) -> None:
     """Build and test the marts from all that the primary has committed."""
-    from runner.builds import build as run
-    from runner.builds import rejected_rows
+    from runner.build.builds import build as run
+    from runner.build.builds import rejected_rows
     from runner.servers.role_logins import as_role
 
     given = settings.load()
@@ -307,8 +307,8 @@ def watch(
     metrics_address: str,
 ) -> None:
     """Build the marts whenever rows arrive, until SIGTERM; a line a round on stdout."""
-    from runner.watch import Round, Watch
-    from runner.watch_metrics import Metrics
+    from runner.build.watch import Round, Watch
+    from runner.build.watch_metrics import Metrics
 
     given = settings.load()
     primary, replica = databases(given)
@@ -485,7 +485,7 @@ def doctor(as_json: bool) -> None:
 @cli.command()
 def docs() -> None:
     """Write the lineage site, one self-contained file, and print its path."""
-    from runner import transform
+    from runner.build import transform
     from runner.servers import role_logins
 
     _, replica = databases(settings.load())

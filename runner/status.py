@@ -12,7 +12,7 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-from runner.builds import rejected_rows
+from runner.build.builds import rejected_rows
 from runner.dashboard.wording import plural
 from runner.deploy import id_sequences, migrations
 from runner.replication import fence, landing, partitions

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner import builds
 from runner.bars import load_bars
+from runner.build import builds
 from runner.cli import report_build
 from runner.client.records import Bar
 from runner.demo.market import synthetic_market

@@ -29,7 +29,7 @@ from bench_scale import HAND_WRITTEN, hand_written
 from psycopg import sql
 from scale import FOLDER, FULL, SMALL, Size, add_delta, add_history, deployed_replica, servers
 
-from runner import transform
+from runner.build import transform
 from runner.servers.database import Connection, Database, scalar
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from bench_scale import PATIENCE_SECONDS, hand_written
 from psycopg import sql
 from scale import FULL, SMALL, Size, add_delta, add_history, deployed_replica, servers
 
-from runner import builds, transform
-from runner.rounds import Rounds
+from runner.build import builds, transform
+from runner.build.rounds import Rounds
 from runner.servers import role_logins
 from runner.servers.database import Database
 

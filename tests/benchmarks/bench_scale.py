@@ -23,7 +23,7 @@ from pathlib import Path
 import psycopg
 from scale import FULL, SMALL, Size, add_history, deployed_replica, servers
 
-from runner import transform
+from runner.build import transform
 from runner.servers.database import Database
 
 HAND_WRITTEN = Path(__file__).parent / "sql"

@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from psycopg import sql
 from scale import FULL, SMALL, TABLES, Size, add_history, deployed_replica, platform_of, servers
 
-from runner import transform
+from runner.build import transform
 from runner.servers.database import Connection, Database, scalar
 from runner.settings import PROJECT
 

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from runner import builds, transform
+from runner.build import builds, transform
 from runner.demo.platform import create_platform
 from runner.deploy.deploy import deploy
 from runner.embedded import EmbeddedPair

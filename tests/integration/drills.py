@@ -20,7 +20,7 @@ import psutil
 from conftest import PARSE, VERSION, Landscape
 from psycopg import sql
 
-from runner import transform
+from runner.build import transform
 from runner.demo.platform import create_platform
 from runner.embedded import EmbeddedPair, EmbeddedServer
 from runner.replication import fence, sync

@@ -14,7 +14,7 @@ from typing import Any
 from comparison import differing_models
 from psycopg import sql
 
-from runner import builds, transform
+from runner.build import builds, transform
 from runner.servers import role_logins
 from runner.servers.database import Database
 

@@ -32,9 +32,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from psycopg import sql
 from random_market import RandomMarket
 
-from runner import builds, transform
+from runner.build import builds, transform
+from runner.build.rounds import Rounds
 from runner.embedded import EmbeddedPair
-from runner.rounds import Rounds
 from runner.servers import role_logins
 from runner.servers.database import Connection, ConnectionFailedError
 from runner.servers.deploy_lock import LockedError

@@ -18,7 +18,7 @@ from conftest import Landscape, _drop, _landscape
 from psycopg import sql
 from test_roles import tables
 
-from runner import builds
+from runner.build import builds
 from runner.doctor import examine
 from runner.embedded import EmbeddedPair
 from runner.servers.database import Database

@@ -13,7 +13,7 @@ import pytest
 from drills import eventually, plain_dbt, running, wait, waits_for_lock
 from histories import Histories, build, place_order, plain_build
 
-from runner import builds, transform
+from runner.build import builds, transform
 from runner.servers.deploy_lock import LockedError
 from runner.settings import PROJECT
 

@@ -20,10 +20,10 @@ import pytest
 import yaml
 from conftest import Landscape
 
+from runner.build.transform import Build, Node
 from runner.cli import Failure, report_build
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
-from runner.transform import Build, Node
 
 BIN = Path(sys.executable).parent
 HEADER = "symbol,timeframe,opened_at,open,high,low,close,volume\n"

@@ -11,7 +11,7 @@ import pytest
 from drills import plain_dbt, wait, waits_for_lock
 from histories import Histories, build, place_order, plain_build
 
-from runner import builds
+from runner.build import builds
 from runner.settings import PROJECT
 
 if TYPE_CHECKING:

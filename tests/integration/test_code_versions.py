@@ -14,8 +14,8 @@ from conftest import Landscape
 from drills import running, wait
 from random_market import RandomMarket
 
-from runner import builds, transform
-from runner.lineage import Lineage
+from runner.build import builds, transform
+from runner.build.lineage import Lineage
 from runner.settings import PROJECT
 
 AFFECTED = "macros/affected/int_orders_matched_as_of.sql"

@@ -37,7 +37,7 @@ from psycopg import errors, sql
 from streamlit.testing.v1 import AppTest
 from test_pooler import needs_pgbouncer, pooler
 
-from runner import builds
+from runner.build import builds
 from runner.dashboard import parts
 from runner.dashboard.marts import LIMITS, connect, reading
 from runner.demo.market import synthetic_market

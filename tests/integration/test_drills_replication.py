@@ -38,7 +38,7 @@ from drills import (
 )
 from psycopg import sql
 
-from runner import transform
+from runner.build import transform
 from runner.cli import cli
 from runner.doctor import examine
 from runner.embedded import EmbeddedPair, EmbeddedServer

@@ -14,7 +14,7 @@ import pytest
 from conftest import Landscape
 from drills import eventually
 
-from runner import builds
+from runner.build import builds
 from runner.servers import role_logins
 from runner.servers.database import Database
 from runner.settings import PROJECT
@@ -44,7 +44,8 @@ task._handle_result = lose
 """
 BUILD = f"""
 from dbt.task.runnable import GraphRunnableTask as task
-from runner import cli, stalled_builds
+from runner import cli
+from runner.build import stalled_builds
 model = {MODEL!r}
 stalled_builds._PATIENCE = 3
 %s

@@ -24,7 +24,7 @@ from statsmodels.stats.proportion import (
     proportions_ztest,
 )
 
-from runner import builds
+from runner.build import builds
 from runner.settings import PROJECT
 
 sys.path.insert(0, str(PROJECT / "tests" / "reference"))

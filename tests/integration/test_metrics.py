@@ -28,7 +28,7 @@ from oracle_barriers import Bar, Outcome, judge
 from psycopg.rows import dict_row
 from statsmodels.stats.proportion import proportion_confint
 
-from runner import builds
+from runner.build import builds
 from runner.embedded import EmbeddedPair
 
 CAPITAL = Decimal(100_000)

@@ -27,7 +27,7 @@ from conftest import Landscape, _drop, _landscape
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from runner import builds
+from runner.build import builds
 from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 

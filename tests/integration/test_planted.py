@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from conftest import Landscape
 from psycopg import errors, sql
 
-from runner import builds, doctor
+from runner import doctor
+from runner.build import builds
 from runner.cli import cli
 from runner.client.pools import AsyncPools, Pools, shared_pool
 from runner.dashboard import marts

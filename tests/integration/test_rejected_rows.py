@@ -22,7 +22,7 @@ from full_builds import FullBuild
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from runner import builds, transform
+from runner.build import builds, transform
 from runner.cli import Failure, cli
 from runner.embedded import EmbeddedPair
 from runner.servers.contract import Table, read_contract

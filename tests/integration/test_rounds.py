@@ -15,9 +15,9 @@ from drills import landscape_on, read_project, wait
 from full_builds import FullBuild
 from random_market import RandomMarket
 
-from runner import builds, transform
+from runner.build import builds, transform
+from runner.build.rounds import Rounds
 from runner.embedded import EmbeddedPair
-from runner.rounds import Rounds
 from runner.servers import role_logins
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
-from runner import transform
+from runner.build import transform
 from runner.embedded import EmbeddedPair
 from runner.replication import sync
 from runner.servers.database import Connection, Database

@@ -26,8 +26,8 @@ from drills import (
     waits_for_lock,
 )
 
-from runner import builds
-from runner.books import changed_tables
+from runner.build import builds
+from runner.build.books import changed_tables
 from runner.embedded import EmbeddedPair
 from runner.servers import role_logins
 from runner.servers.database import Database

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.books import Books
-from runner.lineage import Lineage
+from runner.build.books import Books
+from runner.build.lineage import Lineage
 
 MODELS = 8
 TABLES = ("source.landing.one", "source.landing.two")

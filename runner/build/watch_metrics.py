@@ -6,8 +6,8 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from runner.build.watch import Round
 from runner.errors import UsageError
-from runner.watch import Round
 
 
 class Metrics:

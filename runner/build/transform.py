@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from runner.build.stalled_builds import StalledError, ending_when_stalled
 from runner.errors import SignalMartsError, UsageError
 from runner.progress import Advance
 from runner.settings import PROJECT, dbt_folders
-from runner.stalled_builds import StalledError, ending_when_stalled
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult

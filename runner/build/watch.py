@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
 
-from runner import builds, transform
-from runner.books import changed_tables, last_changes
+from runner.build import builds, transform
+from runner.build.books import changed_tables, last_changes
+from runner.build.lineage import Lineage
+from runner.build.rounds import Rounds
 from runner.errors import SignalMartsError
-from runner.lineage import Lineage
 from runner.replication import fence, partitions
-from runner.rounds import Rounds
 from runner.servers import role_logins
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, ConnectionFailedError, Database

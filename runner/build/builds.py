@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from runner import books, transform
+from runner.build import books, transform
+from runner.build.lineage import Lineage
 from runner.errors import SignalMartsError
-from runner.lineage import Lineage
 from runner.progress import Advance
 from runner.replication import fence, partitions
 from runner.servers import role_logins

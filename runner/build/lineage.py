@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING
 
-from runner.books import Books
+from runner.build.books import Books
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest

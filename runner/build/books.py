@@ -13,7 +13,7 @@ from runner.replication.catalog import TOKENS
 from runner.servers.database import Connection, scalar
 
 if TYPE_CHECKING:
-    from runner.transform import Node
+    from runner.build.transform import Node
 
 
 @dataclass(frozen=True)

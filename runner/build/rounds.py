@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from runner import books
+from runner.build import books
+from runner.build.transform import Build, Node
 from runner.servers.database import Connection, Database
-from runner.transform import Build, Node
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
