@@ -17,6 +17,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import psycopg
@@ -24,10 +25,10 @@ from rich.console import Console
 from rich.table import Table
 
 from runner import extras, settings
-from runner.dashboard.wording import plural
 from runner.errors import SignalMartsError, UsageError
 from runner.progress import harmless, note, progress
 from runner.servers.database import Database
+from runner.words import plural
 
 
 class Failure(SignalMartsError):  # noqa: N818 - an outcome that was already told, not a fault
@@ -502,10 +503,9 @@ def docs() -> None:
 )
 def dashboard(port: int, address: str) -> None:
     """Serve the dashboard over the marts until it is stopped."""
-    from runner.dashboard.marts import reading_database
-    from runner.dashboard.serve import serve
+    from runner.views.dashboard.serve import serve
 
-    serve(reading_database(settings.load()), address, port)
+    serve(_reading_database(settings.load()), address, port)
 
 
 # --- an old store -----------------------------------------------------------------------------
@@ -591,10 +591,9 @@ def import_(
 )
 def report(output: Path, days: int, until: datetime | None) -> None:
     """Write a period's facts to one HTML file, small enough to mail, and print its path."""
-    from runner.dashboard.marts import reading_database
-    from runner.report import write_report
+    from runner.views.report import write_report
 
-    source = reading_database(settings.load())
+    source = _reading_database(settings.load())
     with progress("writing the report") as advance:
         advance(0, 1, "")
         period = write_report(source, output, days=days, until=until.date() if until else None)
@@ -662,3 +661,16 @@ def databases(given: settings.Settings) -> tuple[Database, Database]:
     # libpq finds the pair's password in its file.
     os.environ["PGPASSFILE"] = str(urls.passfile)
     return Database("primary", urls.primary), Database("replica", urls.replica)
+
+
+def _reading_database(given: settings.Settings) -> Database:
+    """Where the marts are read, from the environment or the embedded pair."""
+    if given.dashboard_url or given.replica_url or given.primary_url:
+        from runner.views.dashboard.marts import reading_database
+
+        return reading_database(given)
+    from runner.embedded import EmbeddedPair
+
+    urls = EmbeddedPair(given.home).urls()
+    # libpq finds the pair's password in its file.
+    return Database("replica", f"{urls.replica}?passfile={quote(str(urls.passfile), safe='')}")

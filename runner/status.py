@@ -13,7 +13,6 @@ import psycopg
 from psycopg import sql
 
 from runner.build.builds import rejected_rows
-from runner.dashboard.wording import plural
 from runner.deploy import id_sequences, migrations
 from runner.replication import fence, landing, partitions
 from runner.replication.catalog import (
@@ -35,6 +34,7 @@ from runner.servers.database import Connection, Database, scalar
 from runner.servers.planted import PlantedError
 from runner.servers.sides import Sides, connected
 from runner.settings import PROJECT
+from runner.words import plural
 
 MART_SCHEMAS = ("ensemble", "performance", "training", "operations")
 

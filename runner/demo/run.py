@@ -23,12 +23,12 @@ from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.progress import note, progress
 from runner.replication import sync
-from runner.report import write_report
 from runner.servers import role_logins
 from runner.servers.database import Connection, Database, scalar
 from runner.servers.deploy_lock import one_at_a_time
 from runner.servers.sides import connected
 from runner.settings import Settings
+from runner.views.report import write_report
 
 _MARK = "made by signal-marts demo"
 

@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from runner.dashboard.wording import UNDEFINED, money, share
 from runner.servers.database import Connection
 from runner.settings import IS_CHECKOUT
+from runner.views.dashboard.wording import UNDEFINED, money, share
 
 Row = dict[str, Any]
 

@@ -38,16 +38,16 @@ from streamlit.testing.v1 import AppTest
 from test_pooler import needs_pgbouncer, pooler
 
 from runner.build import builds
-from runner.dashboard import parts
-from runner.dashboard.marts import LIMITS, connect, reading
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
 from runner.embedded import EmbeddedPair
 from runner.replication import sync
-from runner.report import write_report
 from runner.servers.database import Database
 from runner.servers.sides import connected
+from runner.views.dashboard import parts
+from runner.views.dashboard.marts import LIMITS, connect, reading
+from runner.views.report import write_report
 
 BIN = Path(sys.executable).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -377,8 +377,8 @@ def page(marts: Landscape, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], A
     def draw(module: str) -> AppTest:
         st.cache_data.clear()
         script = (
-            f"from runner.dashboard import {module}, parts\n"
-            "from runner.dashboard.marts import UnreachableError\n"
+            f"from runner.views.dashboard import {module}, parts\n"
+            "from runner.views.dashboard.marts import UnreachableError\n"
             "try:\n"
             f"    {module}.page()\n"
             "except UnreachableError as error:\n"

@@ -17,7 +17,6 @@ from runner import doctor
 from runner.build import builds
 from runner.cli import cli
 from runner.client.pools import AsyncPools, Pools, shared_pool
-from runner.dashboard import marts
 from runner.errors import SignalMartsError
 from runner.replication import fence, landing
 from runner.servers import role_logins
@@ -29,6 +28,7 @@ from runner.servers.planted import PlantedError
 from runner.servers.relations import PlatformMismatchError
 from runner.servers.sides import connected
 from runner.status import status
+from runner.views.dashboard import marts
 
 # Reads or writes nothing that a failing transaction would take back: a sequence is drawn from.
 CANARY = """

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 from streamlit.testing.v1 import AppTest
 
-from runner.dashboard import parts, wording
+from runner.views.dashboard import parts, wording
 
 
 def test_what_is_not_defined_is_a_dash() -> None:
@@ -85,7 +85,7 @@ def test_a_column_has_the_decimals_of_its_smallest(
 
 
 def table_of_small_amounts() -> None:
-    from runner.dashboard import parts
+    from runner.views.dashboard import parts
 
     parts.table(
         [{"price": 0.0000000000085, "profit": 0.00001254}, {"price": None, "profit": -2.0}],

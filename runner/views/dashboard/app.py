@@ -6,10 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from runner.dashboard import models, now, operations, performance, signals
-from runner.dashboard.marts import UnreachableError
-from runner.dashboard.parts import forget_notes_of_other_pages, keep_fresh, unreachable
 from runner.errors import SignalMartsError
+from runner.views.dashboard import models, now, operations, performance, signals
+from runner.views.dashboard.marts import UnreachableError
+from runner.views.dashboard.parts import forget_notes_of_other_pages, keep_fresh, unreachable
 
 PAGES = [
     st.Page(now.page, title="Now", default=True),

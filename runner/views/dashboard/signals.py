@@ -7,12 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from runner import charts
-from runner.dashboard import data, parts
-from runner.dashboard.marts import MartError, Row, UnreachableError
-from runner.dashboard.now import RELATIONS, SIGNALS
-from runner.dashboard.parts import Column, Filters
-from runner.dashboard.wording import (
+from runner.views import charts
+from runner.views.dashboard import data, parts
+from runner.views.dashboard.marts import MartError, Row, UnreachableError
+from runner.views.dashboard.now import RELATIONS, SIGNALS
+from runner.views.dashboard.parts import Column, Filters
+from runner.views.dashboard.wording import (
     UNDEFINED,
     count,
     day,
@@ -21,11 +21,11 @@ from runner.dashboard.wording import (
     interval,
     moment,
     money,
-    plural,
     price,
     quantity,
     share,
 )
+from runner.words import plural
 
 LISTED = 200
 TYPES = ("BUY", "SELL", "HOLD")

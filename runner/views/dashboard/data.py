@@ -11,7 +11,8 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from runner import settings
 from runner.client.pools import shared_pool
-from runner.dashboard.marts import (
+from runner.servers.database import Connection, Database
+from runner.views.dashboard.marts import (
     LIMITS,
     MartError,
     Row,
@@ -22,7 +23,6 @@ from runner.dashboard.marts import (
     reading,
     reading_database,
 )
-from runner.servers.database import Connection, Database
 
 KEPT_SECONDS = 20
 """How long an answer is given again, to whoever asks the same."""

@@ -7,23 +7,23 @@ from typing import Any
 
 import streamlit as st
 
-from runner import charts
-from runner.dashboard import data, parts
-from runner.dashboard.marts import Row
-from runner.dashboard.parts import Column, Filters
-from runner.dashboard.wording import (
+from runner.views import charts
+from runner.views.dashboard import data, parts
+from runner.views.dashboard.marts import Row
+from runner.views.dashboard.parts import Column, Filters
+from runner.views.dashboard.wording import (
     UNDEFINED,
     count,
     day,
     interval,
     money,
     number,
-    plural,
     share,
     sharpe_interval,
     total,
     wilson,
 )
+from runner.words import plural
 
 TOTALS = ("ai: all", "traditional: all")
 

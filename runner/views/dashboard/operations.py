@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from runner import charts
-from runner.dashboard import data, parts
-from runner.dashboard.marts import Row
-from runner.dashboard.parts import Column
-from runner.dashboard.wording import UNDEFINED, count, duration, escaped, moment, number, plural
+from runner.views import charts
+from runner.views.dashboard import data, parts
+from runner.views.dashboard.marts import Row
+from runner.views.dashboard.parts import Column
+from runner.views.dashboard.wording import UNDEFINED, count, duration, escaped, moment, number
+from runner.words import plural
 
 NODES = {
     "node_name": Column("Model or test"),

@@ -7,20 +7,20 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from runner import charts
-from runner.dashboard import data, parts
-from runner.dashboard.marts import MartError, Row, UnreachableError
-from runner.dashboard.parts import Column
-from runner.dashboard.wording import (
+from runner.views import charts
+from runner.views.dashboard import data, parts
+from runner.views.dashboard.marts import MartError, Row, UnreachableError
+from runner.views.dashboard.parts import Column
+from runner.views.dashboard.wording import (
     ARROWS,
     UNDEFINED,
     duration,
     escaped,
     moment,
-    plural,
     price,
     share,
 )
+from runner.words import plural
 
 CARDS = 12
 BARS = 120

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from runner import extras
-from runner.dashboard.marts import (
+from runner.errors import UsageError
+from runner.servers.database import Connection, Database
+from runner.views.dashboard.marts import (
     LIMITS,
     MartError,
     MissingMartError,
@@ -24,7 +26,7 @@ from runner.dashboard.marts import (
     explain,
     reading,
 )
-from runner.dashboard.wording import (
+from runner.views.dashboard.wording import (
     ARROWS,
     UNDEFINED,
     count,
@@ -34,18 +36,16 @@ from runner.dashboard.wording import (
     moment,
     money,
     number,
-    plural,
     price,
     share,
     sharpe_interval,
     total,
     wilson,
 )
-from runner.errors import UsageError
-from runner.servers.database import Connection, Database
+from runner.words import plural
 
 if TYPE_CHECKING:
-    from runner.charts import Chart
+    from runner.views.charts import Chart
 
 TOTALS = ["ai: all", "traditional: all"]
 
@@ -163,7 +163,7 @@ class _Report:
         self._training()
         self._operations()
         environment = Environment(
-            loader=PackageLoader("runner", "templates"),
+            loader=PackageLoader("runner.views", "templates"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -186,7 +186,7 @@ class _Report:
     # --- sections -----------------------------------------------------------------------------
 
     def _now(self) -> None:
-        from runner import charts
+        from runner.views import charts
 
         with self._section("Now", "ensemble.ensemble_decisions", "ensemble.expert_weights") as made:
             decisions = self._ask("decisions_now")
@@ -217,7 +217,7 @@ class _Report:
                 self._chart(made, charts.weights(weights), "Weight of each expert, heaviest first")
 
     def _performance(self, period: Period) -> None:
-        from runner import charts
+        from runner.views import charts
 
         with self._section(
             "AI against traditional",
@@ -289,7 +289,7 @@ class _Report:
         )
 
     def _reconciliation(self, period: Period) -> None:
-        from runner import charts
+        from runner.views import charts
 
         with self._section("Does it add up?", "performance.daily_performance") as made:
             days = self._ask("reconciliation", **period.days())
@@ -372,7 +372,7 @@ class _Report:
             )
 
     def _models(self) -> None:
-        from runner import charts
+        from runner.views import charts
 
         with self._section(
             "Do the models know anything?",
@@ -417,7 +417,7 @@ class _Report:
                 )
 
     def _training(self) -> None:
-        from runner import charts
+        from runner.views import charts
 
         with self._section(
             "Are they learning?",

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 from psycopg import errors
@@ -68,19 +67,13 @@ class NotDeployedError(UnreachableError):
 
 
 def reading_database(given: Settings) -> Database:
-    """Where the marts are read: DASHBOARD_URL, else REPLICA_URL, else the embedded pair.
+    """Where the marts are read: DASHBOARD_URL, else REPLICA_URL.
 
     Unlike a build, readers need no primary.
     """
     if url := revealed(given.dashboard_url) or revealed(given.replica_url):
         return Database("replica", url)
-    if given.primary_url is not None:
-        raise UsageError("REPLICA_URL is not set; set it (or DASHBOARD_URL) to the marts' database")
-    from runner.embedded import EmbeddedPair
-
-    urls = EmbeddedPair(given.home).urls()
-    # libpq finds the pair's password in its file.
-    return Database("replica", f"{urls.replica}?passfile={quote(str(urls.passfile), safe='')}")
+    raise UsageError("REPLICA_URL is not set; set it (or DASHBOARD_URL) to the marts' database")
 
 
 @contextmanager
@@ -118,7 +111,7 @@ def reading(connection: Connection) -> Iterator[None]:
 @cache
 def statement(name: str) -> str:
     """The text of ``sql/<name>.sql``."""
-    return resources.files("runner.dashboard").joinpath("sql", f"{name}.sql").read_text()
+    return resources.files("runner.views.dashboard").joinpath("sql", f"{name}.sql").read_text()
 
 
 def ask(connection: Connection, name: str, parameters: dict[str, Any]) -> list[Row]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from runner import charts
-from runner.dashboard import data, parts
-from runner.dashboard.parts import Column, Filters
-from runner.dashboard.wording import escaped
+from runner.views import charts
+from runner.views.dashboard import data, parts
+from runner.views.dashboard.parts import Column, Filters
+from runner.views.dashboard.wording import escaped
 
 SKILL = {
     "model": Column("Model", of="performance.model_skill.model_name"),

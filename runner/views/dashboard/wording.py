@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from statistics import NormalDist
 
+from runner.words import plural
+
 Number = float | Decimal
 
 UNDEFINED = "–"
@@ -85,11 +87,6 @@ def number(value: float | None, decimals: int = 2) -> str:
 def count(value: int | None) -> str:
     """A whole number."""
     return UNDEFINED if value is None else f"{value:,}"
-
-
-def plural(value: int, noun: str) -> str:
-    """A count and what it counts, such as "1 trade" and "2 trades"."""
-    return f"{count(value)} {noun}" if value == 1 else f"{count(value)} {noun}s"
 
 
 def moment(value: datetime | None) -> str:

@@ -12,16 +12,16 @@ from typing import Any
 
 import streamlit as st
 
-from runner.charts import Chart
-from runner.dashboard import data
-from runner.dashboard.marts import (
+from runner.views.charts import Chart
+from runner.views.dashboard import data
+from runner.views.dashboard.marts import (
     MartError,
     MissingMartError,
     NotDeployedError,
     Row,
     UnreachableError,
 )
-from runner.dashboard.wording import (
+from runner.views.dashboard.wording import (
     MONEY,
     PRICE,
     QUANTITY,
