@@ -25,14 +25,10 @@ from rich.console import Console
 from rich.table import Table
 
 from runner import extras, settings
-from runner.errors import SignalMartsError, UsageError
+from runner.errors import Failure, SignalMartsError, UsageError
 from runner.progress import harmless, note, progress
 from runner.servers.database import Database
 from runner.words import plural
-
-
-class Failure(SignalMartsError):  # noqa: N818 - an outcome that was already told, not a fault
-    """The command did its work, and what it found is not well."""
 
 
 def main() -> None:
@@ -96,7 +92,7 @@ def cli() -> None:
 @cli.command()
 def up() -> None:
     """Start the embedded pair of PostgreSQL servers."""
-    from runner.embedded import EmbeddedPair
+    from runner.demo.embedded import EmbeddedPair
 
     pair = EmbeddedPair(settings.load().home)
     with progress("starting two servers") as advance:
@@ -111,7 +107,7 @@ def up() -> None:
 @click.option("--delete-data", is_flag=True, help="Delete the databases of both servers as well.")
 def down(delete_data: bool) -> None:
     """Stop the embedded pair; its data stays."""
-    from runner.embedded import EmbeddedPair
+    from runner.demo.embedded import EmbeddedPair
 
     pair = EmbeddedPair(settings.load().home)
     stopped = pair.down()
@@ -128,7 +124,7 @@ def env() -> None:
     """
     given = settings.load()
     if given.primary_url is None and given.replica_url is None:
-        from runner.embedded import EmbeddedPair
+        from runner.demo.embedded import EmbeddedPair
 
         variables = EmbeddedPair(given.home).environment()
     else:
@@ -247,6 +243,7 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
     """Build and test the marts from all that the primary has committed."""
     from runner.build.builds import build as run
     from runner.build.builds import rejected_rows
+    from runner.build.outcome import report_build
     from runner.servers.role_logins import as_role
 
     given = settings.load()
@@ -354,21 +351,6 @@ def watch(
         note("stopped")
 
 
-def report_build(result: Any) -> None:
-    """Say how a build went, warnings too; raise Failure naming each model and test that failed."""
-    for node in result.warnings:
-        note(f"warning: {node.kind} {node.name}: {node.message}")
-    models, tests = (sum(n.kind == kind for n in result.nodes) for kind in ("model", "test"))
-    if result.failures:
-        lines = [f"  - {n.kind} {n.name}: {n.status}: {n.message}" for n in result.failures]
-        raise Failure(
-            f"{len(result.failures)} of {models + tests} models and tests failed, and "
-            f"{result.skipped} that need them were skipped:\n" + "\n".join(lines)
-        )
-    passed = tests - len(result.warnings)
-    note(f"built {plural(models, 'model')}; {plural(passed, 'test')} passed")
-
-
 def _cannot_be_used(rejected: Mapping[str, int]) -> str:
     if not rejected:
         return "every row can be used"
@@ -388,9 +370,9 @@ def _counts(rejected: Mapping[str, int]) -> str:
 )
 def status(as_json: bool, compare: bool) -> None:
     """Show migrations, replication and marts; exit with 1 where something is not well."""
+    from runner.doctor.status import as_json as told
+    from runner.doctor.status import status as look
     from runner.replication.comparison import find_differences
-    from runner.status import as_json as told
-    from runner.status import status as look
 
     given = settings.load()
     way = settings.revealed(given.replication_url)
@@ -632,7 +614,7 @@ def demo(bars: tuple[Path, ...], seed: int, days: int) -> None:
 
 def _mend_of_a_lost_pair() -> str:
     """What to say beside that a database cannot be reached, where the embedded pair is meant."""
-    from runner.embedded import EmbeddedPair, NotMadeError
+    from runner.demo.embedded import EmbeddedPair, NotMadeError
 
     given = settings.load()
     try:
@@ -654,7 +636,7 @@ def databases(given: settings.Settings) -> tuple[Database, Database]:
     if primary or replica:
         missing = "REPLICA_URL" if primary else "PRIMARY_URL"
         raise UsageError(f"{missing} is not set; set both, or neither for the embedded pair")
-    from runner.embedded import EmbeddedPair
+    from runner.demo.embedded import EmbeddedPair
 
     pair = EmbeddedPair(given.home)
     urls = pair.urls()
@@ -669,7 +651,7 @@ def _reading_database(given: settings.Settings) -> Database:
         from runner.views.dashboard.marts import reading_database
 
         return reading_database(given)
-    from runner.embedded import EmbeddedPair
+    from runner.demo.embedded import EmbeddedPair
 
     urls = EmbeddedPair(given.home).urls()
     # libpq finds the pair's password in its file.

@@ -16,3 +16,7 @@ class UsageError(SignalMartsError):
     """What the user gave is wrong: an option, a setting or a file."""
 
     exit_code = 2
+
+
+class Failure(SignalMartsError):  # noqa: N818 - an outcome that was already told, not a fault
+    """The command did its work, and what it found is not well."""

@@ -29,7 +29,7 @@ import yaml
 from playwright.sync_api import Page, Response, sync_playwright
 from psycopg import sql
 
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 from runner.errors import SignalMartsError
 from runner.servers.database import Database
 from runner.settings import PROJECT, load

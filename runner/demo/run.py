@@ -10,16 +10,15 @@ from pathlib import Path
 
 from psycopg import sql
 
-from runner.bars import load_bars
 from runner.build import builds
-from runner.cli import report_build
+from runner.build.outcome import report_build
 from runner.client.records import Bar
+from runner.demo.embedded import EmbeddedPair
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
 from runner.demo.summary import print_summary
 from runner.deploy.deploy import deploy
-from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.progress import note, progress
 from runner.replication import sync
@@ -28,6 +27,7 @@ from runner.servers.database import Connection, Database, scalar
 from runner.servers.deploy_lock import one_at_a_time
 from runner.servers.sides import connected
 from runner.settings import Settings
+from runner.store_import.bars import load_bars
 from runner.views.report import write_report
 
 _MARK = "made by signal-marts demo"

@@ -1,4 +1,7 @@
-"""The doctor: every precondition on both sides, each with its mend; nothing is written."""
+"""The doctor: every precondition on both sides, each with its mend; and the status of all.
+
+Nothing is written. Rooms it imports: servers, replication, deploy, build.
+"""
 
 from __future__ import annotations
 

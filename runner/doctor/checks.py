@@ -10,8 +10,8 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from runner import status
 from runner.deploy import id_sequences, migrations
+from runner.doctor import status
 from runner.doctor.findings import (
     OPTIONS,
     Finding,

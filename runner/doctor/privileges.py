@@ -16,11 +16,11 @@ from runner.doctor.findings import (
     warning,
     wrong,
 )
+from runner.doctor.status import MART_SCHEMAS
 from runner.replication import landing, sync
 from runner.replication.login import problem_with_subscribing
 from runner.servers.contract import Table
 from runner.servers.database import scalar
-from runner.status import MART_SCHEMAS
 
 PRIMARY_ROLES = ("migrator", "ai_writer", "ai_functions", "replicator")
 REPLICA_ROLES = ("transformer", "bi_reader")

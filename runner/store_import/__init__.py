@@ -3,6 +3,7 @@
 A row is stored exactly or rejected with the reason. Rows go in by batches, a transaction each, with
 the key that names them in their store (``ai_imported_records`` in the migrations): whatever
 happened to an earlier run, the next one reads the store again, finds what is there, and goes on.
+Files of bars are read here as well. Rooms it imports: servers, client.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-from runner.csv_lines import Lines
 from runner.errors import UsageError
 from runner.extras import installing
+from runner.store_import.csv_lines import Lines
 from runner.store_import.values import Unreadable
 
 _LONGEST_CELL = 16 * 1024 * 1024

@@ -22,9 +22,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform
 from runner.deploy.deploy import deploy
-from runner.embedded import EmbeddedPair
 from runner.servers.database import Database
 from runner.settings import PROJECT
 

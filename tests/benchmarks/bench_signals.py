@@ -24,9 +24,9 @@ from psycopg.types.json import Jsonb
 from runner.client import AITradingIntegration
 from runner.client.pools import Pools
 from runner.client.records import Model, Signal
+from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform
 from runner.deploy.deploy import deploy
-from runner.embedded import EmbeddedPair
 from runner.servers.database import Connection, Database
 
 ROWS = 20_000

@@ -19,9 +19,9 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform
 from runner.deploy.deploy import deploy
-from runner.embedded import EmbeddedPair
 from runner.servers.database import Connection, Database
 
 FOLDER = Path(__file__).parent

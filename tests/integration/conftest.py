@@ -18,10 +18,10 @@ import pytest
 from psycopg import sql
 
 from runner.build import builds, transform
+from runner.demo.embedded import EmbeddedPair
+from runner.demo.embedded_system import INSTALLS
 from runner.demo.platform import create_platform
 from runner.deploy.deploy import deploy
-from runner.embedded import EmbeddedPair
-from runner.embedded_system import INSTALLS
 from runner.replication import sync
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, Database

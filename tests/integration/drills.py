@@ -21,14 +21,14 @@ from conftest import PARSE, VERSION, Landscape
 from psycopg import sql
 
 from runner.build import transform
+from runner.demo.embedded import EmbeddedPair, EmbeddedServer
 from runner.demo.platform import create_platform
-from runner.embedded import EmbeddedPair, EmbeddedServer
+from runner.doctor.status import status
 from runner.replication import fence, sync
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database
 from runner.servers.sides import connected
 from runner.settings import PROJECT
-from runner.status import status
 
 T = TypeVar("T")
 

@@ -22,10 +22,10 @@ from conftest import VERSION
 from drills import eventually, servers
 from test_cli import clean_environment
 
+from runner.demo.embedded import EmbeddedPair, EmbeddedServer
+from runner.demo.embedded_system import find_install
 from runner.demo.platform import create_platform
 from runner.doctor import examine
-from runner.embedded import EmbeddedPair, EmbeddedServer
-from runner.embedded_system import find_install
 from runner.servers.database import Database
 from runner.settings import PROJECT
 

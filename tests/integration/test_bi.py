@@ -19,8 +19,8 @@ from psycopg import sql
 from test_roles import tables
 
 from runner.build import builds
+from runner.demo.embedded import EmbeddedPair
 from runner.doctor import examine
-from runner.embedded import EmbeddedPair
 from runner.servers.database import Database
 from runner.settings import PROJECT
 

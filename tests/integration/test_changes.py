@@ -14,7 +14,7 @@ from histories import Histories
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 
 STEPS = int(os.environ.get("SIGNAL_MARTS_STEPS", "375"))
 _STEPS_OF_A_HISTORY = 125  # the first history of a run is the simplest there is

@@ -20,9 +20,10 @@ import pytest
 import yaml
 from conftest import Landscape
 
+from runner.build.outcome import report_build
 from runner.build.transform import Build, Node
-from runner.cli import Failure, report_build
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
+from runner.errors import Failure
 from runner.settings import PROJECT
 
 BIN = Path(sys.executable).parent

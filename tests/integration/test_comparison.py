@@ -14,9 +14,10 @@ from drills import eventually, heal, trade, wait
 from psycopg.conninfo import make_conninfo
 from test_preconditions import database_in
 
-from runner.cli import Failure, cli
+from runner.cli import cli
 from runner.demo.platform import create_platform
 from runner.doctor import Finding, examine
+from runner.errors import Failure
 from runner.replication import comparison, copies, sync
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection

@@ -38,10 +38,10 @@ from streamlit.testing.v1 import AppTest
 from test_pooler import needs_pgbouncer, pooler
 
 from runner.build import builds
+from runner.demo.embedded import EmbeddedPair
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
-from runner.embedded import EmbeddedPair
 from runner.replication import sync
 from runner.servers.database import Database
 from runner.servers.sides import connected

@@ -18,7 +18,7 @@ from conftest import VERSION, Landscape
 from psycopg import sql
 
 from runner import doctor
-from runner.cli import Failure, cli
+from runner.cli import cli
 from runner.doctor import Finding, examine
 from runner.doctor import servers as doctor_servers
 from runner.doctor.checks import OF_PRIMARY, dbt_environment, lock_finding
@@ -34,6 +34,7 @@ from runner.doctor.servers import (
     version_finding,
     wal_level_finding,
 )
+from runner.errors import Failure
 from runner.servers.contract import ContractError, Table
 from runner.servers.database import Connection, Database
 

@@ -29,8 +29,8 @@ from drills import (
     waits_for_lock,
 )
 
+from runner.demo.embedded import EmbeddedPair
 from runner.deploy import migrations, rollback
-from runner.embedded import EmbeddedPair
 from runner.servers.deploy_lock import LockedError, one_at_a_time
 from runner.servers.sides import connected
 from runner.settings import PROJECT

@@ -40,8 +40,8 @@ from psycopg import sql
 
 from runner.build import transform
 from runner.cli import cli
+from runner.demo.embedded import EmbeddedPair, EmbeddedServer
 from runner.doctor import examine
-from runner.embedded import EmbeddedPair, EmbeddedServer
 from runner.errors import SignalMartsError
 from runner.replication import fence, sync
 from runner.replication.catalog import read_slot, slot_name

@@ -23,8 +23,8 @@ import psutil
 import psycopg
 import pytest
 
-from runner import embedded, embedded_system
-from runner.embedded import EmbeddedPair, EmbeddedServer
+from runner.demo import embedded, embedded_system
+from runner.demo.embedded import EmbeddedPair, EmbeddedServer
 from runner.errors import UsageError
 
 REPO = Path(__file__).parents[2]

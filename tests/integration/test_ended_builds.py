@@ -15,10 +15,10 @@ from conftest import Landscape
 from drills import eventually
 
 from runner.build import builds
+from runner.doctor.status import status
 from runner.servers import role_logins
 from runner.servers.database import Database
 from runner.settings import PROJECT
-from runner.status import status
 
 MODEL = "stg_platform__trade_plans"
 SIGNAL_MARTS = (sys.executable, "-m", "runner")

@@ -19,11 +19,11 @@ from test_signals import AT, BAR, MODEL, SIGNAL, empty
 from runner.client import AITradingIntegration, InvalidRecordError, StoreError, validation
 from runner.client.pools import Pools
 from runner.client.records import Episode, Generation, SpectrumResult
+from runner.demo.embedded import EmbeddedPair
 from runner.deploy import id_sequences
 from runner.doctor import examine
-from runner.embedded import EmbeddedPair
+from runner.doctor.status import status
 from runner.servers.database import Connection
-from runner.status import status
 
 RULES: Mapping[str, tuple[str, ...]] = {
     "jsonb": ("ai_is_json",),

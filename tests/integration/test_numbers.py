@@ -28,7 +28,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from runner.build import builds
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
 FREQTRADE = (

@@ -17,6 +17,7 @@ from runner import doctor
 from runner.build import builds
 from runner.cli import cli
 from runner.client.pools import AsyncPools, Pools, shared_pool
+from runner.doctor.status import status
 from runner.errors import SignalMartsError
 from runner.replication import fence, landing
 from runner.servers import role_logins
@@ -27,7 +28,6 @@ from runner.servers.deploy_lock import LockedError, one_at_a_time
 from runner.servers.planted import PlantedError
 from runner.servers.relations import PlatformMismatchError
 from runner.servers.sides import connected
-from runner.status import status
 from runner.views.dashboard import marts
 
 # Reads or writes nothing that a failing transaction would take back: a sequence is drawn from.

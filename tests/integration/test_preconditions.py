@@ -15,6 +15,7 @@ from drills import eventually
 from psycopg import sql
 
 from runner.doctor import examine
+from runner.doctor.status import status
 from runner.errors import SignalMartsError
 from runner.replication import copies, fence
 from runner.replication.copies import Loss
@@ -23,7 +24,6 @@ from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, Database
 from runner.servers.relations import PlatformMismatchError, problems, read_relations, stops_writes
 from runner.servers.sides import connected
-from runner.status import status
 
 LISTED = (("id", "bigint"), ("day", "date"), ("code", "text"))
 FAILS = "UPDATE and DELETE on {} fail"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_cli import clean_environment, marts
 
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
 FOLDER = Path(os.environ.get("SIGNAL_MARTS_BARS", PROJECT.parent / "shared/data/market"))

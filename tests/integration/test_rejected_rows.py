@@ -23,11 +23,12 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from runner.build import builds, transform
-from runner.cli import Failure, cli
-from runner.embedded import EmbeddedPair
+from runner.cli import cli
+from runner.demo.embedded import EmbeddedPair
+from runner.doctor.status import status
+from runner.errors import Failure
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection
-from runner.status import status
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest

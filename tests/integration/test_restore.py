@@ -18,12 +18,12 @@ from drills import no_problem, servers, wait
 from psycopg import sql
 from test_replay import replay_market
 
+from runner.demo.embedded import EmbeddedPair, EmbeddedServer
+from runner.demo.embedded_system import find_install
 from runner.demo.platform import create_platform
-from runner.embedded import EmbeddedPair, EmbeddedServer
-from runner.embedded_system import find_install
+from runner.doctor.status import MART_SCHEMAS
 from runner.servers.database import Database
 from runner.settings import PROJECT
-from runner.status import MART_SCHEMAS
 
 GUIDE = (PROJECT / "docs/backup.md").read_text("utf-8")
 SAVE, RESTORE_PRIMARY, RESTORE_REPLICA = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)

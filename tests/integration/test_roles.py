@@ -16,7 +16,7 @@ from test_signals import AT, MODEL, SIGNAL
 
 from runner.client import AITradingIntegration, InvalidRecordError
 from runner.client.pools import TRADING, Pools
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database
 from runner.settings import PROJECT

@@ -17,7 +17,7 @@ from random_market import RandomMarket
 
 from runner.build import builds, transform
 from runner.build.rounds import Rounds
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 from runner.servers import role_logins
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from runner.build import transform
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 from runner.replication import sync
 from runner.servers.database import Connection, Database
 from runner.servers.sides import connected

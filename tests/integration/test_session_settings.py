@@ -12,7 +12,7 @@ from conftest import Landscape
 from psycopg import sql
 
 from runner.doctor import examine
-from runner.status import status
+from runner.doctor.status import status
 
 HOSTILE = {
     "search_path": ("nowhere",),

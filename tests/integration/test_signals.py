@@ -45,10 +45,10 @@ from runner.client import (
 from runner.client.operations import Operation
 from runner.client.pools import ANALYTICS, TRADING, AsyncPools, Pools
 from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
+from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform
 from runner.deploy.deploy import deploy
 from runner.deploy.migrations import FOLDER
-from runner.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.servers.database import Connection, Database
 from runner.settings import PROJECT

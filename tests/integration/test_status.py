@@ -10,7 +10,7 @@ from psycopg import sql
 
 from runner.cli import cli
 from runner.doctor import examine
-from runner.status import status
+from runner.doctor.status import status
 
 
 def test_marts_that_are_gone_or_cannot_be_read(landscape: Landscape, tmp_path: Path) -> None:

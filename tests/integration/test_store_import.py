@@ -39,7 +39,7 @@ from runner.client import (
 )
 from runner.client.pools import AsyncPools, Pools
 from runner.client.records import Episode
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 from runner.settings import PROJECT
 from runner.store_import import Report, import_store
 

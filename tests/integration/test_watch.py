@@ -28,7 +28,7 @@ from drills import (
 
 from runner.build import builds
 from runner.build.books import changed_tables
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 from runner.servers import role_logins
 from runner.servers.database import Database
 from runner.servers.deploy_lock import LockedError

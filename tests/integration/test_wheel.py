@@ -20,7 +20,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from test_dashboard import CHROMIUM, PAGES, QUIET, TROUBLES, Tab, served
 
-from runner.embedded import EmbeddedPair
+from runner.demo.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))

@@ -44,13 +44,13 @@ from random_market import RandomMarket
 from test_rejected_rows import drop_constraints
 from test_watch import Watching
 
-from runner.embedded import EmbeddedServer
+from runner.demo.embedded import EmbeddedServer
+from runner.doctor.status import as_json, status
 from runner.replication.fence import FenceError
 from runner.replication.trial_copy import UnreplicableRowError
 from runner.servers.database import ConnectionFailedError
 from runner.servers.deploy_lock import LockedError
 from runner.settings import PROJECT
-from runner.status import as_json, status
 
 LAP_SECONDS = 120
 

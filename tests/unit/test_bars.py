@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.bars import BarFileError, load_bars, read_bars
 from runner.client.records import Bar
 from runner.client.validation import BAR_COLUMNS
+from runner.store_import.bars import BarFileError, load_bars, read_bars
 
 HEADER = ",".join(BAR_COLUMNS)
 ROW = "BTCUSD,1h,2025-01-01T00:00:00Z,100,110,90,105,12.5"
@@ -195,7 +195,7 @@ def test_a_file_that_holds_no_bars_is_refused(tmp_path: Path, content: bytes, pr
 def test_more_bars_than_memory_holds_are_refused(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.bars._MOST_BARS", 1)
+    monkeypatch.setattr("runner.store_import.bars._MOST_BARS", 1)
     second = row(opened_at="2025-01-01T01:00:00Z")
     assert len(read_bars(write(HEADER, ROW))) == 1
     assert "there are more than 1 bars; give fewer" in problem_of(write(HEADER, ROW, second))

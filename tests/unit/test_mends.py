@@ -12,8 +12,9 @@ import children
 import pytest
 from click.testing import CliRunner
 
-from runner import embedded_system, extras
+from runner import extras
 from runner.cli import cli
+from runner.demo import embedded_system
 from runner.errors import UsageError
 from runner.settings import PROJECT
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.status import LastBuild, Mart, Replication, Status, as_json, missing_marts
+from runner.doctor.status import LastBuild, Mart, Replication, Status, as_json, missing_marts
 
 anything: st.SearchStrategy[Any] = st.recursive(
     st.none()

@@ -29,7 +29,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from runner import embedded_system as system
+from runner.demo import embedded_system as system
 from runner.errors import SignalMartsError, UsageError
 
 RETRY_SECONDS = 20.0  # for a start in whose way something passing stands

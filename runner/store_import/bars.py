@@ -14,8 +14,8 @@ from typing import NoReturn
 
 from runner.client.records import Bar
 from runner.client.validation import BAR_COLUMNS, FIRST_YEAR, LAST_YEAR, MAX_SYMBOL, TIMEFRAME
-from runner.csv_lines import Lines
 from runner.errors import UsageError
+from runner.store_import.csv_lines import Lines
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _NOT_FINITE = re.compile(r"[+-]?(s?nan[0-9]*|inf(inity)?)", re.IGNORECASE)
