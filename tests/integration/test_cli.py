@@ -351,13 +351,13 @@ def test_a_caught_interrupt_is_no_end_by_a_signal() -> None:
     """As one that comes while modules load, in a text that Python evaluates."""
     script = """
 import runpy
-from runner import cli
+from runner.cli import entry
 def interrupted(**options):
     try:
         exec("raise KeyboardInterrupt")
     except KeyboardInterrupt:
         pass
-cli.cli = interrupted
+entry.cli = interrupted
 runpy.run_module("runner", run_name="__main__")
 """
     assert children.run([sys.executable, "-c", script]).returncode == 0

@@ -1,0 +1,10 @@
+"""The command line: thin commands over the rooms' functions; stdout is data, stderr is progress.
+
+A command loads what it needs when it runs. Nothing imports it. Rooms it imports: servers, client,
+replication, deploy, build, doctor, views, store_import, demo.
+"""
+
+from runner.cli import building, deploying, importing, looking, pair
+from runner.cli.entry import cli, main
+
+__all__ = ["building", "cli", "deploying", "importing", "looking", "main", "pair"]

@@ -1,0 +1,155 @@
+"""Commands that run dbt: build, watch, docs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+
+import click
+
+from runner import settings
+from runner.cli.databases import databases
+from runner.cli.entry import cli, interrupt
+from runner.errors import Failure
+from runner.progress import note, progress
+
+
+@cli.command()
+@click.option(
+    "--select", multiple=True, help="Models to build, in dbt's syntax, and what they need."
+)
+@click.option("--exclude", multiple=True, help="Models to leave out, unless others need them.")
+@click.option("--full-refresh", is_flag=True, help="Build incremental models from nothing.")
+def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool) -> None:
+    """Build and test the marts from all that the primary has committed."""
+    from runner.build.builds import build as run
+    from runner.build.builds import rejected_rows
+    from runner.build.outcome import report_build
+    from runner.servers.role_logins import as_role
+
+    given = settings.load()
+    primary, replica = databases(given)
+    with progress("building") as advance:
+        result = run(
+            primary,
+            replica,
+            fence_timeout=given.fence_timeout_seconds,
+            advance=advance,
+            select=select,
+            exclude=exclude,
+            full_refresh=full_refresh,
+            report=note,
+        )
+    report_build(result)
+    # What builds own is read with no more rights than theirs.
+    with as_role(replica, "transformer").connect() as session:
+        rejected = rejected_rows(session)
+    if rejected:
+        if given.fail_on_rejected_rows:
+            raise Failure(_cannot_be_used(rejected))
+        note(_cannot_be_used(rejected))
+
+
+@cli.command()
+@click.option(
+    "--interval",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Least seconds between the beginnings of two rounds.",
+)
+@click.option(
+    "--all-every",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Least seconds between two rounds that build all marts; those between, the live ones.",
+)
+@click.option(
+    "--test-every",
+    default=3600.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Seconds between two rounds with all tests; 0: never.",
+)
+@click.option(
+    "--metrics-port", type=click.IntRange(1, 65535), help="Serve metrics for Prometheus here."
+)
+@click.option(
+    "--metrics-address", default="127.0.0.1", show_default=True, help="Where the metrics listen."
+)
+def watch(
+    interval: float,
+    all_every: float,
+    test_every: float,
+    metrics_port: int | None,
+    metrics_address: str,
+) -> None:
+    """Build the marts whenever rows arrive, until SIGTERM; a line a round on stdout."""
+    from runner.build.watch import Round, Watch
+    from runner.build.watch_metrics import Metrics
+
+    given = settings.load()
+    primary, replica = databases(given)
+    metrics = Metrics(metrics_address, metrics_port)
+    is_asked_to_stop = False
+    rejected: Mapping[str, int] = {}
+
+    def on_round(done: Round) -> None:
+        nonlocal rejected
+        click.echo(str(done))
+        metrics.count(done)
+        if done.rejected_rows != rejected:
+            rejected = done.rejected_rows
+            note(_cannot_be_used(rejected))
+
+    def on_trouble(text: str) -> None:
+        note(f"signal-marts: {text}")
+        metrics.count_trouble()
+
+    def stop(signal_number: int, frame: object) -> None:
+        nonlocal is_asked_to_stop
+        is_asked_to_stop = True
+        # What runs is cancelled, as at Ctrl-C: every model is built whole or not at all.
+        interrupt(signal_number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        Watch(
+            primary,
+            replica,
+            interval=interval,
+            rest_interval=all_every,
+            test_interval=test_every,
+            fence_timeout=given.fence_timeout_seconds,
+            on_round=on_round,
+            on_trouble=on_trouble,
+            on_fresh=metrics.note_fresh,
+        ).run()
+    except KeyboardInterrupt:
+        if not is_asked_to_stop:
+            raise
+        note("stopped")
+
+
+def _cannot_be_used(rejected: Mapping[str, int]) -> str:
+    if not rejected:
+        return "every row can be used"
+    return f"rows that cannot be used: {counts(rejected)}; operations.rejected_rows names them"
+
+
+def counts(rejected: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} of {table}" for table, count in rejected.items())
+
+
+@cli.command()
+def docs() -> None:
+    """Write the lineage site, one self-contained file, and print its path."""
+    from runner.build import transform
+    from runner.servers import role_logins
+
+    _, replica = databases(settings.load())
+    builder = role_logins.as_role(replica, "transformer")
+    with progress("writing the lineage site") as advance:
+        site = transform.docs(builder.environment(), advance=advance)
+    click.echo(site)

@@ -1,0 +1,163 @@
+"""Commands that only look: status, doctor, dashboard, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from runner import settings
+from runner.cli.building import counts
+from runner.cli.databases import databases, reading_database
+from runner.cli.entry import cli
+from runner.errors import Failure
+from runner.progress import harmless, note, progress
+from runner.words import plural
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Compare all rows of the replicated tables; deploy then copies again what differs.",
+)
+def status(as_json: bool, compare: bool) -> None:
+    """Show migrations, replication and marts; exit with 1 where something is not well."""
+    from runner.doctor.status import as_json as told
+    from runner.doctor.status import status as look
+    from runner.replication.comparison import find_differences
+
+    given = settings.load()
+    way = settings.revealed(given.replication_url)
+    if compare:
+        with progress("comparing") as advance:
+            comparing = partial(
+                find_differences, fence_timeout=given.fence_timeout_seconds, advance=advance
+            )
+            found = look(*databases(given), way, compare=comparing)
+    else:
+        found = look(*databases(given), way)
+    if as_json:
+        click.echo(told(found))
+    else:
+        _print_status(found)
+    if found.problems:
+        raise Failure(
+            "not well:\n" + "\n".join(f"  - {harmless(problem)}" for problem in found.problems)
+        )
+
+
+def _print_status(found: Any) -> None:
+    # What builds made has names of anybody's choice.
+    out = Console(highlight=False, soft_wrap=True, markup=False)
+    on_disk = len(found.migrations_on_disk)
+    out.print(f"migrations   {on_disk - len(found.migrations_pending)} of {on_disk} applied")
+    replication = found.replication
+    wanted = len(replication.tables_wanted)
+    ready = wanted - len(replication.tables_missing) - len(replication.tables_copying)
+    out.print(f"replication  {ready} of {wanted} tables ready, {_slot(replication)}")
+    for each in found.last_builds[:1]:
+        out.print(
+            f"last build   {_time(each.started_at)}, {each.seconds:.1f} s, "
+            f"{plural(each.nodes, 'node')}, {plural(each.failures, 'failure')}"
+        )
+    if found.rejected_rows:
+        out.print(f"cannot use   {counts(found.rejected_rows)}; see operations.rejected_rows")
+    marts = Table("mart", "rows", "newest fact", box=None, pad_edge=False)
+    marts.columns[1].justify = "right"
+    for mart in found.marts:
+        rows = "?" if mart.rows is None else f"{mart.rows:,}"
+        marts.add_row(harmless(f"{mart.schema}.{mart.name}"), rows, _time(mart.available_at))
+    out.print(marts)
+
+
+def _slot(replication: Any) -> str:
+    if replication.slot is None:
+        return "no slot"
+    lag = replication.lag_seconds
+    behind = "" if lag is None else f", {lag:.3f} s"
+    if replication.slot.lag_bytes is None:
+        return f"slot {replication.slot.name} is being made: it waits for open transactions"
+    safe = replication.slot.safe_wal_bytes
+    room = "" if safe is None else f"; lost after {safe:,} more"
+    return (
+        f"slot {replication.slot.name} {replication.slot.wal_status}, "
+        f"{replication.slot.lag_bytes:,} bytes{behind} behind{room}"
+    )
+
+
+def _time(value: datetime | None) -> str:
+    return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> None:
+    """Check every precondition on both sides, and say how to mend what is wrong; writes nothing."""
+    from runner.doctor import examine
+
+    given = settings.load()
+    found = examine(*databases(given), settings.revealed(given.replication_url))
+    counts = {
+        level: sum(each.level == level for each in found)
+        for level in ("ok", "warning", "wrong", "unknown")
+    }
+    if as_json:
+        findings = [dataclasses.asdict(each) for each in found]
+        click.echo(json.dumps({"findings": findings, "counts": counts}, indent=2))
+    else:
+        marks = {"ok": "✓", "warning": "!", "wrong": "✗", "unknown": "?"}
+        width = max(len(each.check) for each in found)
+        for each in found:
+            text = harmless(each.text)
+            click.echo(f"{marks[each.level]} {each.side:7}  {each.check:{width}}  {text}")
+            if each.mend:
+                click.echo(f"           → {harmless(each.mend)}")
+        click.echo(", ".join(f"{count} {level}" for level, count in counts.items()))
+    if counts["wrong"]:
+        raise Failure(f"not well: {counts['wrong']} of {len(found)} findings are wrong")
+
+
+@cli.command()
+@click.option("--port", default=8501, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--address", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0: all."
+)
+def dashboard(port: int, address: str) -> None:
+    """Serve the dashboard over the marts until it is stopped."""
+    from runner.views.dashboard.serve import serve
+
+    serve(reading_database(settings.load()), address, port)
+
+
+@cli.command()
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="HTML file to write.",
+)
+@click.option("--days", default=90, show_default=True, type=click.IntRange(1), help="Days in it.")
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Last day (UTC); by default the last one in the data.",
+)
+def report(output: Path, days: int, until: datetime | None) -> None:
+    """Write a period's facts to one HTML file, small enough to mail, and print its path."""
+    from runner.views.report import write_report
+
+    source = reading_database(settings.load())
+    with progress("writing the report") as advance:
+        advance(0, 1, "")
+        period = write_report(source, output, days=days, until=until.date() if until else None)
+    note(f"report of {period.first} to {period.last}")
+    click.echo(output)
