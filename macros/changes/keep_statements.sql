@@ -1,8 +1,8 @@
 {#
     The last post-hook of an incremental model: keeps in the graph, where a watch asks for it, the
-    statements that build the model from changes, for its rounds to run without dbt (runner/build/rounds.py).
-    They are what dbt would run, and may be used as long as the books know the model's code
-    (refuse_unknown).
+    statements that build the model from changes, for its rounds to run without dbt
+    (runner/build/rounds.py). They are what dbt would run, and may be used as long as the books know
+    the model's code (refuse_unknown).
 
     collect: the pre-hooks.
     apply: the model's own, for which `affected` must not be empty.

@@ -57,7 +57,8 @@ create table if not exists signal_marts.staging_lock (
     is_held boolean
 ) partition by list (is_held);
 
--- In which the runner works with a role's rights alone, and their passwords: runner/servers/role_logins.py.
+-- In which the runner works with a role's rights alone, and their passwords:
+-- runner/servers/role_logins.py.
 create table if not exists signal_marts.logins (
     role_name text primary key,
     login text not null,
