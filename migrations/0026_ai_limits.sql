@@ -9,7 +9,7 @@ end
 $$;
 
 -- A function a limit; its comment is what a refusal says. NULL is within every limit.
--- runner/signal_validation.py says the same to Python.
+-- runner/client/validation.py says the same to Python.
 create function public.ai_is_time(value timestamptz) returns boolean
 language sql immutable parallel safe set search_path = ''
 return value >= '1970-01-01 00:00:00+00' and value < '2200-01-01 00:00:00+00';
