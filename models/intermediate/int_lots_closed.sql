@@ -19,21 +19,17 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
-with fills as (
+with buys as (
 
     select *
-    from {{ ref('int_fills') }}
-    {% if is_from_changes() %}
-        where order_id in (
-            select affected.buy_order_id
-            from affected
+    from {{ followed('int_fills', by='order_id', keys='buy_order_id') }}
 
-            union all
+),
 
-            select affected.sell_order_id
-            from affected
-        )
-    {% endif %}
+sells as (
+
+    select *
+    from {{ followed('int_fills', by='order_id', keys='sell_order_id') }}
 
 ),
 
@@ -102,9 +98,9 @@ priced as (
             'sells.fee', 'matched.sell_quantity_before', 'matched.quantity', 'sells.quantity'
         ) }} as sell_fees
     from matched
-    inner join fills as buys
+    inner join buys
         on matched.buy_order_id = buys.order_id
-    inner join fills as sells
+    inner join sells
         on matched.sell_order_id = sells.order_id
 
 ),

@@ -200,7 +200,7 @@ def test_what_a_model_follows_is_told_where_it_is_wrong(project: Project) -> Non
         return f"{failed.name}: {failed.message}"
 
     lots, fills = "models/intermediate/int_lots_closed.sql", "models/intermediate/int_fills.sql"
-    project.edit(lots, "{{ ref('int_fills') }}", "{{ followed('int_fills') }}")
+    project.edit(lots, ", by='order_id', keys='buy_order_id'", "")
     project.edit(fills, "'follows':", "'follow':")
     assert "int_fills: say in its meta what it follows, or write a macro affected_int_fills" in (
         failure("+int_fills")

@@ -35,23 +35,14 @@
 
 with judged_signals as (
 
-    select judged_signals.*
-    {% if is_from_changes() %}
-        from affected
-        cross join lateral (
-            select signals.*
-            from {{ ref('int_ensemble_signals_judged') }} as signals
-            where
-                signals.model_id = affected.model_id
-                and signals.signal_type = affected.signal_type
-                and signals.resolved_at
-                >= {{ utc_midnight('affected.from_resolved_date') }}
-            {{ kept_apart() }}
-        ) as judged_signals
-    {% else %}
-        from {{ ref('int_ensemble_signals_judged') }} as judged_signals
-    {% endif %}
-    where judged_signals.is_win is not null
+    select *
+    from {{ followed(
+        'int_ensemble_signals_judged',
+        where='stored.model_id = affected.model_id'
+            ~ ' and stored.signal_type = affected.signal_type'
+            ~ ' and stored.resolved_at >= ' ~ utc_midnight('affected.from_resolved_date')
+    ) }}
+    where is_win is not null
 
 ),
 

@@ -14,18 +14,13 @@
 
 with judged_signals as (
 
-    select judged_signals.*
-    from {{ ref('int_ensemble_signals_judged') }} as judged_signals
-    {% if is_from_changes() %}
-        inner join affected
-            on
-                judged_signals.model_id = affected.model_id
-                and judged_signals.resolved_at
-                >= {{ utc_midnight('affected.resolved_date') }}
-                and judged_signals.resolved_at
-                < {{ utc_midnight('affected.resolved_date + 1') }}
-    {% endif %}
-    where judged_signals.is_win is not null
+    select *
+    from {{ followed(
+        'int_ensemble_signals_judged',
+        where='stored.model_id = affected.model_id and '
+            ~ is_on_date('stored.resolved_at', 'affected.resolved_date')
+    ) }}
+    where is_win is not null
 
 ),
 

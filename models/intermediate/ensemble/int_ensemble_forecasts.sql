@@ -22,28 +22,14 @@ with experts as (
 signals as (
 
     select *
-    from {{ ref('stg_ai__trading_signals') }}
-    {% if is_from_changes() %}
-        where signal_id in (
-            select affected.forecast_id
-            from affected
-            where affected.forecast_type = 'signal'
-        )
-    {% endif %}
+    from {{ followed('stg_ai__trading_signals', by="'signal', signal_id") }}
 
 ),
 
 patterns as (
 
     select *
-    from {{ ref('stg_platform__micro_patterns') }}
-    {% if is_from_changes() %}
-        where pattern_id in (
-            select affected.forecast_id
-            from affected
-            where affected.forecast_type = 'pattern'
-        )
-    {% endif %}
+    from {{ followed('stg_platform__micro_patterns', by="'pattern', pattern_id") }}
 
 ),
 

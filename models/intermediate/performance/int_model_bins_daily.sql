@@ -17,28 +17,18 @@
 with forecasts as (
 
     select
-        outcomes.model_id,
-        {{ utc_date('outcomes.resolved_at') }} as resolved_date,
-        {{ confidence_bin('outcomes.confidence') }} as confidence_bin,
-        cast(0.5 + outcomes.confidence / 2 as numeric(18, 12)) as predicted,
-        case when outcomes.is_win then 1 else 0 end as hit,
-        outcomes.available_at
-    {% if is_from_changes() %}
-        from affected
-        cross join lateral (
-            select stored.*
-            from {{ ref('signal_outcomes') }} as stored
-            where
-                stored.model_id = affected.model_id
-                and stored.resolved_at >= {{ utc_midnight('affected.resolved_date') }}
-                and stored.resolved_at
-                < {{ utc_midnight('affected.resolved_date + 1') }}
-            {{ kept_apart() }}
-        ) as outcomes
-    {% else %}
-        from {{ ref('signal_outcomes') }} as outcomes
-    {% endif %}
-    where outcomes.outcome_return is not null
+        model_id,
+        {{ utc_date('resolved_at') }} as resolved_date,
+        {{ confidence_bin('confidence') }} as confidence_bin,
+        cast(0.5 + confidence / 2 as numeric(18, 12)) as predicted,
+        case when is_win then 1 else 0 end as hit,
+        available_at
+    from {{ followed(
+        'signal_outcomes',
+        where='stored.model_id = affected.model_id and '
+            ~ is_on_date('stored.resolved_at', 'affected.resolved_date')
+    ) }}
+    where outcome_return is not null
 
 ),
 

@@ -12,20 +12,12 @@
 
 with forward_returns as (
 
-    {% if is_from_changes() %}
-        select forward_returns.*
-        from affected
-        cross join lateral (
-            select stored.*
-            from {{ ref('int_signals_forward') }} as stored
-            where
-                stored.model_id = affected.model_id
-                and stored.signal_date = affected.signal_date
-            {{ kept_apart() }}
-        ) as forward_returns
-    {% else %}
-        select * from {{ ref('int_signals_forward') }}
-    {% endif %}
+    select *
+    from {{ followed(
+        'int_signals_forward',
+        where='stored.model_id = affected.model_id'
+            ~ ' and stored.signal_date = affected.signal_date'
+    ) }}
 
 ),
 

@@ -13,22 +13,12 @@
 
 with signals as (
 
-    {% if is_from_changes() %}
-        select signals.*
-        from affected
-        cross join lateral (
-            select stored.*
-            from {{ ref('stg_ai__trading_signals') }} as stored
-            where
-                stored.model_id = affected.model_id
-                and stored.symbol = affected.symbol
-                and stored.created_at >= {{ utc_midnight('affected.signal_date') }}
-                and stored.created_at < {{ utc_midnight('affected.signal_date + 1') }}
-            {{ kept_apart() }}
-        ) as signals
-    {% else %}
-        select * from {{ ref('stg_ai__trading_signals') }}
-    {% endif %}
+    select *
+    from {{ followed(
+        'stg_ai__trading_signals',
+        where='stored.model_id = affected.model_id and stored.symbol = affected.symbol and '
+            ~ is_on_date('stored.created_at', 'affected.signal_date')
+    ) }}
 
 ),
 
