@@ -3,8 +3,8 @@
 A replica is filled with a history (1 million signals with --full), a watch is started on it, and
 100 signals a second are committed on the primary, with bars of twenty symbols every few seconds. A
 reader asks the marts all the while. Printed are p50, p95 and p99 of the seconds from a commit until
-the signal is in signal_confluence, and until the decision of a bar's close is in
-ensemble_decisions.
+the signal is in signal_confluence, which is live, and in signal_outcomes, which is not; and until
+the decision of a bar's close is in ensemble_decisions, live again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from psycopg import sql
 from scale import FULL, SMALL, TABLES, Size, add_history, deployed_replica, platform_of, servers
@@ -33,6 +34,7 @@ _RATE = 100
 _SECONDS_BETWEEN_BARS = 5
 # Ids of the history and of what comes on the primary are apart.
 _FIRST_ID = 1_000_000_000
+_MARTS_OF_SIGNALS = ("ensemble.signal_confluence", "performance.signal_outcomes")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--small", action="store_true", help="a quick try")
     parser.add_argument("--full", action="store_true", help="on 1 million signals")
     parser.add_argument("--seconds", type=int, default=60, help="how long signals come")
+    parser.add_argument("--all-every", default="20", help="as of watch")
     chosen = parser.parse_args(arguments)
     size = SMALL if chosen.small else FULL if chosen.full else FULL.times(0.1)
     with servers() as pair, tempfile.TemporaryDirectory() as target:
@@ -55,7 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         _join(primary, replica)
         with subprocess.Popen(
-            [sys.executable, "-m", "runner", "watch", "--interval", "0", "--test-every", "0"],
+            [
+                *(sys.executable, "-m", "runner", "watch", "--interval", "0", "--test-every", "0"),
+                *("--all-every", chosen.all_every),
+            ],
             cwd=PROJECT,
             env=os.environ
             | {
@@ -115,7 +121,7 @@ def _measure(primary: Database, replica: Database, size: Size, seconds: int) -> 
     writer = threading.Thread(
         target=_write, args=(primary, symbols, end, seconds, committed, closed)
     )
-    seen: dict[int, float] = {}
+    seen: dict[str, dict[int, float]] = {mart: {} for mart in _MARTS_OF_SIGNALS}
     decided: dict[datetime, float] = {}
     writer.start()
     with replica.connect(autocommit=True) as reader:
@@ -124,7 +130,7 @@ def _measure(primary: Database, replica: Database, size: Size, seconds: int) -> 
             _note_new(reader, seen, decided, end)
             if (
                 not writer.is_alive()
-                and len(seen) >= len(committed)
+                and all(len(each) >= len(committed) for each in seen.values())
                 and len(decided) >= len(closed)
             ):
                 break
@@ -133,16 +139,18 @@ def _measure(primary: Database, replica: Database, size: Size, seconds: int) -> 
     print(
         f"commit to visible while {_RATE} signals a second come on top of {size.signals:,}, seconds"
     )
-    print(f"  {'':24}{'p50':>8}{'p95':>8}{'p99':>8}")
-    for mart, times in (
-        ("signal_confluence", [seen[key] - at for key, at in committed.items() if key in seen]),
-        ("ensemble_decisions", [decided[key] - at for key, at in closed.items() if key in decided]),
-    ):
+    print(f"  {'':32}{'p50':>8}{'p95':>8}{'p99':>8}")
+    noted: list[tuple[str, Mapping[Any, float], Mapping[Any, float]]] = [
+        *((mart, each, committed) for mart, each in seen.items()),
+        ("ensemble.ensemble_decisions", decided, closed),
+    ]
+    for mart, at_last, at_first in noted:
+        times = [at_last[key] - at for key, at in at_first.items() if key in at_last]
         if len(times) < 2:
-            print(f"  {mart:24}   nothing was seen")
+            print(f"  {mart:32}   nothing was seen")
             continue
         cuts = statistics.quantiles(times, n=100, method="inclusive")
-        print(f"  {mart:24}{cuts[49]:8.2f}{cuts[94]:8.2f}{cuts[98]:8.2f}")
+        print(f"  {mart:32}{cuts[49]:8.2f}{cuts[94]:8.2f}{cuts[98]:8.2f}")
 
 
 def _write(
@@ -189,16 +197,20 @@ def _add_bars(connection: Connection, symbols: Sequence[str], opened_at: datetim
 
 def _note_new(
     reader: Connection,
-    seen: dict[int, float],
+    seen: Mapping[str, dict[int, float]],
     decided: dict[datetime, float],
     end: datetime,
 ) -> None:
-    last = max(seen, default=_FIRST_ID)
-    rows = reader.execute(
-        "select signal_id from ensemble.signal_confluence where signal_id > %s", (last,)
-    ).fetchall()
-    now = time.monotonic()
-    seen.update({id_: now for (id_,) in rows})
+    for mart, each in seen.items():
+        last = max(each, default=_FIRST_ID)
+        rows = reader.execute(
+            sql.SQL("select signal_id from {} where signal_id > %s").format(
+                sql.Identifier(*mart.split("."))
+            ),
+            (last,),
+        ).fetchall()
+        now = time.monotonic()
+        each.update({id_: now for (id_,) in rows})
     times = reader.execute(
         "select distinct decided_at from ensemble.ensemble_decisions where decided_at > %s",
         (max(decided, default=end.astimezone(UTC)),),
