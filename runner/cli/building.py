@@ -53,14 +53,14 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
 @cli.command()
 @click.option(
     "--interval",
-    default=1.0,
+    default=0.5,
     show_default=True,
     type=click.FloatRange(min=0),
     help="Least seconds between the beginnings of two rounds.",
 )
 @click.option(
     "--all-every",
-    default=20.0,
+    default=2.0,
     show_default=True,
     type=click.FloatRange(min=0),
     help="Least seconds between two rounds that build all marts; those between, the live ones.",
