@@ -6,7 +6,7 @@
     do $check$
     begin
         if not ({{ is_known() }}) then
-            raise exception '{{ this }} is to be built in full' using errcode = 'SM001';
+            raise exception '{{ this }} is to be built in full' using errcode = 'SM101';
         end if;
     end
     $check$;

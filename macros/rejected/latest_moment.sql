@@ -1,6 +1,6 @@
 {#
-    The last moment that a row may be of: a day, for clocks and time zones that differ, after the
-    primary's newest token (runner/replication/fence.py), and the end of the year 2199 at the latest.
+    The last moment that a row may be of: future_limit() after the primary's newest token
+    (runner/replication/fence.py), and the end of the year 2199 at the latest.
     That is data like all else: a build in full judges as the builds from changes before it did, since
     a token is never older than the one before it. Where there is none, as while its table is copied again, or
     one that somebody wrote far ahead of the clock, no row can be judged: the runner's builds wait for

@@ -6,7 +6,7 @@
         when max(written_at) <= clock_timestamp() + interval '1 day'
             then to_char(
                 least(
-                    max(written_at) + interval '1 day',
+                    max(written_at) + {{ future_limit() }},
                     cast('2200-01-01 00:00:00+00' as timestamp with time zone)
                 ) at time zone 'UTC',
                 'YYYY-MM-DD HH24:MI:SS.US'

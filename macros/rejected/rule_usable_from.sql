@@ -9,7 +9,7 @@
         {%- set latest = latest_moment() if rule[1] == 'moment' else utc_date(latest_moment()) -%}
         case
             when {{ moment }} > {{ latest }} and {{ moment }} < '2200-01-01'
-                then cast({{ moment }} as timestamp with time zone) - interval '1 day'
+                then cast({{ moment }} as timestamp with time zone) - {{ future_limit() }}
         end
     {%- else -%}
         cast(null as timestamp with time zone)

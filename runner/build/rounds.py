@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 # What macros/changes/refuse_unknown.sql raises.
-_TO_BE_BUILT_IN_FULL = "SM001"
+_TO_BE_BUILT_IN_FULL = "SM101"
 
 
 class _Outcome(Enum):

@@ -1,1 +1,4 @@
-"""The dashboard: pages over the marts, read as ``bi_reader`` on the replica."""
+"""The dashboard: pages over the marts, read as ``bi_reader`` on the replica.
+
+Its questions (``sql``, ``marts``) and its words (``wording``) are the report's as well.
+"""
