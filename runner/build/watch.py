@@ -16,7 +16,7 @@ from runner.build.books import changed_tables, last_changes
 from runner.build.lineage import Lineage
 from runner.build.rounds import Rounds
 from runner.errors import SignalMartsError
-from runner.replication import fence, partitions
+from runner.replication import faults, fence, partitions
 from runner.servers import role_logins
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, ConnectionFailedError, Database
@@ -219,7 +219,7 @@ class Watch:
             sides.on_primary, sides.on_replica, self._contract, fence_timeout=self.fence_timeout
         )
         for name in sorted(differing - self._differing):
-            self.on_trouble(partitions.told(name))
+            self.on_trouble(str(faults.of_partitions(name)))
         self._differing = differing
 
     def _origins(self, replica: Connection, lineage: Lineage) -> tuple[Set[str], Mapping[str, str]]:

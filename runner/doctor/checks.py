@@ -38,7 +38,6 @@ from runner.doctor.replication import (
     replicator,
     route,
     side_by_side,
-    token,
     two_databases,
 )
 from runner.doctor.servers import (
@@ -345,7 +344,6 @@ OF_PRIMARY: Mapping[str, CheckOne] = {
     "migrations": schema_state,
     "ai tables": ai_tables,
     "ids": id_sequences_past,
-    "token": token,
     "disk": disk,
     "transactions": transactions,
 }

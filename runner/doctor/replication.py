@@ -18,7 +18,7 @@ from runner.doctor.findings import (
     warning,
     wrong,
 )
-from runner.replication import catalog, fence, landing, preconditions, sync
+from runner.replication import catalog, faults, preconditions, sync
 from runner.replication import login as replication_login
 from runner.servers.database import Database, scalar
 from runner.servers.sides import Sides
@@ -273,77 +273,17 @@ def _set_for(server: Server, login: str) -> dict[str, str]:
     return dict(setting.split("=", 1) for (setting,) in rows)
 
 
-def token(primary: Server, _: Given) -> Iterator[Finding]:
-    """The time of the fence's token, before which all of ours would have to be."""
-    written = catalog.written_token(primary.connection)
-    if written is not None and written.is_ahead:
-        yield wrong("token", "primary", fence.AHEAD, fence.AHEAD_MEND)
-
-
 def replicating(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """Replication as far as it was set up."""
-    subscription = catalog.read_subscription(replica.connection)
-    deploy = "run signal-marts deploy"
-    if subscription is None:
-        yield ok("replication", "both", "not set up yet", deploy)
-        return
-    problems: list[Finding] = []
-    if not subscription.is_enabled:
-        problems.append(wrong("replication", "replica", "the subscription is disabled", deploy))
+    is_fine = True
+    for fault in faults.find(_sides(primary, replica, given), given.contract):
+        is_fine = False
+        if fault is faults.NOT_SET_UP:
+            yield ok("replication", "both", "not set up yet", fault.mend)
+        else:
+            told = warning if fault.is_passing else wrong
+            yield told("replication", fault.side, fault.text, fault.mend)
     slot = catalog.read_slot(primary.connection, catalog.slot_name(replica.connection))
-    again = f"{deploy}: it copies the tables again"
-    if slot is None:
-        problems.append(
-            wrong("replication", "primary", "the slot is gone, so changes are missing", again)
-        )
-    elif slot.is_lost:
-        problems.append(
-            wrong("replication", "primary", f"slot {slot.name} is lost: its log is gone", again)
-        )
-    else:
-        if slot.wal_status == "unreserved":
-            problems.append(
-                warning(
-                    "replication",
-                    "primary",
-                    f"slot {slot.name} is about to be lost: its log may go at the next checkpoint",
-                    "alter system set max_slot_wal_keep_size = '10GB'; select pg_reload_conf();"
-                    "  -- and let the replica catch up",
-                )
-            )
-        if not slot.is_active and subscription.is_enabled:
-            problems.append(
-                wrong(
-                    "replication",
-                    "replica",
-                    f"the subscription does not read slot {slot.name} "
-                    f"({subscription.errors} errors so far)",
-                    f"the log of the replica's server says why; {deploy} to connect anew",
-                )
-            )
-    problems += _tables_replicating(replica, given)
-    if given.contract and sync.publication_differs(_sides(primary, replica, given), given.contract):
-        problems.append(
-            wrong("replication", "primary", "the publication is not as the sources say", deploy)
-        )
-    yield from problems
-    if not problems and slot is not None:
-        yield ok(
-            "replication",
-            "both",
-            f"{len(given.contract)} tables, {size(slot.lag_bytes or 0)} behind",
-        )
-
-
-def _tables_replicating(replica: Server, given: Given) -> Iterator[Finding]:
-    subscribed = catalog.subscribed_tables(replica.connection)
-    if missing := sorted({table.qualified for table in given.contract} - subscribed):
-        told = f"not replicated: {', '.join(missing)}"
-        yield wrong("replication", "replica", told, "run signal-marts deploy")
-    if copying := sorted(catalog.copying_tables(replica.connection)):
-        told = f"still copying {', '.join(copying)}"
-        mend = "wait; should it not end, the log of the replica's server says why"
-        yield warning("replication", "replica", told, mend)
-    if pending := sorted(landing.pending_copies(replica.connection)):
-        told = f"to be copied again: {', '.join(pending)}"
-        yield warning("replication", "replica", told, "run signal-marts deploy")
+    if is_fine and slot is not None:
+        behind = size(slot.lag_bytes or 0)
+        yield ok("replication", "both", f"{len(given.contract)} tables, {behind} behind")

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from runner.build.builds import rejected_rows
 from runner.deploy import id_sequences, migrations
-from runner.replication import fence, landing, partitions
+from runner.replication import faults
 from runner.replication.catalog import (
     Slot,
     Subscription,
@@ -22,12 +22,9 @@ from runner.replication.catalog import (
     read_slot,
     read_subscription,
     slot_name,
-    stuck_copies,
     subscribed_tables,
-    written_token,
 )
 from runner.replication.preconditions import reader
-from runner.replication.sync import PUBLICATION, publication_differs
 from runner.servers import relations, role_logins
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database, scalar
@@ -106,7 +103,7 @@ def status(
             *(compare(sides.on_primary, sides.on_replica) if compare is not None else ()),
             *_migration_problems(sides.on_primary, state),
             *_table_problems(sides),
-            *_replication_problems(sides, replication),
+            *map(str, faults.find(sides, read_contract())),
             *_mart_problems(marts, builds),
         ]
     return Status(
@@ -146,67 +143,6 @@ def _table_problems(sides: Sides) -> Iterator[str]:
     tables = relations.present(sides.on_primary, read_contract())
     for problem in relations.problems(sides.on_primary, tables, reader(sides.replication_url)):
         yield str(problem)
-
-
-def _replication_problems(sides: Sides, found: Replication) -> Iterator[str]:
-    slot, subscription = found.slot, found.subscription
-    contract = read_contract()
-    if subscription is None:
-        yield "the replica has no subscription; run signal-marts deploy"
-        return
-    if not subscription.is_enabled:
-        yield "the subscription is disabled; run signal-marts deploy"
-    if slot is None:
-        yield (
-            "the slot is gone from the primary, so changes are missing; run signal-marts deploy: "
-            "it copies the tables again"
-        )
-    elif slot.is_lost:
-        yield (
-            f"slot {slot.name} is lost: the primary no longer has the log that the replica needs; "
-            "run signal-marts deploy: it copies the tables again"
-        )
-    elif not slot.is_active:
-        yield (
-            f"nobody reads slot {slot.name}, and the primary keeps its log for it "
-            f"({slot.lag_bytes} bytes so far): the replica's server is down, cannot connect, or "
-            f"fails again and again ({subscription.errors} errors so far; its server log says why)"
-        )
-    if found.tables_missing:
-        yield f"not replicated: {', '.join(found.tables_missing)}; run signal-marts deploy"
-    if found.tables_copying:
-        yield f"still copying {', '.join(found.tables_copying)}"
-    if stuck := stuck_copies(sides.on_primary, sides.on_replica):
-        yield f"the copy of {', '.join(sorted(stuck))} cannot go on; run signal-marts deploy"
-    if pending := landing.pending_copies(sides.on_replica):
-        yield f"to be copied again: {', '.join(sorted(pending))}; run signal-marts deploy"
-    if subscription.publications != (PUBLICATION,):
-        yield (
-            f"the subscription reads publication {', '.join(subscription.publications)}; "
-            "run signal-marts deploy: it copies the tables again"
-        )
-    for name in landing.differing(sides.on_replica, contract):
-        yield f"the landing table {name} is not as the sources say; run signal-marts deploy"
-    if uncaptured := landing.not_captured(sides.on_replica, contract):
-        yield (
-            f"changes of {', '.join(uncaptured)} go unnoticed by the next build, since triggers "
-            "are missing; run signal-marts deploy"
-        )
-    token = written_token(sides.on_primary)
-    if token is not None and token.is_ahead:
-        yield f"{fence.AHEAD}; {fence.AHEAD_MEND}"
-    gap = fence.find_gap(sides.on_primary, sides.on_replica)
-    if gap is not None and gap.reason is not None and not found.tables_copying:
-        yield f"{gap.reason}; run signal-marts deploy: it copies the tables again"
-    differing = partitions.different(sides.on_replica)
-    yield from map(partitions.told, sorted(differing))
-    if unseen := partitions.unseen(sides.on_primary, sides.on_replica, contract) - differing:
-        yield (
-            f"partitions of {', '.join(sorted(unseen))} came, went or were rewritten; the next "
-            "build compares the rows"
-        )
-    if slot is not None and publication_differs(sides, contract):
-        yield "the publication is not as the sources say; run signal-marts deploy"
 
 
 def _replication(primary: Connection, replica: Connection) -> Replication:

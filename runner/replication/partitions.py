@@ -89,14 +89,6 @@ def different(replica: Connection) -> set[str]:
     return {name for name, (_, is_different) in _noted(replica).items() if is_different}
 
 
-def told(name: str) -> str:
-    """What to say of a table that differs."""
-    return (
-        f"rows of {name} came or went with a partition, which is not replicated; run signal-marts "
-        "deploy: it copies the table again"
-    )
-
-
 def unseen(primary: Connection, replica: Connection, contract: Sequence[Table]) -> set[str]:
     """Qualified names of the tables whose partitions changed since their rows were compared."""
     noted = _noted(replica)
