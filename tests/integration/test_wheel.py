@@ -98,7 +98,8 @@ def files(folder: Path) -> set[str]:
 def test_the_wheel_holds_the_package_and_the_project_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    expected = {f"runner/{name}" for name in files(PROJECT / "runner")}
+    packages = ("runner", "signal_marts")
+    expected = {f"{name}/{file}" for name in packages for file in files(PROJECT / name)}
     for folder in PACKAGED:
         expected |= {f"runner/project/{folder}/{name}" for name in files(PROJECT / folder)}
     for name in ("dbt_project.yml", "profiles.yml", "yoyo.ini"):

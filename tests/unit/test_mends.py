@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from runner import extras
+from runner.__main__ import main
 from runner.cli import cli
 from runner.demo import embedded_system
 from runner.errors import UsageError
@@ -39,6 +40,24 @@ def test_the_demo_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     told = CliRunner().invoke(cli, ["demo"]).exception
     assert isinstance(told, UsageError)
     assert str(told) == f"the extra demo is not installed: {extras.installing('demo')}"
+
+
+def test_commands_without_their_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    told = f"signal-marts: the extra run is not installed: {extras.installing('run')}\n"
+    assert capsys.readouterr().err == told
+
+
+def test_modules_import_without_what_commands_need() -> None:
+    missing = ", ".join(f"{name}=None" for name in extras.MODULES["run"])
+    code = f"import sys; sys.modules.update({missing}); import signal_marts; signal_marts.Signal"
+    done = children.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_servers_that_cannot_be_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
