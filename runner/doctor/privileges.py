@@ -283,6 +283,7 @@ def roles_on_primary(primary: Server, _: Given) -> Iterator[Finding]:
 def roles_on_replica(replica: Server, _: Given) -> Iterator[Finding]:
     """Roles of the replica, where they exist, and what readers of the marts can reach."""
     yield from _modest_roles(replica, REPLICA_ROLES)
+    yield from _readers_of_passwords(replica)
     if not replica.missing_roles(["bi_reader"]):
         yield from _readers_reach(replica)
         yield from _readers_without_limit(replica)
@@ -347,6 +348,25 @@ def _readers_reach(replica: Server) -> Iterator[Finding]:
             f"bi_reader can write to marts: {', '.join(writable)}",
             "revoke insert, update, delete, truncate on "
             f"{', '.join(writable)} from bi_reader, public;",
+        )
+
+
+def _readers_of_passwords(replica: Server) -> Iterator[Finding]:
+    """Logins that could act as transformer: they read the password of its login."""
+    logins = replica.connection.execute(
+        "select r.rolname::text, pg_has_role(r.oid, 'pg_read_all_data', 'usage')"
+        " from pg_class as c cross join pg_roles as r"
+        " where has_table_privilege(r.oid, c.oid, 'select') and c.oid = to_regclass('signal_marts.logins') and r.rolcanlogin and not r.rolsuper"
+        " and not pg_has_role(r.oid, c.relowner, 'usage') order by 1"
+    )
+    for login, reads_all in logins:
+        held = "pg_read_all_data" if reads_all else "all on signal_marts.logins"
+        yield warning(
+            "roles",
+            "replica",
+            f"{login} can read the passwords of the runner's own logins (signal_marts.logins), and "
+            "so write to marts",
+            f"revoke {held} from {quoted(login)};",
         )
 
 

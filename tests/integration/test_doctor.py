@@ -179,6 +179,15 @@ def test_what_the_platform_lacks(landscape: Landscape, fault: str, text: str, me
         ),
         (
             "replica",
+            "create role auditor login; grant pg_read_all_data to auditor",
+            "roles",
+            "warning",
+            "auditor can read the passwords of the runner's own logins (signal_marts.logins), and "
+            "so write to marts",
+            'revoke pg_read_all_data from "auditor";',
+        ),
+        (
+            "replica",
             "create schema performance; create table performance.trades (id bigint);"
             "grant select, delete on performance.trades to bi_reader",
             "roles",
@@ -221,6 +230,7 @@ def test_what_happened_since_the_deploy(
     finally:
         # Roles outlive the databases of a test.
         landscape.on_primary("alter role ai_writer nocreatedb nobypassrls")
+        landscape.on_replica("drop role if exists auditor")
 
 
 def test_a_column_of_ours_that_is_gone(landscape: Landscape) -> None:
