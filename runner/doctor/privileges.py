@@ -356,7 +356,8 @@ def _readers_of_passwords(replica: Server) -> Iterator[Finding]:
     logins = replica.connection.execute(
         "select r.rolname::text, pg_has_role(r.oid, 'pg_read_all_data', 'usage')"
         " from pg_class as c cross join pg_roles as r"
-        " where has_table_privilege(r.oid, c.oid, 'select') and c.oid = to_regclass('signal_marts.logins') and r.rolcanlogin and not r.rolsuper"
+        " where c.oid = to_regclass('signal_marts.logins')"
+        " and has_table_privilege(r.oid, c.oid, 'select') and r.rolcanlogin and not r.rolsuper"
         " and not pg_has_role(r.oid, c.relowner, 'usage') order by 1"
     )
     for login, reads_all in logins:
