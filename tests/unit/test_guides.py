@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -40,24 +41,44 @@ def test_every_library_has_its_why() -> None:
     assert needed - names == {"signal-marts"}
 
 
-def test_every_link_between_pages_leads_somewhere() -> None:
-    pages = [
-        *PROJECT.glob("*.md"),
-        *(PROJECT / "docs").rglob("*.md"),
-        *(PROJECT / "bi").rglob("*.md"),
-    ]
-    broken = []
-    for page in pages:
-        for target, anchor in re.findall(
-            r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text("utf-8")
-        ):
-            path = (page.parent / target) if target else page
-            if not path.exists() or (anchor and anchor not in anchors(path)):
-                broken.append(f"{page.relative_to(PROJECT)}: {target}#{anchor}")
-    assert broken == []
+PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md"), *(PROJECT / "bi").rglob("*.md")]
+TEXTS = {page: page.read_text("utf-8") for page in PAGES}
 
 
 def anchors(page: Path) -> set[str]:
     """What the headings of a page are linked by."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", TEXTS[page], re.MULTILINE)
     return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def missing(pattern: str, is_there: Callable[[Path, str], bool]) -> list[str]:
+    """What pages name by a pattern and is not there."""
+    return [
+        f"{page.relative_to(PROJECT)}: {found}"
+        for page, text in TEXTS.items()
+        for found in re.findall(pattern, text)
+        if not is_there(page, found)
+    ]
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    def is_there(page: Path, link: str) -> bool:
+        target, _, anchor = link.partition("#")
+        path = (page.parent / target).resolve() if target else page
+        return path.exists() and (not anchor or anchor in anchors(path))
+
+    assert missing(r"\]\((?!https?:)([^)\s]+)\)", is_there) == []
+
+
+def test_every_file_that_pages_name_is_there() -> None:
+    folders = "runner|macros|tests|models|docs|migrations|deploy|bi|requirements"
+    pattern = rf"`((?:{folders})/[\w./-]*\w/?)`"
+    assert missing(pattern, lambda _, path: (PROJECT / path).exists()) == []
+
+
+def test_every_command_that_pages_name_is_one() -> None:
+    assert isinstance(cli.cli, click.Group)
+    commands = cli.cli.commands
+    assert missing(r"signal-marts ([a-z]+)\b", lambda _, name: name in commands) == []
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    assert missing(r"(?m)(?:`|^)make ([a-z-]+)", lambda _, name: name in targets) == []
