@@ -319,7 +319,7 @@ def test_ups_at_the_same_time_agree(public_home: Path) -> None:
 DIES = """
 import os, signal, subprocess, sys
 from pathlib import Path
-from runner import embedded
+from runner.demo import embedded
 
 run = subprocess.run
 
