@@ -45,7 +45,11 @@ def find(sides: Sides, contract: Sequence[Table]) -> Iterator[Fault]:
         return
     if not subscription.is_enabled:
         yield Fault("replica", "the subscription is disabled", _DEPLOY)
-    slot = catalog.read_slot(primary, catalog.slot_name(replica))
+    name = catalog.slot_name(replica)
+    if subscription.slot != name:
+        text = f"the subscription reads slot {subscription.slot or '(none)'} instead of {name}"
+        yield Fault("replica", text, _DEPLOY)
+    slot = catalog.read_slot(primary, name)
     yield from _of_slot(slot, subscription)
     yield from _of_tables(sides, contract)
     if subscription.publications != (sync.PUBLICATION,):

@@ -174,7 +174,7 @@ ACCIDENTS = {
         changed="created",
     ),
     "subscription at another slot": Accident(
-        "nobody reads slot",
+        "the subscription reads slot elsewhere",
         replica="alter subscription signal_marts disable;"
         "alter subscription signal_marts set (slot_name = 'elsewhere')",
         changed="detached from its slot",
@@ -735,7 +735,7 @@ def test_a_token_of_a_time_that_is_not_yet(
 
     def findings() -> list[str]:
         found = examine(landscape.primary, landscape.replica)
-        return [each.mend for each in found if each.check == "token"]
+        return [each.mend for each in found if each.text == fence.AHEAD]
 
     landscape.on_primary("update ai_replication_fence set written_at = '-infinity'")
     wait(landscape)  # which any clock is later than
