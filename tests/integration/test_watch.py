@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,12 +97,15 @@ class Watching:
 
     def _is_paused_between_tokens(self) -> bool:
         self._process.send_signal(signal.SIGSTOP)
-        held = self._landscape.on_primary(
-            "select from pg_locks where relation = 'public.ai_replication_fence'::regclass"
-        )
-        if held:
-            self._process.send_signal(signal.SIGCONT)
-        return not held
+        # What it sent before that, its server may begin a moment later.
+        for _ in range(20):
+            time.sleep(0.05)
+            if self._landscape.on_primary(
+                "select from pg_locks where relation = 'public.ai_replication_fence'::regclass"
+            ):
+                self._process.send_signal(signal.SIGCONT)
+                return False
+        return True
 
     def end(self, number: int) -> int:
         self._process.send_signal(number)
