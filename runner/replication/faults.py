@@ -34,15 +34,24 @@ NOT_SET_UP = Fault("replica", "the replica has no subscription", _DEPLOY)
 
 
 def find(sides: Sides, contract: Sequence[Table]) -> Iterator[Fault]:
-    """What is wrong with the replication of these tables; nothing is written."""
-    primary, replica = sides.on_primary, sides.on_replica
-    token = catalog.written_token(primary)
-    if token is not None and token.is_ahead:
-        yield Fault("primary", fence.AHEAD, fence.AHEAD_MEND)
-    subscription = catalog.read_subscription(replica)
+    """What is wrong with the replication of these tables; nothing is written.
+
+    Tokens come last: a login may see all else, and not them.
+    """
+    subscription = catalog.read_subscription(sides.on_replica)
     if subscription is None:
         yield NOT_SET_UP
-        return
+    else:
+        yield from _of_subscription(sides, contract, subscription)
+    token = catalog.written_token(sides.on_primary)
+    if token is not None and token.is_ahead:
+        yield Fault("primary", fence.AHEAD, fence.AHEAD_MEND)
+
+
+def _of_subscription(
+    sides: Sides, contract: Sequence[Table], subscription: catalog.Subscription
+) -> Iterator[Fault]:
+    primary, replica = sides.on_primary, sides.on_replica
     if not subscription.is_enabled:
         yield Fault("replica", "the subscription is disabled", _DEPLOY)
     name = catalog.slot_name(replica)
@@ -51,16 +60,17 @@ def find(sides: Sides, contract: Sequence[Table]) -> Iterator[Fault]:
         yield Fault("replica", text, _DEPLOY)
     slot = catalog.read_slot(primary, name)
     yield from _of_slot(slot, subscription)
-    yield from _of_tables(sides, contract)
+    copying = catalog.copying_tables(replica)
+    yield from _of_tables(sides, contract, copying)
     if subscription.publications != (sync.PUBLICATION,):
         names = ", ".join(subscription.publications)
         yield Fault("replica", f"the subscription reads publication {names}", _COPY_AGAIN)
-    gap = fence.find_gap(primary, replica)
-    is_copying = bool(catalog.copying_tables(replica))
-    if gap is not None and gap.reason is not None and not is_copying:
-        yield Fault("replica", gap.reason, _COPY_AGAIN)
     if slot is not None and contract and sync.publication_differs(sides, contract):
         yield Fault("primary", "the publication is not as the sources say", _DEPLOY)
+    if not copying:
+        gap = fence.find_gap(primary, replica)
+        if gap is not None and gap.reason is not None:
+            yield Fault("replica", gap.reason, _COPY_AGAIN)
 
 
 def _of_slot(slot: catalog.Slot | None, subscription: catalog.Subscription) -> Iterator[Fault]:
@@ -90,17 +100,17 @@ def _of_slot(slot: catalog.Slot | None, subscription: catalog.Subscription) -> I
         )
 
 
-def _of_tables(sides: Sides, contract: Sequence[Table]) -> Iterator[Fault]:
+def _of_tables(sides: Sides, contract: Sequence[Table], copying: set[str]) -> Iterator[Fault]:
     primary, replica = sides.on_primary, sides.on_replica
     wanted = {table.qualified for table in contract}
     if missing := wanted - catalog.subscribed_tables(replica):
         yield Fault("replica", f"not replicated: {_listed(missing)}", _DEPLOY)
     if stuck := catalog.stuck_copies(primary, replica):
         yield Fault("replica", f"the copy of {_listed(stuck)} cannot go on", _DEPLOY)
-    if copying := catalog.copying_tables(replica) - stuck:
+    if going_on := copying - stuck:
         yield Fault(
             "replica",
-            f"still copying {_listed(copying)}",
+            f"still copying {_listed(going_on)}",
             "wait; should it not end, the log of the replica's server says why",
             is_passing=True,
         )

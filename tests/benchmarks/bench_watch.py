@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--small", action="store_true", help="a quick try")
     parser.add_argument("--full", action="store_true", help="on 1 million signals")
     parser.add_argument("--seconds", type=int, default=60, help="how long signals come")
-    parser.add_argument("--all-every", default="20", help="as of watch")
+    parser.add_argument("--all-every", default="2", help="as of watch")
     chosen = parser.parse_args(arguments)
     size = SMALL if chosen.small else FULL if chosen.full else FULL.times(0.1)
     with servers() as pair, tempfile.TemporaryDirectory() as target:
