@@ -14,14 +14,15 @@ import psycopg
 
 from runner.build import books, transform
 from runner.build.lineage import Lineage
-from runner.errors import SignalMartsError
-from runner.progress import Advance
+from runner.errors import Failure, SignalMartsError
+from runner.progress import Advance, note
 from runner.replication import fence, partitions
 from runner.servers import role_logins
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database, has_transaction_timeout, scalar
 from runner.servers.deploy_lock import LockedError, check_direct
 from runner.servers.sides import connected
+from runner.words import plural
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -197,3 +198,18 @@ def frozen(replica: Database, *, timeout: float) -> Iterator[Mapping[str, str]]:
                 given = environment.get("PGOPTIONS", os.environ.get("PGOPTIONS", ""))
                 environment["PGOPTIONS"] = f"{given} -c transaction_timeout=0".strip()
             yield environment
+
+
+def report_build(result: transform.Build) -> None:
+    """Say how a build went, warnings too; raise Failure naming each model and test that failed."""
+    for node in result.warnings:
+        note(f"warning: {node.kind} {node.name}: {node.message}")
+    models, tests = (sum(n.kind == kind for n in result.nodes) for kind in ("model", "test"))
+    if result.failures:
+        lines = [f"  - {n.kind} {n.name}: {n.status}: {n.message}" for n in result.failures]
+        raise Failure(
+            f"{len(result.failures)} of {models + tests} models and tests failed, and "
+            f"{result.skipped} that need them were skipped:\n" + "\n".join(lines)
+        )
+    passed = tests - len(result.warnings)
+    note(f"built {plural(models, 'model')}; {plural(passed, 'test')} passed")

@@ -23,8 +23,7 @@ from runner.progress import note, progress
 def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool) -> None:
     """Build and test the marts from all that the primary has committed."""
     from runner.build.builds import build as run
-    from runner.build.builds import rejected_rows
-    from runner.build.outcome import report_build
+    from runner.build.builds import rejected_rows, report_build
     from runner.servers.role_logins import as_role
 
     given = settings.load()

@@ -11,7 +11,6 @@ from pathlib import Path
 from psycopg import sql
 
 from runner.build import builds
-from runner.build.outcome import report_build
 from runner.client.records import Bar
 from runner.demo.embedded import EmbeddedPair
 from runner.demo.market import synthetic_market
@@ -85,7 +84,7 @@ def _run(
         result = builds.build(
             primary, replica, fence_timeout=given.fence_timeout_seconds, advance=advance
         )
-    report_build(result)
+    builds.report_build(result)
     with role_logins.as_role(replica, "bi_reader").connect() as connection:
         print_summary(connection)
 

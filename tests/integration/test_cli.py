@@ -20,7 +20,7 @@ import pytest
 import yaml
 from conftest import Landscape
 
-from runner.build.outcome import report_build
+from runner.build.builds import report_build
 from runner.build.transform import Build, Node
 from runner.demo.embedded import EmbeddedPair
 from runner.errors import Failure
