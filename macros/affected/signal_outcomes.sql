@@ -4,9 +4,9 @@
 {% macro affected_signal_outcomes() %}
     {% for parent in [
         'stg_ai__trading_signals',
-        'int_signals_placed',
-        'int_signals_entered',
-        'int_signals_walked',
+        'int_signal_bars',
+        'int_signal_barriers',
+        'int_signal_exits',
         'trades'
     ] %}
         select signal_id
@@ -16,16 +16,16 @@
         union
     {% endfor %}
 
-    select walked.signal_id
+    select signal_exits.signal_id
     from {{ changes_of('int_bars_numbered') }} as bars
     cross join lateral (
         select stored.signal_id
-        from {{ ref('int_signals_walked') }} as stored
+        from {{ ref('int_signal_exits') }} as stored
         where
             stored.symbol = bars.symbol
             and stored.exit_bar_number = bars.bar_number
         {{ kept_apart() }}
-    ) as walked
+    ) as signal_exits
 
     union
 

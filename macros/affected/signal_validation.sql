@@ -1,6 +1,6 @@
 {#
     A changed signal, and of a model's signals in a direction, all from the first changed one on:
-    what became of it was known to those after it. Not followed: int_ensemble_cases, which are
+    what became of it was known to those after it. Not followed: int_ensemble_similar_outcomes, which are
     counted from these.
 #}
 {% macro affected_signal_validation() %}
@@ -10,26 +10,26 @@
     union
 
     select signal_id
-    from {{ changes_of('int_ensemble_signals_judged') }} as judged_signals
+    from {{ changes_of('int_ensemble_signal_outcomes') }} as resolved_signals
 
     union
 
-    select judged_signals.signal_id
+    select resolved_signals.signal_id
     from (
         select
             model_id,
             signal_type,
             min(available_at) as from_at
-        from {{ changes_of('int_ensemble_signals_judged') }} as judged_signals
+        from {{ changes_of('int_ensemble_signal_outcomes') }} as resolved_signals
         group by model_id, signal_type
     ) as changed
     cross join lateral (
         select stored.signal_id
-        from {{ ref('int_ensemble_signals_judged') }} as stored
+        from {{ ref('int_ensemble_signal_outcomes') }} as stored
         where
             stored.model_id = changed.model_id
             and stored.signal_type = changed.signal_type
             and stored.available_at >= changed.from_at
         {{ kept_apart() }}
-    ) as judged_signals
+    ) as resolved_signals
 {% endmacro %}

@@ -199,7 +199,10 @@ def test_what_a_model_follows_is_told_where_it_is_wrong(project: Project) -> Non
         (failed,) = project.run(select).failures
         return f"{failed.name}: {failed.message}"
 
-    lots, fills = "models/intermediate/int_lots_closed.sql", "models/intermediate/int_fills.sql"
+    lots, fills = (
+        "models/intermediate/lots/int_lots_closed.sql",
+        "models/intermediate/lots/int_fills.sql",
+    )
     project.edit(lots, ", by='order_id', keys='buy_order_id'", "")
     project.edit(fills, "'follows':", "'follow':")
     assert "int_fills: say in its meta what it follows, or write a macro affected_int_fills" in (
@@ -216,7 +219,7 @@ def test_what_a_model_follows_is_told_where_it_is_wrong(project: Project) -> Non
     project.edit("models/marts/performance/trades.sql", "of='order_id'", "of='opening_order_id'")
     guide = (PROJECT / "docs/change-capture.md").read_text()
     (example,) = re.findall(r"^```sql\n(-- Grain: a closed lot, .*?)^```$", guide, re.M | re.S)
-    added = project.path / "models/intermediate/int_lot_statuses.sql"
+    added = project.path / "models/intermediate/lots/int_lot_statuses.sql"
     added.write_text(example)
     change(project.landscape, 1)
     project.build()

@@ -171,9 +171,9 @@ def test_models_that_sleep_while_what_they_read_goes_and_returns(history: Histor
     history.connection.execute(
         "update ai_trading_signals set confidence = 0.9 where created_at < '2025-03-02Z'"
     )
-    build(history, "int_ensemble_cases")
+    build(history, "int_ensemble_similar_outcomes")
     add_signals("2025-03-05Z", "2025-03-05Z")
-    build(history, "int_ensemble_signals_judged")
+    build(history, "int_ensemble_signal_outcomes")
     history.compare()
 
     # A close that goes and returns, and bars before all others: numbers move.
@@ -186,7 +186,7 @@ def test_models_that_sleep_while_what_they_read_goes_and_returns(history: Histor
     build(history, "int_ensemble_bars")
     add_bars("BTCUSD", "2025-02-27Z", "2025-02-28 23:00Z")
     history.connection.execute("update ai_trading_signals set confidence = 0.8 where id = 1")
-    build(history, "int_ensemble_signals_judged")
+    build(history, "int_ensemble_signal_outcomes")
     history.compare()
 
     # An expert that goes and returns, and closes that are built without it meanwhile.

@@ -6,17 +6,17 @@
     meta={
         'affected_by': ['model_id', 'resolved_date'],
         'follows': {
-            'int_ensemble_signals_judged': 'model_id, ' ~ utc_date('resolved_at')
+            'int_ensemble_signal_outcomes': 'model_id, ' ~ utc_date('resolved_at')
         }
     },
     pre_hook="{{ avoid_sorts() }}"
 ) }}
 
-with judged_signals as (
+with resolved_signals as (
 
     select *
     from {{ followed(
-        'int_ensemble_signals_judged',
+        'int_ensemble_signal_outcomes',
         where='stored.model_id = affected.model_id and '
             ~ is_on_date('stored.resolved_at', 'affected.resolved_date')
     ) }}
@@ -34,7 +34,7 @@ int_ensemble_confirmations_daily as (
         count(*) as cases,
         sum(is_win) as wins,
         max(resolved_at) as available_at
-    from judged_signals
+    from resolved_signals
     group by
         model_id,
         coalesce(pattern_type, ''),

@@ -98,7 +98,7 @@ samples as (
     from days_looked_up
     inner join lateral (
         select stored.*
-        from {{ ref('int_signals_forward') }} as stored
+        from {{ ref('int_signal_forward_returns') }} as stored
         where
             stored.model_id = days_looked_up.model_id
             and stored.signal_date = days_looked_up.signal_date

@@ -5,7 +5,7 @@
     meta={
         'affected_by': ['model_id', 'signal_date'],
         'follows': {
-            'int_signals_forward': 'model_id, signal_date'
+            'int_signal_forward_returns': 'model_id, signal_date'
         }
     }
 ) }}
@@ -14,7 +14,7 @@ with forward_returns as (
 
     select *
     from {{ followed(
-        'int_signals_forward',
+        'int_signal_forward_returns',
         where='stored.model_id = affected.model_id'
             ~ ' and stored.signal_date = affected.signal_date'
     ) }}

@@ -8,7 +8,7 @@
             'int_ensemble_calendar': 'trading_date',
             'int_ensemble_experts': 'joined_date',
             'int_ensemble_losses': 'resolved_date + 1',
-            'int_ensemble_rounds': 'resolved_date + 1'
+            'int_ensemble_decision_counts': 'resolved_date + 1'
         }
     }
 ) }}
@@ -33,7 +33,7 @@ losses as (
 
 rounds as (
 
-    select * from {{ ref('int_ensemble_rounds') }}
+    select * from {{ ref('int_ensemble_decision_counts') }}
 
 ),
 

@@ -8,7 +8,7 @@
 
 {% set levels = similarity_levels() %}
 
--- depends_on: {{ ref('int_ensemble_cases') }}
+-- depends_on: {{ ref('int_ensemble_similar_outcomes') }}
 with signals as (
 
     select *
@@ -16,10 +16,10 @@ with signals as (
 
 ),
 
-judged_signals as (
+resolved_signals as (
 
     select *
-    from {{ followed('int_ensemble_signals_judged') }}
+    from {{ followed('int_ensemble_signal_outcomes') }}
 
 ),
 
@@ -33,7 +33,7 @@ judged_signals as (
             model_id,
             signal_type,
             {{ utc_date('min(available_at)') }} as from_date
-        from judged_signals
+        from resolved_signals
         group by model_id, signal_type
 
     ),
@@ -45,7 +45,7 @@ judged_signals as (
                 model_id,
                 signal_type,
                 {{ similarity_kind(level) }}
-            from judged_signals
+            from resolved_signals
             {{ 'union all' if not loop.last }}
         {% endfor %}
 
@@ -67,7 +67,7 @@ judged_signals as (
             select
                 cases.cases,
                 cases.wins
-            from {{ ref('int_ensemble_cases') }} as cases
+            from {{ ref('int_ensemble_similar_outcomes') }} as cases
             where
                 cases.model_id = kinds.model_id
                 and cases.signal_type = kinds.signal_type
@@ -94,12 +94,12 @@ judged_signals as (
             later.is_win as wins
         from directions
         inner join lateral (
-            select judged.*
-            from {{ ref('int_ensemble_signals_judged') }} as judged
+            select resolved.*
+            from {{ ref('int_ensemble_signal_outcomes') }} as resolved
             where
-                judged.model_id = directions.model_id
-                and judged.signal_type = directions.signal_type
-                and judged.resolved_at >= {{ utc_midnight('directions.from_date') }}
+                resolved.model_id = directions.model_id
+                and resolved.signal_type = directions.signal_type
+                and resolved.resolved_at >= {{ utc_midnight('directions.from_date') }}
             {{ kept_apart() }}
         ) as later on true
         where later.is_win is not null
@@ -120,7 +120,7 @@ judged_signals as (
             resolved_at,
             1 as cases,
             is_win as wins
-        from judged_signals
+        from resolved_signals
         where is_win is not null
 
     ),
@@ -141,7 +141,7 @@ events as (
         0 as is_outcome,
         0 as cases,
         0 as wins
-    from judged_signals
+    from resolved_signals
 
     union all
 

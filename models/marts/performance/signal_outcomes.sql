@@ -22,24 +22,24 @@ models as (
 
 ),
 
-entered_signals as {{ materialized }} (
+signal_barriers as {{ materialized }} (
 
     select *
-    from {{ followed('int_signals_entered') }}
+    from {{ followed('int_signal_barriers') }}
 
 ),
 
-placed_signals as {{ materialized }} (
+signal_bars as {{ materialized }} (
 
     select *
-    from {{ followed('int_signals_placed') }}
+    from {{ followed('int_signal_bars') }}
 
 ),
 
-walked_signals as {{ materialized }} (
+signal_exits as {{ materialized }} (
 
     select *
-    from {{ followed('int_signals_walked') }}
+    from {{ followed('int_signal_exits') }}
 
 ),
 
@@ -75,18 +75,18 @@ executed_signals as (
 exits as (
 
     select
-        entered_signals.signal_id,
-        entered_signals.symbol,
-        entered_signals.entry_price,
-        entered_signals.lower_barrier,
-        entered_signals.upper_barrier,
-        entered_signals.first_bar_number,
-        walked_signals.exit_bar_number,
-        walked_signals.lowest_price,
-        walked_signals.highest_price
-    from entered_signals
-    inner join walked_signals
-        on entered_signals.signal_id = walked_signals.signal_id
+        signal_barriers.signal_id,
+        signal_barriers.symbol,
+        signal_barriers.entry_price,
+        signal_barriers.lower_barrier,
+        signal_barriers.upper_barrier,
+        signal_barriers.first_bar_number,
+        signal_exits.exit_bar_number,
+        signal_exits.lowest_price,
+        signal_exits.highest_price
+    from signal_barriers
+    inner join signal_exits
+        on signal_barriers.signal_id = signal_exits.signal_id
 
 ),
 
@@ -178,7 +178,7 @@ entries as (
     select
         signal_id,
         entry_price
-    from placed_signals
+    from signal_bars
     where entry_price > 0
 
 ),

@@ -1,8 +1,8 @@
 {#
-    A model's day with a symbol where one of its signals changed, or is placed elsewhere, or where a
+    A model's day with a symbol where one of its signals changed, or is signal_bars elsewhere, or where a
     changed bar is within the horizons of one.
 #}
-{% macro affected_int_signals_forward() %}
+{% macro affected_int_signal_forward_returns() %}
     {% set horizons = var('skill_horizons_bars') %}
     {% set horizons = [1, 2] if horizons is string else horizons %}
     with changed as (
@@ -23,22 +23,22 @@
     moved as (
 
         select signal_id
-        from {{ changes_of('int_signals_placed') }} as placed
+        from {{ changes_of('int_signal_bars') }} as signal_bars
 
         union
 
-        select placed.signal_id
+        select signal_bars.signal_id
         from ranges
         cross join lateral (
             select stored.signal_id
-            from {{ ref('int_signals_placed') }} as stored
+            from {{ ref('int_signal_bars') }} as stored
             where
                 stored.symbol = ranges.symbol
                 and stored.first_bar_number
                 between ranges.first_number - {{ horizons | last - 1 }}
                 and ranges.last_number
             {{ kept_apart() }}
-        ) as placed
+        ) as signal_bars
 
     )
 

@@ -5,7 +5,7 @@
     A signal that ends with an earlier bar has none of the later ones in it, whatever their times.
     One without a row has a symbol that had no bars.
 #}
-{% macro affected_int_signals_placed() %}
+{% macro affected_int_signal_bars() %}
     with changed as (
 
         select

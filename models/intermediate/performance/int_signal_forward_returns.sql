@@ -24,7 +24,7 @@ with signals as (
 
 placed as (
 
-    select * from {{ ref('int_signals_placed') }}
+    select * from {{ ref('int_signal_bars') }}
 
 ),
 
@@ -46,7 +46,7 @@ numbered_signals as (
 
 ),
 
-placed_signals as (
+signal_bars as (
 
     select
         numbered_signals.signal_id,
@@ -74,18 +74,18 @@ placed_signals as (
     observed as (
 
         select
-            placed_signals.signal_id,
-            placed_signals.model_id,
-            placed_signals.symbol,
-            placed_signals.signal_date,
-            placed_signals.score,
-            cast(placed_signals.entry_price as {{ type_double() }}) as close_price_0,
+            signal_bars.signal_id,
+            signal_bars.model_id,
+            signal_bars.symbol,
+            signal_bars.signal_date,
+            signal_bars.score,
+            cast(signal_bars.entry_price as {{ type_double() }}) as close_price_0,
             {% for horizon in horizons %}
                 cast(bars_{{ loop.index }}.close_price as {{ type_double() }})
                     as close_price_{{ loop.index }},
             {% endfor %}
             bars_{{ horizons | length }}.closed_at as known_at
-        from placed_signals
+        from signal_bars
         {% for horizon in horizons %}
             cross join lateral (
                 select
@@ -93,9 +93,9 @@ placed_signals as (
                     stored.closed_at
                 from {{ ref('int_bars_numbered') }} as stored
                 where
-                    stored.symbol = placed_signals.symbol
+                    stored.symbol = signal_bars.symbol
                     and stored.bar_number
-                    = placed_signals.first_bar_number + {{ horizon - 1 }}
+                    = signal_bars.first_bar_number + {{ horizon - 1 }}
                 {{ kept_apart() }}
             ) as bars_{{ loop.index }}
         {% endfor %}
@@ -122,22 +122,22 @@ placed_signals as (
     observed as (
 
         select
-            placed_signals.signal_id,
-            placed_signals.model_id,
-            placed_signals.symbol,
-            placed_signals.signal_date,
-            placed_signals.score,
-            cast(placed_signals.entry_price as {{ type_double() }}) as close_price_0,
+            signal_bars.signal_id,
+            signal_bars.model_id,
+            signal_bars.symbol,
+            signal_bars.signal_date,
+            signal_bars.score,
+            cast(signal_bars.entry_price as {{ type_double() }}) as close_price_0,
             {% for horizon in horizons %}
                 cast(bars_ahead.close_price_{{ loop.index }} as {{ type_double() }})
                     as close_price_{{ loop.index }},
             {% endfor %}
             bars_ahead.known_at
-        from placed_signals
+        from signal_bars
         inner join bars_ahead
             on
-                placed_signals.symbol = bars_ahead.symbol
-                and placed_signals.first_bar_number = bars_ahead.bar_number
+                signal_bars.symbol = bars_ahead.symbol
+                and signal_bars.first_bar_number = bars_ahead.bar_number
         where bars_ahead.known_at is not null
 
     ),

@@ -108,7 +108,7 @@ compared as (
 ),
 
 -- A price that stood still is neither a win nor a loss.
-int_ensemble_signals_judged as (
+int_ensemble_signal_outcomes as (
 
     select
         signal_id,
@@ -130,4 +130,4 @@ int_ensemble_signals_judged as (
 
 )
 
-select * from int_ensemble_signals_judged {{ newest_together('signal_id') }}
+select * from int_ensemble_signal_outcomes {{ newest_together('signal_id') }}

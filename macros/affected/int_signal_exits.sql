@@ -3,8 +3,8 @@
     before, and neither ends before the bar nor had met a barrier by then. None is longer than the
     longest, so only the ends that are near the bar need be read.
 #}
-{% macro affected_int_signals_walked() %}
-    {% set entered = ref('int_signals_entered') %}
+{% macro affected_int_signal_exits() %}
+    {% set barriers = ref('int_signal_barriers') %}
     with changed as (
 
         select
@@ -25,7 +25,7 @@
 
         {% for condition in [
             'stored.end_bar_number between ranges.first_number and ranges.last_number'
-            ~ ' + (select max(end_bar_number - first_bar_number) from ' ~ entered ~ ')',
+            ~ ' + (select max(end_bar_number - first_bar_number) from ' ~ barriers ~ ')',
             'stored.end_bar_number is null'
         ] %}
             select
@@ -34,7 +34,7 @@
             from ranges
             cross join lateral (
                 select stored.signal_id
-                from {{ entered }} as stored
+                from {{ barriers }} as stored
                 where
                     stored.symbol = ranges.symbol
                     and stored.first_bar_number <= ranges.last_number
@@ -48,7 +48,7 @@
     )
 
     select signal_id
-    from {{ changes_of('int_signals_entered') }} as entered
+    from {{ changes_of('int_signal_barriers') }} as barriers
 
     union
 

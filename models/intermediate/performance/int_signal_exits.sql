@@ -16,7 +16,7 @@
 with recursive entered as (
 
     select *
-    from {{ followed('int_signals_entered') }}
+    from {{ followed('int_signal_barriers') }}
 
 ),
 

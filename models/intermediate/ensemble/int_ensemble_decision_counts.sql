@@ -49,7 +49,7 @@ decided_bars as (
 
 ),
 
-int_ensemble_rounds as (
+int_ensemble_decision_counts as (
 
     select
         decided_date,
@@ -60,4 +60,4 @@ int_ensemble_rounds as (
 
 )
 
-select * from int_ensemble_rounds
+select * from int_ensemble_decision_counts

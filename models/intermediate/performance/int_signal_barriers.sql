@@ -4,7 +4,7 @@
     unique_key='signal_id',
     meta={
         'follows': {
-            'int_signals_placed': 'signal_id',
+            'int_signal_bars': 'signal_id',
             'stg_ai__trading_signals': 'signal_id'
         }
     },
@@ -18,7 +18,7 @@
 with placed as (
 
     select *
-    from {{ followed('int_signals_placed') }}
+    from {{ followed('int_signal_bars') }}
 
 ),
 

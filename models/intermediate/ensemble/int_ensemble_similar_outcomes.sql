@@ -15,7 +15,7 @@
         'affected_by': ['model_id', 'signal_type'],
         'affected_from': 'resolved_date',
         'follows': {
-            'int_ensemble_signals_judged':
+            'int_ensemble_signal_outcomes':
                 'model_id, signal_type, case when is_win is not null then '
                 ~ utc_date('resolved_at') ~ ' end'
         }
@@ -33,11 +33,11 @@
     symbol
 {%- endset %}
 
-with judged_signals as (
+with resolved_signals as (
 
     select *
     from {{ followed(
-        'int_ensemble_signals_judged',
+        'int_ensemble_signal_outcomes',
         where='stored.model_id = affected.model_id'
             ~ ' and stored.signal_type = affected.signal_type'
             ~ ' and stored.resolved_at >= ' ~ utc_midnight('affected.from_resolved_date')
@@ -57,7 +57,7 @@ cases_of_symbols as (
         {{ utc_date('resolved_at') }} as resolved_date,
         count(*) as cases,
         sum(is_win) as wins
-    from judged_signals
+    from resolved_signals
     group by
         model_id,
         signal_type,
@@ -154,7 +154,7 @@ counted as (
 
 ),
 
-int_ensemble_cases as (
+int_ensemble_similar_outcomes as (
 
     select *
     from counted
@@ -162,4 +162,4 @@ int_ensemble_cases as (
 
 )
 
-select * from int_ensemble_cases {{ newest_together('resolved_date') }}
+select * from int_ensemble_similar_outcomes {{ newest_together('resolved_date') }}
