@@ -8,18 +8,25 @@
     parents: names of models in the books, as SQL literals.
 #}
 {% macro hold_versions(parents) -%}
-    set local idle_in_transaction_session_timeout = '60s';
-    set local client_connection_check_interval = '1s';
-    {# A database may end long transactions; older servers know no such limit. #}
-    select set_config('transaction_timeout', '0', true)
-    where current_setting('server_version_num')::integer >= 170000;
+    select
+        set_config('idle_in_transaction_session_timeout', '60s', true),
+        set_config('client_connection_check_interval', '1s', true),
+        {# A database may end long transactions; older servers know no such limit. #}
+        case
+            when current_setting('server_version_num')::integer >= 170000
+                then set_config('transaction_timeout', '0', true)
+        end;
     {% if not parents and not frozen_moment() -%}
         {% do wait_for_runner() %}
     {%- endif -%}
     {% if config.get('materialized') == 'incremental' -%}
         lock table {{ lock_table(relation_name(this)) }} in exclusive mode;
     {%- endif %}
-    {% for parent in parents -%}
-        lock table {{ lock_table(parent) }} in row share mode;
-    {% endfor -%}
+    {% if parents -%}
+        lock table
+        {% for parent in parents -%}
+            {{ lock_table(parent) }}{{ ',' if not loop.last }}
+        {% endfor -%}
+        in row share mode;
+    {%- endif %}
 {%- endmacro %}

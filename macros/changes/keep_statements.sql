@@ -6,7 +6,7 @@
 
     collect: the pre-hooks.
     apply: the model's own, for which `affected` must not be empty.
-    publish: the post-hooks.
+    publish: the post-hooks, which return the version that an exact model has then.
 #}
 {% macro keep_statements() %}
     {% set node = graph.nodes[model.unique_id] if execute else {} %}

@@ -26,18 +26,22 @@
             );
             update {{ relations }}
             set
-                version = version + 1,
-                changed_by = {{ build_id() }}
-            where
-                relation = {{ relation_name(this) }}
-                and exists (select from {{ images }} where _version = relations.version + 1);
-            update {{ relations }}
-            set
+                version = version + cast(written.is_changed as integer),
+                changed_by = case when written.is_changed then {{ build_id() }} else changed_by end,
                 presentation = '{{ model_presentation() }}',
                 landing_cut = {{ landing_cut }},
                 landing_system = {{ landing_system }},
                 built_at = now()
-            where relation = {{ relation_name(this) }};
+            from (
+                select exists (
+                    select from {{ images }}
+                    where _version > (
+                        select version from {{ relations }} where relation = {{ relation_name(this) }}
+                    )
+                ) as is_changed
+            ) as written
+            where relation = {{ relation_name(this) }}
+            returning version;
         {% else %}
             {% set key = config.get('unique_key') %}
             create unique index on {{ this }} ({{ key if key is string else key | join(', ') }});

@@ -21,7 +21,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import sql
 
 from runner.build import books
 from runner.build.transform import Build, Node
@@ -230,14 +229,7 @@ class Rounds(AbstractContextManager["Rounds"]):
         rows = 0
         if self._run(session, *collect)[0] or not model.is_exact:
             rows = self._run(session, statements["apply"])[1]
-        version, _ = self._run(
-            session,
-            statements["publish"],
-            sql.SQL("select version from changes.relations where relation = {}")
-            .format(model.relation)
-            .as_string(),
-            "commit",
-        )
+        version, _ = self._run(session, statements["publish"], "commit")
         return rows, version
 
     def _run(self, session: Connection, *statements: str) -> tuple[Any, int]:

@@ -23,6 +23,9 @@ from runner.servers.database import Database
 _MOMENT = re.compile(r"(?<=set transaction snapshot ')[^']+")
 _LATEST = re.compile(r"(?<=cast\(')[\d-]+ [\d:]+\.\d{6}(?=\+00' as timestamp with time zone\))")
 
+# A model's table of such a build; the books have one that is called as a model is.
+_TABLE = re.compile(r'"full_(?!changes")(\w+)"\."(\w+)"')
+
 
 class FullBuild:
     """The statements of a build of all models into schemas with the prefix ``full_``, made anew.
@@ -31,8 +34,8 @@ class FullBuild:
     """
 
     def __init__(self) -> None:
-        # In an order in which they can be run one by one.
-        self._statements: list[str] = []
+        # By the name of a session, which is a model's, in an order in which they can be run.
+        self._sessions: dict[str, list[str]] = {}
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -60,14 +63,14 @@ class FullBuild:
             yield
         finally:
             manager.add_query = add_query
-        self._statements = [each for statements in sessions.values() for each in statements]
+        self._sessions = sessions
 
     @property
     def is_recorded(self) -> bool:
-        return bool(self._statements)
+        return bool(self._sessions)
 
-    def run(self, replica: Database) -> None:
-        """Run them."""
+    def run(self, replica: Database, *, alone: bool = False) -> None:
+        """Run them; each model ``alone`` on what the marts have for the models that it reads."""
         builder = role_logins.as_role(replica, "transformer")
         with (
             builder.connect(autocommit=True) as session,
@@ -85,17 +88,22 @@ class FullBuild:
             for (schema,) in schemas:
                 session.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
             session.execute("set role transformer")
-            for statement in self._statements:
-                statement = _LATEST.sub(latest, statement)
-                statement = _MOMENT.sub(environment["SIGNAL_MARTS_MOMENT"], statement)
-                session.execute(statement.encode())
+            for name, statements in self._sessions.items():
+                for statement in statements:
+                    if alone:
+                        statement = self._on_stored_parents(name, statement)
+                    statement = _LATEST.sub(latest, statement)
+                    statement = _MOMENT.sub(environment["SIGNAL_MARTS_MOMENT"], statement)
+                    session.execute(statement.encode())
 
     def differing(
         self, replica: Database, by_dbt: Callable[[], transform.Build]
     ) -> dict[str, tuple[int, int]]:
         """What our tables have otherwise than a build in full: see differing_models.
 
-        ``by_dbt`` builds into schemas with the prefix ``full_``, the first time.
+        ``by_dbt`` builds into schemas with the prefix ``full_``, the first time. Of those that
+        differ, only the ones where the fault is are returned, if these can be told: what differs as
+        well where it is built in full on the marts that it reads.
         """
         if self.is_recorded:
             self.run(replica)
@@ -104,4 +112,19 @@ class FullBuild:
                 failures = by_dbt().failures
             assert not failures, failures
         with replica.connect() as connection:
-            return differing_models(connection, "full")
+            found = differing_models(connection, "full")
+        if found:
+            self.run(replica, alone=True)
+            with replica.connect() as connection:
+                found = differing_models(connection, "full") or found
+        return found
+
+    def _on_stored_parents(self, session_name: str, statement: str) -> str:
+        """The statement of a model, reading the marts' tables of the models that it reads."""
+
+        def table(found: re.Match[str]) -> str:
+            schema, name = found.groups()
+            is_another = f"model.signal_marts.{name}" in self._sessions.keys() - {session_name}
+            return f'"{schema}"."{name}"' if is_another else found[0]
+
+        return _TABLE.sub(table, statement)

@@ -185,3 +185,19 @@ def test_a_model_that_fails_takes_only_what_stands_on_it(built: Built) -> None:
     built.landscape.on_replica("alter table intermediate.int_fills drop constraint never")
     assert set(built.round()[0].values()) == {"success"}
     assert built.differing() == {}
+
+
+def test_a_model_that_is_wrong_is_told_alone(built: Built) -> None:
+    """Those that stand on it differ as well, and follow what they read."""
+    node = built.project.flat_graph["nodes"]["model.signal_marts.int_fills"]
+    statements = node["statements"]
+    wrong = statements["apply"].replace("filled_quantity as quantity", "1 as quantity")
+    assert wrong != statements["apply"]
+    node["statements"] = {**statements, "apply": wrong}
+    built.landscape.on_primary(
+        "update trading_orders set quantity = quantity + 2, filled_quantity = filled_quantity + 2"
+        " where filled_quantity > 0"
+    )
+    assert built.round()[1] == []
+    node["statements"] = statements
+    assert built.differing().keys() == {"intermediate.int_fills"}
