@@ -46,7 +46,7 @@ format: $(VENV)/.dev  ## mend what the linters can mend
 	@$(BIN)/sqlfluff fix --processes 2 models macros tests/dbt
 
 bench: $(VENV)/.dev  ## print ratios of things measured side by side; passes or fails nothing
-	@for bench in tests/benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
 soak: $(VENV)/.dev  ## minutes of watch among kills and rows nobody can use (ARGS="--minutes 10 --seed 1")
 	@$(BIN)/python tests/soak/watch_with_kills.py $(ARGS)
@@ -100,11 +100,11 @@ $(VENV)/.superset: bi/superset/requirements.txt | $(BIN)/pip
 		-r bi/superset/requirements.txt
 	@touch $@
 
-$(VENV)/.sqlmesh: tests/benchmarks/stock_sqlmesh/requirements.txt | $(BIN)/pip
+$(VENV)/.sqlmesh: benchmarks/stock_sqlmesh/requirements.txt | $(BIN)/pip
 	@echo "installing SQLMesh into $(VENV)/sqlmesh" >&2
 	@sh .ci/make-venv $(VENV)/sqlmesh $(PYTHON)
 	@$(VENV)/sqlmesh/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-		-r tests/benchmarks/stock_sqlmesh/requirements.txt
+		-r benchmarks/stock_sqlmesh/requirements.txt
 	@touch $@
 
 $(BIN)/pip:

@@ -15,7 +15,7 @@ from runner.servers.database import Connection, Database
 from runner.servers.sides import connected
 from runner.settings import PROJECT
 
-sys.path.insert(0, str(PROJECT / "tests" / "benchmarks"))
+sys.path.insert(0, str(PROJECT / "benchmarks"))
 
 import bench_scale
 import scale

@@ -71,7 +71,7 @@ def test_every_link_between_pages_leads_somewhere() -> None:
 
 
 def test_every_file_that_pages_name_is_there() -> None:
-    folders = "runner|macros|tests|models|docs|migrations|deploy|bi|requirements"
+    folders = "runner|macros|tests|benchmarks|models|docs|migrations|deploy|bi|requirements"
     pattern = rf"`((?:{folders})/[\w./-]*\w/?)`"
     assert missing(pattern, lambda _, path: (PROJECT / path).exists()) == []
 
