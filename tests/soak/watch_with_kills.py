@@ -33,7 +33,16 @@ import psutil
 import psycopg
 from psycopg import sql
 
-sys.path.extend(str(Path(__file__).parents[1] / name) for name in (".", "integration"))
+sys.path.extend(
+    str(Path(__file__).parents[1] / name)
+    for name in (
+        ".",
+        "integration",
+        "integration/support",
+        "integration/build",
+        "integration/models",
+    )
+)
 
 import children
 from comparison import differing_models, differing_rows

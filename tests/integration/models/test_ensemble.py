@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -10,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import ensemble as reference
 import numpy as np
 import pytest
 import yaml
@@ -26,10 +26,6 @@ from statsmodels.stats.proportion import (
 
 from runner.build import builds
 from runner.settings import PROJECT
-
-sys.path.insert(0, str(PROJECT / "tests" / "reference"))
-
-import ensemble as reference
 
 # dbt leaves the log of a call open until the next one.
 pytestmark = [

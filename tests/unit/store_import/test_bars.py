@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from runner.client.records import Bar
 from runner.client.validation import BAR_COLUMNS
+from runner.settings import PROJECT
 from runner.store_import.bars import BarFileError, load_bars, read_bars
 
 HEADER = ",".join(BAR_COLUMNS)
 ROW = "BTCUSD,1h,2025-01-01T00:00:00Z,100,110,90,105,12.5"
-FOLDER = Path(__file__).parents[2]
-REAL_BARS = Path(os.environ.get("SIGNAL_MARTS_BARS", FOLDER / "../shared/data/market"))
+REAL_BARS = Path(os.environ.get("SIGNAL_MARTS_BARS", PROJECT.parent / "shared/data/market"))
 
 Write = Callable[..., Path]
 # Without the time of day: the bytes are in the tests' names, which every worker must agree on.

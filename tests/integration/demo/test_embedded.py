@@ -26,8 +26,8 @@ import pytest
 from runner.demo import embedded, embedded_system
 from runner.demo.embedded import EmbeddedPair, EmbeddedServer
 from runner.errors import UsageError
+from runner.settings import PROJECT
 
-REPO = Path(__file__).parents[2]
 NOBODY = 65534
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as several users")
@@ -339,7 +339,7 @@ def test_up_finishes_what_a_killed_up_began(public_home: Path) -> None:
     pair = EmbeddedPair(public_home)
     for program in ("initdb", "pg_ctl", "initdb", "pg_ctl"):  # the primary's, then the replica's
         command = [sys.executable, "-c", DIES, str(public_home), program]
-        done = children.run(command, cwd=REPO, check=False, capture_output=True, text=True)
+        done = children.run(command, cwd=PROJECT, check=False, capture_output=True, text=True)
         assert done.returncode == -signal.SIGKILL, done.stderr
     pair.up()
     for server in (pair.primary, pair.replica):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
+import bench_scale
 import pytest
+import scale
 from psycopg import sql
 
 from runner.build import transform
@@ -13,12 +14,6 @@ from runner.demo.embedded import EmbeddedPair
 from runner.replication import sync
 from runner.servers.database import Connection, Database
 from runner.servers.sides import connected
-from runner.settings import PROJECT
-
-sys.path.insert(0, str(PROJECT / "benchmarks"))
-
-import bench_scale
-import scale
 
 pytestmark = [
     pytest.mark.long,
