@@ -2,8 +2,8 @@
 
 Two replicas are filled in the same run, one with ten times the history of the other (or --times),
 and built in full. Then both get the same delta, new rows and changed ones, a hundredth of the
-smaller history, and are built from changes with a project that was parsed before; and once more,
-which is measured: no build after the first one comes right behind a full one. SQL seconds are what
+smaller history, and are built from changes by a round of a watch; and once more on the same
+session, which is measured: a watch's sessions know their tables. SQL seconds are what
 the server worked for the database's sessions (pg_stat_database.active_time), by one session at a
 time; pages are those that it looked at, in its buffers or outside, whatever else the machine did.
 What a model costs however little changed is told by the cheapest one.
@@ -18,7 +18,7 @@ import argparse
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 _SHARE = 0.01
+_IDLE_SECONDS = 11  # within ten, a session that is idle adds what it did to the statistics
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 replica = deployed_replica(pair, f"changes_{factor}")
                 add_history(replica, size.times(factor))
                 project = transform.parse(replica.environment(), target=target)
-                full.append(build(replica, project, target, in_full=True))
-                for seed in (2, 3):
-                    add_delta(replica, size.times(_SHARE), seed=seed)
-                    cost = build(replica, project, target, in_full=False)
-                changes.append(cost)
+                full.append(in_full(replica, project, target))
+                changes.append(from_changes(replica, project, size))
                 if factor == 1:
                     refreshed = refresh(replica)
             _print(size, times, full, changes, refreshed)
@@ -81,32 +79,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
         shutil.rmtree(target)
 
 
-def build(replica: Database, project: Manifest, target: Path, *, in_full: bool) -> Cost:
-    """Build all models without tests, one at a time: in full by dbt, from changes as watch does."""
-    seconds, pages = _work(replica)
+def in_full(replica: Database, project: Manifest, target: Path) -> Cost:
+    """Build all models by dbt without tests, one at a time."""
+    return _cost(
+        replica,
+        lambda environment: transform.build(
+            {**environment, "DBT_THREADS": "1", "SIGNAL_MARTS_KEEP_STATEMENTS": "1"},
+            advance=lambda done, total, at: None,
+            target=target,
+            tests=False,
+            project=project,
+        ),
+    )
+
+
+def from_changes(replica: Database, project: Manifest, size: Size) -> Cost:
+    """Two rounds of all models, one at a time, each after a delta: the second's cost."""
     builder = role_logins.as_role(replica, "transformer")
-    with builds.frozen(replica, timeout=60) as environment:
-        environment = {**environment, "DBT_THREADS": "1", "SIGNAL_MARTS_KEEP_STATEMENTS": "1"}
-        start = time.perf_counter()
-        if in_full:
-            result = transform.build(
-                environment,
-                advance=lambda done, total, at: None,
-                target=target,
-                tests=False,
-                project=project,
-            )
-        else:
+    names = [node.name for id_, node in project.nodes.items() if id_.startswith("model.")]
+    with (
+        builder.connect(autocommit=True) as book,
+        Rounds(builder, project, sessions=1) as rounds,
+    ):
+
+        def build(environment: Mapping[str, str]) -> transform.Build:
             moment = environment["SIGNAL_MARTS_MOMENT"]
-            names = [node.name for id_, node in project.nodes.items() if id_.startswith("model.")]
-            with (
-                builder.connect(autocommit=True) as book,
-                Rounds(builder, project, sessions=1) as rounds,
-            ):
-                start = time.perf_counter()
-                result, left = rounds.build(names, moment=moment, book=book)
+            result, left = rounds.build(names, moment=moment, book=book)
             if left:
                 raise SystemExit(f"to be built in full: {', '.join(left)}")
+            return result
+
+        for seed in (2, 3):
+            add_delta(replica, size.times(_SHARE), seed=seed)
+            cost = _cost(replica, build)
+    return cost
+
+
+def _cost(replica: Database, build: Callable[[Mapping[str, str]], transform.Build]) -> Cost:
+    seconds, pages = _work(replica)
+    with builds.frozen(replica, timeout=60) as environment:
+        start = time.perf_counter()
+        result = build(environment)
         wall = time.perf_counter() - start
     if result.failures:
         raise SystemExit("\n".join(f"{node.name}: {node.message}" for node in result.failures))
@@ -144,6 +157,7 @@ def refresh(replica: Database) -> tuple[float, int]:
 
 def _work(replica: Database) -> tuple[float, int]:
     """Seconds that the database's sessions worked so far, and pages that they looked at."""
+    time.sleep(_IDLE_SECONDS)
     with replica.connect(autocommit=True) as connection:
         connection.execute("select pg_stat_force_next_flush()")
         row = connection.execute(
@@ -197,7 +211,8 @@ def _print(
         ("views refreshed over changes, wall", seconds / once.wall, "the more the better"),
     ):
         print(f"  {what:54}{ratio:10.3f} x ({aim})")
-    print(f"  the cheapest model: {1000 * min(once.models.values()):.1f} ms (aim 3 ms)")
+    cheapest = min(*once.models.values(), *larger.models.values())
+    print(f"  the cheapest model: {1000 * cheapest:.1f} ms (aim 3 ms)")
 
 
 def _print_branches(names: Collection[str], full: Cost, changes: Cost) -> None:
