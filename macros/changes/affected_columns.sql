@@ -1,6 +1,6 @@
 {#
-    The columns of `affected` that a model's rows agree with: those of its unique key, or those that its
-    meta names, `affected_by`; where a suffix is affected (affected_suffix), none but these.
+    The columns of `affected` that are compared with a model's rows: the columns of its unique key, or of
+    `affected_by` in its meta. Where a suffix is affected (affected_suffix), only those of `affected_by`.
 #}
 {% macro affected_columns() -%}
     {%- set columns = config.get('meta', {}).get('affected_by') -%}

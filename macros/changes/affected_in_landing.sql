@@ -1,18 +1,18 @@
 {#
-    The keys of the rows of a landing table that changed since the model of staging that reads it was
-    last built: inserted and updated rows by the transaction that applied them, deleted ones and
-    former keys from the change log. All keys of either side where that cannot tell: after the table
-    was copied anew, where its part of the log was pruned, and on another server, as after a restore
-    of a dump, which counts transactions of its own.
+    The keys of landing rows that changed since the last build of the staging model: inserted and updated
+    rows by the transaction that applied them, deleted rows and former keys from the change log. All keys
+    of the landing table and of the model where this is not enough: the table was copied again, its part
+    of the log was pruned, or the server is another one (restored from a dump), with transaction ids of
+    its own.
 
-    Those that were too early in the last build are looked at again (too_late).
+    Rows that were too late in the last build are affected again (too_late).
 
-    The model's meta names the landing table's key columns, `landing_key`, and, where the values of
-    unique_key are others, the expressions that make them, `key_from`, in the order of unique_key. Where
-    rows are judged beside others of a small table, it says `is_whole`, and all keys are affected; where
-    beside those whose key differs in blanks around a column, it names that as `spelled`.
+    The model's meta names the landing table's key columns, `landing_key`, and, where unique_key has
+    other values, the expressions that make these, `key_from`, in the order of unique_key. `is_whole`:
+    rows are judged beside other rows of a small table, so all keys are affected. `spelled`: the column
+    whose spellings may differ in the blanks around it; rows are judged beside their other spellings.
 
-    Columns: those of unique_key, and the landing table's as landing_<column>.
+    Columns: unique_key, and the landing table's key columns as landing_<column>.
 #}
 {% macro affected_in_landing() %}
     {% set landing = landing_relation() %}

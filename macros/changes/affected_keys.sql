@@ -1,7 +1,7 @@
 {#
-    The query for the keys of all rows of a model that what changed in its parents may alter: for a
-    model of staging the keys of the changed landing rows; for another one as its meta declares,
-    `follows`; or where that cannot say it, that of the macro affected_<model>.
+    The query for the keys of a model's rows that changed rows of its parents may alter. A staging model:
+    the keys of the changed landing rows. Any other model: as `follows` in its meta declares, or, where
+    `follows` cannot express it, the macro affected_<model>.
 #}
 {% macro affected_keys() %}
     {% set parents = parent_names() %}

@@ -1,8 +1,8 @@
 {#
-    In a model where a change touches all later rows of its group, the stored column that orders them
-    and the column of `affected` with the bound: none in any other. The model's meta names the column as
-    `affected_from`, or as `affected_after` where the rows at the bound are not touched. The groups are
-    those of `affected_by`; without that, there is one.
+    For a model where a change affects all later rows of its group: the stored column that orders the rows,
+    and the column of `affected` that holds the bound. None for other models. The model's meta names the
+    column as `affected_from`, or as `affected_after` where rows at the bound are not affected, and the
+    groups as `affected_by`; without it, all rows are one group.
 #}
 {% macro affected_suffix() -%}
     {%- set meta = config.get('meta', {}) -%}

@@ -1,12 +1,12 @@
 {#
-    The statements that compute the affected rows of a model that is built from changes, and write what
-    differs; or that add the new rows of one that only grows.
+    The statements that build a model from changes: compute its affected rows and write the differences, or
+    add the new rows of a model that only grows.
 
-    sql: the model's own.
+    sql: the model's SQL.
     columns: the names of its table's columns, quoted, in order.
 #}
 {% macro apply_changes(sql, columns) -%}
-    {# A commit that a crash loses takes what the model read with it, and is made up for. #}
+    {# If a crash loses this commit, it also loses the record of what was read: the next build reads it again. #}
     set local synchronous_commit = off;
 
     create temporary table fresh on commit drop as

@@ -1,8 +1,8 @@
 {#
-    The condition that the books tell all that changed in the parents since the model that is built last
-    read them: each was read, and not rebuilt afterwards.
+    The condition that the books hold all changed rows of the parents since the model last read them: it
+    has read each parent, and no parent was built in full afterwards.
 
-    parents: their names in the books, as SQL literals.
+    parents: names of the parents in the books, as SQL literals.
 #}
 {% macro are_followed(parents) -%}
     not exists (

@@ -1,9 +1,9 @@
 {#
-    What the books say of the model that is built, asked once in a run, when its parents are done. The
-    graph that keeps the answer outlives a run where the project is read once for many:
+    The books' entry of the model, asked once per run, when its parents are done. The graph keeps the answer
+    with the id of the run, because a project that is read once for many runs keeps its graph:
 
-    is_known: whether they tell all that changed since it was last built.
-    is_presented: whether its grants and comments are still those of the project.
+    is_known: whether the model can be built from changes.
+    is_presented: whether its table's grants and comments equal the project's.
     columns: the names of its table's columns, quoted, in order.
 #}
 {% macro books_of_model() %}

@@ -1,6 +1,6 @@
 {#
-    The rows of an incremental model that changed since this one last read it, as a subquery: each as
-    it was before, as it is now, or both.
+    A subquery for the changed rows of a parent since this model last read it: the image before the change,
+    the image after it, or both.
 #}
 {% macro changes_of(model_name) -%}
     {%- set relation = ref(model_name) -%}

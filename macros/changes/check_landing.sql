@@ -1,8 +1,7 @@
 {#
-    Statements that hold a landing table as it is until the transaction ends, and stop where it was
-    emptied by TRUNCATE or rewritten after the moment that the build is of: to a transaction of
-    before, PostgreSQL then shows no row. The catalog as of the moment names the table's file of then,
-    the function that of now.
+    Statements that lock a landing table until the transaction ends, and fail if TRUNCATE or a rewrite
+    replaced it after the build's snapshot: to an older snapshot, PostgreSQL shows the new table as empty.
+    The catalog names the table's file as of the snapshot, the function its file now.
 #}
 {% macro check_landing() -%}
     {%- set landing = landing_relation() -%}

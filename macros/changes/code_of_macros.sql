@@ -1,9 +1,9 @@
 {#
-    The code of this project's macros with these names and of all that they call, without comments.
+    The code of the named macros and of all project macros that they call, without comments.
 #}
 {% macro code_of_macros(names) -%}
     {%- set code = [] -%}
-    {# The list grows while it is gone through. #}
+    {# The loop adds to the list that it reads. #}
     {%- for name in names -%}
         {%- set found = context[name].macro -%}
         {%- do code.append(modules.re.sub('(?s){#.*?#}', '', found.macro_sql)) -%}
@@ -14,6 +14,6 @@
             {%- endif -%}
         {%- endfor -%}
     {%- endfor -%}
-    {# dbt knows what a macro calls in no order. #}
+    {# dbt lists the called macros in no fixed order. #}
     {{ return(code | sort | join('\n')) }}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#
-    A scalar subquery for the names of the columns of the table of the model that is built, quoted, in
-    order, joined by commas; NULL where there is no table.
+    A scalar subquery for the column names of the model's table, quoted, in order, joined by commas; NULL
+    where there is no table.
 #}
 {% macro columns_of_table() -%}
     (

@@ -1,5 +1,5 @@
 {#
-    dbt's own macro, but for readers who hold the relation (unless_held).
+    Replaces dbt's macro: it does not wait for readers longer than unless_held allows.
 
     relation: the table or view.
 #}

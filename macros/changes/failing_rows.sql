@@ -1,6 +1,6 @@
 {#
-    What a data test that failed or warned found, for people: up to three rows, of a column's test with
-    the key of the tested model. None where it found nothing.
+    Rows that a failed or warning data test found, as text: up to three; for the test of a column, with the
+    key of the tested model. None if the test passed.
 
     result: dbt's result of the test.
 #}

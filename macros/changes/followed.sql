@@ -1,20 +1,20 @@
 {#
-    A parent to read from, under its own name: all of it where the model is built in full, and where it
-    is built from changes, the rows that the affected ones are made from.
+    A parent to read from, under its own name: all its rows if the model is built in full, and only the
+    rows that the affected rows need if the model is built from changes.
 
     model_name: the parent.
-    by: the parent's columns, or expressions on them, whose values are those of `affected`, as a select
-        list; by default as the model's meta says that it follows the parent, or else by their names.
-        Where the model follows it through another one, or in several ways, there is no default.
-    keys: the columns of `affected` that they are compared with; by default all.
-    where: a condition on `stored`, a row of the parent, and `affected`, instead of `by`: where an index
-        serves that alone, as for the times of a day. It is looked up for each affected row by itself,
-        and no row of the parent may be of two of them.
+    by: the parent's columns, or expressions on them, that are compared with `affected`, as a select list;
+        by default the expressions of `follows` in the model's meta, else the columns of the same names.
+        No default if the model follows the parent through another one, or in several ways.
+    keys: the columns of `affected` to compare with; by default all.
+    where: a condition on `stored`, a row of the parent, and `affected`, instead of `by`, if only this can
+        use an index, such as the times of a day. It runs once per affected row, and a row of the parent
+        may match only one affected row.
 
     Where a suffix is affected, the parent has the model's columns for it under the same names.
 #}
 {% macro followed(model_name, by=none, keys=none, where=none) -%}
-    {# What a model's config says is not known while dbt reads the project. #}
+    {# The model's config is not known yet while dbt parses the project. #}
     {%- set follows = config.get('meta', {}).get('follows', {}) if execute else {} -%}
     {%- set way = follows.get(model_name) -%}
     {%- if not by and not where and way is not none and way is not string -%}

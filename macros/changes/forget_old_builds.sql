@@ -1,6 +1,6 @@
 {#
-    After a run: what operations.build_history tells of builds that are older than the variable
-    build_history_days goes.
+    After a run: deletes the builds of operations.build_history that are older than the variable
+    build_history_days.
 #}
 {% macro forget_old_builds() -%}
     delete from {{ changes_table('build_results') }}

@@ -1,7 +1,6 @@
 {#
-    The exported snapshot under which all models of staging read the landing tables, where the runner
-    builds (runner/build/builds.py); none where dbt runs alone, and reads each table as of its own
-    moment.
+    The exported snapshot under which all staging models read the landing tables in a build of the runner
+    (runner/build/builds.py). None where dbt runs alone: each landing table is then read at its own moment.
 #}
 {% macro frozen_moment() %}
     {{ return(env_var('SIGNAL_MARTS_MOMENT', '')) }}

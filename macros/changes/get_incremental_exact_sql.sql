@@ -1,10 +1,10 @@
 {#
-    An incremental strategy: the affected rows become those that were just computed, and what really
-    differs is kept, before and after, for the models that read this one. What is equal and written
-    in another way, as 0 and -0 or 1.0 and 1.00, differs.
+    An incremental strategy: replaces the affected rows with the rows just computed, and keeps the old and
+    new image of each changed row for the models that read this one. Equal values that are written
+    differently, such as 0 and -0 or 1.0 and 1.00, count as changed.
 
-    Affected rows are those that is_affected() tells; or, with `affected_where` in the model's meta, those
-    that meet that condition on `stored` and `affected`.
+    Affected rows match is_affected(), or the condition `affected_where` in the model's meta, on `stored`
+    and `affected`.
 #}
 {% macro get_incremental_exact_sql(arguments) %}
     {% set key = config.get('unique_key') %}

@@ -1,6 +1,6 @@
 {#
-    Whether the books tell all that changed in what the model reads since it last did: for one that is
-    not exact itself.
+    For a model that is not exact itself: whether the books hold all changed rows of its parents since it
+    last read them.
 #}
 {% macro has_known_changes() %}
     {% if not execute or flags.WHICH not in ('build', 'run') %}

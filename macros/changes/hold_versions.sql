@@ -1,9 +1,8 @@
 {#
-    Statements that keep what the books say of the model that is built, and of the models that it
-    reads, as it is until its transaction ends. Nothing else keeps a plain dbt build and another one
-    apart below staging: where both touch one of these models, the later one waits here, and a model
-    accounts for no other rows of its parents than those that it read. A client that sleeps, as in a
-    laptop that was closed, is waited for no longer than a minute, and one that is gone not at all.
+    Statements that lock the books' entries of the model and its parents until its transaction ends. Below
+    staging, only these locks separate a plain dbt build from another build: if both touch one of these
+    models, the later build waits here, and the versions that a model records are the versions that it
+    read. A sleeping client (a closed laptop) is waited for at most a minute, a vanished client a second.
 
     parents: names of models in the books, as SQL literals.
 #}
@@ -11,7 +10,7 @@
     select
         set_config('idle_in_transaction_session_timeout', '60s', true),
         set_config('client_connection_check_interval', '1s', true),
-        {# A database may end long transactions; older servers know no such limit. #}
+        {# A database may have a limit for transactions; servers before 17 know no such limit. #}
         case
             when current_setting('server_version_num')::integer >= 170000
                 then set_config('transaction_timeout', '0', true)

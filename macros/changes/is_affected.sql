@@ -1,8 +1,8 @@
 {#
-    The condition that a row is affected: it agrees with one of `affected` in all of affected_columns(),
-    and where these have a suffix, comes at its bound or later.
+    The condition that a row is affected: it equals a row of `affected` in all affected_columns(), and in a
+    model with a suffix it comes at the bound or later.
 
-    relation: the name of what has the row, with the columns of the model.
+    relation: the name of the relation that has the row, with the model's columns.
 #}
 {% macro is_affected(relation) -%}
     {%- set suffix = affected_suffix() -%}

@@ -1,6 +1,5 @@
 {#
-    Whether the model that is rendered is kept up by changes: materialized as incremental with the
-    strategy `exact`.
+    Whether the model is kept up by changes: materialized as incremental, with the strategy `exact`.
 #}
 {% macro is_exact() -%}
     {{ return(

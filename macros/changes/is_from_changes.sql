@@ -1,6 +1,6 @@
 {#
-    Whether the model that is rendered is being built from changes. In a unit test it never is. Where
-    its SQL is only asked for, of either form (model_definition, keep_statements), the graph says which.
+    Whether the model is being built from changes; in a unit test it never is. If its SQL is only rendered
+    (model_definition, keep_statements), the graph names the form: in full or from changes.
 #}
 {% macro is_from_changes() -%}
     {%- if not execute or model.resource_type != 'model' -%}

@@ -1,5 +1,5 @@
 {#
-    Whether the statements that are rendered are kept for rounds of a watch (keep_statements).
+    Whether the rendered statements are kept for rounds of a watch (keep_statements).
 #}
 {% macro is_kept() -%}
     {{ return(graph.nodes[model.unique_id].get('rendered') == 'kept') }}

@@ -1,6 +1,6 @@
 {#
-    The condition that what the books say of the model that is built holds: its rows were built with
-    this code, and all that changed since in what it reads is told.
+    The condition that the model can be built from changes: its rows were built with the present code, and
+    the books hold all changed rows of its parents since.
 #}
 {% macro is_known() -%}
     {{ are_followed(parent_names()) }}

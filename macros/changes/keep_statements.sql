@@ -1,12 +1,11 @@
 {#
-    The last post-hook of an incremental model: keeps in the graph, where a watch asks for it, the
-    statements that build the model from changes, for its rounds to run without dbt
-    (runner/build/rounds.py). They are what dbt would run, and may be used as long as the books know
-    the model's code (refuse_unknown).
+    The last post-hook of an incremental model. For a watch, it keeps in the graph the statements that build
+    the model from changes, so that rounds run without dbt (runner/build/rounds.py). They equal dbt's
+    statements, and are valid as long as the books hold the digest of the model's code (refuse_unknown).
 
     collect: the pre-hooks.
-    apply: the model's own, for which `affected` must not be empty.
-    publish: the post-hooks, which return the version that an exact model has then.
+    apply: the model's own statements; run only if `affected` has rows.
+    publish: the post-hooks, which return the new version of an exact model.
 #}
 {% macro keep_statements() %}
     {% set node = graph.nodes[model.unique_id] if execute else {} %}

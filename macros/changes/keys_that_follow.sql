@@ -1,13 +1,13 @@
 {#
-    The query for affected keys as a model declares them in its meta, `follows`: for each parent that it
-    reads the way, or a list of ways, from a changed row to the keys, in the order of
-    affected_columns(), and where a suffix is affected, to its bound after them:
+    The query for affected keys, as `follows` in the model's meta declares: for each parent a way, or a list
+    of ways, from a changed row to the keys, in the order of affected_columns(), then to the bound if the
+    model has a suffix:
 
     - a select list of the changed row's columns, or of expressions on them;
     - through(): the keys of the rows of another parent, or of the model itself, that refer to it;
-    - none: what changes there comes with changes of another parent.
+    - none: its changes always come with changes of another parent.
 
-    A key or bound that is NULL is nobody's. Each key is there once, with the earliest bound.
+    A key or bound that is NULL affects no row. Each key appears once, with the earliest bound.
 #}
 {% macro keys_that_follow(follows) %}
     {% set suffix = affected_suffix() %}
@@ -19,7 +19,8 @@
             {% if way is string %}
                 {% set query = 'select ' ~ way ~ ' from ' ~ changes_of(parent) ~ ' as changed' %}
             {% else %}
-                {# Apart, a column that the changed row lacks is none of the rows that refer to it. #}
+                {# In a CTE of its own, so that a column missing in the changed row is an error, and is not
+                   taken from the referring rows. #}
                 {% set query %}
                     (
                         with referred as (

@@ -1,6 +1,6 @@
 {#
-    The table whose lock stands for a model in the books. Nothing is stored in it. Any login could hold
-    an advisory lock; this one takes a privilege on the schema of the books.
+    The table whose lock stands for a model in the books; it holds no rows. Any login can take an advisory
+    lock; this lock needs a privilege on the schema of the books.
 
     name: the model's name in the books, as a SQL literal.
 #}

@@ -1,8 +1,8 @@
 {#
-    dbt's incremental materialization, but for a model that is built from changes, and then only with
-    the statements that this needs: dbt asks for columns, compares types, and writes grants and
-    comments anew, which takes longer than the changes themselves. What may differ in those is part of
-    the model's definition, and then it is built in full, or of its presentation.
+    dbt's incremental materialization, with fewer statements for a model that is built from changes: dbt
+    asks for columns, compares types, and writes grants and comments again, which takes longer than the
+    changes themselves. A difference in columns or types changes the model's definition, so the model is
+    built in full; a difference in grants or comments changes its presentation.
 #}
 {% materialization incremental, adapter='postgres' %}
     {% if not is_exact() or not is_from_changes() %}

@@ -1,12 +1,11 @@
 {#
-    A digest of what a model's rows depend on besides its parents. Where it differs from the one that
-    the rows were built with, they are built anew. It is of the SQL that the model renders to, with all
-    macros and variables that this uses, however deep, both in full and from changes: rows that were
-    kept up by other SQL may be wrong as well. An edit that renders to the same leaves it alone. Of the
-    macros that keep the books, which say something else in each build, it has the code. Indexes are
-    made with the table.
+    A digest of all that a model's rows depend on, besides its parents' rows. If it differs from the digest
+    that the rows were built with, the model is built in full. It covers the rendered SQL with all macros
+    and variables, both in full and from changes: rows kept up by other SQL may be wrong too. An edit that
+    renders to the same SQL does not change it. Macros that keep the books render differently in each
+    build, so the digest has their code. Indexes are made with the table, so they are part of it.
 
-    It takes some milliseconds, so the graph keeps it where the project is read once for many builds.
+    It takes some milliseconds, so the graph keeps it for later builds of the same process.
 #}
 {% macro model_definition() -%}
     {%- set node = graph.nodes[model.unique_id] -%}

@@ -1,6 +1,5 @@
 {#
-    A digest of what is said of a model and to whom it is granted, which dbt writes into the database
-    besides its rows.
+    A digest of a model's descriptions and grants, which dbt writes into the database besides the rows.
 #}
 {% macro model_presentation() -%}
     {%- set parts = [model.description, model.config.grants | tojson] -%}

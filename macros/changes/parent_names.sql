@@ -1,6 +1,6 @@
 {#
-    The names of the models that this one reads and that are kept up by changes, as a list of SQL
-    literals. A model that is itself may read only such models: what others changed is told nowhere.
+    The names of the model's parents that are kept up by changes, as a list of SQL literals. A model that is
+    kept up by changes may read only such parents: no other model records its changed rows.
 #}
 {% macro parent_names() -%}
     {%- set names = [] -%}

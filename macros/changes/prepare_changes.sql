@@ -1,18 +1,17 @@
 {#
     Before a run: the books of change capture and of builds.
 
-    relations: an incremental model's table. Its version counts the builds that changed it;
-        rebuilt_version is that of its last build in full; changed_by is the build, dbt's
-        invocation_id, that made the latest. definition tells whether the model's code
-        is still the one that the rows were built with, and presentation whether its grants and
-        comments are still the project's. In staging alone, landing_table is what the
-        model reads, and transactions from landing_cut on may not have been read yet, as the server
-        with the identifier landing_system counts them.
-    reads: the version of each parent that a model's rows account for.
-    rejected_rows: what operations.rejected_rows shows; key is a row's key in its landing table, and
-        row_key the same as a text. Of one that is too late, usable_from is the token's time from which
-        on it no longer is, where that may come; a watch builds it then.
-    builds, build_results: what operations.build_history shows.
+    relations: one row per incremental model. version counts the builds that changed the model's rows;
+        rebuilt_version is the version of the last full build; changed_by is the id of the build that
+        made the latest version. definition is the digest of the code that the rows were built with,
+        and presentation the digest of the grants and comments. Staging only: landing_table is the
+        table that the model reads, and transactions from landing_cut on may still be unread, as the
+        server with the identifier landing_system counts them.
+    reads: the version of each parent that a model last read.
+    rejected_rows: the rows of operations.rejected_rows; key is the row's key in its landing table, row_key
+        the same key as text. If the row is too late, usable_from is the token's time from which on it
+        can be used, or NULL if never; a watch builds it then.
+    builds, build_results: the rows of operations.build_history.
     lock__<schema>__<model>: an incremental model's lock (lock_table).
 #}
 {% macro prepare_changes() %}
@@ -56,7 +55,7 @@
             usable_from timestamptz,
             primary key (source_table, row_key, column_name)
         );
-        {# Books that an earlier version made. Asked first: the lock would wait for every reader. #}
+        {# For books that an earlier version made. Asked first: the lock would wait for every reader. #}
         {% set usable_from %}
             select attname::text from pg_attribute
             where attrelid = to_regclass('{{ changes_table("rejected_rows") }}') and attname = 'usable_from'
@@ -86,7 +85,7 @@
             message text,
             primary key (build_id, node_id)
         );
-        {# A model that is no longer kept up by changes holds up no one's. #}
+        {# A model that is no longer kept up by changes must not hold back the pruning of images or logs. #}
         {% set kept = ["''"] %}
         {% set locks = [] %}
         {% set there = run_query(
@@ -105,7 +104,7 @@
                 ) partition by list (is_held);
             {% endif %}
         {% endfor %}
-        {# One that is locked is of another version of the project, which is at work. #}
+        {# A locked table belongs to a build of another version of the project, which is still running. #}
         {% for lock in there if lock.startswith('lock__') and lock not in locks %}
             do $gone$
             begin

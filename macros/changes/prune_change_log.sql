@@ -1,7 +1,7 @@
 {#
-    After a run: what all models of staging have read goes from the log of the landing tables'
-    deletes and former keys. A developer's builds read the same log and prune nothing; where one
-    comes late, it compares all rows.
+    After a run: deletes from the log of deleted rows and former keys the entries that all staging models
+    have read. A developer's builds read the same log and prune nothing; a developer's build that comes
+    after the pruning compares all rows.
 #}
 {% macro prune_change_log() -%}
     with read as (

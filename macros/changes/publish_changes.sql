@@ -1,6 +1,6 @@
 {#
-    The post-hook of an incremental model, in its transaction: its new version, and the versions of
-    its parents that it now accounts for, which are held since before it read them.
+    The post-hook of an incremental model, in its transaction: writes its new version, and the versions of
+    its parents, which were locked before the model read them.
 #}
 {% macro publish_changes() %}
     {% if execute and is_exact() %}
@@ -14,7 +14,7 @@
             {{ record_rejected_rows() }}
         {% endif %}
         {% if is_from_changes() %}
-            {# What all readers have read. #}
+            {# Images that all readers have read. #}
             delete from {{ images }}
             where _version <= (
                 select coalesce(min(reads.version), relations.version)
@@ -79,7 +79,7 @@
                 now(),
                 now()
             from (
-                {# Of a model that was gone and returns, a reader may remember versions. #}
+                {# If a dropped model returns, a reader may still hold one of its old versions. #}
                 select coalesce(max(version), 0) + 1 as version
                 from {{ changes_table('reads') }}
                 where relation = {{ relation_name(this) }}

@@ -1,6 +1,6 @@
 {#
-    After a run: what became of it, for operations.build_history: a row for each model, and for each
-    test that failed or warned, with rows that it found.
+    After a run: its results, for operations.build_history: a row for each model, and for each test that
+    failed or warned, with some of the rows found.
 #}
 {% macro record_build() %}
     {% if execute and flags.WHICH in ('build', 'run') %}

@@ -1,7 +1,7 @@
 {#
-    Statements that stop where one of the models that this one reads, or that these read, however far
-    above, was not built since what it reads changed. Then the parents do not all stand for the same
-    rows of staging. Asked behind the locks of the parents (hold_versions), which change no more.
+    Statements that fail if a model above, at any distance, is outdated: it was not built since one of its
+    parents changed. The parents would then not all stand for the same rows of staging. Runs with the
+    parents locked (hold_versions), so they no longer change.
 
     parents: names of models in the books, as SQL literals.
 #}

@@ -1,6 +1,6 @@
 {#
-    A statement that stops where a model cannot be built from changes (is_known): in a round of a watch,
-    which then leaves the model to dbt (runner/build/rounds.py).
+    A statement for a round of a watch: it fails if the model cannot be built from changes (is_known), and
+    the round leaves the model to dbt (runner/build/rounds.py).
 #}
 {% macro refuse_unknown() -%}
     do $check$

@@ -1,6 +1,6 @@
 {#
-    dbt's own macro, which puts a table that was built whole in the place of the former one, but for
-    readers who hold that (unless_held).
+    Replaces dbt's macro, which swaps a table that was built whole for the former one: it does not wait for
+    readers of the former table longer than unless_held allows.
 
     from_relation: the table or view.
     to_relation: its new name.

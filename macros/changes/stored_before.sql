@@ -1,8 +1,8 @@
 {#
-    A subquery, to be joined laterally to `affected`, for the last rows that the model has stored of the
-    same group before the bound: what the changed ones look back on.
+    A subquery, to be joined laterally to `affected`: the last stored rows of the same group before the
+    bound, which the changed rows look back on.
 
-    rows: how many.
+    rows: the number of rows.
 #}
 {% macro stored_before(rows=1) -%}
     {%- set suffix = affected_suffix() -%}

@@ -1,6 +1,6 @@
 {#
-    The first pre-hook of all models: one of staging reads the landing tables as of the moment that the
-    runner froze. Where the runner runs the statements itself, it takes the moment itself.
+    The first pre-hook of all models: staging models read the landing tables under the snapshot that the
+    runner exported. In a round without dbt, the runner sets the snapshot itself.
 #}
 {% macro take_moment() %}
     {% if execute and is_exact() and not parent_names() and frozen_moment() and not is_kept() %}

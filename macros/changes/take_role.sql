@@ -1,6 +1,6 @@
 {#
-    In a hook before or after a run: dbt may have lost the profile's role with a transaction, and
-    commits what a hook did late, so such hooks take the role and commit by themselves.
+    For hooks before or after a run: dbt may have lost the profile's role with a transaction, and commits
+    such hooks late, so these hooks take the role and commit by themselves.
 #}
 {% macro take_role() %}
     {% if target.get('role') %}

@@ -1,6 +1,6 @@
 {#
-    The last hook after a run: what nobody needs any more goes. A round of a watch does the same with
-    these statements, which the graph keeps for it.
+    The last hook after a run: deletes old builds and, in production, change log entries that all staging
+    models have read. The graph keeps these statements for the rounds of a watch.
 #}
 {% macro tidy_up() %}
     {% if execute and flags.WHICH in ('build', 'run') %}

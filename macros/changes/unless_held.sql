@@ -1,14 +1,14 @@
 {#
-    A statement that needs a table for itself, and waits no longer than SIGNAL_MARTS_HELD_TIMEOUT seconds
-    for sessions that only read it: one that never ends its transaction would hold up all builds. It is
-    a little more than a reader's statement may take. Another build is waited for as long as it takes.
-    What fails here is as it was, and the next build makes up for it.
+    Runs a statement that needs a table for itself. It waits at most SIGNAL_MARTS_HELD_TIMEOUT seconds for
+    sessions that only read the table: a reader that never ends its transaction would hold up all builds.
+    The limit is a little longer than a reader's statement may take. It waits for another build without a
+    limit. A model that fails here keeps its rows, and the next build catches up.
 
-    Who holds the table is told by what every role may see: the server shows the state of a session,
-    and since when it is in a transaction, only to its own role.
+    The holder is recognized by columns that every role may see: the server shows the state of a session
+    and the start of its transaction only to the session's own role.
 
     relation: the table or view.
-    statement: what is to be done with it.
+    statement: the statement to run.
 #}
 {% macro unless_held(relation, statement) -%}
     do $held$

@@ -1,6 +1,6 @@
 {#
-    Where dbt runs alone, a model of staging is not built while the runner builds, which reads the
-    landing tables as of an earlier moment: it waits, and says so.
+    Where dbt runs alone, a staging model waits while the runner builds, and says so: the runner reads the
+    landing tables as of an earlier moment.
 #}
 {% macro wait_for_runner() %}
     {% if target.name == 'prod' %}
