@@ -1,9 +1,9 @@
 {#
-    An aggregate of doubles that takes its rows in one order. Each sum of doubles is rounded: in
-    another order, the last digit is another one.
+    An aggregate of doubles that takes its rows in a fixed order. Each sum of doubles is rounded, so another
+    order may change the last digit.
 
     aggregate: its name, such as avg.
-    arguments: what it is given, as SQL.
+    arguments: its arguments, as SQL.
     order_by: columns that tell all rows of a group apart, or the argument itself.
 #}
 {% macro aggregate_in_order(aggregate, arguments, order_by) -%}
@@ -15,7 +15,7 @@
 {%- endmacro %}
 
 {#
-    Spark's aggregates know no order: there, the last digit may differ from build to build.
+    Spark's aggregates have no order: on Spark, the last digit may differ from build to build.
 #}
 {% macro spark__aggregate_in_order(aggregate, arguments, order_by) -%}
     {{ aggregate }}({{ arguments }})

@@ -1,7 +1,7 @@
 {#
-    Fresh statistics for a table that was just built. Without them the planner takes the table for
-    small, and the models that read it later in the same run may get nested loops over all of it.
-    What is added to it later is left to autovacuum.
+    Fresh statistics for a table that was just built. Without them the planner assumes a small table, and
+    models that read it later in the same run may get nested loops over all its rows. Autovacuum covers
+    rows that are added later.
 #}
 {% macro analyze_table() -%}
     {{ return(adapter.dispatch('analyze_table')()) }}

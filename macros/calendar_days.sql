@@ -1,6 +1,6 @@
 {#
-    A query for every day from one date to another, both included, as trading_date. No row where a
-    bound is NULL. Only calendar models call it; the others join those.
+    A query for every day from one date to another, both included, as trading_date. No row if a bound is
+    NULL. Only calendar models call it; other models join a calendar model.
 
     bounds: a relation or CTE of one row.
     first_date, last_date: its columns.

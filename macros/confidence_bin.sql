@@ -1,7 +1,7 @@
 {#
     The bin of a confidence, 1 to 10: ten bins of equal width over 0 to 1, closed on the right, as
-    scikit-learn's calibration_curve has them; 0 is in the first. width_bucket would close them on
-    the left. The cast takes a confidence such as 0.1 + 0.2 for 0.3.
+    in scikit-learn's calibration_curve; 0 is in the first bin. width_bucket would close bins on the left.
+    The cast makes a confidence such as 0.1 + 0.2 equal to 0.3.
 
     confidence: a column from 0 to 1.
 #}

@@ -1,6 +1,6 @@
 {#
-    The rank of a value among the rows of its group, from the lowest, where values that are the same
-    share the mean of their ranks. Doubled, and one more, so that it is a whole number.
+    The rank of a value among the rows of its group, from the lowest; equal values share the mean of their
+    ranks. Doubled, plus one, so that it is a whole number.
 
     value: a column.
     group: columns, a list.

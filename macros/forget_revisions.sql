@@ -1,6 +1,6 @@
 {#
-    The pre-hook of ensemble_revisions: those of decisions that changed go, or all where that is not
-    known. Those that still are come again.
+    The pre-hook of ensemble_revisions: deletes the revisions of changed decisions, or all if the changes
+    are unknown. The model then inserts the revisions that still hold.
 #}
 {% macro forget_revisions() %}
     {% if execute and (is_from_changes() or is_incremental()) %}

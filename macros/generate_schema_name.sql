@@ -1,6 +1,6 @@
 {#
-    Production schemas are named as configured; every other target puts its own schema before the
-    name, so that developers share a database without meeting.
+    Production schemas are named as configured; every other target prefixes the name with its own schema, so
+    that developers can share a database.
 #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {%- if custom_schema_name is none -%}

@@ -1,5 +1,5 @@
 {#
-    The condition that a time is of a UTC date, as an index on the time serves it.
+    The condition that a time falls on a UTC date, in a form that can use an index on the time.
 #}
 {% macro is_on_date(time, date) -%}
     {{ time }} >= {{ utc_midnight(date) }} and {{ time }} < {{ utc_midnight(date ~ ' + 1') }}

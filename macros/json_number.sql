@@ -1,6 +1,6 @@
 {#
-    The number at a path of a JSON document, as a double. NULL where the path leads nowhere or to
-    something else than a number: what a module wrote must not stop a build.
+    The number at a path of a JSON document, as a double. NULL if the path does not exist or holds no
+    number: a document that a module wrote must not stop a build.
 
     path: a list of keys and array positions, such as [0, 'amplitude'].
 #}

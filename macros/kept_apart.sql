@@ -1,10 +1,10 @@
 {#
-    The end of a subquery that is planned by itself and not merged into the query around it.
+    The end of a subquery that the planner must not merge into the query around it.
 
-    A lateral subquery is then run for each row before it: the planner may else join all at once, and
-    where it guesses too many rows it reads all of a large relation for a few. And a long expression is
-    computed once: merged, it is copied to each place that names its column, and planning a chain of
-    such expressions takes longer than running it.
+    A lateral subquery then runs once for each row before it; otherwise the planner may join everything at
+    once, and read all of a large relation for a few rows. A long expression is then computed once; merged,
+    it would be copied to each use of its column, and planning a chain of such expressions takes longer than
+    running it.
 #}
 {% macro kept_apart() -%}
     offset 0

@@ -1,6 +1,6 @@
 {#
-    A query for the signals that refer to a pattern which was known when they came, each with that
-    pattern and its relation to it. What was detected after a signal had no part in it.
+    A query for the signals that refer to a pattern known when the signal came, each with the pattern and
+    the relation of both. A pattern detected after the signal cannot have caused it.
 
     signals: a relation or CTE with signal_id, pattern_id, signal_type and available_at.
     patterns: one with pattern_id, pattern_type, pattern_signal, confidence, created_at and

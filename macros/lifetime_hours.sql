@@ -1,7 +1,7 @@
 {#
-    Hours that a signal lives, rounded up: of few values, so that an index of them is small and what
-    comes goes where it is warm. Of one that never expires, whatever stands for never, a thousand
-    years, which can be taken from any time.
+    The hours that a signal lives, rounded up: few distinct values, so an index on them is small and new
+    entries go to cached pages. A signal that never expires gets a thousand years, a span that can be
+    subtracted from any time.
 #}
 {% macro lifetime_hours() -%}
     {%- set ended_at -%}

@@ -1,12 +1,11 @@
 {#
     A query that matches buys with sells, first in, first out, within a group.
 
-    Bought and sold units are each numbered in the order of their fills (number_units). As positions
-    net, a unit that is bought closes the oldest open sold unit and the other way round, so the k-th
-    unit bought is always matched with the k-th unit sold, whichever came first. The ends of the
-    fills of both sides, laid on one line of units, cut it into segments that belong to one buy and
-    one sell each: those that end next. Windows find them, so that no buy is ever compared with every
-    sell.
+    Bought and sold units are each numbered in the order of their fills (number_units). As positions net,
+    a unit that is bought closes the oldest open sold unit and the other way round, so the k-th unit
+    bought is always matched with the k-th unit sold, whichever came first. On one line of units, the
+    ends of the fills of both sides cut the line into segments. Each segment belongs to one buy and one
+    sell: the fills that end next. Windows find them, so no buy is compared with every sell.
 
     numbered_fills: a relation or CTE with the columns of group_by, order_id, side, quantity,
         last_unit, and from_unit, the same in all of a group: the units up to it were matched before,
@@ -14,8 +13,8 @@
     group_by: the columns within which fills may be matched, none of them NULL.
 
     Columns: those of group_by, buy_order_id, sell_order_id, last_unit, quantity, buy_quantity_before
-    and sell_quantity_before (what earlier segments took of the same order). One row for every buy
-    and sell that share units. What no row takes has no counterpart in the group.
+    and sell_quantity_before (the quantity that earlier segments took of the same order). One row for every
+    buy and sell that share units. A quantity in no row has no counterpart in the group.
 #}
 {% macro match_units(numbered_fills, group_by) -%}
     {%- set groups = require_list('match_units', 'group_by', group_by) | join(', ') %}

@@ -1,7 +1,7 @@
 {#
-    The order in which a full build keeps a model's rows: what is new lies on few pages, however long
-    the history is, for the builds from changes and for who looks at the last days. A build from
-    changes writes where there is room, which is where it has just deleted.
+    The order in which a full build stores a model's rows: new rows lie on few pages, however long the
+    history is, for builds from changes and for readers of the last days. A build from changes writes where
+    there is room, mostly where it has just deleted.
 #}
 {% macro newest_together(column) -%}
     {{ return(adapter.dispatch('newest_together')(column)) }}

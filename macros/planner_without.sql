@@ -1,7 +1,6 @@
 {#
-    A pre-hook that takes ways of working from the planner while a model is built in full, each the
-    name of a setting that turns one off. A build from changes starts from few rows, and keeps all; but for
-    that of a model that is always computed whole.
+    A pre-hook that turns settings of the planner off while a model is built in full. A build from changes
+    starts from few rows and keeps the settings on, except for a model that is always computed whole.
 #}
 {% macro planner_without(settings) -%}
     {{ return(adapter.dispatch('planner_without')(settings)) }}

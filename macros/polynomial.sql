@@ -1,7 +1,7 @@
 {#
     A polynomial by Horner's scheme, in doubles.
 
-    coefficients: numbers as strings, that of the power 0 first.
+    coefficients: numbers as strings, the coefficient of power 0 first.
     x: a column or expression that holds a double.
 #}
 {% macro polynomial(coefficients, x) -%}

@@ -1,9 +1,9 @@
 {#
-    An aggregate: Spearman's correlation, which is Pearson's of the ranks. NULL where either has but
-    one value.
+    An aggregate: Spearman's correlation, which is Pearson's correlation of the ranks. NULL if either column
+    has only one distinct value.
 
-    Sums of whole numbers do not depend on the order of the rows as those of corr() do: the same rows
-    always have the same sign.
+    Sums of whole numbers do not depend on the order of the rows, unlike the sums in corr(): the same rows
+    always give the same sign.
 
     ranks, other_ranks: columns of whole numbers, such as doubled_rank makes.
 #}

@@ -1,10 +1,10 @@
 {#
-    An argument of a macro or test, once it is sure to be a list with an entry: otherwise the
-    compilation stops.
+    Returns an argument of a macro or test if it is a list with at least one entry; otherwise the compilation
+    stops.
 
     macro_name: name of the macro or test.
     argument: name of the argument.
-    value: what was passed.
+    value: the value that was passed.
 #}
 {% macro require_list(macro_name, argument, value) -%}
     {%- if value is string or value is not sequence or not value -%}

@@ -3,7 +3,7 @@
     cumulative shares. The shares of parts that follow each other from 0 to the whole add up to the
     amount exactly, however they are rounded.
 
-    amount: what is split, such as a fee.
+    amount: the amount to split, such as a fee.
     quantity_before: the quantity of the parts before this one.
     quantity: the quantity of this part.
     total_quantity: the whole quantity; above 0.

@@ -1,13 +1,13 @@
 {#
-    A query for the signals that were valid when one of some orders of their symbol came, and some
-    more. Orders that may share a signal form one stretch: signals are looked up once for each, and
-    so not again for each order that a long-lived one outlasts.
+    A query for the signals that were valid when one of the given orders of the same symbol came, and some
+    other signals. Orders that may share a signal form one stretch: signals are looked up once per stretch,
+    so a long-lived signal is not read again for each order.
 
     orders: a relation or CTE with symbol and created_at.
 #}
 {% macro signals_valid_at(orders) -%}
     {%- set signals = ref('stg_ai__trading_signals') -%}
-    {#- No signal lives longer than the longest: so far back the index need be read. -#}
+    {#- The longest lifetime of a signal limits how far back the index is read. -#}
     {%- set longest_life -%}
         (select max({{ lifetime_hours() }}) * interval '1 hour' from {{ signals }})
     {%- endset -%}

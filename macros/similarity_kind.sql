@@ -1,6 +1,6 @@
 {#
-    The columns that say what signals have in common at a level of similarity: the level, and each
-    column of similarity_levels, empty where it is none of that level's.
+    The columns that signals share at a level of similarity: the level, and each column of similarity_levels,
+    empty if the level does not use it.
 #}
 {% macro similarity_kind(level) -%}
     {%- set columns = similarity_levels()[level] -%}

@@ -1,6 +1,6 @@
 {#
-    What signals of a model and a direction may have in common besides, from the closest level to the
-    broadest, each with its columns of int_ensemble_signal_outcomes.
+    The levels of similarity of signals with the same model and direction, from the closest to the broadest,
+    each with its columns of int_ensemble_signal_outcomes.
 #}
 {% macro similarity_levels() -%}
     {{ return({

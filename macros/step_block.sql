@@ -1,8 +1,8 @@
 {#
-    The block of training steps that a step lies in, as a number that grows with the steps.
+    The number of the block that a training step lies in; it grows with the steps.
 
-    number: a column with the step's number; there are a hundred in a block.
-    date: instead of that, the UTC day of a step that has no number; a day is a block.
+    number: a column with the step's number; a block has a hundred steps.
+    date: for a step without a number, its UTC day; a block is a day.
 #}
 {% macro step_block(number=none, date=none) -%}
     {{ return(adapter.dispatch('step_block')(number, date)) }}

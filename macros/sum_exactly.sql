@@ -1,6 +1,6 @@
 {#
-    The sum of doubles from -1 to 1, the same in whatever order they come: of their multiples of
-    1e-15, the last digit that they have. An aggregate; a numeric, so that sums of sums are exact too.
+    An aggregate: the sum of doubles from -1 to 1, the same in any order of the rows. Each double is rounded
+    to a multiple of 1e-15, its last digit. The sum is a numeric, so that sums of sums are exact too.
 #}
 {% macro sum_exactly(expression) -%}
     {{ return(adapter.dispatch('sum_exactly')(expression)) }}

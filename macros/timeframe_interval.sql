@@ -1,6 +1,5 @@
 {#
-    The length of a bar's timeframe, such as 15m, 4h, 1d or 1w, as an interval. A unit that is not
-    known gives NULL.
+    The length of a bar's timeframe, such as 15m, 4h, 1d or 1w, as an interval. NULL for an unknown unit.
 
     Days are 24 hours and weeks 168: an interval of a day follows the session's daylight saving.
 #}

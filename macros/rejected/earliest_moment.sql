@@ -1,5 +1,5 @@
 {#
-    The first moment that a row may be of.
+    The earliest time that a raw row may have.
 #}
 {% macro earliest_moment() -%}
     cast('{{ var("earliest_date") }} 00:00:00+00' as timestamp with time zone)

@@ -1,6 +1,6 @@
 {#
-    The condition that the numbers of a JSON array's entries can be read as doubles, for json_number:
-    those of each entry, not of what lies deeper in it.
+    The condition that the numbers of a JSON array's entries can be read as doubles, for json_number: the
+    numbers directly in each entry, not those nested deeper.
 #}
 {% macro has_sane_numbers(document) -%}
     {{ return(adapter.dispatch('has_sane_numbers')(document)) }}

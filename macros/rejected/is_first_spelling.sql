@@ -1,6 +1,6 @@
 {#
-    The condition that no other row has the same key but for blanks around its first column, or that
-    this row goes first: the one without blanks, or else the first by the alphabet.
+    The condition that no other row has the same key apart from blanks around its first column, or that this
+    row goes first among them: the row without blanks, else the first in alphabetical order.
 
     relation: the raw table.
     column: the first column of its key.

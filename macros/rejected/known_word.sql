@@ -1,6 +1,6 @@
 {#
-    The project's word for what a raw column says in whatever case, with blanks around it, or in
-    another spelling; NULL for any other word.
+    The project's word for the value of a raw column, in any case, with blanks around it, or in a known
+    other spelling; NULL for any other value.
 
     column: the raw column.
     words: a mapping of each word to a list of its other spellings.

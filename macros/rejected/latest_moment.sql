@@ -1,13 +1,12 @@
 {#
-    The last moment that a row may be of: future_limit() after the primary's newest token
-    (runner/replication/fence.py), and the end of the year 2199 at the latest.
-    That is data like all else: a build in full judges as the builds from changes before it did, since
-    a token is never older than the one before it. Where there is none, as while its table is copied again, or
-    one that somebody wrote far ahead of the clock, no row can be judged: the runner's builds wait for
-    it or say so, and a plain dbt is refused.
+    The latest time that a row may have: future_limit() after the primary's newest token
+    (runner/replication/fence.py), and never after the year 2199. The token is replicated data: a full build
+    accepts the same rows as the builds from changes before it, since a token is never older than the one
+    before. Without a token (its table is being copied again), or with a token that was written by hand far
+    ahead of the clock, no row can be judged: the runner's builds wait or say so, and plain dbt fails.
 
-    It is asked for once in a run, and is no part of a model's definition; in a round of a watch, once a
-    model (take_latest_moment).
+    It is read once per run, or once per model in a round of a watch (take_latest_moment), and is not part
+    of a model's definition.
 #}
 {% macro latest_moment() -%}
     {%- set end = "cast('2200-01-01 00:00:00+00' as timestamp with time zone)" -%}

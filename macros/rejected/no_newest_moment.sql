@@ -1,5 +1,5 @@
 {#
-    What is said where there is none.
+    The error message if there is no newest moment.
 #}
 {% macro no_newest_moment() -%}
     {{ return(

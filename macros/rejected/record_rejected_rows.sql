@@ -1,7 +1,7 @@
 {#
-    After a model of staging, in its transaction: the rows of its landing table that it could not use,
-    by column, for operations.rejected_rows; of those that are affected, where it is built from changes.
-    What was known before keeps its first_seen_at, and what is usable or gone by now goes.
+    Runs after a staging model, in its transaction: records the landing rows that the model could not use,
+    by column, for operations.rejected_rows; in a build from changes, only among the affected rows. A row
+    that was recorded before keeps its first_seen_at; a row that is usable or gone by now is deleted.
 #}
 {% macro record_rejected_rows() %}
     {% set landing = landing_relation() %}
@@ -35,7 +35,7 @@
             broken._usable_from as usable_from,
             broken._place as place
         from (
-            {# The rules judge each row once; why one is broken costs only for those that are. #}
+            {# The rules judge each row once; only for rejected rows, each rule is evaluated by itself. #}
             select *
             from {{ landing }}
             where not ({{ rules_condition(landing, rules) }}) {{ and_affected }}

@@ -1,5 +1,5 @@
 {#
-    A raw row's key as a text, for people and in operations.rejected_rows.
+    A raw row's key as text, as operations.rejected_rows shows it.
 
     columns: the key's columns.
 #}

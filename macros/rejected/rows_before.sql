@@ -1,9 +1,9 @@
 {#
-    Of a rule `first`, the condition that a usable row comes before this one and means the same.
+    For a rule of the kind `first`: the condition that a usable row for the same thing comes before this row.
 
     relation: the raw table.
-    rules: its rules. That of the kind `first` names a column, expressions that are the same in such
-        rows, the column that orders them, and the reason to give.
+    rules: its rules. The rule `first` names a column, the expressions that are equal in rows for the same
+        thing, the column that orders these rows, and the reason to give.
 #}
 {% macro rows_before(relation, rules) -%}
     {%- for rule in rules if rule[1] == 'first' -%}

@@ -1,6 +1,6 @@
 {#
-    The condition that a raw row keeps a rule, true or false and never NULL. A missing value keeps all
-    rules but `present`. It can be evaluated on whatever the raw column holds.
+    The condition that a raw row keeps a rule: true or false, never NULL. A missing value keeps all rules
+    except `present`. No value of the raw column makes it fail with an error.
 
     relation: the raw table.
     rule: a list of the raw column, the kind of rule and its arguments:
@@ -13,12 +13,12 @@
     share: it is between 0 and 1.
     not_negative: it is 0 or more.
     moment, day: it is neither before the variable earliest_date nor later than latest_moment(); an
-        expression, where not the column itself is compared.
-    expiry: it is not before the variable earliest_date; far away, or infinity, is never.
-    holds: a condition on the row, which is broken where it is NULL, and what the value is to blame for.
-    first_spelling: no other row has the same key but for blanks around the column, the first of the
-        key, or this one goes first; the key's other columns.
-    first: not one of these, but a rule among rows (rows_before).
+        expression, if another value than the column is compared.
+    expiry: it is not before the variable earliest_date; a far date, or infinity, means never.
+    holds: a condition on the row, broken if it is NULL, and the reason to give.
+    first_spelling: no other row has the same key apart from blanks around the column, which is the first
+        of the key, or this row goes first; the key's other columns.
+    first: a rule that compares rows, not evaluated here (rows_before).
 #}
 {% macro rule_condition(relation, rule) -%}
     {%- set column, kind = rule[0], rule[1] -%}

@@ -1,7 +1,6 @@
 {#
-    Of a raw row that is later than a rule allows (latest_moment), the time of the primary's newest
-    token from which on it no longer is, as an SQL expression; NULL for other rows, and where that
-    never comes.
+    For a raw row that is later than a rule allows (latest_moment): the time that the primary's newest token
+    must reach until the row can be used, as an SQL expression. NULL for other rows, and if it never can.
 #}
 {% macro rule_usable_from(rule) -%}
     {%- set moment = rule[2] or rule[0] -%}

@@ -1,5 +1,5 @@
 {#
-    The condition that a raw row keeps all rules but `first`.
+    The condition that a raw row keeps all rules except `first`.
 
     relation: the raw table.
     rules: a list of rules (rule_condition).

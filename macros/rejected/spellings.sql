@@ -1,6 +1,6 @@
 {#
-    A query for the values of a column, each once, as the index that begins with it gives them: a look
-    for each value, and not for each row.
+    A query for the distinct values of a column, from an index that begins with it: one lookup per value, not
+    per row.
 
     relation: a raw table.
     column: the first column of its primary key.

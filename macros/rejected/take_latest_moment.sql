@@ -1,5 +1,5 @@
 {#
-    A statement by which a model of staging takes latest_moment() in a round of a watch.
+    A statement that sets latest_moment() for a staging model in a round of a watch.
 #}
 {% macro take_latest_moment() -%}
     do $take$

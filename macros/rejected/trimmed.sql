@@ -1,5 +1,5 @@
 {#
-    A text without the blanks around it: a column of type char(n) pads what it holds with them.
+    A text without the blanks around it: a column of type char(n) pads its values with blanks.
 #}
 {% macro trimmed(column) -%}
     {{ return(adapter.dispatch('trimmed')(column)) }}

@@ -1,9 +1,9 @@
 {#
-    A query for the rows of a raw table that its model of staging can use, of those that are affected
-    where that is built from changes. The others are in operations.rejected_rows.
+    A query for the rows of a raw table that its staging model can use; in a build from changes, only among
+    the affected rows. Unusable rows are in operations.rejected_rows.
 
     relation: the raw table.
-    rules: a list of what a row must keep to (rule_condition), which the model's meta has as well.
+    rules: a list of rules (rule_condition), which the model's meta also has.
 #}
 {% macro usable_rows(relation, rules) -%}
     select *
