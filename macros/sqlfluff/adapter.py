@@ -1,4 +1,4 @@
-"""What the linter sees as dbt's adapter: macros dispatched by engine render as placeholders."""
+"""The linter's stand-in for dbt's adapter: macros dispatched by engine render as placeholders."""
 
 from collections.abc import Callable
 

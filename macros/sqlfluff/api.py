@@ -1,4 +1,4 @@
-"""What the linter sees as dbt's classes: relations render as a placeholder."""
+"""The linter's stand-in for dbt's classes: relations render as a placeholder."""
 
 
 class Relation:

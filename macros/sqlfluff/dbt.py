@@ -1,4 +1,4 @@
-"""What the linter sees as dbt's own macros: it renders models without dbt."""
+"""The linter's stand-in for dbt's own macros: it renders models without dbt."""
 
 
 def type_string() -> str:

@@ -1,3 +1,3 @@
-"""What the linter sees as the model being rendered: one that is built in full."""
+"""The linter's stand-in for the rendered model: one that is built in full."""
 
 resource_type = "unit_test"

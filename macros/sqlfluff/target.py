@@ -1,4 +1,4 @@
-"""What the linter sees as the profile's target."""
+"""The linter's stand-in for the profile's target."""
 
 name = "prod"
 schema = "staging"
