@@ -1,4 +1,4 @@
-"""Builds: the marts made from all that has arrived, once or round by round as rows arrive.
+"""Builds: marts from all arrived rows, once or round by round as rows arrive.
 
 dbt runs here and nowhere else. Rooms it imports: servers, replication.
 """

@@ -1,4 +1,4 @@
-"""What the books of change capture tell (macros/changes/prepare_changes.sql)."""
+"""The books of change capture (macros/changes/prepare_changes.sql)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Books:
-    """What was built when, by qualified names.
+    """Models' versions in the books, by qualified names.
 
-    ``versions`` are those of the models that are there, and ``reads`` those that a model's rows
-    account for of another, by the two. ``unread`` are landing tables with changes that staging has
-    not read.
+    ``versions`` has the version of each existing model; ``reads`` the version of a parent that a
+    model last read, by model and parent. ``unread`` are landing tables with changes that staging
+    has not read.
     """
 
     versions: Mapping[str, int]
@@ -31,7 +31,7 @@ class Books:
 
 
 def read(replica: Connection) -> Books:
-    """All of it, and nothing where no model was ever built."""
+    """The whole books; empty if no model was ever built."""
     if not _are_there(replica):
         return Books({}, {}, set())
     versions = replica.execute(
@@ -48,7 +48,7 @@ def read(replica: Connection) -> Books:
 
 
 def last_changes(replica: Connection) -> dict[str, str]:
-    """Which build last changed each model that follows changes, by qualified names of these."""
+    """The build that last changed each model kept up by changes, by the models' qualified names."""
     if not _are_there(replica):
         return {}
     return dict(replica.execute("select relation, changed_by from changes.relations").fetchall())
@@ -57,9 +57,9 @@ def last_changes(replica: Connection) -> dict[str, str]:
 def changed_tables(replica: Connection) -> tuple[str, ...]:
     """Qualified names of the landing tables with changes that staging has not read.
 
-    And of those with rows that were too late when it read them, and no longer are. None of those
-    from which no model of staging was built yet. All of the others on another server, and those
-    whose part of the log of changes was pruned: there it cannot be told.
+    Also tables with rows that were too late when staging read them, and no longer are. Not tables
+    whose staging model was never built. All other tables after a move to another server, and tables
+    whose part of the change log was pruned: their changes are unknown.
     """
     if not _are_there(replica):
         return ()
@@ -100,9 +100,9 @@ def record(
     started_at: datetime,
     results: Mapping[str, tuple[Node, int | None]],
 ) -> None:
-    """Write what became of a round's models, as macros/changes/record_build.sql does of dbt's.
+    """Write the results of a round's models, as macros/changes/record_build.sql does for dbt's.
 
-    ``results`` are by qualified names, each with the number of rows that were written.
+    ``results`` are by qualified names, each with the number of written rows.
     """
     nodes = [node for node, _ in results.values()]
     failures = sum(node.is_failure for node in nodes)
@@ -131,7 +131,7 @@ def record(
 
 
 def _are_there(replica: Connection) -> bool:
-    """Whether they are, in the form of this version: dbt makes them, and adds what it lacks."""
+    """Whether the books exist, in the form of this version: dbt creates and extends them."""
     found: bool = scalar(
         replica,
         "select exists (select from pg_attribute"

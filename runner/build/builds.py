@@ -48,10 +48,10 @@ def build(
 ) -> transform.Build:
     """Build the marts from all that the primary had committed when this was called.
 
-    ``fence_timeout`` is in seconds; ``target`` is dbt's output folder; ``report`` is told which
-    models are built besides those of a selection (closed_upward). Raises FenceError where the
-    replica does not catch up, and LockedError where another build or a watch is at work, or a plain
-    dbt does not end its models of staging in that time.
+    ``fence_timeout`` is in seconds; ``target`` is dbt's output folder; ``report`` is told the
+    models that are built in addition to a selection (closed_upward). Raises FenceError if the
+    replica does not catch up, and LockedError if another build or a watch is at work, or a plain
+    dbt does not end its staging models in that time.
     """
     with one_build(replica, "build"):
         with connected(primary, replica) as sides:
@@ -75,10 +75,10 @@ def build(
 
 
 def closed_upward(replica: Database, report: Callable[[str], None]) -> transform.Widen:
-    """What adds to a selection the models above it that are older than what they read.
+    """A function that adds to a selection the outdated models above it.
 
-    For a build whose moment is frozen: then all that a model reads is of that moment. What the
-    books tell is read here, before dbt runs.
+    For a build whose moment is frozen: then all parents of a model are of that moment. The books
+    are read here, before dbt runs.
     """
     # What builds own is read with no more rights than theirs.
     with role_logins.as_role(replica, "transformer").connect(autocommit=True) as session:
@@ -95,9 +95,9 @@ def closed_upward(replica: Database, report: Callable[[str], None]) -> transform
 
 
 def _with_rows_found(replica: Database, built: transform.Build) -> transform.Build:
-    """The same build, where the messages of tests name rows that they found.
+    """The same build, with some failing rows in the messages of tests.
 
-    dbt counts them alone; the build's own history has them (macros/changes/record_build.sql).
+    dbt only counts failing rows; the build history has them (macros/changes/record_build.sql).
     """
     if not (built.failures or built.warnings):
         return built
@@ -120,7 +120,7 @@ def _with_rows_found(replica: Database, built: transform.Build) -> transform.Bui
 
 
 def rejected_rows(replica: Connection) -> dict[str, int]:
-    """How many rows of each table cannot be used (operations.rejected_rows), by its name."""
+    """Number of unusable rows (operations.rejected_rows), by table name."""
     if scalar(replica, "select to_regclass('changes.rejected_rows')") is None:
         return {}
     return dict(
@@ -172,9 +172,9 @@ def one_build(replica: Database, command: str) -> Iterator[None]:
 def frozen(replica: Database, *, timeout: float) -> Iterator[Mapping[str, str]]:
     """Let every model of staging read the landing tables as of this moment.
 
-    Yields the environment to run dbt in (macros/changes/frozen_moment.sql). No plain dbt
-    builds a model of staging meanwhile: one that does is waited for, and after ``timeout`` seconds
-    LockedError is raised.
+    Yields the environment to run dbt in (macros/changes/frozen_moment.sql). No plain dbt builds a
+    staging model meanwhile: the runner waits for a plain dbt that does, and raises LockedError
+    after ``timeout`` seconds.
     """
     with replica.connect(
         autocommit=True,
@@ -201,7 +201,7 @@ def frozen(replica: Database, *, timeout: float) -> Iterator[Mapping[str, str]]:
 
 
 def report_build(result: transform.Build) -> None:
-    """Say how a build went, warnings too; raise Failure naming each model and test that failed."""
+    """Report a build's results, warnings too; raise Failure naming failed models and tests."""
     for node in result.warnings:
         note(f"warning: {node.kind} {node.name}: {node.message}")
     models, tests = (sum(n.kind == kind for n in result.nodes) for kind in ("model", "test"))

@@ -1,4 +1,4 @@
-"""Which models stand on which tables and models, as the dbt project tells."""
+"""The parents and children of tables and models, from the dbt project."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class Lineage:
         return self._ids.keys()
 
     def live_below(self, names: Set[str]) -> list[str]:
-        """The models of these names, and all that need them, that a live mart needs."""
+        """Of the named models and all models below them, those that a live mart needs."""
         return self._sorted(self._below(names) & self._live)
 
     def rest_below(self, names: Set[str]) -> list[str]:
-        """The models of these names, and all that need them, that no live mart needs."""
+        """Of the named models and all models below them, those that no live mart needs."""
         return self._sorted(self._below(names) - self._live)
 
     def needed(self, selected: Set[str], books: Books) -> dict[str, str]:
-        """The models that must be built with those of these ids: names by ids.
+        """The models that must be built together with the models of these ids: names by ids.
 
-        They are read by them, however far below, and are older than what they read themselves, or
-        would be once the selected ones were built.
+        They are above a selected model, at any distance, and are outdated, or would be outdated
+        once the selected models were built.
         """
         models = selected & self._models.keys()
         older = {id_ for id_ in self._models if self._is_older(id_, books)}
@@ -58,7 +58,7 @@ class Lineage:
         return {id_: self._models[id_] for id_ in added}
 
     def _is_older(self, id_: str, books: Books) -> bool:
-        """Whether a model is not there, or was not built since one that it reads changed."""
+        """Whether a model is missing, or was not built since one of its parents changed."""
         name = self._names[id_]
         if name not in books.versions:
             return True
@@ -77,7 +77,7 @@ class Lineage:
 
 
 def _reachable(neighbours: Mapping[str, Set[str]], starts: Set[str]) -> set[str]:
-    """The nodes that are reached from ``starts``, which are among them."""
+    """The nodes that are reached from ``starts``, including ``starts``."""
     reached: set[str] = set()
     ahead = set(starts)
     while ahead:

@@ -1,9 +1,9 @@
 """Rounds of a watch: the statements that dbt would run, on a few sessions that stay open.
 
 dbt renders a model in some ten milliseconds, asks the catalog, opens a session and closes it, which
-takes longer than the changes of a second. So it keeps what it rendered (macros/changes/
-keep_statements.sql), and from then on a round runs that: two or three round trips a model, and none
-where nothing that it reads has changed. What only dbt can do, to build in full, is left to it.
+takes longer than the changes of a second. So dbt keeps the rendered statements
+(macros/changes/keep_statements.sql), and from then on a round runs these: two or three round trips
+per model, and none if no parent changed. A build in full is left to dbt.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from runner.servers.database import Connection, Database
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
-# What macros/changes/refuse_unknown.sql raises.
+# The SQLSTATE that macros/changes/refuse_unknown.sql raises.
 _TO_BE_BUILT_IN_FULL = "SM101"
 
 
 class _Outcome(Enum):
-    CURRENT = "current"  # it accounts for all that it reads
+    CURRENT = "current"  # it has read all changes of its parents
     BUILT = "success"
     FAILED = "error"
-    SKIPPED = "skipped"  # one above it failed
-    LEFT = "left"  # it, or one above it, is to be built in full
+    SKIPPED = "skipped"  # a model above failed
+    LEFT = "left"  # it, or a model above, is to be built in full
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A model. ``relation`` is its qualified name, and ``reads`` has those of the models kept up by
-    changes that it reads: none for one of staging. ``statements`` are those of keep_statements."""
+    """A model. ``relation`` is its qualified name; ``reads`` has the names of its parents that are
+    kept up by changes, none for a staging model. ``statements`` are those of keep_statements."""
 
     id: str
     name: str
@@ -57,7 +57,7 @@ class _Model:
 
 @dataclass(frozen=True)
 class _Done:
-    """What a worker did with a model: the rows that it wrote, and the version that it has now."""
+    """A worker's result for a model: the number of rows written, and the model's version now."""
 
     outcome: _Outcome
     seconds: float = 0.0
@@ -67,7 +67,7 @@ class _Done:
 
 
 class _Course:
-    """How a round goes: what the books said when it began, and what became of its models since."""
+    """The state of a round: the books when it began, and the outcomes of its models since."""
 
     def __init__(self, found: books.Books) -> None:
         self._versions = dict(found.versions)
@@ -76,7 +76,7 @@ class _Course:
         self.results: dict[str, tuple[Node, int | None]] = {}
 
     def foreseen(self, model: _Model) -> _Outcome | None:
-        """What becomes of a model by what became of those above it; None: it is to be built."""
+        """The outcome that the models above force on a model; None: it is to be built."""
         above = {self.outcomes.get(parent) for parent in model.parents}
         is_there = model.statements and (model.relation in self._versions or not model.is_exact)
         if not is_there or _Outcome.LEFT in above:
@@ -126,11 +126,11 @@ class Rounds(AbstractContextManager["Rounds"]):
     def build(
         self, names: Sequence[str], *, moment: str, book: Connection
     ) -> tuple[Build, list[str]]:
-        """Build the models of these names from changes, those of staging as of a frozen ``moment``.
+        """Build the named models from changes, staging models as of a frozen ``moment``.
 
-        ``book`` is a session on which the books are read and written. Returns what was built, and
-        the names of the models that are to be built in full, or stand on such a one. One that fails
-        is in the result. Raises psycopg.OperationalError where the server went away.
+        ``book`` is a session on which the books are read and written. Returns the build, and the
+        names of the models that are to be built in full, or that read such a model. A model that
+        fails is in the build. Raises psycopg.OperationalError if the server went away.
         """
         models = {model.id: model for model in self._models(names)}
         build_id, started_at = str(uuid.uuid4()), datetime.now(UTC)
@@ -151,7 +151,7 @@ class Rounds(AbstractContextManager["Rounds"]):
                         else:
                             course.note(model, _Done(outcome))
                             order.done(model.id)
-                    # What is up to date may have made others ready.
+                    # A model that is up to date may have made its children ready.
                     for future in () if ready else wait(running, return_when=FIRST_COMPLETED).done:
                         model = running.pop(future)
                         course.note(model, future.result())
@@ -166,7 +166,7 @@ class Rounds(AbstractContextManager["Rounds"]):
         return Build(build_id, tuple(node for node, _ in course.results.values())), left
 
     def _models(self, names: Sequence[str]) -> list[_Model]:
-        """The models of these names. Views are not among them: they show what is there."""
+        """The named models, without views: a view needs no build."""
         wanted = set(names)
         project = self._project.nodes
         graph = self._project.flat_graph["nodes"]
@@ -196,7 +196,7 @@ class Rounds(AbstractContextManager["Rounds"]):
         ]
 
     def _build(self, model: _Model, moment: str, build_id: str) -> _Done:
-        """Build one, in a transaction on an idle session."""
+        """Build a model, in a transaction on an idle session."""
         session = self._idle.get()
         begun = time.monotonic()
         try:
@@ -216,12 +216,12 @@ class Rounds(AbstractContextManager["Rounds"]):
     def _transact(
         self, session: Connection, model: _Model, moment: str, build_id: str
     ) -> tuple[int, int | None]:
-        """Returns the number of rows that were written, and the model's version in the books."""
+        """Returns the number of written rows, and the model's version in the books."""
         statements = model.statements or {}
         begin = "begin"
         if not model.reads:
             begin += f" isolation level repeatable read; set transaction snapshot '{moment}'"
-        # What macros/changes/build_id.sql reads.
+        # The setting that macros/changes/build_id.sql reads.
         named = f"set local signal_marts.build_id = '{build_id}'"
         collect = [begin, named, statements["collect"]]
         if model.is_exact:
@@ -235,7 +235,8 @@ class Rounds(AbstractContextManager["Rounds"]):
     def _run(self, session: Connection, *statements: str) -> tuple[Any, int]:
         """Run statements in one round trip.
 
-        Returns the value of the last one that returned a row, and the number of rows of the last.
+        Returns the value of the last statement that returned a row, and the row count of the last
+        one.
         """
         if self._is_ended:
             raise psycopg.errors.QueryCanceled("the round was ended")
@@ -249,7 +250,7 @@ class Rounds(AbstractContextManager["Rounds"]):
                 return value, rows
 
     def _end(self, running: set[Future[_Done]]) -> None:
-        """Cancel what runs, again and again: a worker may have been between two statements."""
+        """Cancel running statements, repeatedly: a worker may have been between two statements."""
         self._is_ended = True
         while running:
             for session in self._sessions:

@@ -1,8 +1,8 @@
 """An end for builds in which work was lost: dbt alone would wait for it for ever.
 
-dbt hands models and tests to a pool of threads and waits until each was told done. Python's pool
-does not replace a thread that dies, and calls nobody back for what raised in it or on its way back:
-dbt then waits with all else done, and the runner keeps the lock of builds.
+dbt hands models and tests to a pool of threads and waits until each was reported done. Python's
+pool does not replace a thread that dies, and does not report an error outside of a task: dbt then
+waits although all other work is done, and the runner keeps the lock of builds.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 from runner.errors import SignalMartsError
 
-# For so many seconds in a row nobody was at work and nothing was told done. Seconds in which the
-# machine slept are not among them.
+# For so many seconds in a row no thread was at work and no task was reported done. Seconds in which
+# the machine slept do not count.
 _PATIENCE = 60
 
 
@@ -49,7 +49,7 @@ def ending_when_stalled() -> Iterator[None]:
             at_work.discard(thread)
 
     def be_patient(self: Any, idle: int) -> int:
-        """Seconds without work after one more in which nothing was told done."""
+        """Seconds without work, after one more second in which no task was reported done."""
         if any(thread.is_alive() for thread in at_work):
             return 0
         if idle + 1 < _PATIENCE:

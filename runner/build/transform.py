@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 
-# What there is to say of a run is in its result.
+# The result of a run has all its messages.
 _SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "info")
 
 
@@ -37,7 +37,7 @@ class BuildFailedError(SignalMartsError):
 
 @dataclass(frozen=True)
 class Node:
-    """What became of one model or test."""
+    """The result of one model or test."""
 
     id: str
     name: str
@@ -72,7 +72,7 @@ class Build:
 
     @property
     def skipped(self) -> int:
-        """How many were not run, since something that they need failed."""
+        """Number of models and tests that were not run, since a model above failed."""
         return sum(node.status == "skipped" for node in self.nodes)
 
 
@@ -92,18 +92,17 @@ def build(
     """Run ``dbt build`` on the database that ``environment`` (PGHOST, ...) names.
 
     ``target`` is dbt's output folder; without ``tests`` only models are built; ``schema_prefix``
-    builds into schemas of its own, such as ``prefix_performance``; ``project`` is what ``parse``
-    returned, which saves the time of parsing, and then no artifacts are written; ``widen`` adds to
-    the selection, before anything is built. Raises UsageError
-    where the selection matches nothing, and BuildFailedError where dbt could not start; failed
-    models and tests are in the result.
+    builds into schemas of its own, such as ``prefix_performance``; ``project`` is the result of
+    ``parse``, which saves the time of parsing, and then no artifacts are written; ``widen`` adds
+    models to the selection, before the first is built. Raises UsageError if the selection matches
+    nothing, and BuildFailedError if dbt could not start; failed models and tests are in the result.
     """
     from dbt_common.invocation import get_invocation_id
 
     arguments = ["run"]
     if tests:
-        # A test that compares with a model outside the selection would meet what is not built, or
-        # old. Unit tests say nothing of what is built, only of the code: `make test` runs them.
+        # A test that compares with a model outside the selection would find it missing or outdated.
+        # Unit tests check only the code, not the rows: `make test` runs them.
         arguments = ["build", "--indirect-selection", "buildable"]
         arguments += ["--exclude-resource-type", "unit_test"]
     arguments += _options(target, schema_prefix)
@@ -208,13 +207,13 @@ def _close_log() -> None:
     for handler in tuple(log.handlers):
         log.removeHandler(handler)
         handler.close()
-    # After an interrupt dbt's threads may still have something to say, and it is in nobody's way.
+    # After an interrupt dbt's threads may still write messages; these must not fail.
     log.addHandler(logging.NullHandler())
 
 
 @contextmanager
 def _widened(widen: Widen) -> Iterator[None]:
-    """Let dbt, in this process, add to what it selects."""
+    """Let dbt, in this process, add models to its selection."""
     from dbt.graph.selector import NodeSelector
 
     selector: Any = NodeSelector  # one of its methods is replaced
@@ -224,7 +223,7 @@ def _widened(widen: Widen) -> Iterator[None]:
     def get_and_widen(self: Any, spec: Any, **options: Any) -> Set[str]:
         nonlocal added
         selected = get_selected(self, spec, **options)
-        # dbt selects anew for models, for tests and for unit tests.
+        # dbt selects again for models, for tests and for unit tests.
         if added is None:
             added = set(widen(self.manifest, selected))
             if added:
@@ -239,9 +238,9 @@ def _widened(widen: Widen) -> Iterator[None]:
 
 
 def _tests_of(selector: Any, spec: Any, selected: Set[str], added: Set[str]) -> Set[str]:
-    """The tests that models added to a selection bring with them, but for excluded ones.
+    """The tests of the models added to a selection, except excluded tests.
 
-    None where only models are run: what the selector is not for, it leaves out.
+    None if only models are run: the selector returns only node types that it was made for.
     """
     from dbt.graph.selector_spec import IndirectSelection
 
@@ -256,9 +255,9 @@ def _tests_of(selector: Any, spec: Any, selected: Set[str], added: Set[str]) -> 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let dbt end its sessions at an interrupt, whatever they wait for.
+    """Let dbt end its sessions at an interrupt, even if they wait for a lock.
 
-    As the profile's role it may not, since they are those of the login. It would wait for them.
+    As the profile's role dbt may not end them, since they belong to the login: it would wait.
     """
     from dbt.adapters.postgres.connections import PostgresConnectionManager
 
@@ -277,7 +276,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether an interrupt is at the root: where the server is gone, more went wrong after it."""
+    """Whether an interrupt is the root cause: if the server is gone, more errors follow it."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None

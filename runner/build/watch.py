@@ -35,11 +35,11 @@ class Round:
     """One build of a watch.
 
     ``origins`` are the landing tables with changes that not all marts had followed, and the models
-    that another build, as one of dbt alone, changed; None where everything was built: in the first
-    round, and after one that failed. ``seconds`` runs from before the fence until all models were
-    visible: what was committed before a round waited no longer than that in it. ``is_complete`` is
-    false where live marts alone were built, and the others wait. ``rejected_rows`` has the number
-    of rows that cannot be used of each table with some.
+    that another build (a plain dbt) changed; None if everything was built: in the first round, and
+    after a failed round. ``seconds`` runs from before the fence until all models were visible: a
+    row committed before a round waited no longer than this in the round. ``is_complete`` is false
+    if only live marts were built, and the other marts wait. ``rejected_rows`` has the number of
+    unusable rows of each table with such rows.
     """
 
     number: int
@@ -70,11 +70,11 @@ class Watch:
     others follow in the same round, but no more often than every ``rest_interval``: while changes
     keep coming, the live ones are built alone in between. All of a round is of one moment.
 
-    ``interval`` is the least time between the beginnings of two rounds, ``test_interval`` that
-    between two rounds with tests (0: never), and ``fence_timeout`` how long the replica may take to
-    catch up, all in seconds. ``on_round`` and ``on_trouble`` are told of each round, and of each
-    time that a server could not be used, or that a model or a test failed; ``on_fresh`` of each
-    moment at which marts, ``live`` or ``all``, held all that the primary had committed so many
+    ``interval`` is the least time between the beginnings of two rounds, ``test_interval`` the time
+    between two rounds with tests (0: never), and ``fence_timeout`` the time that the replica may
+    take to catch up, all in seconds. ``on_round`` is told of each round; ``on_trouble`` of each
+    time that a server could not be used, or a model or a test failed; ``on_fresh`` of each moment
+    at which marts, ``live`` or ``all``, held all rows that the primary had committed so many
     seconds before.
     """
 
@@ -92,15 +92,15 @@ class Watch:
     def run(self) -> None:
         """Watch until interrupted; raises LockedError where another build is at work at first.
 
-        A server that goes away, or a replica that does not catch up, is told and waited for.
+        If a server goes away, or the replica does not catch up, the watch reports it and waits.
         """
         self._pause = _FIRST_PAUSE
         self._rounds_built = 0
         self._tested_at = time.monotonic()
-        # Where changes come from that not all marts have followed, and when all last had.
+        # Origins of changes that not all marts have followed, and the time when all last had.
         self._waiting: set[str] = set()
         self._rest_built_at = -math.inf
-        # Which build last changed each model, at the last look; and what was built after that.
+        # The build that last changed each model, at the last look; and the models built after that.
         self._seen: Mapping[str, str] = {}
         self._own_builds: set[str] = set()
         self._contract = read_contract()
@@ -123,7 +123,8 @@ class Watch:
                 transform.BuildFailedError,
                 psycopg.OperationalError,
             ) as error:
-                # Later, what holds the lock may be our own session that the server has not missed.
+                # Later, the lock's holder may be our own lost session, which the server has not
+                # noticed yet.
                 if isinstance(error, LockedError) and project is None:
                     raise
                 self.on_trouble(f"{_first_line(error)}; trying again in {self._pause:g} s")
@@ -160,7 +161,7 @@ class Watch:
         lineage: Lineage,
         must_build_all: bool,
     ) -> Round | None:
-        """Build what changed; None where nothing did, or what did may wait."""
+        """Build the models below changes; None without changes, or if they may wait."""
         begun = time.monotonic()
         fence.wait(sides.on_primary, sides.on_replica, self._contract, timeout=self.fence_timeout)
         self._look_at_partitions(sides)
@@ -171,7 +172,7 @@ class Watch:
         if not must_look and not self._origins(self._books, lineage)[0]:
             return None
         with builds.frozen(self.replica, timeout=self.fence_timeout) as environment:
-            # Asked for after the moment was frozen: nothing that is of it is left out.
+            # Asked for after the moment was frozen: so no change before that moment is left out.
             origins, self._seen = self._origins(self._books, lineage)
             self._own_builds.clear()
             selections: list[list[str]] = [[]]
@@ -223,8 +224,8 @@ class Watch:
         self._differing = differing
 
     def _origins(self, replica: Connection, lineage: Lineage) -> tuple[Set[str], Mapping[str, str]]:
-        """Where changes come from since the last look, and which build last changed each model."""
-        # In this order: a model of staging that another build ends in between is in both.
+        """Origins of changes since the last look, and the build that last changed each model."""
+        # In this order: a staging model that another build ends in between is in both.
         tables = changed_tables(replica)
         changed_by = last_changes(replica)
         others = {
@@ -232,13 +233,13 @@ class Watch:
             for model in changed_by.keys() | self._seen.keys()
             if changed_by.get(model) not in (self._seen.get(model), *self._own_builds)
         }
-        # The books may tell of a model that this project has not, or no longer.
+        # The books may hold a model that this project does not have (any more).
         return lineage.names & {*tables, *others}, changed_by
 
     def _build(
         self, environment: Mapping[str, str], project: Manifest, select: list[str], *, tests: bool
     ) -> tuple[transform.Node, ...]:
-        """Build these models, all where none is named."""
+        """Build these models, or all models if none is named."""
         result = transform.build(
             {**environment, "SIGNAL_MARTS_KEEP_STATEMENTS": "1"},
             advance=lambda done, total, at: None,

@@ -1,4 +1,4 @@
-"""What a watch tells Prometheus."""
+"""The metrics of a watch, for Prometheus."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ class Metrics:
         self._troubles.inc()
 
     def note_fresh(self, marts: str, seconds: float) -> None:
-        """Note that marts (``live``, ``all``) hold what was committed so many seconds ago."""
+        """Note that marts (``live``, ``all``) hold all rows committed up to so many seconds ago."""
         self._fresh.labels(marts).set(time.time() - seconds)

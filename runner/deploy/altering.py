@@ -1,7 +1,7 @@
 """Other types for published columns, which PostgreSQL refuses to a plain ALTER TABLE.
 
-The work is done by a function that migration 0023 made, so that a platform's own migrations can do
-it as well; here it is asked first whether the replica can hold what the new types hold.
+The work is done by a function that migration 0023 made, so that a platform's own migrations can
+call it as well; here the runner first checks that the replica can hold values of the new types.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def change_types(
     lock_timeout: float,
     report: Callable[[str], None],
 ) -> bool:
-    """Change types of a table's columns in one transaction; False where it must be copied again.
+    """Change types of a table's columns in one transaction; False if the table must be copied
+    again.
 
     ``table`` is ``schema.table``, ``types`` has a type by column, ``lock_timeout`` is in seconds.
     Raises UsageError where the sources do not list the table or want another type, and

@@ -21,14 +21,14 @@ from runner.servers.sides import Sides, connected
 def working_alone(
     primary: Database, replica: Database, replication_url: str | None = None
 ) -> Iterator[tuple[Connection, Sides]]:
-    """The locks of both sides, of which the session that holds the primary's, and connections.
+    """The locks of both sides: yields the session with the primary's lock, and connections.
 
-    Raises LockedError where another runner holds one.
+    Raises LockedError if another runner holds a lock.
     """
     with (
         one_at_a_time(primary) as session,
         one_at_a_time(replica),
-        # Only now: what a killed runner left at work was ended with the lock's taking.
+        # Only now: taking the lock ended the sessions of a killed runner.
         connected(primary, replica, replication_url, application=WORKER) as sides,
     ):
         yield session, sides
@@ -44,18 +44,18 @@ def deploy(
     replication_url: str | None = None,
     resync: Sequence[str] | None = None,
 ) -> list[str]:
-    """Bring both sides to what the project says; return what was changed, a line each.
+    """Bring both sides to the project's state; return the changes, a line each.
 
-    Timeouts are in seconds. The platform's tables are checked before anything is touched. What the
-    replica cannot get by itself any more is copied again; ``resync`` names tables to copy again in
-    any case, empty for all. Raises FenceError where the replica does not catch up in time: the copy
-    goes on by itself; UnreplicableRowError for a row that the replica cannot take.
+    Timeouts are in seconds. The platform's tables are checked before anything is changed. Tables
+    with changes that the replica missed are copied again; ``resync`` names tables to copy again in
+    any case, empty for all. Raises FenceError if the replica does not catch up in time: the copy
+    goes on by itself; UnreplicableRowError for a row that does not fit the replica's types.
     """
     contract = read_contract()
     with working_alone(primary, replica, replication_url) as (session, sides):
         changes = Changes(report)
         _check(sides, contract, changes)
-        # Before the primary's: what a migration widens may hold a wider value at once.
+        # Before the primary's: a column that a migration widens may get a wider value at once.
         landing.widen(sides.on_replica, contract, changes)
         applied = migrations.apply(primary, session, lock_timeout=lock_timeout, report=report)
         id_sequences.mend(sides.on_primary, changes)
@@ -73,7 +73,7 @@ def deploy(
 def _check(sides: Sides, contract: Sequence[Table], changes: Changes) -> None:
     """Raise where a deploy would fail later, before it writes anything.
 
-    Only what keeps the platform from writing is taken back at once.
+    Only tables that keep the platform from writing leave the publication at once.
     """
     sync.check_sides(sides, contract)
     sync.release_platform(sides, contract, changes)

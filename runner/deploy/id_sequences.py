@@ -1,7 +1,7 @@
-"""The sequences of the AI tables' ids, which must be past every id that is stored.
+"""The sequences of the AI tables' ids, which must be past every stored id.
 
-A restore, or rows that an owner inserted with their ids, leave a sequence behind them: then it
-gives out ids that are taken, and every store fails that draws one.
+After a restore, or after an owner inserted rows with their ids, a sequence may lag: it then gives
+out ids that are taken, and every insert with such an id fails.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TABLES = (
 
 @dataclass(frozen=True)
 class Lag:
-    """A table that holds an id which its sequence is still to give out."""
+    """A table with a stored id that its sequence will still give out."""
 
     table: str
     sequence: str
@@ -43,7 +43,7 @@ class Lag:
 def find_lags(primary: Connection) -> list[Lag]:
     """The AI tables whose sequence lags; nothing is written.
 
-    One that is being vacuumed or altered is passed over, and left to the next look.
+    A table that is being vacuumed or altered is skipped, and left to the next check.
     """
     lags = []
     for table in TABLES:
@@ -54,7 +54,7 @@ def find_lags(primary: Connection) -> list[Lag]:
         except LockedError:
             continue
         sequence = scalar(primary, "select pg_get_serial_sequence(%s, 'id')", (name,))
-        # Read last: what is stored meanwhile is drawn before.
+        # Read last: rows stored meanwhile have drawn their ids before.
         drawn = scalar(
             primary, "select coalesce(pg_sequence_last_value(%s::regclass), 0)", (sequence,)
         )
@@ -64,7 +64,7 @@ def find_lags(primary: Connection) -> list[Lag]:
 
 
 def mend(primary: Connection, changes: Changes) -> None:
-    """Set the sequences that lag past the ids that are stored."""
+    """Set lagging sequences past the stored ids."""
     for lag in find_lags(primary):
         changes.run(
             "primary",

@@ -1,8 +1,9 @@
 """The schema of the primary: yoyo's migrations, applied so that a kill at any moment does no harm.
 
-A transactional migration commits together with its mark, where yoyo alone marks it afterwards. What
-a plain yoyo left between the two is recognised: the migration is tried again in a transaction that
-is rolled back, and marked where that changes nothing. A concurrent index is checked and redone.
+A transactional migration commits together with its mark; yoyo alone marks it afterwards. A
+migration that a plain yoyo applied and did not mark is recognised: it is tried again in a
+transaction that is rolled back, and marked if it changes nothing. A concurrent index is checked and
+redone.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def check_ledger(connection: Connection, folder: Path = FOLDER) -> None:
     on_disk = {migration.id: _hashes(migration) for migration in _read(folder)}
     recorded = _recorded(connection)
     problems = []
-    # What is neither on disk nor in the ledger is not ours: a platform may use yoyo as well.
+    # A migration neither on disk nor in the ledger is the platform's, which may use yoyo as well.
     for name in sorted(applied_names(connection) & (on_disk.keys() | recorded.keys())):
         if name in on_disk:
             before, now = recorded.get(name, on_disk[name]), on_disk[name]
@@ -126,12 +127,12 @@ def apply(
     report: Report,
     folder: Path = FOLDER,
 ) -> list[str]:
-    """Apply what is pending, in order, and return its names.
+    """Apply pending migrations, in order, and return their names.
 
-    ``session`` holds the deploy lock; ``lock_timeout`` is in seconds. A migration that meets a lock
-    steps back, so that the platform's own statements do not queue behind it, and tries again.
-    Raises LedgerError, or MigrationError naming the migration and the cause; what was applied
-    before stays. Nothing is applied from a folder that breaks the rules of migrations.
+    ``session`` holds the deploy lock; ``lock_timeout`` is in seconds. A migration that must wait
+    for a lock gives up, so that the platform's statements do not queue behind it, and tries again.
+    Raises LedgerError, or MigrationError naming the migration and the cause; migrations applied
+    before stay. Nothing is applied from a folder that breaks the rules of migrations.
     """
     check_ledger(session, folder)
     if problems := check_folder(folder):
@@ -232,9 +233,9 @@ def columns_narrowed(
 
 
 def patiently(work: Callable[[], None], what: str, report: Report) -> None:
-    """Do the work, and again where a lock was in its way; jitter keeps two from meeting again.
+    """Do the work, and repeat it if a lock blocked it; jitter keeps two runs from colliding again.
 
-    Raises MigrationError that names ``what`` could not be done, and the cause.
+    Raises MigrationError that names the failed step (``what``) and the cause.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -331,13 +332,13 @@ _CONCURRENT_INDEX = re.compile(
 
 
 def _build_index(backend: PostgresqlPsycopgBackend, migration: Migration) -> None:
-    """Build a concurrent index anew, whatever an earlier attempt left of it, and verify it."""
+    """Build a concurrent index again, in place of an earlier attempt's remains, and verify it."""
     found = _CONCURRENT_INDEX.search(migration.source)
     if found is None:
         migration.process_steps(backend, "apply")
         return
     index = sql.Identifier(found["schema"] or "public", found["index"])
-    # Its locks stand in no reader's or writer's way, so it may wait for old transactions to end.
+    # Its locks block no reader or writer, so it may wait for old transactions to end.
     backend.connection.execute("set lock_timeout = '10min'")
     backend.connection.execute(sql.SQL("drop index concurrently if exists {}").format(index))
     migration.process_steps(backend, "apply")
@@ -363,7 +364,7 @@ def _read(folder: Path) -> Sequence[Migration]:
 
 
 def applied_names(connection: Connection) -> set[str]:
-    """Names of all that yoyo applied; a platform's own migrations may be among them."""
+    """Names of all migrations that yoyo applied; a platform's own may be among them."""
     if scalar(connection, "select to_regclass(%s)", ("public._yoyo_migration",)) is None:
         return set()
     return {
@@ -428,7 +429,7 @@ def _recorded(connection: Connection) -> Mapping[str, Hashes]:
 
 
 def _record(connection: Connection, folder: Path) -> None:
-    """Take into the ledger what was applied before it existed, or by a plain yoyo."""
+    """Add to the ledger migrations that were applied before it existed, or by a plain yoyo."""
     if not _has_ledger(connection):
         return
     applied, recorded = applied_names(connection), _recorded(connection)

@@ -19,7 +19,7 @@ from runner.servers.database import Connection, ConnectionFailedError, Database,
 from runner.servers.planted import plain
 from runner.servers.sides import Sides, connected
 
-# Our own bookkeeping, which no row of anybody's needs.
+# The project's own bookkeeping, which no other table refers to.
 _BOOKKEEPING = ("public.ai_replication_fence", "public.ai_migration_ledger")
 _YOYO_TABLES = ("_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock")
 
@@ -49,9 +49,9 @@ def roll_back(
 ) -> list[str]:
     """Undo the last ``count`` migrations, the newest first, and return their names.
 
-    Timeouts are in seconds. Raises DataLossError where rows would go, UsageError
-    where there are not so many migrations, and LedgerError where a rollback file was edited. A dry
-    run reports the statements instead of running them.
+    Timeouts are in seconds. Raises DataLossError if rows would be deleted, UsageError if there are
+    fewer migrations, and LedgerError if a rollback file was edited. A dry run reports the
+    statements instead of running them.
     """
     with working_alone(primary, replica) as (session, sides):
         if others := replication_login.other_replicas(sides):
@@ -95,9 +95,9 @@ def uninstall(
 ) -> None:
     """Leave the platform as it was before the first deploy; the marts stay where they are.
 
-    Where another replica follows the platform, this one alone leaves, and the rest stays. Raises
-    DataLossError where AI tables hold rows. Where the primary cannot be reached, the replica lets
-    go of it, and ConnectionFailedError says what is left to do.
+    If another replica follows the platform, only this replica's objects are removed. Raises
+    DataLossError if AI tables hold rows. If the primary cannot be reached, the replica detaches
+    from it, and ConnectionFailedError names the remaining steps.
     """
     try:
         with connected(primary, replica) as sides:
@@ -151,7 +151,7 @@ def _rows_too_wide(
     narrowed: Mapping[str, Sequence[tuple[str, int, int]]],
     going: Sequence[str],
 ) -> dict[str, int]:
-    """Rows of tables that stay, which do not fit the columns that they had before."""
+    """Rows of remaining tables that do not fit the narrower columns of before."""
     counts = {}
     for name in narrowed.keys() - going:
         conditions = (
@@ -177,9 +177,9 @@ def _withdraw(
     changes: Changes,
     fence_timeout: float,
 ) -> None:
-    """Take what will go out of replication first: PostgreSQL keeps a column that is published."""
+    """Take dropped columns out of replication first: PostgreSQL cannot drop a published column."""
     if "public.ai_replication_fence" in going:
-        # Without the fence's token no build can know what it sees.
+        # Without the fence's token no build can know which changes have arrived.
         _end_replication(sides, changes)
         return
     if read_subscription(sides.on_replica) is None:

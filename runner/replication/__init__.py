@@ -1,5 +1,5 @@
-"""Replication: publication, slot, subscription, landing tables, and proof that all has arrived.
+"""Replication: publication, slot, subscription, landing tables, and proof that all rows arrived.
 
-The fence, copies and comparisons tell whether the replica holds what the primary does; ``sync``
-makes it so. Rooms it imports: servers.
+The fence, copies and comparisons check that the replica holds the primary's rows; ``sync`` sets
+replication up. Rooms it imports: servers.
 """

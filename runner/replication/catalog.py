@@ -1,4 +1,4 @@
-"""Replication as the catalogs of both sides have it; nothing here writes."""
+"""The state of replication in the catalogs of both sides; read only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runner.servers.planted import plain
 
 TOKENS = "public.ai_replication_fence"
 
-# A token's columns. Python has neither infinity nor all years that somebody may write by hand.
+# A token's columns. Python has neither infinity nor all years that may be written by hand.
 AS_TOKEN = sql.SQL(
     "token, least(greatest(written_at, '0001-01-02 00:00Z'), '9999-12-30 00:00Z'),"
     " written_at > clock_timestamp() + interval '1 day'"
@@ -25,7 +25,8 @@ AS_TOKEN = sql.SQL(
 class Slot:
     """The slot on the primary; sizes are in bytes.
 
-    ``safe_wal_bytes`` is what may still be written before the slot is lost; None: no limit is set.
+    ``safe_wal_bytes`` is the amount of log that may still be written before the slot is lost; None:
+    no limit is set.
     """
 
     name: str
@@ -43,8 +44,8 @@ class Slot:
 class Subscription:
     """The subscription on the replica.
 
-    ``route`` is its connection string without secrets, as a comment of ours tells; ``errors``
-    counts failures of its workers ever.
+    ``route`` is its connection string without secrets, from the comment that the runner sets;
+    ``errors`` counts all failures of its workers.
     """
 
     is_enabled: bool
@@ -58,7 +59,7 @@ class Subscription:
 class Token:
     """The fence's token; a later one has a later time.
 
-    ``is_ahead``: somebody wrote the time by hand, or the server's clock was set back.
+    ``is_ahead``: the time was written by hand, or the server's clock was set back.
     """
 
     token: UUID
@@ -127,7 +128,7 @@ def stuck_copies(primary: Connection, replica: Connection) -> set[str]:
     }
     if standing >= before.keys():
         return set()
-    # A worker between the two is alive; if it ended meanwhile, the state is another by now.
+    # A worker between the two steps is alive; if it ended meanwhile, the state has changed by now.
     alive = {
         name
         for (name,) in replica.execute(
@@ -141,7 +142,7 @@ def stuck_copies(primary: Connection, replica: Connection) -> set[str]:
 
 
 def _finished_copies(replica: Connection) -> dict[str, str]:
-    """Tables that were copied, and await what changed meanwhile, by the name of the copy's slot."""
+    """Tables that were copied and await changes made meanwhile, by the name of the copy's slot."""
     rows = replica.execute(
         """
         select

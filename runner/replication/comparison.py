@@ -1,10 +1,10 @@
 """The rows of a table compared on both sides, exactly, while the platform writes.
 
-While rows are on their way, the two sides never show the same moment. So a difference counts only
-where it lasts. A row that the primary shows at two looks, written by the same transaction, must be
-on the replica at the second one, since a fence lies between them; and one that the replica shows at
-two looks, applied by the same transaction, on the primary at the first. A third look is for changes
-that the replica shows a moment before the primary itself does.
+While rows are on their way, the two sides never show the same moment. So only a lasting difference
+counts. If the primary shows a row at two looks, written by the same transaction, the replica must
+show the row at the second look, since a fence lies between the looks. If the replica shows a row at
+two looks, applied by the same transaction, the primary must show it at the first look. A third look
+is for changes that the replica shows a moment before the primary itself does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from runner.replication.copies import LOTS, OF_LOTS, ROWS, hashed
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, scalar
 
-# What is on its way makes few lots of rows differ, and fewer at each of some looks.
+# Rows on their way make few lots of rows differ, and fewer at each look.
 _LOOKS = 3
 
 _OF_ROWS = sql.SQL("select hash, version from {hashed} where hash & {last} = any({lots})")
@@ -30,9 +30,9 @@ _OF_ROWS = sql.SQL("select hash, version from {hashed} where hash & {last} = any
 def find_differences(
     primary: Connection, replica: Connection, *, fence_timeout: float, advance: Advance
 ) -> list[str]:
-    """Compare all replicated tables; return what is wrong with them, a line each.
+    """Compare all replicated tables; return their problems, a line each.
 
-    Those that differ are noted, so that the next deploy copies them again. ``fence_timeout`` is in
+    Tables that differ are noted, so that the next deploy copies them again. ``fence_timeout`` is in
     seconds. Both connections are in autocommit mode.
     """
     contract = read_contract()
@@ -65,11 +65,11 @@ def is_same(
     contract: Sequence[Table],
     fence_timeout: float,
 ) -> bool:
-    """Whether both sides have the same rows, but for those on their way.
+    """Whether both sides have the same rows, except rows on their way.
 
-    A row that the replica lacks is not missed as long as it is written anew from look to look.
-    ``fence_timeout`` is in seconds. Raises FenceError where the replica does not catch up, and
-    InsufficientPrivilege where our login may not see all rows of the primary.
+    A row that the replica lacks does not count while it is written again between two looks.
+    ``fence_timeout`` is in seconds. Raises FenceError if the replica does not catch up, and
+    InsufficientPrivilege if the login may not see all rows of the primary.
     """
     encoding = scalar(primary, "show server_encoding")
 

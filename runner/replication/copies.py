@@ -1,8 +1,8 @@
-"""Copies are counted: one that lost rows, for whatever reason, is never taken for done.
+"""Copies are counted: a copy that lost rows, for any reason, is never taken as done.
 
-While the platform writes, the two sides never show the same moment. But a row that the primary had
-before a fence, and still has unchanged after the replica was read behind that fence, was there all
-the while: the replica must show one with its key, whatever was written meanwhile.
+While the platform writes, the two sides never show the same moment. But if the primary had a row
+before a fence, and still has it unchanged after the replica was read behind that fence, the row was
+there all the time: the replica must show a row with its key, despite all writes in between.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runner.servers.relations import read_relations
 # itself shows it, so that one look alone might miss a row that was deleted.
 _LOOKS = 3
 
-# Rows are first compared in so many lots, and one by one only where lots differ.
+# Rows are first compared in so many lots, and one by one only in lots that differ.
 LOTS = 1024
 
 OF_LOTS = sql.SQL(
@@ -58,9 +58,9 @@ def find_loss(
 ) -> Loss | None:
     """Count the tables that were copied and not yet counted; the first that lacks rows, or None.
 
-    ``catch_up`` returns once the replica shows all that the primary had committed before its call.
-    A table that lacks rows is noted, so that the next deploy copies it again. Both connections are
-    in autocommit mode; the primary's login must be able to read the tables.
+    ``catch_up`` returns once the replica shows all rows that the primary had committed before. A
+    table that lacks rows is noted, so that the next deploy copies it again. Both connections are in
+    autocommit mode; the primary's login must be able to read the tables.
     """
     uncounted = landing.uncounted_copies(replica)
     tables = [table for table in contract if table.qualified in uncounted]
@@ -70,7 +70,8 @@ def find_loss(
     for _ in range(_LOOKS):
         if not tables:
             return None
-        # Transactions from here on may be on the replica or not; all before are, after the fence.
+        # Transactions from here on may be on the replica or not; all earlier ones are, after the
+        # fence.
         horizon = scalar(primary, "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
         catch_up()
         losses.clear()
@@ -93,8 +94,8 @@ def find_loss(
 def _missing(
     primary: Connection, replica: Connection, table: Table, key: Sequence[str], horizon: int
 ) -> tuple[int, set[int]]:
-    """How many rows the primary has that were written before the transaction ``horizon``, and the
-    hashes of the keys of those that the replica lacks."""
+    """The number of the primary's rows written before the transaction ``horizon``, and the hashes
+    of the keys that the replica lacks."""
     encoding = str(scalar(primary, "show server_encoding"))
     # A row knows the lower half of its transaction's number only.
     is_settled = sql.SQL(
@@ -145,8 +146,9 @@ def moments(primary: Connection, replica: Connection, table: Table) -> Iterator[
 
 
 def hashed(table: Table, columns: Sequence[str], version: str, encoding: str) -> sql.Composed:
-    """Hashes of these columns of all rows, values being as replication has them, and which
-    transaction wrote each: the side's column ``version``. ``encoding`` is the primary's."""
+    """Hashes of these columns of all rows, with values as replication sends them, and the
+    transaction that wrote each row: the side's column ``version``. ``encoding`` is the
+    primary's."""
     kinds = dict(table.columns)
     values = sql.SQL(", ").join(
         sql.SQL(_AS_REPLICATED.get(kinds[name], "{}")).format(sql.Identifier(name))

@@ -26,8 +26,8 @@ _TRIGGERS = (
 )
 
 
-# A reader's query must not hold up a build for long. It binds whoever logs in as the role itself; a
-# login that is a member of it needs the same statement (docs/adoption.md).
+# A reader's query must not hold up a build for long. The limit applies to sessions that log in as
+# the role itself; a login that is a member of it needs the same statement (docs/adoption.md).
 _LIMITS = {"bi_reader": ("alter role bi_reader set statement_timeout = '60s'",)}
 
 
@@ -58,7 +58,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
                 *_LIMITS.get(role, ()),
                 in_transaction=True,
             )
-    # dbt builds as transformer, whoever logs in. The role may be older than this deploy.
+    # dbt builds as transformer in every login. The role may be older than this deploy.
     may_become = scalar(
         replica,
         "select pg_has_role(oid, %s) from pg_roles where rolname = 'transformer'",
@@ -71,7 +71,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             replica,
             "grant transformer to current_user",
         )
-    # The newest of its tables: an older deploy lacks it.
+    # The newest table of the schema: an older deploy lacks it.
     if scalar(replica, "select to_regclass('signal_marts.logins')") is None:
         changes.run(
             "replica",
@@ -82,7 +82,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant select on all tables in schema signal_marts to transformer",
             "revoke all on signal_marts.logins from transformer",
             "grant update on signal_marts.build_lock, signal_marts.staging_lock to transformer",
-            # A build prunes what all models have read.
+            # A build prunes entries that all models have read.
             "grant delete on signal_marts.change_log, signal_marts.copies to transformer",
             "grant insert, update on signal_marts.change_log_pruned to transformer",
             "grant insert, update on signal_marts.noted_partitions to transformer",
@@ -102,13 +102,12 @@ def prepare(replica: Connection, changes: Changes) -> None:
 
 
 def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> None:
-    """Mend change capture, and widen columns whose values are the same in the contract's type.
+    """Repair change capture, and widen columns whose values are the same in the contract's type.
 
-    Widening is in place: nothing is copied. It needs to be done before the primary holds a value
-    that only the wider column takes. ``_xid`` stays as it is, since no value changes. Where the
-    table is rewritten, a build at work that reads it as of a moment before stops
-    (macros/changes/check_landing.sql). A table whose triggers were not all there is noted to be
-    copied again, in the transaction that puts them back.
+    Widening is in place: nothing is copied. It must be done before the primary holds a value that
+    only the wider column takes. ``_xid`` stays as it is, since no value changes. If the table is
+    rewritten, a running build with an older snapshot fails (macros/changes/check_landing.sql). A
+    table with missing triggers is noted to be copied again, in the transaction that restores them.
     """
     existing = read_relations(replica, contract)
     capturing = _capturing(replica)
@@ -118,7 +117,7 @@ def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> N
         if found is None or "_xid" not in found.columns or not found.key:
             continue
         if table.qualified not in capturing:
-            prepare(replica, changes)  # An older deploy lacks what is noted here.
+            prepare(replica, changes)  # An older deploy lacks the tables that are written here.
             changes.run(
                 "replica",
                 f"change capture of {table.qualified} mended, to be copied again",
@@ -154,9 +153,9 @@ def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> N
 
 
 def _check_owners(replica: Connection, contract: Sequence[Table]) -> None:
-    """Raise LandingError where builds could put code of theirs in a landing table's place.
+    """Raise LandingError if builds could replace a landing table by code of their own.
 
-    Who owns its schema can drop it and make another.
+    The owner of a table's schema can drop the table and make another.
     """
     foreign = replica.execute(
         """
@@ -211,11 +210,11 @@ def extend(
     primary: Mapping[str, Relation],
     changes: Changes,
 ) -> None:
-    """Create missing landing tables and columns, and mend what is there.
+    """Create missing landing tables and columns, and repair existing ones.
 
-    A column that is added, or whose type changed otherwise than ``widen`` does, is noted in
+    A table with an added column, or with a type change that ``widen`` does not make, is noted in
     ``signal_marts.pending_copies``, in the same transaction: the rows on the primary may already
-    hold values of it.
+    hold values of the column.
     """
     if not changes.is_dry_run:  # That has shown it, before the migrations.
         widen(replica, contract, changes)
@@ -262,7 +261,7 @@ def pending_copies(replica: Connection) -> set[str]:
 
 
 def note_pending(replica: Connection, names: Iterable[str]) -> None:
-    """Note tables whose rows must be copied again, until ``sync`` has seen to it."""
+    """Note tables whose rows must be copied again, until ``sync`` has copied them."""
     replica.execute(
         "insert into signal_marts.pending_copies select unnest(%s::text[]) on conflict do nothing",
         (sorted(names),),
@@ -289,10 +288,10 @@ def lock(names: Sequence[str]) -> list[sql.Composed]:
 
 
 def empty(names: Sequence[str]) -> list[sql.Composed]:
-    """A statement that empties landing tables, if there are any to empty.
+    """A statement that empties landing tables, or none without tables.
 
-    Whoever reads their changes compares all rows instead: millions of keys need no log. DELETE,
-    since a build that began before still reads the rows, as TRUNCATE would not let it.
+    Readers of their changes compare all rows instead: millions of keys need no log. DELETE, since a
+    build that began before still reads the rows; after TRUNCATE it could not.
     """
     if not names:
         return []
@@ -311,10 +310,10 @@ def empty(names: Sequence[str]) -> list[sql.Composed]:
 
 
 def landing_tables(replica: Connection) -> dict[str, list[str]]:
-    """Columns, but ``_xid``, of all landing tables by qualified name.
+    """Columns, except ``_xid``, of all landing tables by qualified name.
 
-    What another login than one that deploys owns is none, whatever it calls itself: it may run code
-    of that login's, and may be a temporary table, which no other session can empty.
+    A table of a login that does not deploy is not a landing table, whatever its name: it may run
+    that login's code, or be a temporary table, which no other session can empty.
     """
     rows = replica.execute(
         """
@@ -356,7 +355,7 @@ def leftovers(replica: Connection, contract: Sequence[Table]) -> list[tuple[str,
 def drop_leftovers(
     replica: Connection, found: Sequence[tuple[str, str | None]], changes: Changes
 ) -> None:
-    """Drop what ``leftovers`` found, and views that somebody made on it."""
+    """Drop the columns and tables of ``leftovers``, and views that users made on them."""
     for name, column in found:
         table = sql.Identifier(*name.split(".", 1))
         if column is None:
@@ -418,7 +417,7 @@ def _recreate(
     changes: Changes,
     reason: str,
 ) -> None:
-    """Make a landing table anew and note that it is to be copied."""
+    """Make a landing table again and note that it is to be copied."""
     changes.run(
         "replica",
         f"landing table {table.qualified} made anew: its {reason}",
@@ -438,7 +437,7 @@ def _add_column(
         "replica",
         f"column {table.qualified}.{column} added, to be copied again",
         replica,
-        # Somebody's view may hang on a column whose type changes.
+        # A user's view may depend on a column whose type changes.
         sql.SQL("alter table {} drop column if exists {} cascade").format(
             identifier(table), sql.Identifier(column)
         ),
@@ -457,9 +456,9 @@ def _pending(table: Table) -> sql.Composed:
 
 
 def _begun_anew(name: str) -> sql.Composed:
-    """Tells what reads changes that keys may have gone without a row in the change log.
+    """Tell readers of changes that keys may have gone without a row in the change log.
 
-    What will be copied is to be counted afterwards.
+    A table that will be copied is to be counted afterwards.
     """
     return sql.SQL(
         "with begun as (insert into signal_marts.copies (table_name) values ({0}))"
@@ -479,7 +478,7 @@ def differing(replica: Connection, contract: Sequence[Table]) -> list[str]:
 
 
 def not_captured(replica: Connection, contract: Sequence[Table]) -> list[str]:
-    """Qualified names of the landing tables whose changes go unnoticed."""
+    """Qualified names of the landing tables whose changes are not captured."""
     missing = {table.qualified for table in contract} - _capturing(replica)
     return sorted(missing & set(landing_tables(replica)))
 
@@ -502,7 +501,7 @@ def _capturing(replica: Connection) -> set[str]:
 
 
 def _triggers(table: Table, key: Sequence[str]) -> list[sql.Composed]:
-    """Statements that make the triggers of change capture, in place of what there is of them."""
+    """Statements that make the triggers of change capture, in place of existing ones."""
     made = sql.SQL(_file("landing_triggers.sql")).format(
         table=identifier(table),
         key_literals=sql.SQL(", ").join(sql.Literal(name) for name in key),

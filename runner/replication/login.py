@@ -1,7 +1,8 @@
 """How the replica's server reaches the primary: a login of its own, and the connection string.
 
 The login is named after the replica's slot, and is a member of ``replicator``, which holds the
-grants. No other replica uses it, so a new password locks nobody out. Its comment says whose it is.
+grants. No other replica uses it, so a new password locks no replica out. Its comment names its
+replica.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ SENDING = {
 """What the primary's database may set otherwise for the sessions that send rows, and would end them
 with: our login has its own."""
 
-# Of libpq's parameters, those that say who we are and how we work, and not how a server is reached.
-# All the others go to the replica, whatever TLS parameters libpq learns.
+# libpq's parameters for the client itself, not for the way to a server. All other parameters go to
+# the replica, including TLS parameters of future versions of libpq.
 _OURS = {
     "user", "password", "passfile", "service", "servicefile", "options", "client_encoding",
     "application_name", "fallback_application_name", "connect_timeout", "replication",
@@ -50,7 +51,7 @@ class LoginError(SignalMartsError):
 
 
 def other_replicas(sides: Sides) -> list[str]:
-    """Slots of other replicas of this platform: what they read is theirs too."""
+    """Slots of other replicas of this platform, which read the same publication."""
     own = None if _another_owner(sides) else slot_name(sides.on_replica)
     return [
         name
@@ -65,7 +66,7 @@ def other_replicas(sides: Sides) -> list[str]:
 
 
 def check(sides: Sides) -> None:
-    """Raise LoginError where the login or the slot would be somebody else's, or cannot be made."""
+    """Raise LoginError if the login or the slot would be another replica's, or cannot be made."""
     if problem := problem_with_names(sides):
         raise LoginError("; ".join(problem))
     if read_subscription(sides.on_replica) is not None:
@@ -78,7 +79,7 @@ def check(sides: Sides) -> None:
 
 
 def problem_with_names(sides: Sides) -> tuple[str, str] | None:
-    """What keeps this replica from a login and a slot of its own, and the mend; None: nothing."""
+    """The problem that keeps this replica from its own login and slot, with the mend, or None."""
     name = slot_name(sides.on_replica)
     if sides.replication_url is None and has_foreign_replicator(sides.on_primary):
         return (
@@ -109,7 +110,7 @@ def problem_with_names(sides: Sides) -> tuple[str, str] | None:
 
 
 def problem_with_subscribing(replica: Connection) -> Problem | None:
-    """What keeps our login on the replica from making a subscription; None: nothing."""
+    """The problem that keeps the login on the replica from making a subscription, or None."""
     login, is_superuser, may_be_let = replica.execute(
         "select rolname::text, rolsuper, to_regrole('pg_create_subscription') is not null"
         " from pg_roles where rolname = current_user"
@@ -130,7 +131,7 @@ def problem_with_subscribing(replica: Connection) -> Problem | None:
 
 
 def problem_with_rights(sides: Sides) -> Problem | None:
-    """What keeps our login on the primary from making the replica's login; None: nothing."""
+    """The problem that keeps the login on the primary from making the replica's login, or None."""
     row = sides.on_primary.execute(
         "select r.rolname::text, r.rolsuper, r.rolcreaterole and r.rolreplication, array("
         " select made.rolname::text from pg_roles as made where made.rolname = any(%s)"
@@ -151,9 +152,8 @@ def login_problem(
 ) -> Problem | None:
     """The same for a login that is no superuser; ``version`` is the server's, as 160004.
 
-    ``may_make``: it has CREATEROLE and REPLICATION; ``closed`` are those of the roles that are
-    there and that it may not grant. Before version 16 only a superuser may make or alter a login
-    with REPLICATION.
+    ``may_make``: it has CREATEROLE and REPLICATION; ``closed`` has the existing roles that it may
+    not grant. Before version 16 only a superuser may make or alter a login with REPLICATION.
     """
     if version >= 160000 and may_make and not closed:
         return None
@@ -186,7 +186,7 @@ def has_foreign_replicator(primary: Connection) -> bool:
 
 
 def _another_owner(sides: Sides) -> str | None:
-    """The replica, as in ``_identity``, to which the slot of our name belongs; None if to us."""
+    """The replica (as in ``_identity``) that owns the slot of this name; None if it is this one."""
     owner = _owner(sides.on_primary, slot_name(sides.on_replica))
     is_used = scalar(
         sides.on_primary,
@@ -235,7 +235,7 @@ def _parameters(sides: Sides) -> dict[str, str]:
 
 
 def _in_environment(without: Iterable[str] = ()) -> dict[str, str]:
-    """What libpq's variables say of how a server is reached, where it is not libpq's default."""
+    """The settings of libpq's variables for the way to a server, except libpq's defaults."""
     return {
         name: option.val.decode()
         for option in pq.Conninfo.get_defaults()
@@ -255,7 +255,7 @@ def _without_secrets(parameters: Mapping[str, str]) -> str:
 
 
 def connection_string(sides: Sides) -> str:
-    """What the replica is to connect with: REPLICATION_URL, or its login with a new password."""
+    """The replica's connection string: REPLICATION_URL, or its login with a new password."""
     parameters = _parameters(sides)
     if sides.replication_url is None:
         parameters["password"] = _renew(sides)
@@ -263,7 +263,7 @@ def connection_string(sides: Sides) -> str:
 
 
 def _renew(sides: Sides) -> str:
-    """Make the login where it is missing, and give it a new password, which is returned."""
+    """Make the login if it is missing, and return its new password."""
     login = slot_name(sides.on_replica)
     exists = scalar(sides.on_primary, "select to_regrole(%s) is not null", (login,))
     if exists and _owner(sides.on_primary, login) is None:
@@ -292,7 +292,7 @@ def _renew(sides: Sides) -> str:
 def retire_shared_login(primary: Connection) -> None:
     """Take the login from ``replicator``, which all replicas of a server had shared before.
 
-    Not as long as a replica has no login of its own, since it may still use that one.
+    Not while a replica has no login of its own: it may still use the shared one.
     """
     is_needed = scalar(
         primary,
@@ -307,7 +307,7 @@ def retire_shared_login(primary: Connection) -> None:
         (MADE_BY, REPLICATOR),
     )
     if is_login and not is_needed:
-        # Where we may not, nobody knows its password any more.
+        # If the login may not be changed: its password is no longer known.
         with suppress(psycopg.errors.InsufficientPrivilege):
             primary.execute(
                 sql.SQL("alter role {} nologin noreplication password null").format(
@@ -325,11 +325,11 @@ def drop_login(sides: Sides) -> None:
 
 # --- the subscription's connection --------------------------------------------------------------
 
-# The string comes as a parameter and never in the text of a statement of ours: a server logs texts
-# (log_statement, pg_stat_activity, pg_stat_statements), and those of statements that fail. What
-# fails in here is caught, so that it is no error to the server. A subscription that is made and
-# dropped again connects as the replica's server does, and so tests the login; a published table
-# that the replica lacks is found only after that.
+# The string is passed as a parameter and is never in the text of a statement: a server logs texts
+# (log_statement, pg_stat_activity, pg_stat_statements), also of failed statements. Errors in here
+# are caught, so that the server logs none. A subscription that is made and dropped again connects
+# as the replica's server does, and so tests the login; a published table that the replica lacks is
+# found only after that.
 _CONNECT = """
 do $connect$
 declare
@@ -357,8 +357,8 @@ end
 $connect$
 """
 
-# What would log a parameter, or the statement that the block makes, where a superuser set it so.
-# Only superusers, and whom they let, may silence it.
+# Settings that would log a parameter, or the statement that the block makes. Only superusers, and #
+# logins with their permission, may change these settings.
 _QUIET = """
 select pg_catalog.set_config(name, value, true)
 from (
@@ -382,7 +382,7 @@ def use_connection(sides: Sides, given: str, statement: str = "") -> None:
     """Test a connection string from the replica's server, and run ``statement`` with it.
 
     ``statement`` holds ``%L`` for the string. In the caller's transaction, or in one of its own.
-    Raises LoginError where the replica's server does not get in, and nothing was done.
+    Raises LoginError if the replica's server cannot connect; nothing was changed then.
     """
     replica = sides.on_replica
     with replica.transaction():

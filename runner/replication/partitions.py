@@ -1,9 +1,8 @@
-"""Partitions that come and go with their rows, or are emptied by themselves.
+"""Partitions that come and go with their rows, or are emptied alone.
 
-The server replicates the rows that are written to a partition, and none of ATTACH, DETACH, DROP and
-of a TRUNCATE of a single one. So the partitions are noted, with the file that each is in and the
-entry by which it belongs to its table. Where that is no longer the same, which VACUUM FULL does as
-well, the rows of both sides are compared, once.
+The server replicates rows written to a partition, but not ATTACH, DETACH, DROP or TRUNCATE of a
+single partition. So the partitions are noted, each with its file and its entry in the parent table.
+If a file or an entry changed (also by VACUUM FULL), the rows of both sides are compared once.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ def look(
             continue
         if name not in differing and _may_differ(primary, before, found[name]):
             is_same = False
-            # What cannot be compared is to be copied again.
+            # A table that cannot be compared is to be copied again.
             with suppress(psycopg.errors.InsufficientPrivilege):
                 is_same = comparison.is_same(primary, replica, table, contract, fence_timeout)
             if not is_same:
@@ -100,7 +99,7 @@ def unseen(primary: Connection, replica: Connection, contract: Sequence[Table]) 
 
 
 def _may_differ(primary: Connection, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    """Whether rows may have come or gone: a partition that is new and still empty brought none."""
+    """Whether rows may have come or gone: a new and still empty partition brought none."""
     return not before.items() <= now.items() or any(
         not _is_empty(primary, oid) for oid in now.keys() - before.keys()
     )
@@ -128,7 +127,7 @@ def _note(
 
 
 def _is_empty(primary: Connection, oid: str) -> bool:
-    """Whether a partition holds no row; one that has gone meanwhile is the next look's."""
+    """Whether a partition has no row; a partition dropped meanwhile is left to the next look."""
     found = primary.execute(
         "select n.nspname, c.relname from pg_class as c"
         " inner join pg_namespace as n on c.relnamespace = n.oid where c.oid = %s",

@@ -1,4 +1,4 @@
-"""What must hold of the two servers before anything is written; deploy and ``doctor`` tell it."""
+"""Preconditions on the two servers, checked by deploy and ``doctor`` before any write."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def reader(replication_url: str | None) -> str | None:
 def between(
     primary: Connection, replica: Connection, contract: Sequence[Table]
 ) -> Iterator[Problem]:
-    """What keeps this replica from holding what this primary has."""
+    """The problems that keep this replica from holding this primary's rows."""
     encoding = "select current_setting('server_encoding')"
     yield from encoding_problems(scalar(primary, encoding), scalar(replica, encoding))
     if not replica.info.server_version < 180000 <= primary.info.server_version:
-        return  # what an older primary cannot publish is told with its tables
+        return  # tables that an older primary cannot publish are reported with the tables
     relations = read_relations(primary, contract)
     for table in contract:
         generated = relations[table.qualified].generated if table.qualified in relations else {}
@@ -42,7 +42,7 @@ def between(
 
 
 def encoding_problems(primary: str, replica: str) -> Iterator[Problem]:
-    """Whether the replica's database can hold every text of the primary's; of their encodings."""
+    """Whether the replica's encoding can hold every text of the primary."""
     if primary in ("SQL_ASCII", "MULE_INTERNAL"):
         yield Problem(
             f"the primary's database has the encoding {primary}, which does not say what its texts "

@@ -1,9 +1,8 @@
 """Replication made to fit the contract: landing tables, publication, slot and subscription.
 
 ``sync`` compares the contract with the catalogs of both sides and applies only the difference. Each
-step can be repeated, so that a run that was killed anywhere is finished by the next one. What may
-have lost rows (a slot, a publication edited by hand) is copied again; the primary's rows are only
-ever read.
+step can be repeated, so that the next run finishes a killed run. Tables that may have lost rows (a
+lost slot, a publication edited by hand) are copied again; the primary's rows are only read.
 """
 
 from __future__ import annotations
@@ -61,9 +60,9 @@ def sync(
 ) -> None:
     """Bring replication to the contract.
 
-    ``resync`` names tables (``schema.table``) to copy again whatever their state, or is empty for
-    all; ``fence_timeout`` is in seconds. Raises PlatformMismatchError, UsageError or SyncError,
-    before anything is touched where that can be known.
+    ``resync`` names tables (``schema.table``) to copy again in any state, or is empty for all;
+    ``fence_timeout`` is in seconds. Raises PlatformMismatchError, UsageError or SyncError, before
+    the first change if the fault can be known by then.
     """
     check_sides(sides, contract)
     relations = read_relations(sides.on_primary, contract)
@@ -80,7 +79,7 @@ def sync(
     landing.extend(sides.on_replica, contract, relations, changes)
     _grant_reading(sides.on_primary, expected, changes)
 
-    # Read before anything is copied: what comes or goes from now on is compared later.
+    # Read before anything is copied: partitions that come or go from now on are compared later.
     found_partitions = partitions.read(sides.on_primary, contract)
     everything = {table.qualified for table in contract}
     is_all_asked = resync is not None and not resync
@@ -93,11 +92,12 @@ def sync(
         | asked
     )
     if not changes.is_dry_run:
-        # A run that is killed must not forget what it came for.
+        # Noted first, so that a killed run does not lose it.
         landing.note_pending(sides.on_replica, again)
     why_anew = "asked for" if is_all_asked else _why_anew(sides, contract, again)
     if why_anew is None and again and others:
-        # Taken out of the publication for a moment, a table's changes would be lost to the others.
+        # Taking a table out of the publication for a moment would lose its changes for other
+        # replicas.
         why_anew = f"{', '.join(sorted(again))} must be, and {', '.join(others)} read them too"
     subscription = read_subscription(sides.on_replica)
     if subscription is None or why_anew is not None:
@@ -121,7 +121,8 @@ def sync(
     if sides.replication_url is None:
         replication_login.retire_shared_login(sides.on_primary)
     if found := landing.leftovers(sides.on_replica, contract):
-        # What is in flight still has the old columns: it must arrive before they go.
+        # Rows in flight still have the old columns: they must arrive before the columns are
+        # dropped.
         fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
         landing.drop_leftovers(sides.on_replica, found, changes)
 
@@ -133,9 +134,9 @@ def publication_differs(sides: Sides, contract: Sequence[Table]) -> bool:
 
 
 def remove(sides: Sides) -> None:
-    """Take subscription, slot, publication and the replicator's grants away; any may be gone.
+    """Remove subscription, slot, publication and the replicator's grants; any may be gone.
 
-    What other replicas of the platform read stays.
+    Objects that other replicas of the platform read stay.
     """
     remove_from_replica(sides.on_replica)
     others = replication_login.other_replicas(sides)
@@ -163,7 +164,7 @@ def remove(sides: Sides) -> None:
 
 
 def remove_from_replica(replica: Connection) -> None:
-    """Take the subscription away without asking the primary, which may be down."""
+    """Remove the subscription without asking the primary, which may be down."""
     if read_subscription(replica) is not None:
         _drop_subscription(replica)
 
@@ -205,8 +206,8 @@ def check_sides(sides: Sides, contract: Sequence[Table]) -> None:
 def release_platform(sides: Sides, contract: Sequence[Table], changes: Changes) -> None:
     """Stop publishing tables whose UPDATE and DELETE fail since they are published.
 
-    The platform must be able to write, whatever else a deploy finds. Builds stop until the table
-    is mended and a deploy has copied it again.
+    The platform must be able to write in any case. Builds stop until the table is fixed and a
+    deploy has copied it again.
     """
     published = _published(sides.on_primary) or {}
     relations = read_relations(sides.on_primary, contract)
@@ -227,10 +228,10 @@ def release_platform(sides: Sides, contract: Sequence[Table], changes: Changes) 
             sql.SQL(", ").join(map(landing.identifier, harmed))
         ),
     )
-    # Where other replicas read the publication too, the subscription must go on to know the tables:
-    # a later deploy tells by it what the others miss.
+    # If other replicas read the publication too, the subscription must keep the tables: from it, a
+    # later deploy knows the changes that the others miss.
     if read_subscription(sides.on_replica) and not replication_login.other_replicas(sides):
-        # What fails here, the deploy that copies the tables again finds as well.
+        # The deploy that copies the tables again meets the same errors.
         with suppress(psycopg.Error):
             changes.run("replica", "subscription without them", sides.on_replica, _REFRESH)
 
@@ -246,9 +247,9 @@ def _check_names(contract: Sequence[Table], resync: Sequence[str] | None) -> Non
 def _check_published_to_others(
     sides: Sides, contract: Sequence[Table], others: Sequence[str]
 ) -> None:
-    """Raise SyncError where changes went missing that other replicas cannot know of.
+    """Raise SyncError if changes were lost that other replicas cannot know of.
 
-    What our landing tables already have was published before, and somebody took it out.
+    Tables and columns in this replica's landing tables were published before, and were taken out.
     """
     had = landing.landing_tables(sides.on_replica)
     before = [
@@ -268,7 +269,7 @@ def _check_published_to_others(
 
 
 def _why_anew(sides: Sides, contract: Sequence[Table], again: set[str]) -> str | None:
-    """Why changes are missing that can come no more, so that all must be copied; None if not."""
+    """Why changes are lost for good, so that all tables must be copied; None if they are not."""
     slot = read_slot(sides.on_primary, slot_name(sides.on_replica))
     if slot is None:
         return "the slot is gone from the primary"
@@ -290,7 +291,7 @@ def _why_anew(sides: Sides, contract: Sequence[Table], again: set[str]) -> str |
 
 
 def _grant_reading(primary: Connection, contract: Sequence[Table], changes: Changes) -> None:
-    """The replicator may read what is published, column by column, and nothing else."""
+    """Let the replicator read the published columns, and nothing else."""
     if scalar(primary, "select to_regrole(%s)", (REPLICATOR,)) is None:
         return  # Only a dry run gets here: the migration that makes it is still to come.
     for schema in sorted({table.schema for table in contract}):
@@ -356,7 +357,7 @@ def _publish(primary: Connection, contract: Sequence[Table], changes: Changes) -
 
 
 def _wanted(contract: Sequence[Table]) -> dict[str, set[str]]:
-    """Columns to publish by table, as ``_published`` tells those that are."""
+    """Columns to publish by table, in the form of ``_published``."""
     return {table.qualified: set(table.column_names) for table in contract}
 
 
@@ -394,7 +395,7 @@ def _publishes_all_changes(primary: Connection) -> bool:
 
 
 def _narrowed(sides: Sides, contract: Sequence[Table]) -> set[str]:
-    """Subscribed tables of which less was published than should be, so that changes are missing."""
+    """Subscribed tables that were published incompletely, so that changes are missing."""
     subscribed = subscribed_tables(sides.on_replica)
     published = _published(sides.on_primary) or {}
     everything = _publishes_all_changes(sides.on_primary)
@@ -449,7 +450,7 @@ def _drop_slot(primary: Connection, name: str) -> None:
 def _drop_orphaned_slots(sides: Sides) -> None:
     """Drop slots of copies whose subscription is gone: the primary would keep its log for them.
 
-    A subscription leaves them that is dropped while the primary is down, or lost with its database.
+    They remain if a subscription is dropped while the primary is down, or lost with its database.
     """
     server = scalar(sides.on_replica, "select system_identifier::text from pg_control_system()")
     living = sides.on_replica.execute("select oid::text from pg_subscription").fetchall()
@@ -475,11 +476,11 @@ def _drop_subscription(replica: Connection) -> None:
 
 
 def _create_subscription(sides: Sides, changes: Changes) -> None:
-    """Make the subscription anew, in place of what there is of it, and empty the landing tables."""
+    """Make the subscription again, in place of an existing one, and empty the landing tables."""
     name = slot_name(sides.on_replica)
     given = "" if changes.is_dry_run else replication_login.connection_string(sides)
     if not changes.is_dry_run:
-        # Before anything is taken away: with a login that does not get in, nothing would come back.
+        # Before anything is removed: with a login that cannot connect, nothing could be restored.
         replication_login.use_connection(sides, given)
         if read_subscription(sides.on_replica) is not None:
             _drop_subscription(sides.on_replica)
@@ -489,7 +490,7 @@ def _create_subscription(sides: Sides, changes: Changes) -> None:
                 f"slot {name} on the primary is in use by another replica whose database has the "
                 "same name; give this replica's database another name"
             )
-        # Nothing of ours reads it, so it holds nothing that the copy will not bring.
+        # No subscription reads the slot, and the copy will bring all rows.
         _drop_slot(sides.on_primary, name)
     # Made beforehand: within one server CREATE SUBSCRIPTION would wait for itself.
     changes.run(
@@ -507,7 +508,7 @@ def _create_subscription(sides: Sides, changes: Changes) -> None:
         given,
         f"create subscription {SUBSCRIPTION} connection %L publication {PUBLICATION}"
         f" with (create_slot = false, slot_name = {name})",
-        # Rows of an earlier subscription would meet themselves in the copy.
+        # Rows of an earlier subscription would collide with the copy.
         before=landing.empty(sorted(landing.landing_tables(sides.on_replica))),
     )
 
@@ -520,7 +521,7 @@ def _connect(
     statement: str,
     before: Sequence[sql.Composed] = (),
 ) -> None:
-    """Run a statement with the connection string ``given`` for its ``%L``, and note the way."""
+    """Run a statement with the connection string ``given`` for its ``%L``, and note the route."""
     # The string itself is hidden from all but superusers.
     comment = sql.SQL("comment on subscription signal_marts is {}").format(
         sql.Literal(replication_login.wanted_route(sides))
@@ -538,7 +539,7 @@ def _connect(
 
 
 def _is_leaving(primary: Connection, slot: str) -> bool:
-    """Whether the slot is left by its reader within a moment, as after a drop of ours."""
+    """Whether the slot's reader leaves within a moment, as after a drop by this runner."""
     for _ in range(50):
         found = read_slot(primary, slot)
         if found is None or not found.is_active:
@@ -550,12 +551,12 @@ def _is_leaving(primary: Connection, slot: str) -> bool:
 def _repair_subscription(
     sides: Sides, subscription: Subscription, again: set[str], changes: Changes
 ) -> None:
-    """Make an existing subscription connect and run; its slot is there and not lost."""
+    """Make an existing subscription connect and run; its slot exists and is not lost."""
     slot = read_slot(sides.on_primary, slot_name(sides.on_replica))
     if slot is None:
         return
-    # The way is another, or nobody reads the slot: the password may no longer be right. Where
-    # tables are to be taken out for a moment, it must be.
+    # The route changed, or no worker reads the slot: the password may be wrong. It must be right if
+    # tables are to be taken out for a moment.
     if (
         subscription.route != replication_login.wanted_route(sides)
         or again
@@ -572,7 +573,7 @@ def _repair_subscription(
             f"alter subscription {SUBSCRIPTION} connection %L",
         )
     if not subscription.is_enabled:
-        # Rows in the way of what is applied next go first, where they are to be copied again.
+        # Rows that would collide with the next changes go first, if they are to be copied again.
         changes.run(
             "replica",
             "subscription enabled",
@@ -610,14 +611,14 @@ def _withdraw(sides: Sides, contract: Sequence[Table], again: set[str], changes:
 
 
 def _subscribe(sides: Sides, wanted: set[str], changes: Changes) -> None:
-    """Make the subscription know the published tables; those that are new to it are copied."""
+    """Make the subscription know the published tables; new tables are copied."""
     subscribed = subscribed_tables(sides.on_replica)
     if subscribed == wanted:
         return
     new = sorted((wanted - subscribed) & set(landing.landing_tables(sides.on_replica)))
     if new:
-        # Rows of earlier would meet themselves in the copy. The lock waits for a transaction that
-        # is being applied: its rows must not come after the emptying.
+        # Earlier rows would collide with the copy. The lock waits for a transaction that is being
+        # applied: its rows must not come after the emptying.
         changes.run(
             "replica",
             f"{', '.join(new)} emptied, to be copied",

@@ -1,7 +1,7 @@
-"""A copy of the primary's rows that stores nothing: it finds the row that the replica cannot take.
+"""A copy of the primary's rows that stores nothing: it finds the row that the replica cannot store.
 
-Replication carries text. What one side writes and the other cannot read (a json that jsonb refuses,
-a document nested deeper than a stack) stops all tables, and copying again would stop at it again.
+Replication carries text. A value that one side writes and the other cannot read (a json that jsonb
+refuses, a document nested deeper than a stack) stops all tables, and a new copy as well.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ def _check(primary: Connection, replica: Connection, table: Table, key: Sequence
 def _first_refused(
     primary: Connection, replica: Connection, table: Table, rows: sql.Composed
 ) -> tuple[int, str | None, str] | None:
-    """Number, from 1, of the first row that cannot be taken, its column if that is known, and why.
+    """Number, from 1, of the first row that cannot be stored, its column if known, and the reason.
 
-    What fails is undone on either side, so that the primary's transaction goes on.
+    Failed statements are undone on both sides, so that the primary's transaction goes on.
     """
     columns = landing.names(table.column_names)
     count = 0

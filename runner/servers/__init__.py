@@ -1,4 +1,4 @@
-"""The two servers: connections, logins, locks, and what their catalogs and the contract tell.
+"""The two servers: connections, logins, locks, catalogs, and the contract.
 
 Nothing here replicates, deploys or builds. Rooms it imports: none.
 """

@@ -1,4 +1,4 @@
-"""Changes to the two databases: made and told, or with a dry run only shown."""
+"""Changes to the two databases: made and reported, or in a dry run only shown."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Statement = str | sql.SQL | sql.Composed
 
 @dataclass
 class Changes:
-    """Runs statements and tells of each change in a line; a dry run shows the statements instead.
+    """Runs statements and reports each change in a line; a dry run shows the statements instead.
 
-    ``made`` lists what was changed, or would have been.
+    ``made`` lists the changes that were made, or would have been made.
     """
 
     report: Callable[[str], None]

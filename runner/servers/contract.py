@@ -16,8 +16,8 @@ import yaml
 from runner.errors import UsageError
 from runner.settings import PROJECT
 
-# What the primary may hold for each type that the contract asks for: every value of these arrives
-# in the contract's type unchanged, since replication carries text.
+# The primary's types that fit each type of the contract: every value of these types arrives #
+# unchanged in the contract's type, since replication carries text.
 _ACCEPTED: Mapping[str, frozenset[str]] = {
     "smallint": frozenset({"smallint"}),
     "integer": frozenset({"smallint", "integer"}),

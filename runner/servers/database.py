@@ -58,7 +58,7 @@ class Database:
     """One of the two databases: its side (``primary`` or ``replica``) and its libpq URL.
 
     ``search_path`` is where its connections look for names without a schema: in the server's own
-    schema alone, since a function or an operator that somebody made in ``public`` is none of ours.
+    schema alone, since a function or an operator in ``public`` may be another user's.
     """
 
     side: str
@@ -77,7 +77,7 @@ class Database:
 
     def parameters(self) -> dict[str, str]:
         """libpq parameters that the URL sets."""
-        # libpq would take the rest of such a password for the host or the database, and both are
+        # libpq would take the rest of such a password as the host or the database, and both are
         # shown in messages.
         if _RAW_SIGN.match(self.url):
             raise UsageError(
@@ -97,7 +97,8 @@ class Database:
     def environment(self) -> dict[str, str]:
         """The URL as libpq's own variables (PGHOST, PGPORT, ...), as dbt reads them.
 
-        What the URL leaves out is libpq's default, which is not always that of the dbt profile.
+        A parameter that the URL leaves out has libpq's default, which may differ from the dbt
+        profile's.
         """
         defaults = pq.Conninfo.get_defaults()
         given = {

@@ -14,8 +14,8 @@ import psycopg
 from runner.errors import SignalMartsError
 from runner.servers.database import Connection, Database, scalar
 
-# Any numbers that no other program takes: "signalMr" as eight bytes, and the next. One a side, so
-# that two sides that are the same database by mistake are told as that.
+# Any numbers that no other program uses: "signalMr" as eight bytes, and the next. One per side, so
+# that the error names the cause if both sides are the same database by mistake.
 _ADVISORY_KEYS = {"primary": 0x7369_676E_616C_4D72, "replica": 0x7369_676E_616C_4D73}
 
 WORKER = "signal-marts worker"
@@ -32,9 +32,9 @@ class LockedError(SignalMartsError):
 def one_at_a_time(database: Database, command: str = "deploy") -> Iterator[Connection]:
     """Hold the lock of a database; raise LockedError where another runner holds it.
 
-    Yields the session that holds it. What a killed runner's sessions still do is ended: it would
-    come after what is done next. Through a transaction pooler a session's lock would stay behind on
-    a shared connection, so that is refused.
+    Yields the session that holds it. Sessions of a killed runner are ended: their statements could
+    still run after later ones. A transaction pooler is refused: a session's lock would stay behind
+    on a shared connection.
     """
     with database.connect(autocommit=True, application=f"signal-marts {command}") as connection:
         check_direct(database, connection)
@@ -51,7 +51,7 @@ def one_at_a_time(database: Database, command: str = "deploy") -> Iterator[Conne
 
 
 def _holder(connection: Connection, key: int) -> str:
-    """Who holds the lock. Any login can take an advisory lock, so it need not be one of ours."""
+    """The session that holds the lock; any login can take an advisory lock."""
     held = connection.execute(
         "select coalesce(nullif(a.application_name, ''), 'a session'), a.pid, a.usename::text"
         " from pg_locks as l inner join pg_stat_activity as a on l.pid = a.pid"
@@ -85,7 +85,7 @@ def check_direct(database: Database, connection: Connection) -> None:
 
 
 def is_pooled(connection: Connection) -> bool:
-    """Whether the process that we were told of at connecting is not the one that answers."""
+    """Whether another process answers than the one that was named at connecting."""
     return bool(scalar(connection, "select pg_backend_pid()") != connection.info.backend_pid)
 
 

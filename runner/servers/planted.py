@@ -1,9 +1,9 @@
-"""Tables that a role of ours owns, touched in a session that may do more than that role.
+"""Tables of the project's roles, used in a session that has more rights than the table's role.
 
-The owner of a table can put code of its own on it: a trigger, a rule, a policy, an index of an
-expression, a check, a type of its own, or a view in its place. It would run with our rights, and
-SET ROLE is no help against it, since it can set the role back. So such a table is locked against
-changes of that kind, then looked at, and not touched where it has any.
+The owner of a table can put code on it: a trigger, a rule, a policy, an index of an expression, a
+check, a type of its own, or a view in its place. This code would run with the session's rights, and
+SET ROLE does not help, since the code can set the role back. So such a table is locked against such
+changes, then checked, and not used if it has such code.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from runner.servers.contract import read_contract
 from runner.servers.database import Connection, scalar
 from runner.servers.deploy_lock import LockedError
 
-# What belongs to a table, and of all that this depends on, what can run code. What PostgreSQL
-# brings itself is in no row of pg_depend.
+# The objects of a table and the objects that they depend on, if they can run code. PostgreSQL's own
+# objects are in no row of pg_depend.
 _PLANTED = """
 with relation as (
     select
@@ -90,13 +90,13 @@ class PlantedError(SignalMartsError):
 def plain(
     connection: Connection, table: str, *, is_written: bool = False, is_patient: bool = True
 ) -> Iterator[None]:
-    """A transaction in which touching ``table`` (``schema.table``) runs code of nobody's.
+    """A transaction in which using ``table`` (``schema.table``) runs no code of its owner.
 
-    Raises PlantedError where it would, before it is touched, and LockedError where another session
-    keeps it locked, or is vacuuming it. Who waits for a vacuum ends it, unless not patient.
+    Raises PlantedError if it would, before the table is used, and LockedError if another session
+    keeps it locked or is vacuuming it. Waiting for a vacuum ends the vacuum, unless not patient.
     """
     with connection.transaction():
-        # In nobody's way but of those who would change the table's definition.
+        # Blocks only sessions that change the table's definition.
         connection.execute("set local lock_timeout = '5s'")
         try:
             connection.execute(
@@ -136,12 +136,12 @@ def guarded(connection: Connection, table: str) -> Iterator[None]:
 
 
 def check_public(connection: Connection) -> None:
-    """Raise PlantedError where ``public`` holds what stands in for PostgreSQL's own.
+    """Raise PlantedError if ``public`` holds objects that can replace PostgreSQL's own.
 
-    yoyo works with ``public`` in its search path. An operator there, a cast, or a function named
-    like a built-in one, might be taken for those, and run with our rights. Superusers and the
-    platform's owners are trusted with theirs; in a database of before PostgreSQL 15, all logins can
-    make some.
+    yoyo works with ``public`` in its search path. An operator or a cast there, or a function named
+    like a built-in one, might be used instead, and run with the runner's rights. Objects of
+    superusers and the platform's owners are trusted; in a database made before PostgreSQL 15, all
+    logins can make such objects.
     """
     found = connection.execute(
         """

@@ -1,6 +1,6 @@
-"""Tables as a database's catalog has them, and what keeps them from being replicated.
+"""Tables in a database's catalog, and the problems that prevent their replication.
 
-``problems`` says all of it, each with its mend, for deploy, ``doctor`` and ``status`` alike.
+``problems`` lists all problems, each with its fix, for deploy, ``doctor`` and ``status``.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Part:
     """A table, one of its partitions at any depth, or a child that inherits from it.
 
     ``identity`` is its REPLICA IDENTITY as the catalog abbreviates it. ``by_key`` and ``by_index``
-    are the columns that name a row by DEFAULT and USING INDEX: None where there is no such index,
-    or it is deferrable, so that PostgreSQL does not take it.
+    are the columns that name a row by DEFAULT and USING INDEX: None if there is no such index, or
+    the index is deferrable, so that PostgreSQL does not use it.
     """
 
     schema: str
@@ -86,7 +86,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that replication cannot work with; the mend is a statement, or what to do."""
+    """A fault that replication cannot work with; the mend is a statement, or an instruction."""
 
     text: str
     mend: str
@@ -110,9 +110,9 @@ class PlatformMismatchError(UsageError):
 def read_relations(
     connection: Connection, tables: Sequence[Table], reader: str | None = None
 ) -> dict[str, Relation]:
-    """What the catalog has under the contract's names, by qualified name.
+    """The catalog's tables under the contract's names, by qualified name.
 
-    ``reader`` is the role whose rights count where the tables are copied; None where nobody knows.
+    ``reader`` is the role whose rights count where the tables are copied; None if unknown.
     """
     rows = connection.execute(
         resources.files("runner.sql").joinpath("relations.sql").read_text("utf-8"),
@@ -134,7 +134,7 @@ def read_relations(
 
 
 def problems(connection: Connection, tables: Sequence[Table], reader: str | None) -> list[Problem]:
-    """All that keeps the primary's tables from being replicated as the contract says."""
+    """All problems that keep the primary's tables from being replicated as the contract says."""
     relations = read_relations(connection, tables, reader)
     return [
         problem
@@ -171,7 +171,7 @@ def _problems_of(
             "list it in models/staging/*/_sources.yml",
         )
     else:
-        # Partitions come before the whole, whose mend finds theirs done.
+        # Partitions come before the whole table, whose fix assumes theirs.
         for part in (*relation.parts[1:], relation.parts[0]):
             yield from _part(table, relation, part)
     if relation.is_hidden and reader is not None:
@@ -179,7 +179,7 @@ def _problems_of(
 
 
 def stops_writes(relation: Relation, published: set[str]) -> bool:
-    """Whether UPDATE and DELETE fail where just these columns of a table are published."""
+    """Whether UPDATE and DELETE fail if only these columns of a table are published."""
     return any(_stops_writes(part, published) for part in relation.parts)
 
 
@@ -224,7 +224,7 @@ def _columns(table: Table, relation: Relation, version: int) -> Iterator[Problem
 
 
 def _part(table: Table, relation: Relation, part: Part) -> Iterator[Problem]:
-    """What is wrong with a table's own part, a partition or a child."""
+    """The problems of a table's own part, a partition or a child."""
     whole = part is relation.parts[0]
     shown = table.qualified if whole else f"{part.schema}.{part.name}"
     place = "" if whole else f", a partition of {table.qualified},"
@@ -255,7 +255,7 @@ def _part(table: Table, relation: Relation, part: Part) -> Iterator[Problem]:
 
 
 def _identity_fault(table: Table, relation: Relation, part: Part) -> str | None:
-    """What is wrong with the columns by which an UPDATE or DELETE names its row; None: nothing."""
+    """The fault of the columns by which an UPDATE or DELETE names its row, or None."""
     if part.named_by is None:
         return {
             "d": "has a deferrable primary key",
@@ -274,7 +274,7 @@ def _named(part: Part, key: Sequence[str]) -> str:
     """The statements after which a part's rows are named by its key."""
     if part.by_key is not None:
         return f"alter table {part.quoted} replica identity default;"
-    # The key itself stays: foreign keys may hang on it.
+    # The key itself stays: foreign keys may depend on it.
     name = sql.Identifier(f"{part.name[:50]}_identity").as_string()
     columns = ", ".join(sql.Identifier(column).as_string() for column in key)
     return (
@@ -301,15 +301,15 @@ def _hidden(table: Table, relation: Relation, reader: str) -> Problem:
 
 
 def check_platform(connection: Connection, tables: Sequence[Table], reader: str | None) -> None:
-    """Raise PlatformMismatchError unless what is there of the contract's tables fulfils it."""
+    """Raise PlatformMismatchError unless the existing tables of the contract fulfil it."""
     if found := problems(connection, present(connection, tables), reader):
         raise PlatformMismatchError(found)
 
 
 def present(connection: Connection, tables: Sequence[Table]) -> list[Table]:
-    """The contract without the tables and columns that migrations of ours are still to make.
+    """The contract without the tables and columns that the project's migrations are still to make.
 
-    A table under the name of one of ours may be the platform's: the migrations leave it alone.
+    A table of such a name may be the platform's: the migrations leave it alone.
     """
     relations = read_relations(connection, tables)
     return [

@@ -1,9 +1,9 @@
-"""Logins of the replica with a role's rights and no others: the runner runs there what roles own.
+"""Logins of the replica with only a role's rights, for sessions that use the role's objects.
 
-A view, an index or a trigger runs code of its owner's in whatever session touches it. One that
-merely did SET ROLE can be set back by such code, to the rights of its login, which may be a
-superuser. So builds, and looks at what builds made, have a login of their own, which ``deploy``
-makes. Its password stands in a table that only the deploying login and superusers can read.
+A view, an index or a trigger runs its owner's code in every session that uses it. If the session
+only did SET ROLE, such code can set the role back, to the rights of the login, which may be a
+superuser. So builds, and queries on tables that builds made, have a login of their own, which
+``deploy`` makes. Its password is in a table that only the deploying login and superusers can read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def login_name(replica: Connection, role: str) -> str:
 
 
 def prepare(replica: Connection, changes: Changes) -> None:
-    """Make the logins that are missing, where we may, and drop those of databases that are gone."""
+    """Make missing logins, if the rights allow it, and drop logins of databases that are gone."""
     for role in ROLES:
         name = login_name(replica, role)
         is_there = scalar(
@@ -63,15 +63,15 @@ def prepare(replica: Connection, changes: Changes) -> None:
 def as_role(replica: Database, role: str) -> Database:
     """The replica through the login of a role; raise NoLoginError where a superuser has none.
 
-    A login that may not have those logins' passwords is taken as it is: it has no more than it was
-    given for this.
+    A login that may not read those logins' passwords is used as it is: it has only the rights that
+    it was given for this.
     """
     with replica.connect(autocommit=True) as connection:
         return as_role_on(connection, replica, role)
 
 
 def as_role_on(connection: Connection, replica: Database, role: str) -> Database:
-    """The same, by a connection that there is."""
+    """The same, from an existing connection."""
     is_superuser = scalar(connection, "select rolsuper from pg_roles where rolname = current_user")
     found = None
     if scalar(
@@ -106,7 +106,7 @@ def _may_make(replica: Connection, role: str) -> bool:
 
 
 def _make(replica: Connection, role: str, name: str) -> None:
-    # What limits bi_reader itself does not bind its members.
+    # Limits of bi_reader itself do not apply to its members.
     limits = {"statement_timeout": "60s"} if role == "bi_reader" else {}
     with replica.transaction():
         password = make_login(replica, name, role, comment=MADE_BY, settings=limits)
@@ -168,6 +168,6 @@ def _drop_orphans(replica: Connection) -> None:
         (MADE_BY,),
     ).fetchall()
     for (name,) in orphans:
-        # Another deploy of this server may be at it, or the role not be ours to drop.
+        # Another deploy of this server may be dropping the role, or the login may not drop it.
         with suppress(psycopg.Error):
             replica.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
