@@ -357,7 +357,7 @@ end
 $connect$
 """
 
-# Settings that would log a parameter, or the statement that the block makes. Only superusers, and #
+# Settings that would log a parameter, or the statement that the block makes. Only superusers, and
 # logins with their permission, may change these settings.
 _QUIET = """
 select pg_catalog.set_config(name, value, true)

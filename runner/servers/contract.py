@@ -16,7 +16,7 @@ import yaml
 from runner.errors import UsageError
 from runner.settings import PROJECT
 
-# The primary's types that fit each type of the contract: every value of these types arrives #
+# The primary's types that fit each type of the contract: every value of these types arrives
 # unchanged in the contract's type, since replication carries text.
 _ACCEPTED: Mapping[str, frozenset[str]] = {
     "smallint": frozenset({"smallint"}),
