@@ -1,4 +1,4 @@
-"""What a build from changes costs beside a full one, and how that follows the history behind it.
+"""The cost of a build from changes against a full build, and its growth with the history.
 
 Two replicas are filled in the same run, one with ten times the history of the other (or --times),
 and built in full. Then both get the same delta, new rows and changed ones, a hundredth of the
@@ -216,7 +216,7 @@ def _print(
 
 
 def _print_branches(names: Collection[str], full: Cost, changes: Cost) -> None:
-    """What models save that have SQL of their own for some rows."""
+    """Savings of models that have SQL of their own for a build from changes."""
     print(f"  {'models with SQL of their own from changes':44}{'in full':>10}{'changes':>10}")
     for name in sorted(full.models.keys() & changes.models.keys() & set(names)):
         print(f"  {name:44}{full.models[name]:10.2f}{changes.models[name]:10.3f}")

@@ -1,4 +1,4 @@
-"""What a full build does to the trading: p99 of orders' inserts on the primary.
+"""The effect of a full build on trading: p99 of orders' inserts on the primary.
 
 pgbench inserts orders at a steady rate, on one core together with the primary's server, while
 

@@ -1,4 +1,4 @@
-"""How a full build grows with the data, and what each mart costs beside hand-written SQL.
+"""The growth of a full build with the data, and the cost of each mart against hand-written SQL.
 
 Two replicas are filled in the same run, one with twice the history of the other (1 million signals,
 1 million bars and 500,000 orders of 200 symbols by default), and built by one thread, so that

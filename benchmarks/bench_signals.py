@@ -1,4 +1,4 @@
-"""What the data access layer costs beside the plainest SQL, measured side by side in one run.
+"""The cost of the data access layer against the plainest SQL, measured in one run.
 
 Ratios of rates: a bulk store to a raw COPY of the same rows, and the time of one store to that of a
 plain INSERT. The rounds alternate, so that the machine's moods fall on both; the median counts.
@@ -98,7 +98,7 @@ def _compare(connection: Connection, module: AITradingIntegration) -> None:
 
 
 def _compare_limits(owner: Connection, connection: Connection) -> None:
-    """What the limits of migration 0026 cost a plain COPY and a plain INSERT."""
+    """The cost of migration 0026's limits for a plain COPY and a plain INSERT."""
     ((model_id,),) = owner.execute("select max(id) from ai_models").fetchall()
     bulk = [_signal(model_id, n) for n in range(ROWS)]
     triggers = owner.execute(

@@ -1,4 +1,4 @@
-"""How soon what a module commits is visible in the marts, while a watch runs on a large history.
+"""The delay from a module's commit to the marts, while a watch runs on a large history.
 
 A replica is filled with a history (1 million signals with --full), a watch is started on it, and
 100 signals a second are committed on the primary, with bars of twenty symbols every few seconds. A

@@ -1,4 +1,4 @@
-"""Programs that tests start: none outlives its limit, whatever the test waits for meanwhile."""
+"""Programs that tests start: none outlives its limit, even if the test waits for something else."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ limit of its own, at which its ``with`` ends."""
 class Popen(subprocess.Popen[Any]):
     """As subprocess.Popen, killed after ``seconds`` with all that it started.
 
-    So whoever reads what it writes, or waits for it, goes on. Only what left its session stays, as
-    servers do. At the end of a ``with`` it is killed, if it is still at work.
+    So a reader of its output, or a waiting test, goes on. Only processes that left its session
+    stay, as servers do. At the end of a ``with`` it is killed, if it is still at work.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ def run(
     capture_output: bool = False,
     **options: Any,
 ) -> subprocess.CompletedProcess[Any]:
-    """As subprocess.run, with such a limit; what ran too long ended with -9."""
+    """As subprocess.run, with such a limit; a program that ran too long ends with -9."""
     if capture_output:
         options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with Popen(command, seconds=seconds, **options) as process:

@@ -54,11 +54,11 @@ _LONG = frozenset(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes begin first: each is a worker's, which would be alone at the end."""
+    """Files that take minutes begin first: a worker with such a file would be alone at the end."""
     items.sort(key=lambda item: item.path.name not in _LONG)
 
 
-# Where pytest was started in the background, it and all that it starts would ignore it.
+# If pytest was started in the background, it and all its children would ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -66,7 +66,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """dbt, in this process, reads the project once for a name of a database and of a schema.
 
-    It would for each server, login and output folder, though what it reads is the same.
+    Otherwise dbt would read it for each server, login and output folder, with the same result.
     """
     folder = tmp_path_factory.mktemp("read")
     invoke = transform._invoke
@@ -124,7 +124,7 @@ def pair() -> Iterator[EmbeddedPair]:
     urls = made.up()
     os.environ["PGPASSFILE"] = str(urls.passfile)
     hurry(made, made.replica)
-    # The platform as it was before us, made once and copied for each test.
+    # The platform before the first deploy, made once and copied for each test.
     with _database(urls.primary, "primary", "platform").connect() as connection:
         create_platform(connection)
     yield made
@@ -134,14 +134,14 @@ def pair() -> Iterator[EmbeddedPair]:
 
 @dataclass
 class Landscape:
-    """A platform's database, a replica's, and what one does with them."""
+    """A platform's database, a replica's, and the steps of tests on them."""
 
     primary: Database
     replica: Database
     reports: list[str] = field(default_factory=list)
 
     def deploy(self, *, resync: Sequence[str] | None = None) -> list[str]:
-        """Deploy, and return what was changed."""
+        """Deploy, and return the changes."""
         self.reports.clear()
         return deploy(
             Database("primary", self.primary.url),
@@ -186,7 +186,7 @@ class Landscape:
 
 def _content(connection: Connection, table: Table) -> tuple[object, ...] | None:
     """Number of rows, and a hash of them, with the contract's types."""
-    # A column of more decimals writes what was replicated before with more zeros; in another
+    # A column of more decimals writes earlier replicated values with more zeros; in another
     # encoding a text has other bytes. A row writes its other values as replication sends them.
     written = {
         "numeric": "trim_scale({}::text::numeric)",
@@ -261,7 +261,7 @@ def one_server(pair: EmbeddedPair) -> Iterator[Landscape]:
 
 @pytest.fixture
 def deployed_primary(landscape: Landscape) -> Iterator[Connection]:
-    """A connection to a platform's database that has our tables."""
+    """A connection to a platform's database that has the AI tables."""
     landscape.deploy()
     with landscape.primary.connect() as connection:
         yield connection
@@ -269,7 +269,7 @@ def deployed_primary(landscape: Landscape) -> Iterator[Connection]:
 
 @pytest.fixture
 def unused_port() -> Callable[[], int]:
-    """Finds a port of the loopback that nobody listens on."""
+    """Finds a free port of the loopback."""
 
     def find() -> int:
         with socket.socket() as probe:
@@ -291,7 +291,7 @@ def own_pair() -> Iterator[EmbeddedPair]:
 
 @pytest.fixture
 def history(own_pair: EmbeddedPair) -> Iterator[Histories]:
-    """One that has not begun, on a platform of its own."""
+    """A history that has not begun, on a platform of its own."""
     from histories import Histories
 
     Histories.pair = own_pair

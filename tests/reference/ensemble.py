@@ -1,4 +1,4 @@
-"""The ensemble by brute force: what its marts must equal. Nothing here is fast or clever."""
+"""The ensemble by brute force, the reference for its marts. Nothing here is fast or clever."""
 
 from __future__ import annotations
 

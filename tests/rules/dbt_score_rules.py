@@ -1,4 +1,4 @@
-"""Rules for what dbt-score reads in dbt's manifest: what the project tells its readers.
+"""Rules for dbt-score on dbt's manifest: the descriptions for the project's readers.
 
 ``make docs-check`` runs them, beside the patterns of ``dbt-bouncer.yml``. A rule that does not hold
 says which model or column, and what is missing.

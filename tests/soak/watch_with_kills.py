@@ -67,11 +67,11 @@ PLATFORM_TABLES = ("micro_patterns", "trade_plans", "trading_orders", "trading_s
 
 
 class SoakError(Exception):
-    """What had to hold, and did not."""
+    """A check that failed."""
 
 
 class Soak:
-    """A watch at work, what changes its platform, and what happens to it."""
+    """A watch at work, the changes of its platform, and its accidents."""
 
     def __init__(self, history: Histories, seed: int) -> None:
         self.history = history
@@ -263,7 +263,7 @@ class Soak:
             self.history.connection.close()
 
     def tell_end(self) -> None:
-        """What the watch and the servers last said."""
+        """The last messages of the watch and the servers."""
         if self.watch is not None:
             print(*self.watch.rounds[-20:], *self.watch.notes[-40:], sep="\n")
         for server in (self.pair.primary, self.pair.replica):

@@ -1,4 +1,4 @@
--- Grain: an order, with what was filled of it. Times are UTC.
+-- Grain: an order, with its filled quantity. Times are UTC.
 
 {# The words that the marts know, and how else the platform spells them. #}
 {% set sides = {'BUY': [], 'SELL': []} %}
@@ -85,7 +85,7 @@ renamed as (
         -- timestamps
         created_at,
         filled_at,
-        -- The order, not its fill: what was filled is known at filled_at.
+        -- The order, not its fill: the fill is known at filled_at.
         created_at as available_at
     from source
 

@@ -1,4 +1,4 @@
-"""Rows are those of the code that is there: what an edit or an upgrade changes is built anew."""
+"""Rows match the present code: models that an edit or an upgrade changes are rebuilt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounds without dbt: the same rows, only what changed, and what they leave to dbt."""
+"""Rounds without dbt: the same rows, only changed ones, and models left to dbt."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_what_is_to_be_built_in_full_is_left_to_dbt(built: Built) -> None:
     assert set(statuses.values()) == {"success"}
     assert {"int_fills_matched_in_plan", "genetic_progress"} <= set(left)
     assert not statuses.keys() & set(left)
-    # What stands on such a one is left as well.
+    # Models that read such a model are left as well.
     assert "trades" in left
     built.dbt(*left)
     assert built.round()[1] == []
@@ -188,7 +188,7 @@ def test_a_model_that_fails_takes_only_what_stands_on_it(built: Built) -> None:
 
 
 def test_a_model_that_is_wrong_is_told_alone(built: Built) -> None:
-    """Those that stand on it differ as well, and follow what they read."""
+    """Models below it differ as well, and follow their parents."""
     node = built.project.flat_graph["nodes"]["model.signal_marts.int_fills"]
     statements = node["statements"]
     wrong = statements["apply"].replace("filled_quantity as quantity", "1 as quantity")

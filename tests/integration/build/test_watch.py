@@ -97,7 +97,7 @@ class Watching:
 
     def _is_paused_between_tokens(self) -> bool:
         self._process.send_signal(signal.SIGSTOP)
-        # What it sent before that, its server may begin a moment later.
+        # Its server may begin statements that it sent before a moment later.
         for _ in range(20):
             time.sleep(0.05)
             if self._landscape.on_primary(
@@ -219,11 +219,11 @@ def test_live_marts_do_not_wait_for_the_others(landscape: Landscape, tmp_path: P
             "select count(*) from intermediate.int_orders_attributed where symbol = 'BTC 1'"
         ) == [(1,)]
         assert not is_attributed(landscape, "BTC 1")
-        # What nothing replicates is told, once.
+        # Rows that are not replicated are reported, once.
         landscape.on_primary("alter table trading_stats detach partition old_days")
         told = "rows of public.trading_stats came or went with a partition"
         eventually(lambda: any(told in line for line in watch.notes), seconds=60)
-        # What no live mart needs makes no round.
+        # Changes that no live mart needs make no round.
         landscape.on_primary("update trading_stats set net_profit = 7")
         landscape.on_primary(ORDER.format(2))
         eventually(lambda: watch.has_built(3), seconds=120)
@@ -235,7 +235,7 @@ def test_live_marts_do_not_wait_for_the_others(landscape: Landscape, tmp_path: P
 def test_each_round_asks_anew_what_can_be_built_from_changes(
     landscape: Landscape, tmp_path: Path
 ) -> None:
-    """The project is read once, and what the first round found of a model may be true no more."""
+    """The project is read once, and the first round's facts on a model may be outdated."""
 
     def modes() -> list[object]:
         rows = landscape.on_replica(
@@ -278,7 +278,7 @@ def test_a_watch_follows_what_a_plain_dbt_left_undone(landscape: Landscape, tmp_
         assert watch.rounds[1].endswith(
             "(intermediate.int_orders_attributed, staging.stg_platform__trading_orders)"
         )
-        # And once; what another version of the project has is none of its business.
+        # And once; models of another version of the project do not concern it.
         landscape.on_replica(
             "insert into changes.relations (relation, definition, presentation, version,"
             " rebuilt_version, changed_by, built_at, rebuilt_at)"
@@ -354,7 +354,8 @@ def test_changed_tables_are_those_that_staging_has_not_read(
     assert changed() == ("public.micro_patterns",)
     landscape.build(tmp_path, "staging")
     assert changed() == ()
-    # What was too late for staging, when its time has come; what never comes waits for nothing.
+    # A row that was too late is built when its time has come; a row that can never be used is not
+    # waited for.
     landscape.on_primary(
         "update micro_patterns set created_at = now() + interval '26 hours' where id = 2;"
         "update micro_patterns set created_at = 'infinity' where id = 3;"

@@ -1,4 +1,5 @@
-"""What an AI module may store: the same limits in the database and in the API, for every column."""
+"""Limits of values that an AI module stores: equal in the database and the API, for every
+column."""
 
 from __future__ import annotations
 
@@ -264,7 +265,7 @@ def filled(size: int, *values: object) -> dict[str, Any]:
     return document | {"a": "x" * missing}
 
 
-# What PostgreSQL writes of these doubles is 326 characters longer.
+# PostgreSQL writes these doubles with 326 more characters.
 LONGER = (1e-7, -0.0, 1e300, 1.5e16, 123456789.0, 1e22)
 large = [
     filled(validation.MAX_JSON_BYTES + surplus, *values)

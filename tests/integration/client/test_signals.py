@@ -153,7 +153,7 @@ def test_every_kind_of_record_is_stored(desk: Desk) -> None:
         ("BTCUSD", [{"period": 24.0, "power": 0.5}])
     ]
     assert module.store_market_bars([BAR, replace(BAR, timeframe="4h")]) == 2
-    # What overlaps is passed over.
+    # Overlapping rows are skipped.
     assert module.store_market_bars([BAR, replace(BAR, timeframe="1d")]) == 1
     for nothing in (module.store_ai_signals([]), module.store_episodes(id_, [])):
         assert nothing == []

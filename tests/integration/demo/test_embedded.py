@@ -1,4 +1,4 @@
-"""The embedded pair on real servers: what it promises, and what it does after accidents."""
+"""The embedded pair on real servers: its promises, and its behaviour after accidents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The replay on a real primary: what it writes agrees with itself, and comes out the same twice."""
+"""The replay on a real primary: its rows are consistent, and equal in a second run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The migrations on a real server: what they leave, and that they leave nothing when undone."""
+"""The migrations on a real server: their objects, and no trace of them after a rollback."""
 
 from __future__ import annotations
 

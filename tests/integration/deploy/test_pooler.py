@@ -1,4 +1,4 @@
-"""What a deploy says where a pooler stands in the way: a real PgBouncer in transaction mode."""
+"""A deploy through a pooler is refused: a real PgBouncer in transaction mode."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_prices_that_do_not_fit_are_not_deleted_unasked(landscape: Landscape) ->
     kept = landscape.on_primary("select low, scale(low) from market_bars")
     assert kept == [(Decimal("0.5"), 8)]
 
-    # Forth again: no row is written anew, and none copied, but what the way back has changed.
+    # Forth again: only rows that the rollback changed are written or copied again.
     landscape.deploy()
     files = (
         "select relname, pg_relation_filenode(oid) from pg_class where relname in"

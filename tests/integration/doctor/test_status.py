@@ -60,7 +60,7 @@ def test_marts_that_are_gone_or_cannot_be_read(landscape: Landscape, tmp_path: P
 
 
 def test_a_mart_of_any_name_is_told_on_one_line(landscape: Landscape) -> None:
-    """Who builds may call a mart what it likes, and let it fail with any text."""
+    """The building role may give a mart any name, and let it fail with any text."""
     landscape.deploy()
     with landscape.replica.connect() as replica:
         replica.execute("set role transformer")

@@ -1,4 +1,4 @@
-"""What is built from changes equals what is built in full, whatever happened in between.
+"""Builds from changes equal builds in full after random changes and accidents.
 
 SIGNAL_MARTS_STEPS asks for more random steps than usual, SIGNAL_MARTS_SEED for other ones.
 """

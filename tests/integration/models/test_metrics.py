@@ -1,4 +1,4 @@
-"""Every metric of the marts against the library that it is known by, in one database.
+"""Every metric of the marts against its standard library, in one database.
 
 Hundreds of sources with random and with degenerate histories, signals on random bars, and models
 that know a little of the future are written to the primary; the marts are built once.

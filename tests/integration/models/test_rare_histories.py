@@ -1,4 +1,4 @@
-"""What random histories seldom come upon: marts from changes equal full ones all the same."""
+"""Cases that random histories seldom reach: marts from changes equal full builds here too."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ class Hostile:
 
 @dataclass
 class Market:
-    """The platform and its replica, and what was written to it."""
+    """The platform, its replica, and the rows written to it."""
 
     landscape: Landscape
     folder: Path
@@ -325,7 +325,7 @@ class Market:
         return {(str(t), str(k), str(c)): tuple(rest) for t, k, c, *rest in rows}
 
     def assert_equals_full(self) -> None:
-        """What is built from changes equals what is built in full, rejected rows too."""
+        """A build from changes equals a build in full, rejected rows too."""
         replica = self.landscape.replica
         assert self.full_build.differing(replica, lambda: self.build(prefix="full")) == {}
 
@@ -468,7 +468,7 @@ def test_every_kind_of_value_in_every_column_is_named(market: Market) -> None:
 
 
 def rejected_rows_of(market: Market) -> Mapping[str, int]:
-    """What status shows of them."""
+    """The rejected rows in status."""
     return status(market.landscape.primary, market.landscape.replica).rejected_rows
 
 
@@ -658,7 +658,7 @@ def test_money_that_a_rejected_order_leaves_open_is_shown(market: Market) -> Non
 def test_tests_name_the_rows_that_they_found(
     market: Market, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In build's output and in its history, warnings too; and build tells what it set aside."""
+    """In build's output and history, warnings too; and build reports the rows set aside."""
     with market.landscape.primary.connect() as primary:
         stray = market.insert(primary, "ai_trading_signals", pattern_id=10**6)
         order = market.insert(primary, "trading_orders", status="somewhere")

@@ -1,4 +1,4 @@
-"""The benchmarks' history can be built, and their hand-written SQL gives what the marts hold."""
+"""The benchmarks' history can be built, and their hand-written SQL gives the marts' rows."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def files(folder: Path) -> set[str]:
-    """The files of a folder, without what Python compiles beside them."""
+    """The files of a folder, without Python's compiled files."""
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
@@ -121,7 +121,7 @@ def test_the_version_is_said_once_and_the_changelog_knows_it(wheel: Path) -> Non
 
 @pytest.fixture(scope="module")
 def demo(bin_folder: Path, empty: Path) -> Iterator[str]:
-    """What the demo prints; its servers run while a test needs them, and end as a user does it."""
+    """The demo's output; its servers run while a test needs them, and end as a user ends them."""
     marts = bin_folder / "signal-marts"
     ran = run(marts, "demo", "--days", "10", cwd=empty)
     assert ran.returncode == 0, ran.stderr
@@ -158,7 +158,7 @@ def test_the_demo_runs_in_an_empty_folder(
     known = run(tools / "dbt", "--quiet", "ls", "--select", "trades", cwd=empty, env=env)
     assert known.stdout.split()[0] == "signal_marts.marts.performance.trades", known.stdout
 
-    # What dbt writes is beside the servers, and nothing is left in the package.
+    # dbt's files are beside the servers, and no file is left in the package.
     with zipfile.ZipFile(wheel) as archive:
         assert {f"runner/{name}" for name in files(package)} <= {*archive.namelist()}
     assert (empty / ".signal-marts/target/manifest.json").is_file()

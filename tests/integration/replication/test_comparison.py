@@ -1,4 +1,4 @@
-"""Rows that one side alone has are found, whatever is written meanwhile."""
+"""Rows that only one side has are found, also while rows are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each replica has a login of its own: what one deploy takes out does not break another's."""
+"""Each replica has a login of its own: no deploy breaks the login of another replica."""
 
 from __future__ import annotations
 

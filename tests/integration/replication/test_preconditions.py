@@ -1,4 +1,4 @@
-"""What would harm the platform is found before anything is written, and watched afterwards."""
+"""Faults that would harm the platform are found before any write, and watched afterwards."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LISTED = (("id", "bigint"), ("day", "date"), ("code", "text"))
 FAILS = "UPDATE and DELETE on {} fail"
 STALLS = "the replica cannot apply UPDATE and DELETE on {}"
 
-# A replica identity, and what it does to a table: None where it does no harm.
+# A replica identity, and its fault on a table: None if it does no harm.
 IDENTITIES = {
     "default": ("", None),
     "full": ("alter table {part} replica identity full", FAILS),
@@ -100,7 +100,7 @@ def make_table(connection: Connection, name: str, place: str, identity: str) -> 
 
 
 def refusal(connection: Connection, name: str) -> str:
-    """What the server says to the platform's UPDATE and DELETE; empty where it does them."""
+    """The server's errors on the platform's UPDATE and DELETE; empty if they succeed."""
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(f"update {name} set code = code || '!'")
@@ -111,7 +111,7 @@ def refusal(connection: Connection, name: str) -> str:
 
 
 def test_every_identity_in_every_place_is_judged_as_the_server_does(landscape: Landscape) -> None:
-    """Before and after it is published; and what is pasted, mends."""
+    """Before and after it is published; and the printed statements fix it."""
     places = ("table", "partition", "part of a partition", "the whole")
     with landscape.primary.connect(autocommit=True) as connection:
         for number, (identity, place, is_published) in enumerate(
@@ -141,7 +141,7 @@ def test_every_identity_in_every_place_is_judged_as_the_server_does(landscape: L
             if place == "the whole" and identity == "a deferrable key":
                 expected = {FAILS, STALLS}  # its partitions' keys are like it
             elif place == "the whole" and expected:
-                # What has the key's columns is announced to the replica all the same.
+                # An identity with the key's columns still names rows to the replica.
                 has_key = identity in ("full", "an index on a column that is not listed")
                 expected = set() if has_key else {STALLS}
             assert {each.text.partition(" once ")[0].partition(":")[0] for each in found} == {
@@ -168,7 +168,7 @@ def untouched(landscape: Landscape) -> None:
 
 
 def wrong(landscape: Landscape) -> dict[str, str]:
-    """The mends of what doctor finds wrong, by what it says."""
+    """The fixes of the doctor's findings, by message."""
     found = examine(landscape.primary, landscape.replica)
     return {each.text: each.mend for each in found if each.level == "wrong"}
 
@@ -553,12 +553,12 @@ def test_what_is_written_meanwhile_is_no_loss_and_one_row_is_one(landscape: Land
             def catch_up(written: str = written, lost: int = lost) -> None:
                 blocker.rollback()
                 eventually(lambda: rows("replica") == rows("primary") - lost)
-                # What is written now does not arrive before it is counted.
+                # Rows written now do not arrive before the count.
                 blocker.execute("lock table micro_patterns in share row exclusive mode")
                 landscape.on_primary(written)
 
             loss = copies.find_loss(sides.on_primary, sides.on_replica, contract, catch_up)
-        # At the third look, what was written at the first two is there for good.
+        # At the third look, the rows written at the first two are there for good.
         expected = Loss("public.micro_patterns", before + 20, before + 20 - lost)
         assert loss == (expected if lost else None)
         eventually(lambda: rows("replica") == rows("primary") - lost)  # noqa: B023

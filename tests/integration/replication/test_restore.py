@@ -108,7 +108,7 @@ def test_a_lost_primary(drill: Drill) -> None:
     before = drill.marts()
     # On a good day nothing was revised.
     assert {name for name, rows in before.items() if not rows} <= {"ensemble.ensemble_revisions"}
-    # What comes after the backup reaches the replica, and is lost.
+    # Rows written after the backup reach the replica, and are lost.
     drill.landscape.on_primary("update trading_orders set fee = fee + 1")
     wait(drill.landscape)
     drill.lose(drill.pair.primary)

@@ -1,4 +1,4 @@
-"""What roles plant on their tables runs with no superuser's rights, though the runner is one."""
+"""Code that roles plant on their tables never runs as superuser, though the runner is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server, a database or a login sets for its sessions changes nothing that we do."""
+"""Session settings of a server, a database or a login do not change the runner's work."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def be_hostile(landscape: Landscape, random: Random) -> None:
 
 
 def marts(landscape: Landscape, target: Path) -> dict[str, Any]:
-    """Deploy and build a part; what is in it, and what the status says."""
+    """Deploy and build a part; return its rows and the status."""
     landscape.deploy()
     # How times, intervals, floats and bytes are written and read.
     landscape.on_primary(

@@ -291,7 +291,7 @@ def test_any_rows_are_the_same_from_every_format(
             assert report.read == len(rows)
             found.append((report, [each["row"] for each in desk.rejects()], desk.look(CONTENT)))
     assert found[0] == found[1] == found[2] == found[3]
-    # What is stored is what the store holds.
+    # The stored rows equal the store's rows.
     for _, symbol, kind, confidence, _, stop, _, _, _, _, key, _, at, _ in found[0][2]:
         row = rows[int(key.rpartition("/")[2])]
         assert (symbol, kind) == (row["ticker"], SIDES[row["side"]])
@@ -354,7 +354,7 @@ def test_what_was_imported_is_not_imported_again(desk: Desk) -> None:
     }
     assert sorted(each["row"] for each in desk.rejects()) == [3, 9]
     assert desk.look("select * from ai_trading_signals order by id limit 5") == before
-    # What somebody deletes comes again; what is of another source is another row.
+    # A deleted row is imported again; a row of another source is another row.
     desk.look("delete from ai_trading_signals where idempotency_key = 'import/old-listener/4'")
     assert desk.bring(desk.write(rows), SIGNALS) == Report(9, 1, 6, 2)
     assert desk.bring(desk.write(rows), SIGNALS | {"source": "other"}).stored == 7

@@ -6,7 +6,7 @@ from psycopg import sql
 
 from runner.servers.database import Connection
 
-# What says when it was built, and the books that a full refresh leaves alone.
+# Columns with a build's time, and the books that a full refresh leaves alone.
 LEFT_OUT = ("ensemble_publications", "ensemble_revisions")
 SCHEMAS = ("staging", "intermediate", "performance", "ensemble", "training")
 
@@ -14,9 +14,9 @@ SCHEMAS = ("staging", "intermediate", "performance", "ensemble", "training")
 def differing_models(connection: Connection, prefix: str) -> dict[str, tuple[int, int]]:
     """Tables whose rows differ between the marts and those in schemas with the prefix.
 
-    For each, how many rows only the one and only the other has. What is written differently
-    differs, as 1.0 and 1.00 do. A double is written with all digits that tell it from another.
-    What is in no mart, and why, is compared as well, but not since when.
+    For each, the number of rows that only one and only the other side has. Values written
+    differently differ, such as 1.0 and 1.00. A double is written with all significant digits.
+    Rejected rows and their reasons are compared as well, but not first_seen_at.
     """
     tables = connection.execute(
         "select schemaname, tablename from pg_tables where schemaname = any(%s) order by 1, 2",
@@ -40,7 +40,7 @@ def differing_models(connection: Connection, prefix: str) -> dict[str, tuple[int
 
 
 def differing_rows(connection: Connection, prefix: str, model: str) -> list[str]:
-    """Some rows that only the one (``-``) and only the other (``+``) of a model's tables has."""
+    """Some rows that only the first (``-``) or only the second (``+``) table of a model has."""
     ours, theirs = _sides(connection, prefix, *model.split("."))
     rows = connection.execute(
         sql.SQL(

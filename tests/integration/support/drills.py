@@ -1,4 +1,4 @@
-"""What the failure drills share: accidents at exact points, and what must hold after them."""
+"""Shared steps of the failure drills: accidents at exact points, and checks after them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _read: dict[str, bytes] = {}
 def eventually(
     question: Callable[[], T], *, seconds: float = 60, what: str = "", instead: object = None
 ) -> T:
-    """Ask until the answer is true; the deadline only ends what would never end."""
+    """Ask until the answer is true; the deadline only ends a test that would hang."""
     deadline = time.monotonic() + seconds
     while not (answer := question()):
         assert time.monotonic() < deadline, f"never: {what or question} {instead}"
@@ -58,7 +58,7 @@ def wait(landscape: Landscape, *, timeout: float = 60) -> None:
 
 
 def problems(landscape: Landscape) -> list[str]:
-    """What status says is wrong, but for the builds that the drills leave out."""
+    """The problems that status reports, except the builds that the drills leave out."""
     found = status(landscape.primary, landscape.replica).problems
     left_out = ("nothing was built", "the last build", "marts that are not there")
     return [problem for problem in found if not problem.startswith(left_out)]
@@ -76,7 +76,7 @@ def told(landscape: Landscape, fragment: str) -> str:
 
 
 def heal(landscape: Landscape) -> list[str]:
-    """One plain deploy makes both sides equal, and lets later changes through."""
+    """One plain deploy makes both sides equal, and later changes arrive."""
     changed = landscape.deploy()
     assert landscape.differences() == []
     trade(landscape)
@@ -88,7 +88,7 @@ def heal(landscape: Landscape) -> list[str]:
 
 
 def no_problem(landscape: Landscape) -> None:
-    """Status has nothing to say, as soon as the last copy is done."""
+    """Status reports no problem, as soon as the last copy is done."""
     found: list[str] = []
 
     def ask() -> bool:
@@ -107,7 +107,7 @@ def left_over_slots(landscape: Landscape) -> list[tuple[object, ...]]:
 
 
 def trade(landscape: Landscape) -> None:
-    """Every kind of change, in tables of the platform and of ours."""
+    """Every kind of change, in the platform's tables and the AI tables."""
     landscape.on_primary(
         """
         insert into trading_stats (date, net_profit)
@@ -170,8 +170,8 @@ class Runner:
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """kill -9, which must find it at work. A server needs a moment to notice, and holds the
-        lock of the dead for as long."""
+        """kill -9; the process must be at work. A server needs a moment to notice, and holds the
+        dead process's lock until then."""
         self._process.kill()
         _, errors = self._process.communicate(timeout=60)
         assert self._process.returncode == -signal.SIGKILL, errors
@@ -185,7 +185,7 @@ class Runner:
         return bool(self._landscape.on_primary(query) or self._landscape.on_replica(query))
 
     def finish(self) -> tuple[int, str]:
-        """Wait for its end; the exit code, and what it wrote on stderr."""
+        """Wait for its end; return the exit code and its stderr."""
         _, errors = self._process.communicate(timeout=120)
         return self._process.returncode, errors
 
@@ -217,8 +217,8 @@ def plain_dbt(target: Path, *options: str) -> list[str]:
 def read_project(replica: Database, target: Path) -> None:
     """Let a dbt that writes to the folder ``target`` find the project read in it.
 
-    Reading takes longer than most builds. Where models go is part of it, so it is done once for
-    each replica that there is in turn.
+    Reading takes longer than most builds. The result names the models' database, so the project is
+    read once for each replica.
     """
     if replica.address not in _read:
         transform.parse(replica.environment(), target=target)
@@ -244,11 +244,11 @@ class Gate:
         return row != (0,)
 
     def let_others_pass(self) -> None:
-        """Keep the one who stands here, and no other."""
+        """Keep the command that stands here, and no other."""
         self.keeper.execute("alter event trigger drill disable")
 
     def open(self) -> None:
-        """Let the one go on who stands here."""
+        """Let the command go on that stands here."""
         self.keeper.execute("select pg_advisory_unlock_all()")
 
 
@@ -323,7 +323,7 @@ def doomed(database: Database) -> Iterator[Connection]:
 
 def waits_for_lock(connection: Connection, statement: str, *, sessions: int = 1) -> bool:
     """Whether so many sessions of this database wait for a lock with such a statement."""
-    # Within a transaction the server would show what it was at the first look.
+    # Within a transaction the server would repeat the answer of the first look.
     connection.execute("select pg_stat_clear_snapshot()")
     row = connection.execute(
         "select count(*) >= %s from pg_stat_activity where datname = current_database()"
@@ -338,8 +338,8 @@ def waits_for_lock(connection: Connection, statement: str, *, sessions: int = 1)
 
 @contextlib.contextmanager
 def public_folder() -> Iterator[Path]:
-    """A folder that the servers' user can reach; in memory where there is room, since most of the
-    time would go into making files durable."""
+    """A folder that the servers' user can reach; in memory if there is room, since making files
+    durable would take most of the time."""
     memory = Path("/dev/shm")  # noqa: S108
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**31
     folder = Path(tempfile.mkdtemp(prefix="drills-", dir=memory if roomy else None))

@@ -1,6 +1,6 @@
-"""Builds in full: dbt's own once, and from then on the statements that it ran.
+"""Full builds: by dbt once, and from then on by the recorded statements.
 
-Of such a build dbt's part is the same each time, and takes ten times as long as the server's.
+dbt's part of such a build is the same each time, and takes ten times as long as the server's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runner.build import builds, transform
 from runner.servers import role_logins
 from runner.servers.database import Database
 
-# What differs from one build to the next: the moment as of which staging reads, and the last one
+# The differences from one build to the next: the moment as of which staging reads, and the latest
 # that a row may be of (macros/rejected/latest_moment.sql), alone written with microseconds.
 _MOMENT = re.compile(r"(?<=set transaction snapshot ')[^']+")
 _LATEST = re.compile(r"(?<=cast\(')[\d-]+ [\d:]+\.\d{6}(?=\+00' as timestamp with time zone\))")
@@ -34,12 +34,12 @@ class FullBuild:
     """
 
     def __init__(self) -> None:
-        # By the name of a session, which is a model's, in an order in which they can be run.
+        # Statements by the session's name (a model's name), in an order in which they can be run.
         self._sessions: dict[str, list[str]] = {}
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Record what dbt runs in this process."""
+        """Record the statements that dbt runs in this process."""
         from dbt.adapters.postgres.connections import PostgresConnectionManager
 
         manager: Any = PostgresConnectionManager  # one of its methods is replaced
@@ -70,7 +70,7 @@ class FullBuild:
         return bool(self._sessions)
 
     def run(self, replica: Database, *, alone: bool = False) -> None:
-        """Run them; each model ``alone`` on what the marts have for the models that it reads."""
+        """Run the statements; with ``alone``, each model reads the marts' tables of its parents."""
         builder = role_logins.as_role(replica, "transformer")
         with (
             builder.connect(autocommit=True) as session,
@@ -99,11 +99,11 @@ class FullBuild:
     def differing(
         self, replica: Database, by_dbt: Callable[[], transform.Build]
     ) -> dict[str, tuple[int, int]]:
-        """What our tables have otherwise than a build in full: see differing_models.
+        """The models whose rows differ from a full build: see differing_models.
 
-        ``by_dbt`` builds into schemas with the prefix ``full_``, the first time. Of those that
-        differ, only the ones where the fault is are returned, if these can be told: what differs as
-        well where it is built in full on the marts that it reads.
+        ``by_dbt`` builds into schemas with the prefix ``full_``, the first time. If possible, only
+        models with the fault itself are returned: a model that also differs when it is built in
+        full on the stored rows of its parents.
         """
         if self.is_recorded:
             self.run(replica)
@@ -120,7 +120,7 @@ class FullBuild:
         return found
 
     def _on_stored_parents(self, session_name: str, statement: str) -> str:
-        """The statement of a model, reading the marts' tables of the models that it reads."""
+        """The statement of a model, with the marts' tables as its parents."""
 
         def table(found: re.Match[str]) -> str:
             schema, name = found.groups()

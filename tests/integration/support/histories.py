@@ -1,4 +1,4 @@
-"""Histories of a platform: random changes, builds and accidents, and what must hold after them."""
+"""Histories of a platform: random changes, builds and accidents, and checks after them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _CHANGES_BETWEEN_BUILDS = 30
 _BUILD_MODELS = ("build", "--exclude", "resource_type:test")
 
-# What is said of a model that would be built from parents of different builds.
+# The error of a model that would be built from parents of different builds.
 _REFUSED = re.compile(r"\w+ needs .+, not built since what it reads changed")
 
 seeds = st.integers(0, 2**32)
@@ -70,7 +70,7 @@ class Histories(RuleBasedStateMachine):
             self.landscape: Landscape = self.closing.enter_context(landscape_on(self.pair))
             self.landscape.deploy()
             self.connection = self._connect()
-            # Whoever made it closes it, unless that failed.
+            # The creator closes it, unless the creation failed.
             self.closing = self.closing.pop_all()
         self.long: Connection | None = None
         self.changes = 0
@@ -110,7 +110,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.long is None)
     @rule(seed=seeds)
     def begin_long_transaction(self, seed: int) -> None:
-        """So much that the replica applies it before it is known to be committed."""
+        """So large that the replica begins to apply it before the commit is known."""
         self.long = self._connect()
         self.long.autocommit = False
         market = RandomMarket(self.long, Random(seed))
@@ -155,7 +155,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(_is_due)
     @rule(number=st.integers(1, 3), seed=seeds)
     def build_some(self, number: int, seed: int) -> None:
-        """With what they need: nothing that was lost, or sleeps, is in the way."""
+        """Some models with all models above them: no lost or sleeping session blocks them."""
         failures = self.build(select=Random(seed).sample(self.models(), number)).failures
         assert not failures, failures
 
@@ -178,8 +178,8 @@ class Histories(RuleBasedStateMachine):
             while plain.poll() is None:
                 failures = self.build().failures
                 assert all(_REFUSED.search(failure.message) for failure in failures), failures
-            # A table may come first from the one and then from the other; and what is below these
-            # models may read others that are older.
+            # A table may come first from one build and then from the other; and models below these
+            # may read others that are outdated.
             told, _ = plain.communicate()
             absent = re.findall(r'relation ".+" (?:does not exist|already exists)', told)
             assert plain.returncode in (0, 1), told
@@ -193,7 +193,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self._is_due() and self.is_built())
     @rule()
     def build_as_watch_does(self) -> None:
-        """By the statements that dbt kept, and by dbt what these cannot."""
+        """By the statements that dbt kept, and the remaining models by dbt."""
         self.changes = 0
         replica = self.landscape.replica
         builder = role_logins.as_role(replica, "transformer")
@@ -210,7 +210,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(_is_due)
     @rule(seed=seeds)
     def fail_at_a_model(self, seed: int) -> None:
-        """A model cannot write, and what needs it is skipped."""
+        """A model cannot write, and the models below are skipped."""
         self.changes = 0
         if (table := self._table(seed)) is not None:
             self._on_replica("alter table {} add constraint never check (false) not valid", table)
@@ -275,7 +275,7 @@ class Histories(RuleBasedStateMachine):
     def project(self, schema_prefix: str | None = None) -> Manifest:
         """Read once for all histories: reading takes longer than most builds.
 
-        Where models go is part of it: a database of the same name in each history.
+        The result names the models' database: it has the same name in each history.
         """
         if schema_prefix not in self.projects:
             replica = self.landscape.replica
@@ -301,7 +301,7 @@ class Histories(RuleBasedStateMachine):
         return True
 
     def is_built(self) -> bool:
-        """Whether dbt, or what it did before, has built anything here."""
+        """Whether dbt, or an earlier step of the history, has built a model here."""
         found = self.landscape.on_replica("select to_regclass('changes.relations') is not null")
         return found == [(True,)]
 

@@ -22,10 +22,10 @@ HOURS = 96
 SYMBOLS = ("BTCUSD", "ETHUSD", "O'Neil; --", "NEWUSD")
 TIMEFRAMES = ("1h", "1h", "1h", "4h", "30m", "1d")
 SIDES = ("BUY", "SELL")
-# Some are common and some hardly occur, so that a day may be the first or only one of a source.
+# Some are common and some are rare, so that a day may be the first or only day of a source.
 STRATEGIES = ("breakout", "reversal") * 4 + ("carry", "grid", "gap", "all")
 PATTERN_TYPES = ("engulfing", "pin bar") * 4 + ("doji", "harami")
-# What is equal and written in another way.
+# Equal values that are written in another way.
 ZEROS = (0.0, -0.0)
 GENES = ("{}", '{"gene": 1.0}', '{"gene": 1.00}')
 FAR_FUTURE = datetime(2199, 12, 31, tzinfo=UTC)
@@ -50,7 +50,7 @@ class RandomMarket:
         self.random = random
 
     def change(self) -> None:
-        """Make one change; what constraints refuse, or another transaction holds, stays."""
+        """Make one change; rows that constraints protect, or another transaction locks, stay."""
         made = self.random.choices(tuple(_WEIGHTS), weights=tuple(_WEIGHTS.values()))[0]
         try:
             with self.connection.transaction():
@@ -63,7 +63,7 @@ class RandomMarket:
             pass
 
     def begin(self) -> None:
-        """Rows enough for the first changes to find some."""
+        """Enough rows for the first changes."""
         for _ in range(4):
             self.add_model()
         # The last symbol is traded before it has bars.
@@ -309,7 +309,7 @@ class RandomMarket:
             )
 
     def swap(self) -> None:
-        """Two rows exchange a value: as many have it as before."""
+        """Two rows exchange a value: the number of rows with it stays."""
         table, column = self._choice(
             (
                 ("ai_models", "created_at"),
@@ -337,7 +337,7 @@ class RandomMarket:
         self._update(*self._choice(_UNUSABLE))
 
     def mend(self) -> None:
-        """Whatever is wrong with a row of a table."""
+        """Correct all faults of a row of a table."""
         table = self._choice(tuple(_USABLE))
         self._update(table, {"created_at": self._time()} | _USABLE[table])
 

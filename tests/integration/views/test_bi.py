@@ -1,4 +1,4 @@
-"""What a BI tool's login meets: every mart, nothing else, a time limit, and the guide's queries."""
+"""A BI tool's login: every mart, nothing else, a time limit, and the guide's queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard and the report on a small demo: what is shown, and what is said when it cannot be.
+"""The dashboard and the report on a small demo: their content, and their messages on failures.
 
 Tests with a browser are skipped where there is no chromium.
 """

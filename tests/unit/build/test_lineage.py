@@ -1,4 +1,4 @@
-"""What a selection is widened by, for any graph of models and any books."""
+"""The models that widen a selection, for any graph of models and any books."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is missing on a machine is told with the command that mends it."""
+"""A missing part of a machine is reported with the command that installs it."""
 
 from __future__ import annotations
 

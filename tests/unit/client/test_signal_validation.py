@@ -1,4 +1,5 @@
-"""Validation of what AI modules write: kept exactly, or refused by name. No database."""
+"""Validation of AI modules' records: kept exactly, or refused with the field's name. No
+database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of migrations: each with what breaks it and what keeps to it."""
+"""The rules of migrations: each with texts that break it and texts that keep it."""
 
 from __future__ import annotations
 

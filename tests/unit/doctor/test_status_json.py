@@ -1,4 +1,4 @@
-"""What ``status --json`` prints is JSON, whatever the databases hold."""
+"""The output of ``status --json`` is JSON for any content of the databases."""
 
 from __future__ import annotations
 

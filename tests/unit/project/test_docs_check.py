@@ -1,4 +1,5 @@
-"""The gates of ``make docs-check`` bite: each planted fault is found, by its rule, on its model."""
+"""The checks of ``make docs-check`` work: each planted fault is found, by its rule, on its
+model."""
 
 from __future__ import annotations
 
@@ -75,7 +76,7 @@ def grants(manifest: Manifest, name: str) -> None:
 
 
 def setting(*keys: str, to: object) -> Callable[[Manifest, str], None]:
-    """Sets what is found under the keys in a model, or in one of its columns."""
+    """Sets the value under the keys in a model, or in one of its columns."""
 
     def plant(manifest: Manifest, name: str) -> None:
         place = model(manifest, name)

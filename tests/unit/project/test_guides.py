@@ -1,4 +1,4 @@
-"""What README, the guides and the decisions list, held against the code."""
+"""The lists in README, the guides and the decisions, compared with the code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runner.settings import PROJECT
 
 
 def listed(page: str, heading: str) -> set[str]:
-    """What the first column below a heading of a page names, without arguments."""
+    """The names in the first column below a heading of a page, without arguments."""
     text = (PROJECT / page).read_text("utf-8")
     section = text.split(f"# {heading}\n")[1].split("\n## ")[0]
     return set(re.findall(r"^\| `([\w.]+)", section, re.MULTILINE))
@@ -46,13 +46,13 @@ TEXTS = {page: page.read_text("utf-8") for page in PAGES}
 
 
 def anchors(page: Path) -> set[str]:
-    """What the headings of a page are linked by."""
+    """The anchors of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", TEXTS[page], re.MULTILINE)
     return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
 def missing(pattern: str, is_there: Callable[[Path, str], bool]) -> list[str]:
-    """What pages name by a pattern and is not there."""
+    """Names on pages that match a pattern and do not exist."""
     return [
         f"{page.relative_to(PROJECT)}: {found}"
         for page, text in TEXTS.items()

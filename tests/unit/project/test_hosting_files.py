@@ -1,4 +1,4 @@
-"""The files in deploy/: what they start exists, and the hosts they are for can read them."""
+"""The files in deploy/: the commands they start exist, and their hosts can read them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GUIDE = PROJECT / "docs" / "hosting.md"
 FILES = sorted(path for path in (*DEPLOY.rglob("*"), GUIDE) if path.is_file())
 RAILWAY = sorted(DEPLOY.glob("railway/*.toml"))
 
-# What Railway's reference of configuration files lists, as far as we use it.
+# The keys of Railway's reference of configuration files that the project uses.
 BUILD = {"builder", "dockerfilePath"}
 DEPLOYMENT = {
     "cronSchedule",

@@ -1,4 +1,4 @@
-"""docs/settings.md against what reads the settings, so that it cannot grow old."""
+"""docs/settings.md against the code that reads the settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_is_read_is_documented_with_its_default(name: str, default: str) ->
 
 
 def sources() -> str:
-    """All that may read a variable, but for what the environment's page itself is tested with."""
+    """All files that may read a variable, except the tests of the page itself."""
     files = [
         *PROJECT.glob("runner/**/*.py"),
         *PROJECT.glob("tests/**/*.py"),

@@ -1,4 +1,4 @@
-"""The Superset dashboards know the marts: what they read exists, and is in dbt's lineage."""
+"""The Superset dashboards know the marts: their columns exist and are in dbt's lineage."""
 
 from __future__ import annotations
 

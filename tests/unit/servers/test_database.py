@@ -1,4 +1,4 @@
-"""URLs: what of them is shown, and what dbt gets of them."""
+"""URLs: the parts that are shown, and the parts for dbt."""
 
 from __future__ import annotations
 
