@@ -24,7 +24,7 @@ __all__ = ["Finding", "examine"]
 def examine(
     primary: Database, replica: Database, replication_url: str | None = None
 ) -> list[Finding]:
-    """Look at both sides and at the environment; return what was found, in the order of looking.
+    """Check both sides and the environment; return the findings, in the order of the checks.
 
     ``replication_url`` is how the replica reaches the primary, where that is not the primary's URL.
     A side that cannot be reached is a finding, and its checks are left out; a check that could not
@@ -90,7 +90,7 @@ def _how_to_reach(side: str, message: str) -> str:
 def _run(
     name: str, servers: Iterable[Server], check: Callable[[], Iterator[Finding]]
 ) -> list[Finding]:
-    """The findings of a check; what keeps it from looking is a finding too."""
+    """The findings of a check; an error of the check itself is a finding too."""
     servers = list(servers)
     side = servers[0].side if len(servers) == 1 else "both" if servers else "here"
     if any(server.connection.closed for server in servers):

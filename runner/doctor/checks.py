@@ -72,7 +72,7 @@ def platform(primary: Server, given: Given) -> Iterator[Finding]:
 
 
 def ai_tables(primary: Server, given: Given) -> Iterator[Finding]:
-    """The AI tables as the sources say, as far as the migrations, or somebody else, made them."""
+    """The AI tables as the sources say, if the migrations or another login made them."""
     tables = [table for table in given.contract if table.source == "ai"]
     is_pending = bool(migrations.state(primary.connection).pending)
     if is_pending:
@@ -101,8 +101,8 @@ def id_sequences_past(primary: Server, _: Given) -> Iterator[Finding]:
 def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
     """A signal's links: where the platform's tables have other names, the migration made none.
 
-    A key follows the table that it pointed at when that is renamed, and not the one that replaces
-    it: then no signal can name a new pattern.
+    If a referenced table is renamed and replaced, the key still points at the renamed table: then
+    no signal can name a new pattern.
     """
     known = {table.known_as: table.qualified for table in given.contract if table.source != "ai"}
     platform_tables = set(known.values())
@@ -149,7 +149,7 @@ def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
 
 
 def schema_state(primary: Server, _: Given) -> Iterator[Finding]:
-    """Migrations that are pending, edited, or held up by a lock that somebody left."""
+    """Migrations that are pending, edited, or held up by a lock left behind."""
     state = migrations.state(primary.connection)
     told = f"{len(state.on_disk) - len(state.pending)} of {len(state.on_disk)} applied"
     yield ok("migrations", "primary", told, "run signal-marts deploy" if state.pending else "")
@@ -194,7 +194,7 @@ def lock_finding(pid: int, since: datetime | None, *, is_alive: bool) -> Finding
 
 
 def landing_place(replica: Server, given: Given) -> Iterator[Finding]:
-    """No table of somebody else under a landing table's name."""
+    """No table of another login under a landing table's name."""
     found = read_relations(replica.connection, given.contract)
     foreign = sorted(name for name, each in found.items() if "_xid" not in each.columns)
     if foreign:
@@ -214,7 +214,7 @@ def landing_place(replica: Server, given: Given) -> Iterator[Finding]:
 
 
 def project_files() -> Iterator[Finding]:
-    """What a build reads from the project."""
+    """The project's files that a build reads."""
     wanted = ("dbt_project.yml", "profiles.yml", "models", "macros", "migrations")
     if missing := [name for name in wanted if not (PROJECT / name).exists()]:
         yield wrong(
@@ -249,7 +249,7 @@ def surroundings(
 
 
 def _parameters(database: Database) -> Mapping[str, str]:
-    """Parameters of a URL; none where it is not one, which was told when we connected."""
+    """Parameters of a URL; none for a malformed one, which the connection has reported."""
     try:
         return database.parameters()
     except UsageError:
@@ -270,7 +270,7 @@ def dbt_environment(
         ("PGUSER", "user", "postgres"),
         ("PGDATABASE", "dbname", "analytics"),
     )
-    # What the URL leaves out, libpq takes from the environment too.
+    # libpq takes parameters missing in the URL from the environment too.
     wanted = {
         name: replica.get(key) or environment.get(name) or default for name, key, default in fields
     }

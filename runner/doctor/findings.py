@@ -1,4 +1,4 @@
-"""What the doctor's checks share: findings, and a side that was reached."""
+"""Types that the doctor's checks share: findings, and a side that was reached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from psycopg import sql
 from runner.servers.contract import Table
 from runner.servers.database import Connection, Database, scalar
 
-# The servers themselves refuse a write, and no check waits long behind somebody's lock.
+# The servers themselves refuse a write, and no check waits long for a lock.
 OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=15s -c lock_timeout=2s"
 
 Level = Literal["ok", "warning", "wrong", "unknown"]
@@ -21,11 +21,11 @@ Level = Literal["ok", "warning", "wrong", "unknown"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """A result of a check.
 
     ``side`` is ``primary``, ``replica``, ``both`` or ``here``. ``wrong``: a deploy or a build fails
     or lets someone see too much; ``warning``: it may one day; ``unknown``: the check could not
-    look. ``mend`` is what to paste or do; on an ``ok`` it is a note, or empty.
+    look. ``mend`` is a statement to paste or an instruction; on an ``ok`` it is a note, or empty.
     """
 
     check: str
@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Given:
-    """What the checks are held against."""
+    """The inputs of the checks."""
 
     contract: tuple[Table, ...]
     replication_url: str | None

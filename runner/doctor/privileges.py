@@ -1,4 +1,5 @@
-"""The doctor's checks of privileges: what the logins may do, and what the roles may not."""
+"""The doctor's checks of privileges: rights that the logins need, and rights that roles must not
+have."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ REPLICA_ROLES = ("transformer", "bi_reader")
 
 
 def privileges_on_primary(primary: Server, given: Given) -> Iterator[Finding]:
-    """What the login needs for the migrations and the publication."""
+    """The login's rights for the migrations and the publication."""
     if primary.is_superuser:
         yield ok("privileges", "primary", f"{primary.login} is a superuser")
         return
@@ -121,8 +122,8 @@ def _ownership(server: Server, tables: Iterable[Table]) -> Iterator[Finding]:
 
 
 def _publishing(primary: Server) -> Iterator[Finding]:
-    # Whoever makes the slot needs it, whichever login reads the slot later. (One provider gives a
-    # role in its place.)
+    # The login that makes the slot needs it, not only the login that reads the slot later. (One
+    # provider gives a role in its place.)
     if not primary.has("replication") and not scalar(
         primary.connection,
         "select exists (select from pg_roles"
@@ -174,7 +175,7 @@ def _migrating(primary: Server) -> Iterator[Finding]:
 
 
 def privileges_on_replica(replica: Server, given: Given) -> Iterator[Finding]:
-    """What the login needs for landing tables, subscription and dbt."""
+    """The login's rights for landing tables, subscription and dbt."""
     if replica.is_superuser:
         yield ok("privileges", "replica", f"{replica.login} is a superuser")
         return
@@ -263,7 +264,7 @@ def _places_for_landing(replica: Server, contract: Sequence[Table]) -> Iterator[
 
 
 def _lacking(server: Server, what: str, mend: str) -> Finding:
-    """Something that the login may not; ``{}`` in the mend stands for it."""
+    """A right that the login lacks; ``{}`` in the mend stands for the login."""
     return wrong(
         "privileges",
         server.side,
@@ -281,7 +282,7 @@ def roles_on_primary(primary: Server, _: Given) -> Iterator[Finding]:
 
 
 def roles_on_replica(replica: Server, _: Given) -> Iterator[Finding]:
-    """Roles of the replica, where they exist, and what readers of the marts can reach."""
+    """Roles of the replica, where they exist, and the reach of readers of the marts."""
     yield from _modest_roles(replica, REPLICA_ROLES)
     yield from _readers_of_passwords(replica)
     if not replica.missing_roles(["bi_reader"]):

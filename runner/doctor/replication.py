@@ -41,7 +41,7 @@ def two_databases(primary: Server, replica: Server, _: Given) -> Iterator[Findin
 
 
 def side_by_side(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
-    """Whether the replica can hold what the primary has."""
+    """Whether the replica can hold the primary's rows."""
     found = list(preconditions.between(primary.connection, replica.connection, given.contract))
     for problem in found:
         yield wrong("side by side", "both", problem.text, problem.mend)
@@ -169,7 +169,7 @@ def base_backups_finding(login: str, rules: Sequence[tuple[int, str, str]]) -> F
 
 
 def replication_logins(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
-    """Logins beside ours that may read and move our slot: nothing tells what they take from it."""
+    """Other logins that may read and move the slot: no record shows the changes that they take."""
     check = "replication logins"
     is_foreign = replication_login.has_foreign_replicator(primary.connection)
     rows = primary.connection.execute(
@@ -215,8 +215,8 @@ def _sides(primary: Server, replica: Server, given: Given) -> Sides:
     )
 
 
-# What ends or refuses the work of the sessions that apply rows, and the value with which it does
-# not. They are the server's own: we cannot set it for them as we do for ours.
+# Settings that can end or refuse the work of the sessions that apply rows, each with its harmless
+# value. The server starts these sessions, so the runner cannot set the values for them.
 _APPLYING = {
     "role": "none",
     "lock_timeout": "0",
@@ -227,7 +227,7 @@ _APPLYING = {
 
 
 def defaults(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
-    """What the databases and logins set for the sessions that send rows, and that apply them."""
+    """Settings of databases and logins for the sessions that send and apply rows."""
     sender = catalog.slot_name(replica.connection)
     if given.replication_url is not None:
         sender = Database("primary", given.replication_url).parameters().get("user", sender)
@@ -260,7 +260,7 @@ def defaults(primary: Server, replica: Server, given: Given) -> Iterator[Finding
 
 
 def _set_for(server: Server, login: str) -> dict[str, str]:
-    """What is set for a login's sessions in the database; the last of these counts."""
+    """Settings for a login's sessions in the database; the last one counts."""
     rows = server.connection.execute(
         "select setting from pg_db_role_setting"
         " cross join lateral unnest(setconfig) as setting"

@@ -257,7 +257,7 @@ def room_finding(
 
 
 def disk(primary: Server, _: Given) -> Iterator[Finding]:
-    """What slots may keep on the primary's disk."""
+    """The log that slots may keep on the primary's disk."""
     connection = primary.connection
     limit = read_setting(connection, "max_slot_wal_keep_size")
     if limit < 0:
@@ -280,7 +280,7 @@ def disk(primary: Server, _: Given) -> Iterator[Finding]:
 
 
 def slot_finding(name: str, belongs_to: str, wal_status: str, retained: int | None) -> Finding:
-    """The finding for a slot that nobody reads; ``retained`` is in bytes, None where it is lost."""
+    """The finding for a slot without a reader; ``retained`` is in bytes, None where it is lost."""
     kept = "nothing any more" if retained is None else size(retained)
     literal = sql.Literal(name).as_string()
     return Finding(
@@ -295,7 +295,7 @@ def slot_finding(name: str, belongs_to: str, wal_status: str, retained: int | No
 
 
 def transactions(primary: Server, _: Given) -> Iterator[Finding]:
-    """What a deploy's locks and the making of a slot would wait for."""
+    """Transactions that a deploy's locks and the making of a slot would wait for."""
     connection = primary.connection
     found = False
     prepared = connection.execute(

@@ -94,7 +94,7 @@ def status(
     *,
     compare: Callable[[Connection, Connection], Iterable[str]] | None = None,
 ) -> Status:
-    """Look at both sides; nothing is written but what ``compare``, given both, finds and notes."""
+    """Check both sides; nothing is written, except the differences that ``compare`` finds."""
     with connected(primary, replica, replication_url) as sides:
         state = migrations.state(sides.on_primary)
         replication = _replication(sides.on_primary, sides.on_replica)
@@ -114,7 +114,7 @@ def status(
 def _built(
     replica: Database,
 ) -> tuple[tuple[Mart, ...], tuple[LastBuild, ...], dict[str, int]]:
-    """Marts, builds and rejected rows. What builds own is read with no more rights than theirs."""
+    """Marts, builds and rejected rows, read with the rights of the builds' role only."""
     try:
         builder = role_logins.as_role(replica, "transformer")
     except role_logins.NoLoginError:
@@ -201,7 +201,7 @@ def _mart(replica: Connection, schema: str, name: str, has_time: bool) -> Mart:
         row = replica.execute(
             sql.SQL("select count(*), {} from {}").format(newest, sql.Identifier(schema, name))
         ).fetchone()
-    # A value that Python has none for, a privilege, a table that a build replaces at this moment.
+    # A value that Python cannot hold, a missing privilege, a table that a build is replacing.
     except psycopg.Error as error:
         if replica.broken:
             raise
@@ -226,7 +226,7 @@ def _last_builds(replica: Connection) -> tuple[LastBuild, ...]:
 
 
 def as_json(found: Status) -> str:
-    """One JSON object, whatever the databases hold: what JSON has no word for is a string."""
+    """One JSON object for any content: values that JSON cannot express are strings."""
     return json.dumps(_plain(dataclasses.asdict(found)), indent=2, allow_nan=False)
 
 
