@@ -1,6 +1,9 @@
 -- Grain: a closed lot: the quantity that one opening and one closing order share. Times
 -- are UTC.
 
+{# The linter has no value for a var: the default of int is for it alone. #}
+{% set account_decimals = var('account_decimals') | int(1) %}
+
 {{ config(
     unique_key=['buy_order_id', 'sell_order_id'],
     meta={
@@ -12,10 +15,17 @@
                 through('int_fills_matched_in_plan', 'sell_order_id', of='order_id'),
                 through('int_fills_matched_in_symbol', 'buy_order_id', of='order_id'),
                 through('int_fills_matched_in_symbol', 'sell_order_id', of='order_id')
-            ]
+            ],
+            'int_orders_attributed': through('this', 'opening_order_id', of='order_id')
         }
     },
-    indexes=[{'columns': ['opening_order_id']}, {'columns': ['closing_order_id']}],
+    indexes=[
+        {'columns': ['opening_order_id']},
+        {'columns': ['closing_order_id']},
+        {'columns': ['signal_id']},
+        {'columns': ['(' ~ utc_date('exit_at') ~ ')']},
+        {'columns': ['(' ~ utc_date('entry_at') ~ ')']}
+    ],
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
@@ -33,42 +43,32 @@ sells as (
 
 ),
 
-matched_in_plan as (
+attributed_orders as (
 
-    select *
-    from {{ followed('int_fills_matched_in_plan') }}
-
-),
-
-matched_in_symbol as (
-
-    select *
-    from {{ followed('int_fills_matched_in_symbol') }}
+    select * from {{ ref('int_orders_attributed') }}
 
 ),
 
--- A plan leaves units of one side alone, so no pair is in both.
+-- Two orders share units at most once, so the pair is the key. Within a stage, a
+-- segment of units is the intersection of two intervals, of which there is one. In both
+-- stages they cannot meet: of the fills of one plan and symbol, the first stage leaves
+-- a rest on one side only.
 matched as (
 
-    select
-        buy_order_id,
-        sell_order_id,
-        quantity,
-        buy_quantity_before,
-        sell_quantity_before,
-        'trade_plan' as matched_within
-    from matched_in_plan
-
-    union all
-
-    select
-        buy_order_id,
-        sell_order_id,
-        quantity,
-        buy_quantity_before,
-        sell_quantity_before,
-        'symbol' as matched_within
-    from matched_in_symbol
+    {% for stage, matched_within in [
+        ('int_fills_matched_in_plan', 'trade_plan'),
+        ('int_fills_matched_in_symbol', 'symbol')
+    ] %}
+        select
+            buy_order_id,
+            sell_order_id,
+            quantity,
+            buy_quantity_before,
+            sell_quantity_before,
+            '{{ matched_within }}' as matched_within
+        from {{ followed(stage) }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
@@ -86,11 +86,7 @@ priced as (
         sells.price as sell_price,
         buys.filled_at as bought_at,
         sells.filled_at as sold_at,
-        buys.filled_at < sells.filled_at
-        or (
-            buys.filled_at = sells.filled_at
-            and buys.order_id < sells.order_id
-        ) as is_long,
+        (buys.filled_at, buys.order_id) < (sells.filled_at, sells.order_id) as is_long,
         {{ share_of_amount(
             'buys.fee', 'matched.buy_quantity_before', 'matched.quantity', 'buys.quantity'
         ) }} as buy_fees,
@@ -106,7 +102,7 @@ priced as (
 ),
 
 -- Sold less bought is the profit of either direction.
-closed_lots as (
+lots as (
 
     select
         case when is_long then buy_order_id else sell_order_id end as opening_order_id,
@@ -127,6 +123,25 @@ closed_lots as (
             as {{ type_money() }}
         ) as net_profit
     from priced
+
+),
+
+-- A lot belongs to the source of the order that opened it.
+closed_lots as (
+
+    select
+        lots.*,
+        case sign(round(lots.net_profit, {{ account_decimals }}))
+            when 1 then 'WIN'
+            when -1 then 'LOSS'
+            else 'BREAK_EVEN'
+        end as result,
+        attributed_orders.signal_id,
+        attributed_orders.source_type,
+        attributed_orders.source_name
+    from lots
+    inner join attributed_orders
+        on lots.opening_order_id = attributed_orders.order_id
 
 )
 

@@ -8,7 +8,7 @@
         'follows': {
             'int_orders_attributed': utc_date('created_at'),
             'int_open_positions': utc_date('opened_at'),
-            'trades': [utc_date('entry_at'), utc_date('exit_at')]
+            'int_lots_closed': [utc_date('entry_at'), utc_date('exit_at')]
         }
     }
 ) }}
@@ -29,7 +29,7 @@ opened_positions as (
         source_type,
         source_name,
         {{ utc_date('entry_at') }} as trading_date
-    from {{ followed('trades', by=utc_date('entry_at')) }}
+    from {{ followed('int_lots_closed', by=utc_date('entry_at')) }}
 
     union all
 
@@ -49,7 +49,7 @@ closed_trades as (
         {{ utc_date('exit_at') }} as trading_date,
         net_profit,
         result
-    from {{ followed('trades', by=utc_date('exit_at')) }}
+    from {{ followed('int_lots_closed', by=utc_date('exit_at')) }}
 
 ),
 

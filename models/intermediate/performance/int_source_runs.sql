@@ -5,7 +5,7 @@
     meta={
         'affected_by': 'trading_date',
         'follows': {
-            'trades': utc_date('exit_at')
+            'int_lots_closed': utc_date('exit_at')
         }
     }
 ) }}
@@ -20,7 +20,7 @@ with trades as (
         exit_at,
         {{ utc_date('exit_at') }} as trading_date,
         case result when 'WIN' then 1 when 'LOSS' then -1 else 0 end as result
-    from {{ followed('trades') }}
+    from {{ followed('int_lots_closed') }}
 
 ),
 

@@ -216,7 +216,11 @@ def test_what_a_model_follows_is_told_where_it_is_wrong(project: Project) -> Non
 
     # A column of the rows that refer to the changed one, which is none of its own. Beside it, the
     # guide's model.
-    project.edit("models/marts/performance/trades.sql", "of='order_id'", "of='opening_order_id'")
+    project.edit(
+        "models/marts/training/rl_progress.sql",
+        "'model_id', keys=",
+        "'model_id', of='episode_number', keys=",
+    )
     guide = (PROJECT / "docs/change-capture.md").read_text()
     (example,) = re.findall(r"^```sql\n(-- Grain: a closed lot, .*?)^```$", guide, re.M | re.S)
     added = project.path / "models/intermediate/lots/int_lot_statuses.sql"
@@ -238,4 +242,4 @@ def test_what_a_model_follows_is_told_where_it_is_wrong(project: Project) -> Non
             " on opening_order_id = order_id order by 1, 2"
         )
     )
-    assert 'column "opening_order_id" does not exist' in failure("+trades")
+    assert 'column "episode_number" does not exist' in failure("+rl_progress")
