@@ -6,7 +6,7 @@
     meta={
         'affected_by': ['model_id', 'resolved_date'],
         'follows': {
-            'signal_outcomes': 'model_id, ' ~ utc_date('resolved_at')
+            'int_signal_outcomes': 'model_id, ' ~ utc_date('resolved_at')
         }
     }
 ) }}
@@ -24,11 +24,10 @@ with forecasts as (
         case when is_win then 1 else 0 end as hit,
         available_at
     from {{ followed(
-        'signal_outcomes',
+        'int_signal_outcomes',
         where='stored.model_id = affected.model_id and '
             ~ is_on_date('stored.resolved_at', 'affected.resolved_date')
     ) }}
-    where outcome_return is not null
 
 ),
 
