@@ -4,7 +4,7 @@
     unique_key='decided_date',
     meta={
         'follows': {
-            'ensemble_decisions': 'weight_date',
+            'int_ensemble_averages': 'decided_date',
             'int_ensemble_bars': 'decided_date'
         }
     },
@@ -18,9 +18,9 @@ with bars as (
 
 ),
 
-decisions as (
+averages as (
 
-    select * from {{ ref('ensemble_decisions') }}
+    select * from {{ ref('int_ensemble_averages') }}
 
 ),
 
@@ -30,19 +30,19 @@ int_ensemble_daily_losses as (
         bars.decided_date,
         count(*) as rounds,
         {{ sum_exactly(
-            '(decisions.probability_up - bars.went_up)'
-            ~ ' * (decisions.probability_up - bars.went_up)'
+            '(averages.probability_up - bars.went_up)'
+            ~ ' * (averages.probability_up - bars.went_up)'
         ) }} as ensemble_loss,
         {{ sum_exactly(
-            '(decisions.equal_weights_probability_up - bars.went_up)'
-            ~ ' * (decisions.equal_weights_probability_up - bars.went_up)'
+            '(averages.equal_weights_probability_up - bars.went_up)'
+            ~ ' * (averages.equal_weights_probability_up - bars.went_up)'
         ) }} as equal_weights_loss,
         max(bars.resolved_at) as resolved_at
-    from decisions
+    from averages
     inner join bars
         on
-            decisions.symbol = bars.symbol
-            and decisions.decided_at = bars.decided_at
+            averages.symbol = bars.symbol
+            and averages.decided_at = bars.decided_at
     where bars.went_up is not null
     group by bars.decided_date
 

@@ -14,7 +14,7 @@ with daily_ensemble as (
 
 weights as (
 
-    select * from {{ ref('expert_weights') }}
+    select * from {{ ref('int_ensemble_weights') }}
 
 ),
 

@@ -1,0 +1,170 @@
+-- Grain: a UTC day and an expert, every one from the day on which the expert joined.
+
+{{ config(
+    unique_key=['weight_date', 'expert_number'],
+    meta={
+        'affected_from': 'weight_date',
+        'follows': {
+            'int_ensemble_calendar': 'trading_date',
+            'int_ensemble_experts': 'joined_date',
+            'int_ensemble_losses': 'resolved_date + 1',
+            'int_ensemble_decision_counts': 'resolved_date + 1'
+        }
+    }
+) }}
+
+with experts as (
+
+    select * from {{ ref('int_ensemble_experts') }}
+
+),
+
+calendar as (
+
+    select * from {{ ref('int_ensemble_calendar') }}
+
+),
+
+losses as (
+
+    select * from {{ ref('int_ensemble_losses') }}
+
+),
+
+resolved_rounds as (
+
+    select
+        resolved_date,
+        sum(rounds) as rounds
+    from {{ ref('int_ensemble_decision_counts') }}
+    group by resolved_date
+
+),
+
+{# From changes, what was resolved before the affected days is one sum, of the day
+   before them. #}
+{% set resolved_date %}
+    {%- if is_from_changes() -%}
+        greatest(
+            losses.resolved_date, (select affected.from_weight_date - 1 from affected)
+        )
+    {%- else -%}
+        losses.resolved_date
+    {%- endif -%}
+{% endset %}
+
+resolved_losses as (
+
+    select
+        losses.expert_number,
+        {{ resolved_date }} as resolved_date,
+        sum(losses.forecasts) as forecasts,
+        sum(losses.excess_loss) as excess_loss
+    from losses
+    group by losses.expert_number, {{ resolved_date }}
+
+),
+
+daily_rounds as (
+
+    select
+        calendar.trading_date,
+        coalesce(sum(resolved_rounds.rounds) over (
+            order by calendar.trading_date
+            rows between unbounded preceding and 1 preceding
+        ), 0) as rounds_resolved
+    from calendar
+    left join resolved_rounds
+        on calendar.trading_date = resolved_rounds.resolved_date
+
+),
+
+-- Only what was resolved before the day began: an outcome that was known at midnight
+-- counts from the next day.
+summed as (
+
+    select
+        daily_rounds.trading_date,
+        daily_rounds.rounds_resolved,
+        experts.expert_number,
+        experts.expert_id,
+        experts.expert_name,
+        coalesce(sum(resolved_losses.forecasts) over days_before, 0)
+            as forecasts_resolved,
+        coalesce(sum(resolved_losses.excess_loss) over days_before, 0) as excess_loss
+    from daily_rounds
+    inner join experts
+        on daily_rounds.trading_date >= experts.joined_date
+    left join resolved_losses
+        on
+            experts.expert_number = resolved_losses.expert_number
+            and daily_rounds.trading_date = resolved_losses.resolved_date
+    {% if is_from_changes() %}
+        where daily_rounds.trading_date >= (
+            select affected.from_weight_date - 1 from affected
+        )
+    {% endif %}
+    window
+        days_before as (
+            partition by experts.expert_number
+            order by daily_rounds.trading_date
+            rows between unbounded preceding and 1 preceding
+        )
+
+),
+
+-- The losses of silence are the same for all and cancel; the least loss is subtracted
+-- so that some weight is 1 and none overflows.
+compared as (
+
+    select
+        *,
+        count(*) over (partition by trading_date) as expert_count,
+        cast(
+            0.5 * (min(excess_loss) over (partition by trading_date) - excess_loss)
+            as {{ type_double() }}
+        ) as log_weight
+    from summed
+    {% if is_from_changes() %}
+        where trading_date >= (select affected.from_weight_date from affected)
+    {% endif %}
+
+),
+
+raised as (
+
+    select
+        *,
+        {{ exp_or_zero('log_weight') }} as raw_weight
+    from compared
+
+),
+
+int_ensemble_weights as (
+
+    select
+        trading_date as weight_date,
+        expert_number,
+        expert_id,
+        expert_name,
+        cast(expert_count as bigint) as experts,
+        cast(rounds_resolved as bigint) as rounds_resolved,
+        cast(forecasts_resolved as bigint) as forecasts_resolved,
+        cast(excess_loss as numeric(38, 15)) as excess_loss,
+        raw_weight / sum(raw_weight) over whole_day as weight,
+        row_number() over (
+            partition by trading_date
+            order by excess_loss, expert_id
+        ) as weight_rank
+    from raised
+    -- In one order, so that the last digit of the sum is the same in every build.
+    window
+        whole_day as (
+            partition by trading_date
+            order by expert_number
+            rows between unbounded preceding and unbounded following
+        )
+
+)
+
+select * from int_ensemble_weights
