@@ -18,6 +18,16 @@ bars as (
 
 ),
 
+resolved_rounds as (
+
+    select
+        resolved_date,
+        sum(rounds) as rounds
+    from {{ ref('int_ensemble_decision_counts') }}
+    group by resolved_date
+
+),
+
 first_experts as (
 
     select min(joined_date) as first_date
@@ -46,9 +56,29 @@ bounds as (
 
 ),
 
-calendar as (
+days as (
 
     {{ calendar_days('bounds', 'first_date', 'last_date') }}
+
+),
+
+-- An outcome that was known at midnight counts from the next day.
+calendar as (
+
+    select
+        days.trading_date,
+        cast(
+            coalesce(
+                sum(resolved_rounds.rounds) over (
+                    order by days.trading_date
+                    rows between unbounded preceding and 1 preceding
+                ),
+                0
+            ) as bigint
+        ) as rounds_resolved
+    from days
+    left join resolved_rounds
+        on days.trading_date = resolved_rounds.resolved_date
 
 )
 

@@ -7,8 +7,7 @@
         'follows': {
             'int_ensemble_calendar': 'trading_date',
             'int_ensemble_experts': 'joined_date',
-            'int_ensemble_losses': 'resolved_date + 1',
-            'int_ensemble_decision_counts': 'resolved_date + 1'
+            'int_ensemble_losses': 'resolved_date + 1'
         }
     }
 ) }}
@@ -28,16 +27,6 @@ calendar as (
 losses as (
 
     select * from {{ ref('int_ensemble_losses') }}
-
-),
-
-resolved_rounds as (
-
-    select
-        resolved_date,
-        sum(rounds) as rounds
-    from {{ ref('int_ensemble_decision_counts') }}
-    group by resolved_date
 
 ),
 
@@ -65,49 +54,35 @@ resolved_losses as (
 
 ),
 
-daily_rounds as (
-
-    select
-        calendar.trading_date,
-        coalesce(sum(resolved_rounds.rounds) over (
-            order by calendar.trading_date
-            rows between unbounded preceding and 1 preceding
-        ), 0) as rounds_resolved
-    from calendar
-    left join resolved_rounds
-        on calendar.trading_date = resolved_rounds.resolved_date
-
-),
-
 -- Only what was resolved before the day began: an outcome that was known at midnight
 -- counts from the next day.
 summed as (
 
     select
-        daily_rounds.trading_date,
-        daily_rounds.rounds_resolved,
+        calendar.trading_date,
+        calendar.rounds_resolved,
         experts.expert_number,
         experts.expert_id,
         experts.expert_name,
         coalesce(sum(resolved_losses.forecasts) over days_before, 0)
             as forecasts_resolved,
         coalesce(sum(resolved_losses.excess_loss) over days_before, 0) as excess_loss
-    from daily_rounds
+    from calendar
     inner join experts
-        on daily_rounds.trading_date >= experts.joined_date
+        on calendar.trading_date >= experts.joined_date
     left join resolved_losses
         on
             experts.expert_number = resolved_losses.expert_number
-            and daily_rounds.trading_date = resolved_losses.resolved_date
+            and calendar.trading_date = resolved_losses.resolved_date
     {% if is_from_changes() %}
-        where daily_rounds.trading_date >= (
+        where calendar.trading_date >= (
             select affected.from_weight_date - 1 from affected
         )
     {% endif %}
     window
         days_before as (
             partition by experts.expert_number
-            order by daily_rounds.trading_date
+            order by calendar.trading_date
             rows between unbounded preceding and 1 preceding
         )
 
@@ -148,7 +123,7 @@ int_ensemble_weights as (
         expert_id,
         expert_name,
         cast(expert_count as bigint) as experts,
-        cast(rounds_resolved as bigint) as rounds_resolved,
+        rounds_resolved,
         cast(forecasts_resolved as bigint) as forecasts_resolved,
         cast(excess_loss as numeric(38, 15)) as excess_loss,
         raw_weight / sum(raw_weight) over whole_day as weight,
