@@ -1,0 +1,157 @@
+-- Grain: a source and a UTC day, every one from the source's first to the last on which
+-- a signal came, a trade closed or the platform reported.
+
+{# The linter has no value for a var: the default is for it alone. #}
+{% set capital_base = var('capital_base', 1) %}
+
+{{ config(
+    unique_key=['source_type', 'source_name', 'trading_date'],
+    meta={'follows': 'whole'}
+) }}
+
+{% set counts = ['trades', 'winning_trades', 'losing_trades'] %}
+{% set amounts = ['net_profit', 'gross_profit', 'gross_loss'] %}
+
+with sources as (
+
+    select * from {{ ref('int_sources') }}
+
+),
+
+source_days as (
+
+    select *
+    from {{ ref('int_source_days') }}
+
+),
+
+facts as (
+
+    select
+        source_type,
+        source_name,
+        trading_date,
+        {% for column in counts + amounts -%}
+            {{ column }},
+        {% endfor -%}
+        opened_positions as change
+    from source_days
+
+    union all
+
+    -- On the day on which it is closed, a position was open.
+    select
+        source_type,
+        source_name,
+        trading_date + 1 as trading_date,
+        {% for column in counts + amounts -%}
+            0 as {{ column }},
+        {% endfor -%}
+        -1 * trades as change
+    from source_days
+
+),
+
+-- A strategy may be called 'all' too: its trades are in the total alone.
+named_facts as (
+
+    select * from facts
+    where source_name <> 'all'
+
+    union all
+
+    select
+        source_type,
+        'all' as source_name,
+        trading_date,
+        {% for column in counts + amounts -%}
+            {{ column }},
+        {% endfor -%}
+        change
+    from facts
+
+),
+
+-- A position may have been opened, and an order's fill stamped, before the source's
+-- first day.
+daily_facts as (
+
+    select
+        sources.source_type,
+        sources.source_name,
+        greatest(named_facts.trading_date, sources.first_date) as trading_date,
+        {% for column in counts + amounts + ['change'] -%}
+            sum(named_facts.{{ column }}) as {{ column }}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from named_facts
+    inner join sources
+        on
+            named_facts.source_type = sources.source_type
+            and named_facts.source_name = sources.source_name
+    group by
+        sources.source_type,
+        sources.source_name,
+        greatest(named_facts.trading_date, sources.first_date)
+
+),
+
+running as (
+
+    select
+        sources.source_type,
+        sources.source_name,
+        calendar.trading_date,
+        {% for column in counts -%}
+            cast(coalesce(daily_facts.{{ column }}, 0) as bigint) as {{ column }},
+        {% endfor -%}
+        {% for column in amounts -%}
+            cast(
+                coalesce(daily_facts.{{ column }}, 0) as {{ type_money() }}
+            ) as {{ column }},
+        {% endfor -%}
+        cast(
+            {{ capital_base }} + coalesce(sum(daily_facts.net_profit) over past, 0)
+            as {{ type_money() }}
+        ) as equity,
+        coalesce(sum(daily_facts.change) over past, 0) > 0 as has_open_position
+    from sources
+    inner join {{ ref('int_calendar') }} as calendar
+        on sources.first_date <= calendar.trading_date
+    left join daily_facts
+        on
+            sources.source_type = daily_facts.source_type
+            and sources.source_name = daily_facts.source_name
+            and calendar.trading_date = daily_facts.trading_date
+    window past as (
+        partition by sources.source_type, sources.source_name
+        order by calendar.trading_date
+        rows between unbounded preceding and current row
+    )
+
+),
+
+started as (
+
+    select
+        *,
+        cast(equity - net_profit as {{ type_money() }}) as start_equity
+    from running
+
+),
+
+source_equity as (
+
+    select
+        *,
+        case
+            when start_equity > 0
+                then
+                    cast(net_profit as {{ type_double() }})
+                    / cast(start_equity as {{ type_double() }})
+        end as daily_return
+    from started
+
+)
+
+select * from source_equity
