@@ -21,97 +21,40 @@ closing as (
 
 -- Over symbols, a day is a sample. Over time, where a model has one symbol, a window
 -- is.
-symbols as (
-
-    select
-        model_id,
-        min(first_symbol) < max(last_symbol) as is_over_symbols
-    from {{ ref('int_model_rank_ics_daily') }}
-    group by model_id
-
-),
-
 models as (
 
     select
-        symbols.*,
-        closing.closed_at
-    from symbols
-    cross join closing
-
-),
-
--- Samples of which not all returns are known when the last window closes, and all days
--- of a model with one symbol.
-days_looked_up as (
-
-    select
         daily_ics.model_id,
-        daily_ics.signal_date,
-        daily_ics.horizon_number,
-        models.is_over_symbols,
-        models.closed_at
+        closing.closed_at
     from {{ ref('int_model_rank_ics_daily') }} as daily_ics
-    inner join closing
-        on
-            daily_ics.known_at > closing.closed_at
-            and daily_ics.first_known_at <= closing.closed_at
-    inner join models
-        on daily_ics.model_id = models.model_id
-    where models.is_over_symbols
-
-    union all
-
-    select
-        models.model_id,
-        daily_ics.signal_date,
-        daily_ics.horizon_number,
-        models.is_over_symbols,
-        models.closed_at
-    from models
-    inner join lateral (
-        select stored.*
-        from {{ ref('int_model_rank_ics_daily') }} as stored
-        where
-            stored.model_id = models.model_id
-            and stored.first_known_at <= models.closed_at
-        {{ kept_apart() }}
-    ) as daily_ics on true
-    where not models.is_over_symbols
+    cross join closing
+    group by daily_ics.model_id, closing.closed_at
+    having min(daily_ics.first_symbol) < max(daily_ics.last_symbol)
 
 ),
 
-{% set sample = ['model_id', 'horizon_number', 'sample_date', 'window_name'] %}
+{% set sample = ['model_id', 'horizon_number', 'signal_date'] %}
 
-samples as (
+-- Of the last days, not all returns are known when the last window closes.
+last_returns as (
 
-    select
-        days_looked_up.model_id,
-        days_looked_up.horizon_number,
-        forward_returns.horizon_bars,
-        case
-            when days_looked_up.is_over_symbols then days_looked_up.signal_date
-        end as sample_date,
-        windows.window_name,
-        forward_returns.score,
-        forward_returns.forward_return
-    from days_looked_up
+    select forward_returns.*
+    from {{ ref('int_model_rank_ics_daily') }} as daily_ics
+    inner join models
+        on
+            daily_ics.model_id = models.model_id
+            and daily_ics.known_at > models.closed_at
+            and daily_ics.first_known_at <= models.closed_at
     inner join lateral (
         select stored.*
         from {{ ref('int_signal_forward_returns') }} as stored
         where
-            stored.model_id = days_looked_up.model_id
-            and stored.signal_date = days_looked_up.signal_date
-            and stored.horizon_number = days_looked_up.horizon_number
-            and stored.known_at <= days_looked_up.closed_at
+            stored.model_id = daily_ics.model_id
+            and stored.signal_date = daily_ics.signal_date
+            and stored.horizon_number = daily_ics.horizon_number
+            and stored.known_at <= models.closed_at
         {{ kept_apart() }}
     ) as forward_returns on true
-    -- A day over symbols is ranked once, for all windows.
-    left join windows
-        on
-            not days_looked_up.is_over_symbols
-            and days_looked_up.signal_date between windows.first_date
-            and windows.last_date
 
 ),
 
@@ -121,22 +64,21 @@ ranked as (
         *,
         {{ doubled_rank('score', sample) }} as score_rank,
         {{ doubled_rank('forward_return', sample) }} as return_rank
-    from samples
+    from last_returns
 
 ),
 
-looked_up_ics as (
+last_ics as (
 
     select
         model_id,
         horizon_number,
         horizon_bars,
-        sample_date,
-        window_name,
+        signal_date,
         count(*) as observations,
         {{ rank_correlation('score_rank', 'return_rank') }} as rank_ic
     from ranked
-    group by model_id, horizon_number, horizon_bars, sample_date, window_name
+    group by model_id, horizon_number, horizon_bars, signal_date
 
 ),
 
@@ -160,20 +102,19 @@ window_ics as (
             and stored.known_at <= models.closed_at
         {{ kept_apart() }}
     ) as daily_ics on true
-    where models.is_over_symbols
 
     union all
 
     select
-        looked_up_ics.model_id,
+        last_ics.model_id,
         windows.window_name,
-        looked_up_ics.horizon_number,
-        looked_up_ics.horizon_bars,
-        looked_up_ics.observations,
-        looked_up_ics.rank_ic
-    from looked_up_ics
+        last_ics.horizon_number,
+        last_ics.horizon_bars,
+        last_ics.observations,
+        last_ics.rank_ic
+    from last_ics
     inner join windows
-        on looked_up_ics.sample_date between windows.first_date and windows.last_date
+        on last_ics.signal_date between windows.first_date and windows.last_date
 
 ),
 
@@ -217,8 +158,7 @@ model_ics as (
         case when rank_ic is null then 0 else observations end as observations,
         rank_ic,
         null as deviation
-    from looked_up_ics
-    where window_name is not null
+    from {{ ref('int_model_rank_ics_over_time') }}
 
 ),
 

@@ -18,13 +18,6 @@ with sources as (
 
 ),
 
-source_days as (
-
-    select *
-    from {{ ref('int_source_days') }}
-
-),
-
 facts as (
 
     select
@@ -35,7 +28,7 @@ facts as (
             {{ column }},
         {% endfor -%}
         opened_positions as change
-    from source_days
+    from {{ ref('int_source_days') }}
 
     union all
 
@@ -48,7 +41,7 @@ facts as (
             0 as {{ column }},
         {% endfor -%}
         -1 * trades as change
-    from source_days
+    from {{ ref('int_source_days') }}
 
 ),
 

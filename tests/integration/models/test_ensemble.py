@@ -39,7 +39,10 @@ HORIZON: int = VARS["ensemble_horizon_bars"]
 LIFETIME: int = VARS["ensemble_forecast_bars"]
 DEADBAND: float = VARS["ensemble_deadband"]
 
-MARTS = ("+ensemble_regret", "+ensemble_revisions", "+signal_validation", "+confirmation_lift")
+MARTS = (
+    *("+ensemble_regret", "+ensemble_revisions", "+expert_weights"),
+    *("+signal_validation", "+confirmation_lift"),
+)
 # Tests that compare a model of these with one that is not built here.
 OTHERS = (
     "path:models/staging,resource_type:test",
