@@ -76,17 +76,12 @@ statements as (
 forecasts as (
 
     select
-        forecast_type,
-        forecast_id,
-        expert_number,
-        symbol,
+        *,
         case direction
             when 'BUY' then 0.5 + least(greatest(coalesce(confidence, 0), 0), 1) / 2
             when 'SELL' then 0.5 - least(greatest(coalesce(confidence, 0), 0), 1) / 2
             else 0.5
-        end as probability_up,
-        expires_at,
-        available_at
+        end as probability_up
     from statements
 
 ),
@@ -113,30 +108,24 @@ forecasts as (
         select
             forecasts.forecast_type,
             forecasts.forecast_id,
-            case
-                when forecasts.available_at is not null
-                    then coalesce((
-                        select bars.bar_number
-                        from {{ ref('int_ensemble_bars') }} as bars
-                        where
-                            bars.symbol = forecasts.symbol
-                            and bars.decided_at < forecasts.available_at
-                        order by bars.decided_at desc
-                        limit 1
-                    ), 0)
-            end as first_position,
-            case
-                when forecasts.expires_at is not null
-                    then coalesce((
-                        select bars.bar_number
-                        from {{ ref('int_ensemble_bars') }} as bars
-                        where
-                            bars.symbol = forecasts.symbol
-                            and bars.decided_at < forecasts.expires_at
-                        order by bars.decided_at desc
-                        limit 1
-                    ), 0)
-            end as end_position
+            {% for position, moment in [
+                ('first_position', 'forecasts.available_at'),
+                ('end_position', 'forecasts.expires_at')
+            ] -%}
+                case
+                    when {{ moment }} is not null
+                        then coalesce((
+                            select bars.bar_number
+                            from {{ ref('int_ensemble_bars') }} as bars
+                            where
+                                bars.symbol = forecasts.symbol
+                                and bars.decided_at < {{ moment }}
+                            order by bars.decided_at desc
+                            limit 1
+                        ), 0)
+                end as {{ position }}
+                {%- if not loop.last %},{% endif %}
+            {% endfor %}
         from forecasts
         {{ kept_apart() }}
 
@@ -165,28 +154,21 @@ forecasts as (
             'bar' as event_type
         from {{ ref('int_ensemble_bars') }}
 
-        union all
+        {% for event_type, event_at in [
+            ('start', 'available_at'), ('end', 'expires_at')
+        ] %}
+            union all
 
-        select
-            symbol,
-            available_at as event_at,
-            0 as is_bar,
-            forecast_type,
-            forecast_id,
-            'start' as event_type
-        from forecasts
-
-        union all
-
-        select
-            symbol,
-            expires_at as event_at,
-            0 as is_bar,
-            forecast_type,
-            forecast_id,
-            'end' as event_type
-        from forecasts
-        where expires_at is not null
+            select
+                symbol,
+                {{ event_at }} as event_at,
+                0 as is_bar,
+                forecast_type,
+                forecast_id,
+                '{{ event_type }}' as event_type
+            from forecasts
+            where {{ event_at }} is not null
+        {% endfor %}
 
     ),
 

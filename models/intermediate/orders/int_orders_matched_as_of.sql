@@ -8,13 +8,8 @@
 ) }}
 
 -- "The latest valid signal" is not "the latest signal, if it is valid": an earlier
--- signal may outlive a later one. Comparing every order with every signal before it is
--- quadratic, so signals are laid over the sequence of orders instead, and each stretch
--- of orders that a signal covers is cut into blocks of 1, 2, 4, ... orders (the
--- canonical ranges of a segment tree: at most two of each size). An order then looks at
--- the one block of each size that it lies in for the latest signal there. That is a
--- window over blocks and orders together and no join: the planner has no statistics on
--- either and would compare far too many pairs.
+-- signal may outlive a later one. So signals are laid over the sequence of orders, as
+-- spans of positions, and an order takes the latest one that covers it.
 
 with orders as (
 
@@ -59,8 +54,7 @@ numbered_orders as (
         row_number() over (
             partition by symbol, side
             order by created_at, order_id
-        ) - 1 as order_position,
-        count(*) over (partition by symbol, side) as order_count
+        ) - 1 as order_position
     from orders
     where trade_plan_id is null
 
@@ -68,27 +62,20 @@ numbered_orders as (
 
 events as (
 
-    select
-        symbol,
-        side,
-        created_at as event_at,
-        0 as is_order,
-        signal_number,
-        'start' as event_type
-    from numbered_signals
+    {% for event_type, event_at in [
+        ('start', 'created_at'), ('end', 'valid_until_at')
+    ] %}
+        select
+            symbol,
+            side,
+            {{ event_at }} as event_at,
+            0 as is_order,
+            signal_number,
+            '{{ event_type }}' as event_type
+        from numbered_signals
 
-    union all
-
-    select
-        symbol,
-        side,
-        valid_until_at as event_at,
-        0 as is_order,
-        signal_number,
-        'end' as event_type
-    from numbered_signals
-
-    union all
+        union all
+    {% endfor %}
 
     select
         symbol,
@@ -135,156 +122,16 @@ spans as (
 
 ),
 
-spans_with_next as (
-
-    select
-        *,
-        lead(first_position) over (
-            partition by symbol, side
-            order by signal_number
-        ) as next_first_position,
-        lead(end_position) over (
-            partition by symbol, side
-            order by signal_number
-        ) as next_end_position
-    from spans
-    where first_position < end_position
-
-),
-
--- Where the next signal lives at least as long, this one ends with its start. That
--- changes no result and leaves little to cut where all signals live equally long.
-clipped_spans as (
-
-    select
-        symbol,
-        side,
-        signal_number,
-        first_position,
-        case
-            when next_end_position >= end_position
-                then least(end_position, next_first_position)
-            else end_position
-        end as end_position
-    from spans_with_next
-
-),
-
-block_sizes as (
-
-    {% for exponent in range(31) %}
-        select cast({{ 2 ** exponent }} as bigint) as block_size
-        {{- " union all" if not loop.last }}
-    {% endfor %}
-
-),
-
--- The whole blocks of a size within a span: from the first multiple of the size to the
--- last.
-sized_spans as (
-
-    select
-        clipped_spans.symbol,
-        clipped_spans.side,
-        clipped_spans.signal_number,
-        block_sizes.block_size,
-        clipped_spans.first_position
-        + mod(
-            block_sizes.block_size
-            - mod(clipped_spans.first_position, block_sizes.block_size),
-            block_sizes.block_size
-        ) as first_block_start,
-        clipped_spans.end_position
-        - mod(clipped_spans.end_position, block_sizes.block_size) as last_block_end
-    from clipped_spans
-    inner join block_sizes
-        on
-            clipped_spans.end_position - clipped_spans.first_position
-            >= block_sizes.block_size
-
-),
-
--- Only what no block of twice the size covers: the first block if it is the second half
--- of such a block, the last one if it is the first half.
-blocks as (
-
-    select
-        symbol,
-        side,
-        block_size,
-        first_block_start as block_start,
-        signal_number
-    from sized_spans
-    where
-        first_block_start < last_block_end
-        and mod(first_block_start, 2 * block_size) = block_size
-
-    union all
-
-    select
-        symbol,
-        side,
-        block_size,
-        last_block_end - block_size as block_start,
-        signal_number
-    from sized_spans
-    where
-        first_block_start < last_block_end
-        and mod(last_block_end, 2 * block_size) = block_size
-
-),
-
-signals_and_orders as (
-
-    select
-        symbol,
-        side,
-        block_size,
-        block_start,
-        signal_number,
-        null as order_id
-    from blocks
-
-    union all
-
-    select
-        numbered_orders.symbol,
-        numbered_orders.side,
-        block_sizes.block_size,
-        numbered_orders.order_position
-        - mod(
-            numbered_orders.order_position, block_sizes.block_size
-        ) as block_start,
-        null as signal_number,
-        numbered_orders.order_id
-    from numbered_orders
-    inner join block_sizes
-        on numbered_orders.order_count >= block_sizes.block_size
-
-),
-
-latest_in_blocks as (
-
-    select
-        order_id,
-        -- Numbers come first since they sort faster than strings.
-        max(signal_number) over (
-            partition by block_start, block_size, symbol, side
-        ) as signal_number
-    from signals_and_orders
-
-),
-
 latest_for_orders as (
 
-    select
-        order_id,
-        max(signal_number) as signal_number
-    from latest_in_blocks
-    where
-        order_id is not null
-        and signal_number is not null
-    group by order_id
+    {{ last_covering(
+        spans='spans',
+        span_number='signal_number',
+        positions='numbered_orders',
+        position='order_position',
+        group_by=['symbol', 'side'],
+        key='order_id'
+    ) }}
 
 ),
 

@@ -13,14 +13,7 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
-with signals as (
-
-    select *
-    from {{ followed('stg_ai__trading_signals') }}
-
-),
-
-orders as (
+with orders as (
 
     select *
     from {{ followed('stg_platform__trading_orders') }}
@@ -42,7 +35,7 @@ linked_signals as (
             partition by trade_plan_id
             order by created_at, signal_id
         ) as signal_number
-    from signals
+    from {{ followed('stg_ai__trading_signals') }}
     where
         trade_plan_id is not null
         and signal_type in ('BUY', 'SELL')

@@ -40,7 +40,10 @@ PRICE = Decimal(1_000_000)
 WINDOWS = {"all": 10_000, "365d": 365, "90d": 90, "30d": 30}
 HORIZONS = (4, 8, 12, 16, 20, 24)
 
-MODELS = ("+source_performance", "+model_skill", "+model_calibration")
+MODELS = (
+    *("+source_performance", "+source_performance_daily", "+trades"),
+    *("+signal_outcomes", "+model_skill", "+model_calibration"),
+)
 
 # --- what is written --------------------------------------------------------------------------
 
