@@ -8,6 +8,7 @@
 
 {% set levels = similarity_levels() %}
 
+-- depends_on: {{ ref('int_ensemble_similar_outcomes') }}
 with signals as (
 
     select *
@@ -22,84 +23,103 @@ resolved_signals as (
 
 ),
 
--- What the signals know is what was counted before their first day, and the outcomes
--- since. In a full build, that is nothing and all.
-directions as (
+{% if is_from_changes() %}
 
-    select
-        model_id,
-        signal_type,
-        {{ utc_date('min(available_at)') }} as from_date
-    from resolved_signals
-    group by model_id, signal_type
+    -- What the affected signals know is what was kept before their first day, and the
+    -- outcomes since.
+    directions as (
 
-),
-
-kinds as (
-
-    {% for level in levels %}
-        select distinct
+        select
             model_id,
             signal_type,
-            {{ similarity_kind(level) }}
+            {{ utc_date('min(available_at)') }} as from_date
         from resolved_signals
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+        group by model_id, signal_type
 
-),
+    ),
+
+    kinds as (
+
+        {% for level in levels %}
+            select distinct
+                model_id,
+                signal_type,
+                {{ similarity_kind(level) }}
+            from resolved_signals
+            {{ 'union all' if not loop.last }}
+        {% endfor %}
+
+    ),
+
+    kept as (
+
+        select
+            kinds.*,
+            cast('-infinity' as timestamp with time zone) as resolved_at,
+            last_kept.cases,
+            last_kept.wins
+        from kinds
+        inner join directions
+            on
+                kinds.model_id = directions.model_id
+                and kinds.signal_type = directions.signal_type
+        inner join lateral (
+            select
+                cases.cases,
+                cases.wins
+            from {{ ref('int_ensemble_similar_outcomes') }} as cases
+            where
+                cases.model_id = kinds.model_id
+                and cases.signal_type = kinds.signal_type
+                and cases.similarity_level = kinds.similarity_level
+                and cases.confidence_bin = kinds.confidence_bin
+                and cases.relation = kinds.relation
+                and cases.symbol = kinds.symbol
+                and cases.resolved_date < directions.from_date
+            order by cases.resolved_date desc
+            limit 1
+        ) as last_kept on true
+
+    ),
+
+    later_signals as (
+
+        select later.*
+        from directions
+        inner join lateral (
+            select resolved.*
+            from {{ ref('int_ensemble_signal_outcomes') }} as resolved
+            where
+                resolved.model_id = directions.model_id
+                and resolved.signal_type = directions.signal_type
+                and resolved.resolved_at >= {{ utc_midnight('directions.from_date') }}
+            {{ kept_apart() }}
+        ) as later on true
+
+    ),
+
+{% endif %}
 
 outcomes as (
 
     select
-        kinds.*,
-        cast('-infinity' as timestamp with time zone) as resolved_at,
-        last_kept.cases,
-        last_kept.wins
-    from kinds
-    inner join directions
-        on
-            kinds.model_id = directions.model_id
-            and kinds.signal_type = directions.signal_type
-    inner join lateral (
-        select
-            cases.cases,
-            cases.wins
-        from {{ ref('int_ensemble_similar_outcomes') }} as cases
-        where
-            cases.model_id = kinds.model_id
-            and cases.signal_type = kinds.signal_type
-            and cases.similarity_level = kinds.similarity_level
-            and cases.confidence_bin = kinds.confidence_bin
-            and cases.relation = kinds.relation
-            and cases.symbol = kinds.symbol
-            and cases.resolved_date < directions.from_date
-        order by cases.resolved_date desc
-        limit 1
-    ) as last_kept on true
-
-    union all
-
-    select
-        later.model_id,
-        later.signal_type,
+        model_id,
+        signal_type,
         null as similarity_level,
-        later.confidence_bin,
-        later.relation,
-        later.symbol,
-        later.resolved_at,
+        confidence_bin,
+        relation,
+        symbol,
+        resolved_at,
         1 as cases,
-        later.is_win as wins
-    from directions
-    inner join lateral (
-        select resolved.*
-        from {{ ref('int_ensemble_signal_outcomes') }} as resolved
-        where
-            resolved.model_id = directions.model_id
-            and resolved.signal_type = directions.signal_type
-            and resolved.resolved_at >= {{ utc_midnight('directions.from_date') }}
-        {{ kept_apart() }}
-    ) as later on true
-    where later.is_win is not null
+        is_win as wins
+    from {{ 'later_signals' if is_from_changes() else 'resolved_signals' }}
+    where is_win is not null
+
+    {% if is_from_changes() %}
+        union all
+
+        select * from kept
+    {% endif %}
 
 ),
 
