@@ -29,42 +29,41 @@ with fills as (
 
 {% if is_from_changes() %}
 
-    sides as (
-
-        select 'BUY' as side
-
-        union all
-
-        select 'SELL' as side
-
-    ),
-
     -- The units of the fills before the first one that changed keep their numbers.
     kept as (  -- noqa: ST03
 
         select
             affected.symbol,
-            sides.side,
+            last_kept.side,
             last_kept.last_unit
         from affected
-        cross join sides
         cross join lateral (
-            select stored.last_unit
-            from {{ this }} as stored
-            where
-                stored.symbol = affected.symbol
-                and stored.side = sides.side
-                and stored.filled_at < affected.from_filled_at
-            order by stored.filled_at desc, stored.last_unit desc
-            limit 1
+            {% for side in ['BUY', 'SELL'] %}
+                (
+                    select
+                        stored.side,
+                        stored.last_unit
+                    from {{ this }} as stored
+                    where
+                        stored.symbol = affected.symbol
+                        and stored.side = '{{ side }}'
+                        and stored.filled_at < affected.from_filled_at
+                    order by stored.filled_at desc, stored.last_unit desc
+                    limit 1
+                )
+                {{ 'union all' if not loop.last }}
+            {% endfor %}
         ) as last_kept
 
     ),
 
-    -- Looked up fill by fill: there are far more matches than changed fills.
-    matched_sides as (
+{% endif %}
 
-        {% for side in ['buy', 'sell'] %}
+-- From changes, looked up fill by fill: there are far more matches than changed fills.
+matched_sides as (
+
+    {% for side in ['buy', 'sell'] %}
+        {% if is_from_changes() %}
             select
                 fills.order_id,
                 matches.quantity
@@ -75,26 +74,16 @@ with fills as (
                 where matched.{{ side }}_order_id = fills.order_id
                 {{ kept_apart() }}
             ) as matches on true
-            {{ 'union all' if not loop.last }}
-        {% endfor %}
-
-    ),
-
-{% else %}
-
-    matched_sides as (
-
-        {% for side in ['buy', 'sell'] %}
+        {% else %}
             select
                 {{ side }}_order_id as order_id,
                 quantity
             from {{ ref('int_fills_matched_in_plan') }}
-            {{ 'union all' if not loop.last }}
-        {% endfor %}
+        {% endif %}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
-    ),
-
-{% endif %}
+),
 
 matched_orders as (
 

@@ -33,55 +33,6 @@ models as (
 
 ),
 
-{% set sample = ['model_id', 'horizon_number', 'signal_date'] %}
-
--- Of the last days, not all returns are known when the last window closes.
-last_returns as (
-
-    select forward_returns.*
-    from {{ ref('int_model_rank_ics_daily') }} as daily_ics
-    inner join models
-        on
-            daily_ics.model_id = models.model_id
-            and daily_ics.known_at > models.closed_at
-            and daily_ics.first_known_at <= models.closed_at
-    inner join lateral (
-        select stored.*
-        from {{ ref('int_signal_forward_returns') }} as stored
-        where
-            stored.model_id = daily_ics.model_id
-            and stored.signal_date = daily_ics.signal_date
-            and stored.horizon_number = daily_ics.horizon_number
-            and stored.known_at <= models.closed_at
-        {{ kept_apart() }}
-    ) as forward_returns on true
-
-),
-
-ranked as (
-
-    select
-        *,
-        {{ doubled_rank('score', sample) }} as score_rank,
-        {{ doubled_rank('forward_return', sample) }} as return_rank
-    from last_returns
-
-),
-
-last_ics as (
-
-    select
-        model_id,
-        horizon_number,
-        horizon_bars,
-        signal_date,
-        count(*) as observations,
-        {{ rank_correlation('score_rank', 'return_rank') }} as rank_ic
-    from ranked
-    group by model_id, horizon_number, horizon_bars, signal_date
-
-),
-
 window_ics as (
 
     select
@@ -112,7 +63,7 @@ window_ics as (
         last_ics.horizon_bars,
         last_ics.observations,
         last_ics.rank_ic
-    from last_ics
+    from {{ ref('int_model_rank_ics_last') }} as last_ics
     inner join windows
         on last_ics.signal_date between windows.first_date and windows.last_date
 

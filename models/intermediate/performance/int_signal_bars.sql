@@ -84,47 +84,22 @@ bars as (
     -- after the close, which it may know, and before the opening of the next bar.
     events as (
 
-        select
-            symbol,
-            valid_until_at as event_at,
-            0 as event_order,
-            signal_id,
-            0 as opened_bars,
-            0 as closed_bars
-        from signals
-
-        union all
-
-        select
-            symbol,
-            closed_at as event_at,
-            1 as event_order,
-            null as signal_id,
-            0 as opened_bars,
-            1 as closed_bars
-        from bars
-
-        union all
-
-        select
-            symbol,
-            created_at as event_at,
-            2 as event_order,
-            signal_id,
-            0 as opened_bars,
-            0 as closed_bars
-        from signals
-
-        union all
-
-        select
-            symbol,
-            opened_at as event_at,
-            3 as event_order,
-            null as signal_id,
-            1 as opened_bars,
-            0 as closed_bars
-        from bars
+        {% for relation, event_at in [
+            ('signals', 'valid_until_at'),
+            ('bars', 'closed_at'),
+            ('signals', 'created_at'),
+            ('bars', 'opened_at')
+        ] %}
+            select
+                symbol,
+                {{ event_at }} as event_at,
+                {{ loop.index0 }} as event_order,
+                {{ 'signal_id' if relation == 'signals' else 'null' }} as signal_id,
+                {{ 1 if event_at == 'opened_at' else 0 }} as opened_bars,
+                {{ 1 if event_at == 'closed_at' else 0 }} as closed_bars
+            from {{ relation }}
+            {{ 'union all' if not loop.last }}
+        {% endfor %}
 
     ),
 

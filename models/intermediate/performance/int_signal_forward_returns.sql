@@ -11,18 +11,7 @@
 {% set horizons = var('skill_horizons_bars') %}
 {% set horizons = [1, 2] if horizons is string else horizons %}
 
-with signals as (
-
-    select *
-    from {{ followed(
-        'stg_ai__trading_signals',
-        where='stored.model_id = affected.model_id and stored.symbol = affected.symbol and '
-            ~ is_on_date('stored.created_at', 'affected.signal_date')
-    ) }}
-
-),
-
-placed as (
+with placed as (
 
     select * from {{ ref('int_signal_bars') }}
 
@@ -42,7 +31,11 @@ numbered_signals as (
             partition by model_id, symbol, {{ utc_date('created_at') }}
             order by created_at desc, signal_id desc
         ) as reverse_number
-    from signals
+    from {{ followed(
+        'stg_ai__trading_signals',
+        where='stored.model_id = affected.model_id and stored.symbol = affected.symbol and '
+            ~ is_on_date('stored.created_at', 'affected.signal_date')
+    ) }}
 
 ),
 
@@ -54,8 +47,8 @@ signal_bars as (
         numbered_signals.symbol,
         numbered_signals.signal_date,
         numbered_signals.score,
-        placed.entry_price,
-        placed.first_bar_number
+        placed.first_bar_number,
+        cast(placed.entry_price as {{ type_double() }}) as close_price_0
     from numbered_signals
     inner join placed
         on
@@ -74,12 +67,7 @@ signal_bars as (
     observed as (
 
         select
-            signal_bars.signal_id,
-            signal_bars.model_id,
-            signal_bars.symbol,
-            signal_bars.signal_date,
-            signal_bars.score,
-            cast(signal_bars.entry_price as {{ type_double() }}) as close_price_0,
+            signal_bars.*,
             {% for horizon in horizons %}
                 cast(bars_{{ loop.index }}.close_price as {{ type_double() }})
                     as close_price_{{ loop.index }},
@@ -122,12 +110,7 @@ signal_bars as (
     observed as (
 
         select
-            signal_bars.signal_id,
-            signal_bars.model_id,
-            signal_bars.symbol,
-            signal_bars.signal_date,
-            signal_bars.score,
-            cast(signal_bars.entry_price as {{ type_double() }}) as close_price_0,
+            signal_bars.*,
             {% for horizon in horizons %}
                 cast(bars_ahead.close_price_{{ loop.index }} as {{ type_double() }})
                     as close_price_{{ loop.index }},
@@ -148,35 +131,21 @@ signal_bars as (
 -- them. Horizon 0 is all of them together.
 forward_returns as (
 
-    select
-        signal_id,
-        model_id,
-        symbol,
-        signal_date,
-        0 as horizon_number,
-        {{ horizons | last }} as horizon_bars,
-        score,
-        close_price_{{ horizons | length }}
-        / nullif(close_price_0, 0) - 1 as forward_return,
-        known_at
-    from observed
-
-    {% for horizon in horizons %}
-        union all
-
+    {% for end in [horizons | length] + range(1, 1 + horizons | length) | list %}
+        {%- set begin = 0 if loop.first else end - 1 %}
         select
             signal_id,
             model_id,
             symbol,
             signal_date,
-            {{ loop.index }} as horizon_number,
-            {{ horizon }} as horizon_bars,
+            {{ loop.index0 }} as horizon_number,
+            {{ horizons[end - 1] }} as horizon_bars,
             score,
-            close_price_{{ loop.index }}
-            / nullif(close_price_{{ loop.index0 }}, 0) - 1 as forward_return,
+            close_price_{{ end }}
+            / nullif(close_price_{{ begin }}, 0) - 1 as forward_return,
             known_at
         from observed
-
+        {{ 'union all' if not loop.last }}
     {% endfor %}
 
 )

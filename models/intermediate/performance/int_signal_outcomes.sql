@@ -43,12 +43,6 @@ exits as {{ materialized }} (
 
 ),
 
-bars as (
-
-    select * from {{ ref('int_bars_numbered') }}
-
-),
-
 -- A BUY stops at the lower barrier, a SELL at the upper one.
 touches as (
 
@@ -74,7 +68,7 @@ touches as (
         on signals.signal_id = barriers.signal_id
     inner join exits
         on signals.signal_id = exits.signal_id
-    inner join bars
+    inner join {{ ref('int_bars_numbered') }} as bars
         on
             exits.symbol = bars.symbol
             and exits.exit_bar_number = bars.bar_number

@@ -24,21 +24,19 @@ with trades as (
 
 ),
 
+{# A source's own trades, and those of all of its type. #}
+{% set kinds = {'source_name': false, "'all'": true} %}
+
 sources as (
 
-    select distinct
-        source_type,
-        source_name,
-        false as is_total
-    from trades
-
-    union all
-
-    select distinct
-        source_type,
-        'all' as source_name,
-        true as is_total
-    from trades
+    {% for source_name, is_total in kinds.items() %}
+        select distinct
+            source_type,
+            {{ source_name }} as source_name,
+            {{ is_total | lower }} as is_total
+        from trades
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
@@ -56,34 +54,24 @@ numbered_sources as (
 
 named_trades as (
 
-    select
-        numbered_sources.source_number,
-        trades.trading_date,
-        trades.exit_at,
-        trades.closing_order_id,
-        trades.opening_order_id,
-        trades.result
-    from trades
-    inner join numbered_sources
-        on
-            trades.source_type = numbered_sources.source_type
-            and trades.source_name = numbered_sources.source_name
-            and not numbered_sources.is_total
-
-    union all
-
-    select
-        numbered_sources.source_number,
-        trades.trading_date,
-        trades.exit_at,
-        trades.closing_order_id,
-        trades.opening_order_id,
-        trades.result
-    from trades
-    inner join numbered_sources
-        on
-            trades.source_type = numbered_sources.source_type
-            and numbered_sources.is_total
+    {% for source_name, is_total in kinds.items() %}
+        select
+            numbered_sources.source_number,
+            trades.trading_date,
+            trades.exit_at,
+            trades.closing_order_id,
+            trades.opening_order_id,
+            trades.result
+        from trades
+        inner join numbered_sources
+            on
+                trades.source_type = numbered_sources.source_type
+                {% if not is_total %}
+                    and trades.source_name = numbered_sources.source_name
+                {% endif %}
+                and numbered_sources.is_total = {{ is_total | lower }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 

@@ -5,37 +5,18 @@
     meta={'follows': 'whole'}
 ) }}
 
-with source_runs as (
-
-    select * from {{ ref('int_source_runs') }}
-
-),
-
--- Numbers sort faster than names.
-sources as (
-
-    select
-        *,
-        row_number() over (
-            order by source_type, source_name
-        ) as source_number
-    from {{ ref('int_sources') }}
-
-),
-
-windows as (
+with windows as (
 
     select * from {{ ref('int_windows') }}
 
 ),
 
-numbered_runs as (
+-- A strategy that is called 'all' too is no source of its own.
+source_runs as (
 
-    select
-        sources.source_number,
-        source_runs.*
-    from source_runs
-    inner join sources
+    select source_runs.*
+    from {{ ref('int_source_runs') }} as source_runs
+    inner join {{ ref('int_sources') }} as sources
         on
             source_runs.source_type = sources.source_type
             and source_runs.source_name = sources.source_name
@@ -47,24 +28,18 @@ numbered_runs as (
 -- the day after.
 outer_runs as (
 
-    select
-        source_number,
-        trading_date,
-        1 as run_number,
-        first_result as result,
-        first_run_trades as trades
-    from numbered_runs
-
-    union all
-
-    select
-        source_number,
-        trading_date,
-        2 as run_number,
-        last_result as result,
-        last_run_trades as trades
-    from numbered_runs
-    where runs > 1
+    {% for place in ['first', 'last'] %}
+        select
+            source_type,
+            source_name,
+            trading_date,
+            {{ loop.index }} as run_number,
+            {{ place }}_result as result,
+            {{ place }}_run_trades as trades
+        from source_runs
+        where runs >= {{ loop.index }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
@@ -79,7 +54,7 @@ neighbours as (
     from outer_runs
     window
         source_days as (
-            partition by source_number
+            partition by source_type, source_name
             order by trading_date, run_number
         )
 
@@ -89,12 +64,13 @@ neighbours as (
 streak_days as (
 
     select
-        source_number,
+        source_type,
+        source_name,
         trading_date,
         result,
         trades,
         sum(case when continues then 0 else 1 end) over (
-            partition by source_number
+            partition by source_type, source_name
             order by trading_date, run_number
             rows between unbounded preceding and current row
         ) as streak_number
@@ -110,7 +86,8 @@ streak_days as (
 streaks as (
 
     select
-        streak_days.source_number,
+        streak_days.source_type,
+        streak_days.source_name,
         windows.window_name,
         streak_days.result,
         sum(streak_days.trades) as trades
@@ -118,7 +95,8 @@ streaks as (
     inner join windows
         on streak_days.trading_date between windows.first_date and windows.last_date
     group by
-        streak_days.source_number,
+        streak_days.source_type,
+        streak_days.source_name,
         windows.window_name,
         streak_days.result,
         streak_days.streak_number
@@ -128,7 +106,8 @@ streaks as (
 wins_and_losses as (
 
     select
-        source_number,
+        source_type,
+        source_name,
         window_name,
         case when result = 1 then trades else 0 end as won_trades,
         case when result = -1 then trades else 0 end as lost_trades
@@ -137,43 +116,34 @@ wins_and_losses as (
     union all
 
     select
-        numbered_runs.source_number,
+        source_runs.source_type,
+        source_runs.source_name,
         windows.window_name,
-        max(numbered_runs.longest_win_run_trades) as won_trades,
-        max(numbered_runs.longest_loss_run_trades) as lost_trades
-    from numbered_runs
+        max(source_runs.longest_win_run_trades) as won_trades,
+        max(source_runs.longest_loss_run_trades) as lost_trades
+    from source_runs
     inner join windows
         on
-            numbered_runs.trading_date >= windows.first_date
-            and numbered_runs.trading_date <= windows.last_date
-    group by numbered_runs.source_number, windows.window_name
+            source_runs.trading_date >= windows.first_date
+            and source_runs.trading_date <= windows.last_date
+    group by
+        source_runs.source_type,
+        source_runs.source_name,
+        windows.window_name
 
 ),
 
 longest_streaks as (
 
     select
-        source_number,
+        source_type,
+        source_name,
         window_name,
         cast(max(won_trades) as bigint) as longest_win_streak,
         cast(max(lost_trades) as bigint) as longest_loss_streak
     from wins_and_losses
-    group by source_number, window_name
-
-),
-
-source_streaks as (
-
-    select
-        sources.source_type,
-        sources.source_name,
-        longest_streaks.window_name,
-        longest_streaks.longest_win_streak,
-        longest_streaks.longest_loss_streak
-    from longest_streaks
-    inner join sources
-        on longest_streaks.source_number = sources.source_number
+    group by source_type, source_name, window_name
 
 )
 
-select * from source_streaks
+select * from longest_streaks

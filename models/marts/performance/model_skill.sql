@@ -136,23 +136,13 @@ model_skill as (
         {{ utc_midnight('windows.last_date + 1') }} as available_at
     from models
     cross join windows
-    left join window_scores
-        on
-            models.model_id = window_scores.model_id
-            and windows.window_name = window_scores.window_name
-    left join rank_ics
-        on
-            models.model_id = rank_ics.model_id
-            and windows.window_name = rank_ics.window_name
-            and rank_ics.horizon_number = 0
-    left join decays
-        on
-            models.model_id = decays.model_id
-            and windows.window_name = decays.window_name
-    left join window_moves
-        on
-            models.model_id = window_moves.model_id
-            and windows.window_name = window_moves.window_name
+    {% for relation in ['window_scores', 'rank_ics', 'decays', 'window_moves'] %}
+        left join {{ relation }}
+            on
+                models.model_id = {{ relation }}.model_id
+                and windows.window_name = {{ relation }}.window_name
+                {{ 'and rank_ics.horizon_number = 0' if relation == 'rank_ics' }}
+    {% endfor %}
 
 )
 

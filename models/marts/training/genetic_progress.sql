@@ -27,9 +27,7 @@ with generations as (
         best_fitness,
         average_fitness,
         population_diversity,
-        cast(
-            best_individual as {{ dbt.type_string() }}
-        ) as elite_genes,
+        cast(best_individual as {{ dbt.type_string() }}) as elite_genes,
         created_at,
         available_at,
         best_fitness as best_fitness_so_far,
