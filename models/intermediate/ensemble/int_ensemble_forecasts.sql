@@ -106,26 +106,24 @@ forecasts as (
     spans as (
 
         select
-            forecasts.forecast_type,
-            forecasts.forecast_id,
-            {% for position, moment in [
-                ('first_position', 'forecasts.available_at'),
-                ('end_position', 'forecasts.expires_at')
-            ] -%}
+            {% for count, moment in [
+                ('first_position', 'available_at'), ('end_position', 'expires_at')
+            ] %}
                 case
-                    when {{ moment }} is not null
+                    when forecasts.{{ moment }} is not null
                         then coalesce((
                             select bars.bar_number
                             from {{ ref('int_ensemble_bars') }} as bars
                             where
                                 bars.symbol = forecasts.symbol
-                                and bars.decided_at < {{ moment }}
+                                and bars.decided_at < forecasts.{{ moment }}
                             order by bars.decided_at desc
                             limit 1
                         ), 0)
-                end as {{ position }}
-                {%- if not loop.last %},{% endif %}
+                end as {{ count }},
             {% endfor %}
+            forecasts.forecast_type,
+            forecasts.forecast_id
         from forecasts
         {{ kept_apart() }}
 
@@ -143,62 +141,18 @@ forecasts as (
 
     ),
 
-    events as (
-
-        select
-            symbol,
-            decided_at as event_at,
-            1 as is_bar,
-            null as forecast_type,
-            null as forecast_id,
-            'bar' as event_type
-        from {{ ref('int_ensemble_bars') }}
-
-        {% for event_type, event_at in [
-            ('start', 'available_at'), ('end', 'expires_at')
-        ] %}
-            union all
-
-            select
-                symbol,
-                {{ event_at }} as event_at,
-                0 as is_bar,
-                forecast_type,
-                forecast_id,
-                '{{ event_type }}' as event_type
-            from forecasts
-            where {{ event_at }} is not null
-        {% endfor %}
-
-    ),
-
     -- At the same instant, starts and ends come before closes: a forecast counts at the
     -- close at which it is made, and no longer at the one at which it expires.
-    counted_events as (
-
-        select
-            forecast_type,
-            forecast_id,
-            event_type,
-            sum(is_bar) over (
-                partition by symbol
-                order by event_at asc, is_bar asc
-                rows between unbounded preceding and current row
-            ) as bars_before
-        from events
-
-    ),
-
     spans as (
 
-        select
-            forecast_type,
-            forecast_id,
-            max(bars_before) filter (where event_type = 'start') as first_position,
-            max(bars_before) filter (where event_type = 'end') as end_position
-        from counted_events
-        where event_type <> 'bar'
-        group by forecast_type, forecast_id
+        {{ counted_before(
+            rows='forecasts',
+            key=['forecast_type', 'forecast_id'],
+            moments={'first_position': 'available_at', 'end_position': 'expires_at'},
+            counted=ref('int_ensemble_bars'),
+            counted_at='decided_at',
+            group_by=['symbol']
+        ) }}
 
     ),
 

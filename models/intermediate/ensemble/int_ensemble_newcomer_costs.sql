@@ -24,8 +24,8 @@ pools as (
         count(*) filter (where joined_date = trading_date) as newcomers
     from expert_days
     where
-        trading_date > (select min(expert_days.trading_date) from expert_days)
-        and trading_date in (select expert_days.joined_date from expert_days)
+        trading_date > (select min(days.trading_date) from expert_days as days)
+        and trading_date in (select joins.joined_date from expert_days as joins)
     group by trading_date
 
 ),

@@ -60,65 +60,20 @@ numbered_orders as (
 
 ),
 
-events as (
-
-    {% for event_type, event_at in [
-        ('start', 'created_at'), ('end', 'valid_until_at')
-    ] %}
-        select
-            symbol,
-            side,
-            {{ event_at }} as event_at,
-            0 as is_order,
-            signal_number,
-            '{{ event_type }}' as event_type
-        from numbered_signals
-
-        union all
-    {% endfor %}
-
-    select
-        symbol,
-        side,
-        created_at as event_at,
-        1 as is_order,
-        null as signal_number,
-        'order' as event_type
-    from numbered_orders
-
-),
-
--- At the same instant, starts and ends come before orders: a signal may cause an order
--- of its own instant, and is no longer valid at the instant at which it expires.
-counted_events as (
-
-    select
-        symbol,
-        side,
-        signal_number,
-        event_type,
-        sum(is_order) over (
-            partition by symbol, side
-            order by event_at asc nulls last, is_order asc
-            rows between unbounded preceding and current row
-        ) as orders_before
-    from events
-
-),
-
 -- The orders that a signal covers: positions from first_position to before
--- end_position.
+-- end_position. At the same instant, starts and ends come before orders: a signal may
+-- cause an order of its own instant, and is no longer valid at the one at which it
+-- expires.
 spans as (
 
-    select
-        symbol,
-        side,
-        signal_number,
-        max(orders_before) filter (where event_type = 'start') as first_position,
-        max(orders_before) filter (where event_type = 'end') as end_position
-    from counted_events
-    where event_type <> 'order'
-    group by symbol, side, signal_number
+    {{ counted_before(
+        rows='numbered_signals',
+        key=['signal_number'],
+        moments={'first_position': 'created_at', 'end_position': 'valid_until_at'},
+        counted='numbered_orders',
+        counted_at='created_at',
+        group_by=['symbol', 'side']
+    ) }}
 
 ),
 

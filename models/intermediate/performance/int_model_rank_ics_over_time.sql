@@ -12,6 +12,13 @@ with windows as (
 
 ),
 
+closing as (
+
+    select {{ utc_midnight('max(last_date) + 1') }} as closed_at
+    from windows
+
+),
+
 -- One symbol gives no ranks on a day: there, a window is a sample.
 models as (
 
@@ -19,10 +26,7 @@ models as (
         daily_ics.model_id,
         closing.closed_at
     from {{ ref('int_model_rank_ics_daily') }} as daily_ics
-    cross join (
-        select {{ utc_midnight('max(last_date) + 1') }} as closed_at
-        from windows
-    ) as closing
+    cross join closing
     group by daily_ics.model_id, closing.closed_at
     having min(daily_ics.first_symbol) = max(daily_ics.last_symbol)
 
