@@ -32,17 +32,15 @@ with fills as (
     -- The units of the fills before the first one that changed keep their numbers.
     kept as (  -- noqa: ST03
 
-        select
-            affected.symbol,
-            last_kept.side,
-            last_kept.last_unit
-        from affected
-        cross join lateral (
-            {% for side in ['BUY', 'SELL'] %}
-                (
-                    select
-                        stored.side,
-                        stored.last_unit
+        {% for side in ['BUY', 'SELL'] %}
+            select
+                affected.symbol,
+                '{{ side }}' as side,
+                last_kept.last_unit
+            from affected
+            cross join
+                lateral (
+                    select stored.last_unit
                     from {{ this }} as stored
                     where
                         stored.symbol = affected.symbol
@@ -50,20 +48,16 @@ with fills as (
                         and stored.filled_at < affected.from_filled_at
                     order by stored.filled_at desc, stored.last_unit desc
                     limit 1
-                )
-                {{ 'union all' if not loop.last }}
-            {% endfor %}
-        ) as last_kept
+                ) as last_kept
+            {{ 'union all' if not loop.last }}
+        {% endfor %}
 
     ),
 
-{% endif %}
+    -- Looked up fill by fill: there are far more matches than changed fills.
+    matched_sides as (
 
--- From changes, looked up fill by fill: there are far more matches than changed fills.
-matched_sides as (
-
-    {% for side in ['buy', 'sell'] %}
-        {% if is_from_changes() %}
+        {% for side in ['buy', 'sell'] %}
             select
                 fills.order_id,
                 matches.quantity
@@ -74,16 +68,26 @@ matched_sides as (
                 where matched.{{ side }}_order_id = fills.order_id
                 {{ kept_apart() }}
             ) as matches on true
-        {% else %}
+            {{ 'union all' if not loop.last }}
+        {% endfor %}
+
+    ),
+
+{% else %}
+
+    matched_sides as (
+
+        {% for side in ['buy', 'sell'] %}
             select
                 {{ side }}_order_id as order_id,
                 quantity
             from {{ ref('int_fills_matched_in_plan') }}
-        {% endif %}
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+            {{ 'union all' if not loop.last }}
+        {% endfor %}
 
-),
+    ),
+
+{% endif %}
 
 matched_orders as (
 

@@ -107,7 +107,6 @@ priced as (
 measured as (
 
     select
-        *,
         {% for measure, of_buy, of_sell in [
             ('outcome_return', 'exit_price - entry_price', 'entry_price - exit_price'),
             ('mae', 'lowest_price - entry_price', 'entry_price - highest_price'),
@@ -116,9 +115,9 @@ measured as (
             cast(
                 case when is_buy then {{ of_buy }} else {{ of_sell }} end
                 as {{ type_double() }}
-            ) / cast(entry_price as {{ type_double() }}) as {{ measure }}
-            {{- ',' if not loop.last }}
+            ) / cast(entry_price as {{ type_double() }}) as {{ measure }},
         {% endfor %}
+        *
     from priced
 
 ),

@@ -51,7 +51,7 @@ resolved_signals as (
 
     ),
 
-    kept as (
+    kept as (  -- noqa: ST03
 
         select
             kinds.*,
@@ -82,7 +82,7 @@ resolved_signals as (
 
     ),
 
-    later_signals as (
+    later_signals as (  -- noqa: ST03
 
         select later.*
         from directions
