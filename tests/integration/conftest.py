@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import shutil
@@ -22,12 +23,15 @@ from runner.demo.embedded import EmbeddedPair
 from runner.demo.embedded_system import INSTALLS
 from runner.demo.platform import create_platform
 from runner.deploy.deploy import deploy
+from runner.progress import Advance
 from runner.replication import sync
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, Database
 from runner.servers.sides import connected
+from runner.settings import PROJECT
 
 if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
     from histories import Histories
 
 VERSION = int(os.environ.get("SIGNAL_MARTS_TEST_POSTGRES", "18"))
@@ -64,15 +68,35 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(scope="session", autouse=True)
 def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """dbt, in this process, reads the project once for a name of a database and of a schema.
+    """dbt, in all workers, reads the project once for a name of a database and of a schema.
 
     Otherwise dbt would read it for each server, login and output folder, with the same result.
     """
-    folder = tmp_path_factory.mktemp("read")
+    folder = _folder_of_the_run(tmp_path_factory)
     invoke = transform._invoke
 
+    def read_by_one(environment: Mapping[str, str], names: Sequence[str]) -> Path:
+        """What dbt read for these names, in whichever process came first."""
+        read = folder / "-".join(names)
+        with (
+            read.with_suffix(".lock").open("w") as lock,
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            patch.setattr(transform, "PROJECT", PROJECT)  # and no copy that a test edits
+            if not read.exists():
+                target = read.with_suffix(".target")
+                options = transform._options(target, names[1] or None)
+                result = invoke(environment, ["parse", *options], lambda done, total, at: None)
+                if result.success:
+                    (target / PARSE).rename(read)
+        return read
+
     def invoke_with_what_was_read(
-        environment: Mapping[str, str], arguments: Sequence[str], *others: Any
+        environment: Mapping[str, str],
+        arguments: Sequence[str],
+        advance: Advance,
+        project: Manifest | None = None,
     ) -> Any:
         from dbt.parser import manifest  # takes seconds
 
@@ -83,25 +107,31 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             found.state_check.profile_hash = self.manifest.state_check.profile_hash
             return is_usable(self, found)
 
-        names = [environment.get(name, "") for name in ("PGDATABASE", "DBT_SCHEMA_PREFIX")]
-        read = folder / "-".join(names)
         with pytest.MonkeyPatch.context() as patch:
-            if read.exists():
+            if project is None:
+                names = [environment.get(name, "") for name in ("PGDATABASE", "DBT_SCHEMA_PREFIX")]
+                read = read_by_one(environment, names)
                 environment = {**environment, "DBT_PARTIAL_PARSE_FILE_PATH": str(read)}
                 patch.setattr(loader, "is_partial_parsable", is_usable_here)
-            result = invoke(environment, arguments, *others)
-        if "--target-path" in arguments:
+            result = invoke(environment, arguments, advance, project)
+        if arguments[0] == "parse" and "--target-path" in arguments:
             written = Path(arguments[arguments.index("--target-path") + 1]) / PARSE
-            if arguments[0] == "parse" and not written.exists():
+            if not written.exists():
                 encoder = manifest.extended_mashumaro_encoder
                 written.write_bytes(cast("Any", result.result).to_msgpack(encoder))
-            if written.exists() and not read.exists():
-                shutil.copy(written, read)
         return result
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transform, "_invoke", invoke_with_what_was_read)
         yield
+
+
+def _folder_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of a run have in common."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "read"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture

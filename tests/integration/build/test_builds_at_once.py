@@ -269,7 +269,7 @@ def test_full_builds_are_of_one_moment(history: Histories) -> None:
         running(
             history.landscape,
             *("build", "--full-refresh", "--select", "stg_platform__trading_orders"),
-            target=history.parsed("full"),
+            target=history.parsed_for_builds("full"),
         ) as runner,
     ):
         blocker.execute("lock table changes.relations")

@@ -12,7 +12,7 @@ from pathlib import Path
 import children
 import pytest
 from conftest import Landscape
-from drills import eventually
+from drills import eventually, read_project_for_builds
 
 from runner.build import builds
 from runner.doctor.status import status
@@ -64,6 +64,7 @@ def environment(landscape: Landscape, folder: Path) -> dict[str, str]:
 
 def test_an_interrupted_build_leaves_no_row(landscape: Landscape, tmp_path: Path) -> None:
     landscape.deploy()
+    read_project_for_builds(landscape.replica, tmp_path)
     for program, number in ((SIGNAL_MARTS, signal.SIGINT), (IN_BACKGROUND, signal.SIGTERM)):
         with children.Popen(
             [*program, "build"],
@@ -84,6 +85,7 @@ def test_an_interrupted_build_leaves_no_row(landscape: Landscape, tmp_path: Path
 def test_a_build_whose_work_was_lost_ends(landscape: Landscape, tmp_path: Path) -> None:
     """Where dbt would wait for a thread that died, or for what raised on its way back."""
     landscape.deploy()
+    read_project_for_builds(landscape.replica, tmp_path)
     for lose in (LOSING_A_THREAD, LOSING_A_RESULT):
         done = children.run(
             [sys.executable, "-c", BUILD % lose, "build", "--select", MODEL],

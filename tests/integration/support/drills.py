@@ -20,7 +20,7 @@ import psutil
 from conftest import PARSE, VERSION, Landscape
 from psycopg import sql
 
-from runner.build import transform
+from runner.build import builds, transform
 from runner.demo.embedded import EmbeddedPair, EmbeddedServer
 from runner.demo.platform import create_platform
 from runner.doctor.status import status
@@ -209,9 +209,13 @@ def running(landscape: Landscape, *arguments: str, target: Path | None = None) -
 
 
 def plain_dbt(target: Path, *options: str) -> list[str]:
-    """The command of a ``dbt run`` without the runner, which writes to the folder ``target``."""
+    """The command of a ``dbt run`` without the runner, which writes to the folder ``target``.
+
+    It names the profile's own target: else dbt would not take what was read as the runner's.
+    """
     dbt = str(Path(sys.executable).with_name("dbt"))
-    return [dbt, "run", "--target-path", str(target), "--log-path", str(target), *options]
+    command = [dbt, "run", "--target", "prod", "--target-path", str(target)]
+    return [*command, "--log-path", str(target), *options]
 
 
 def read_project(replica: Database, target: Path) -> None:
@@ -225,6 +229,13 @@ def read_project(replica: Database, target: Path) -> None:
         _read[replica.address] = (target / PARSE).read_bytes()
     target.mkdir(exist_ok=True)
     (target / PARSE).write_bytes(_read[replica.address])
+
+
+def read_project_for_builds(replica: Database, target: Path) -> None:
+    """The same for a build of the runner's in another process, which has a login of its own."""
+    target.mkdir(exist_ok=True)
+    with builds.frozen(replica, timeout=60) as environment:
+        transform.parse(environment, target=target)
 
 
 @dataclass(frozen=True)
@@ -373,11 +384,12 @@ def hurry(pair: EmbeddedPair, server: EmbeddedServer) -> None:
 def landscape_on(pair: EmbeddedPair) -> Iterator[Landscape]:
     """Fresh databases on a pair of a drill's own, whose passfile stands in the URLs.
 
-    One at a time on a pair: they are always of the same names.
+    One at a time on a pair: they are always of the same names, the replica's one that dbt has read
+    the project for (read_once).
     """
     landscape = Landscape(
         create_database(pair, pair.primary, "primary", "platform"),
-        create_database(pair, pair.replica, "replica", "marts"),
+        create_database(pair, pair.replica, "replica", "analytics_1"),
     )
     with landscape.primary.connect() as connection:
         create_platform(connection, days=0)

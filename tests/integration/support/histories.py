@@ -22,6 +22,7 @@ from drills import (
     no_problem,
     plain_dbt,
     read_project,
+    read_project_for_builds,
     running,
     wait,
     waits_for_lock,
@@ -234,7 +235,9 @@ class Histories(RuleBasedStateMachine):
             return
         with (
             self.landscape.replica.connect() as blocker,
-            running(self.landscape, *_BUILD_MODELS, target=self.parsed("killed")) as runner,
+            running(
+                self.landscape, *_BUILD_MODELS, target=self.parsed_for_builds("killed")
+            ) as runner,
         ):
             blocker.execute(sql.SQL("lock table {}").format(sql.Identifier(*table)))
             eventually(lambda: runner.ended() or waits_for_lock(blocker, "%"), seconds=600)
@@ -290,6 +293,12 @@ class Histories(RuleBasedStateMachine):
         """A new output folder for a dbt of another process, which finds the project read in it."""
         folder = self.folder / name
         read_project(self.landscape.replica, folder)
+        return folder
+
+    def parsed_for_builds(self, name: str) -> Path:
+        """The same for a build of the runner's."""
+        folder = self.folder / name
+        read_project_for_builds(self.landscape.replica, folder)
         return folder
 
     def _lock(self, stack: contextlib.ExitStack) -> bool:
