@@ -72,6 +72,8 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     Otherwise dbt would read it for each server, login and output folder, with the same result.
     """
+    from full_builds import FullBuild
+
     folder = _folder_of_the_run(tmp_path_factory)
     invoke = transform._invoke
 
@@ -123,6 +125,7 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transform, "_invoke", invoke_with_what_was_read)
+        patch.setattr(FullBuild, "folder", folder)
         yield
 
 
@@ -146,20 +149,15 @@ def open_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def pair() -> Iterator[EmbeddedPair]:
     """The running pair. SIGNAL_MARTS_TEST_POSTGRES chooses its version."""
-    from drills import hurry
+    from drills import servers
 
-    folder = Path(tempfile.mkdtemp(prefix="signal-marts-test-"))
-    folder.chmod(0o755)
-    made = EmbeddedPair(folder / "pair", version=VERSION)
-    urls = made.up()
-    os.environ["PGPASSFILE"] = str(urls.passfile)
-    hurry(made, made.replica)
-    # The platform before the first deploy, made once and copied for each test.
-    with _database(urls.primary, "primary", "platform").connect() as connection:
-        create_platform(connection)
-    yield made
-    made.down()
-    shutil.rmtree(folder)
+    with servers() as made:
+        urls = made.urls()
+        os.environ["PGPASSFILE"] = str(urls.passfile)
+        # The platform before the first deploy, made once and copied for each test.
+        with _database(urls.primary, "primary", "platform").connect() as connection:
+            create_platform(connection)
+        yield made
 
 
 @dataclass

@@ -31,7 +31,7 @@ class Built:
         self.landscape = landscape
         self.project = project
         self.target = target
-        self.full_build = FullBuild()
+        self.full_build = FullBuild(of="landscape_on")
         self.names = [n.name for id_, n in project.nodes.items() if id_.startswith("model.")]
 
     def change(self, seed: int, number: int = 40) -> None:

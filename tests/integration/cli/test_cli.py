@@ -19,6 +19,7 @@ import psycopg
 import pytest
 import yaml
 from conftest import Landscape
+from drills import public_folder
 
 from runner.build.builds import report_build
 from runner.build.transform import Build, Node
@@ -50,11 +51,11 @@ def marts(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[s
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home() -> Iterator[Path]:
     """A home of its own that the demos of this file share."""
-    folder = tmp_path_factory.mktemp("demo") / "home"
-    yield folder
-    EmbeddedPair(folder).destroy()
+    with public_folder() as folder:
+        yield folder / "home"
+        EmbeddedPair(folder / "home").destroy()
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,14 @@ dbt's part of such a build is the same each time, and takes ten times as long as
 
 from __future__ import annotations
 
+import fcntl
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 from comparison import differing_models
 from psycopg import sql
@@ -30,12 +33,18 @@ _TABLE = re.compile(r'"full_(?!changes")(\w+)"\."(\w+)"')
 class FullBuild:
     """The statements of a build of all models into schemas with the prefix ``full_``, made anew.
 
-    dbt runs them where they are recorded. They can be run again on any replica of the same name.
+    dbt runs them where they are recorded. They can be run again on any replica of the same name
+    whose columns have the same types.
+    ``of`` names replicas that workers have alike: one records for all.
     """
 
-    def __init__(self) -> None:
+    folder: ClassVar[Path | None] = None
+    """Where all workers of a run find what one of them recorded."""
+
+    def __init__(self, *, of: str = "") -> None:
         # Statements by the session's name (a model's name), in an order in which they can be run.
         self._sessions: dict[str, list[str]] = {}
+        self._of = of
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -96,21 +105,38 @@ class FullBuild:
                     statement = _MOMENT.sub(environment["SIGNAL_MARTS_MOMENT"], statement)
                     session.execute(statement.encode())
 
+    @contextmanager
+    def _shared(self) -> Iterator[Path | None]:
+        """Hold the file of what any worker recorded, where it is one that they share."""
+        if self.folder is None or not self._of:
+            yield None
+            return
+        file = self.folder / f"full-build-{self._of}"
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield file
+
     def differing(
         self, replica: Database, by_dbt: Callable[[], transform.Build]
     ) -> dict[str, tuple[int, int]]:
         """The models whose rows differ from a full build: see differing_models.
 
-        ``by_dbt`` builds into schemas with the prefix ``full_``, the first time. If possible, only
+        ``by_dbt`` builds into schemas with the prefix ``full_``, the first time in a run. If possible, only
         models with the fault itself are returned: a model that also differs when it is built in
         full on the stored rows of its parents.
         """
-        if self.is_recorded:
+        with self._shared() as file:
+            if not self.is_recorded and file is not None and file.exists():
+                self._sessions = json.loads(file.read_text())
+            is_first = not self.is_recorded
+            if is_first:
+                with self.recorded():
+                    failures = by_dbt().failures
+                assert not failures, failures
+                if file is not None:
+                    file.write_text(json.dumps(self._sessions))
+        if not is_first:
             self.run(replica)
-        else:
-            with self.recorded():
-                failures = by_dbt().failures
-            assert not failures, failures
         with replica.connect() as connection:
             found = differing_models(connection, "full")
         if found:

@@ -61,7 +61,7 @@ class Histories(RuleBasedStateMachine):
 
     pair: EmbeddedPair
     projects: ClassVar[dict[str | None, Manifest]] = {}
-    full_build: ClassVar[FullBuild] = FullBuild()
+    full_build: ClassVar[FullBuild] = FullBuild(of="landscape_on")
 
     def __init__(self) -> None:
         super().__init__()
