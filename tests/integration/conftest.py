@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 import fcntl
-import itertools
 import os
 import shutil
 import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import psycopg
 import pytest
-from psycopg import sql
+from landscapes import PARSE, Landscape, drop_landscape, make_database, make_landscape
 
-from runner.build import builds, transform
+from runner.build import transform
 from runner.demo.embedded import EmbeddedPair
-from runner.demo.embedded_system import INSTALLS
 from runner.demo.platform import create_platform
-from runner.deploy.deploy import deploy
 from runner.progress import Advance
-from runner.replication import sync
-from runner.servers.contract import Table, read_contract
-from runner.servers.database import Connection, Database
-from runner.servers.sides import connected
+from runner.servers.database import Connection
 from runner.settings import PROJECT
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
     from histories import Histories
-
-VERSION = int(os.environ.get("SIGNAL_MARTS_TEST_POSTGRES", "18"))
-"""Version of the servers that tests run on: 18, 16, or one that is installed as Debian does, 15."""
-INSTALLS.setdefault(VERSION, f"/usr/lib/postgresql/{VERSION}")
-
-PARSE = "partial_parse.msgpack"
-"""Where dbt keeps what it read of the project, in its output folder."""
-
-_in_use: set[str] = set()
-"""The replicas' databases of the landscapes that there are."""
 
 _LONG = frozenset(
     f"test_{name}.py"
@@ -58,11 +40,11 @@ _LONG = frozenset(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes begin first: a worker with such a file would be alone at the end."""
+    """Files that take minutes begin first: each is a worker's, which would be alone at the end."""
     items.sort(key=lambda item: item.path.name not in _LONG)
 
 
-# If pytest was started in the background, it and all its children would ignore SIGINT.
+# Where pytest was started in the background, it and all that it starts would ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -70,7 +52,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """dbt, in all workers, reads the project once for a name of a database and of a schema.
 
-    Otherwise dbt would read it for each server, login and output folder, with the same result.
+    It would for each server, login and output folder, though what it reads is the same.
     """
     from full_builds import FullBuild
 
@@ -154,142 +136,31 @@ def pair() -> Iterator[EmbeddedPair]:
     with servers() as made:
         urls = made.urls()
         os.environ["PGPASSFILE"] = str(urls.passfile)
-        # The platform before the first deploy, made once and copied for each test.
-        with _database(urls.primary, "primary", "platform").connect() as connection:
+        # The platform as it was before us, made once and copied for each test.
+        with make_database(urls.primary, "primary", "platform").connect() as connection:
             create_platform(connection)
         yield made
-
-
-@dataclass
-class Landscape:
-    """A platform's database, a replica's, and the steps of tests on them."""
-
-    primary: Database
-    replica: Database
-    reports: list[str] = field(default_factory=list)
-
-    def deploy(self, *, resync: Sequence[str] | None = None) -> list[str]:
-        """Deploy, and return the changes."""
-        self.reports.clear()
-        return deploy(
-            Database("primary", self.primary.url),
-            Database("replica", self.replica.url),
-            lock_timeout=2,
-            fence_timeout=60,
-            report=self.reports.append,
-            resync=resync,
-        )
-
-    def build(self, target: Path, *select: str) -> transform.Build:
-        return builds.build(
-            Database("primary", self.primary.url),
-            Database("replica", self.replica.url),
-            fence_timeout=60,
-            advance=lambda done, total, at: None,
-            select=select,
-            target=target,
-        )
-
-    def execute(self, side: str, statement: str) -> list[tuple[object, ...]]:
-        """Run a statement on a side, in a transaction of its own, and return its rows."""
-        with getattr(self, side).connect() as connection:
-            cursor = connection.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-
-    def on_primary(self, statement: str) -> list[tuple[object, ...]]:
-        return self.execute("primary", statement)
-
-    def on_replica(self, statement: str) -> list[tuple[object, ...]]:
-        return self.execute("replica", statement)
-
-    def differences(self, contract: Sequence[Table] | None = None) -> list[str]:
-        """Published tables whose rows differ between the sides, by a hash of their contents."""
-        with connected(self.primary, self.replica) as sides:
-            return [
-                table.qualified
-                for table in contract or read_contract()
-                if _content(sides.on_primary, table) != _content(sides.on_replica, table)
-            ]
-
-
-def _content(connection: Connection, table: Table) -> tuple[object, ...] | None:
-    """Number of rows, and a hash of them, with the contract's types."""
-    # A column of more decimals writes earlier replicated values with more zeros; in another
-    # encoding a text has other bytes. A row writes its other values as replication sends them.
-    written = {
-        "numeric": "trim_scale({}::text::numeric)",
-        "double precision": "{}::text::double precision",
-    }
-    statement = sql.SQL(
-        "select count(*), coalesce(md5(string_agg(line, '' order by line)), '') from ("
-        "select md5(convert_to(row({})::text, 'UTF8')) as line from {}) as t"
-    ).format(
-        sql.SQL(", ").join(
-            sql.SQL(written.get(data_type, "{}")).format(sql.Identifier(name))
-            for name, data_type in table.columns
-        ),
-        sql.Identifier(table.schema, table.name),
-    )
-    return connection.execute(statement).fetchone()
-
-
-def _database(url: str, side: str, name: str, template: str = "template1") -> Database:
-    with psycopg.connect(_renamed(url, "postgres"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-    # A test need not name the schema public; the runner does: see Landscape.deploy.
-    return Database(side, _renamed(url, name), search_path="public")
-
-
-def _renamed(url: str, name: str) -> str:
-    base, _, _ = url.rpartition("/")
-    return f"{base}/{name}"
-
-
-def _drop(landscape: Landscape) -> None:
-    with connected(landscape.primary, landscape.replica) as sides:
-        sync.remove(sides)
-    for database in (landscape.primary, landscape.replica):
-        name = database.parameters()["dbname"]
-        with psycopg.connect(_renamed(database.url, "postgres"), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
-            )
-        _in_use.discard(name)
-
-
-def _landscape(pair: EmbeddedPair, replica_url: str) -> Landscape:
-    # The same names again, as soon as these are gone: dbt reads the project for each (read_once).
-    number = next(n for n in itertools.count(1) if f"analytics_{n}" not in _in_use)
-    _in_use.add(f"analytics_{number}")
-    return Landscape(
-        _database(pair.urls().primary, "primary", f"trading_{number}", "platform"),
-        _database(replica_url, "replica", f"analytics_{number}"),
-    )
 
 
 @pytest.fixture
 def landscape(pair: EmbeddedPair) -> Iterator[Landscape]:
     """A platform with its data on the first server, an empty replica on the second."""
-    made = _landscape(pair, pair.urls().replica)
+    made = make_landscape(pair, pair.urls().replica)
     yield made
-    _drop(made)
+    drop_landscape(made)
 
 
 @pytest.fixture
 def one_server(pair: EmbeddedPair) -> Iterator[Landscape]:
     """The same, with the replica's database on the platform's own server."""
-    made = _landscape(pair, pair.urls().primary)
+    made = make_landscape(pair, pair.urls().primary)
     yield made
-    _drop(made)
+    drop_landscape(made)
 
 
 @pytest.fixture
 def deployed_primary(landscape: Landscape) -> Iterator[Connection]:
-    """A connection to a platform's database that has the AI tables."""
+    """A connection to a platform's database that has our tables."""
     landscape.deploy()
     with landscape.primary.connect() as connection:
         yield connection
@@ -297,7 +168,7 @@ def deployed_primary(landscape: Landscape) -> Iterator[Connection]:
 
 @pytest.fixture
 def unused_port() -> Callable[[], int]:
-    """Finds a free port of the loopback."""
+    """Finds a port of the loopback that nobody listens on."""
 
     def find() -> int:
         with socket.socket() as probe:
@@ -319,7 +190,7 @@ def own_pair() -> Iterator[EmbeddedPair]:
 
 @pytest.fixture
 def history(own_pair: EmbeddedPair) -> Iterator[Histories]:
-    """A history that has not begun, on a platform of its own."""
+    """One that has not begun, on a platform of its own."""
     from histories import Histories
 
     Histories.pair = own_pair

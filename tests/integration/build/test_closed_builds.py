@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from conftest import Landscape
+    from landscapes import Landscape
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 from comparison import differing_models
-from conftest import Landscape
 from drills import running, wait
+from landscapes import Landscape
 from random_market import RandomMarket
 
 from runner.build import builds, transform

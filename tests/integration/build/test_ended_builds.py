@@ -11,8 +11,8 @@ from pathlib import Path
 
 import children
 import pytest
-from conftest import Landscape
 from drills import eventually, read_project_for_builds
+from landscapes import Landscape
 
 from runner.build import builds
 from runner.doctor.status import status

@@ -10,9 +10,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import Landscape
 from drills import landscape_on, read_project, wait
 from full_builds import FullBuild
+from landscapes import Landscape
 from random_market import RandomMarket
 
 from runner.build import builds, transform

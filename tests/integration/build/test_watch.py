@@ -16,7 +16,6 @@ from typing import IO
 
 import children
 import pytest
-from conftest import Landscape
 from drills import (
     eventually,
     kill_server,
@@ -26,6 +25,7 @@ from drills import (
     wait,
     waits_for_lock,
 )
+from landscapes import Landscape
 
 from runner.build import builds
 from runner.build.books import changed_tables

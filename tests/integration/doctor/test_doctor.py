@@ -14,7 +14,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 from click.testing import CliRunner
-from conftest import VERSION, Landscape
+from landscapes import VERSION, Landscape
 from psycopg import sql
 
 from runner import doctor

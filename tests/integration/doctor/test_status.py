@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from click.testing import CliRunner
-from conftest import Landscape
+from landscapes import Landscape
 from psycopg import sql
 
 from runner.cli import cli

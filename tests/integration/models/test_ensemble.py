@@ -13,7 +13,7 @@ import ensemble as reference
 import numpy as np
 import pytest
 import yaml
-from conftest import Landscape
+from landscapes import Landscape
 from psycopg import sql
 from psycopg.rows import dict_row
 from scipy.stats import kstest

@@ -23,7 +23,7 @@ import oracle_performance as performance
 import oracle_skill as skill
 import psycopg
 import pytest
-from conftest import Landscape, _drop, _landscape
+from landscapes import Landscape, drop_landscape, make_landscape
 from oracle_barriers import Bar, Outcome, judge
 from psycopg.rows import dict_row
 from statsmodels.stats.proportion import proportion_confint
@@ -391,7 +391,7 @@ class Built:
 
 @pytest.fixture(scope="module")
 def built(pair: EmbeddedPair) -> Iterator[Built]:
-    landscape = _landscape(pair, pair.urls().replica)
+    landscape = make_landscape(pair, pair.urls().replica)
     target = Path(tempfile.mkdtemp(prefix="signal-marts-test-"))
     landscape.deploy()
     world = make_world()
@@ -409,7 +409,7 @@ def built(pair: EmbeddedPair) -> Iterator[Built]:
     )
     assert not result.failures, [(node.name, node.message) for node in result.failures]
     yield Built(world, landscape)
-    _drop(landscape)
+    drop_landscape(landscape)
     shutil.rmtree(target)
 
 

@@ -23,7 +23,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from conftest import Landscape, _drop, _landscape
+from landscapes import Landscape, drop_landscape, make_landscape
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -239,7 +239,7 @@ def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
     plans = [plan_of(symbol, orders) for symbol, (orders, _) in CASES.items()] + random_plans
     if FREQTRADE.is_dir():
         plans += freqtrade_plans()
-    landscape = _landscape(pair, pair.urls().replica)
+    landscape = make_landscape(pair, pair.urls().replica)
     write(landscape, plans)
     landscape.deploy()
     target = tmp_path_factory.mktemp("dbt")
@@ -257,7 +257,7 @@ def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
         node["name"]: node["compiled_code"] for node in nodes if node["resource_type"] == "model"
     }
     yield Built(landscape, models, random_plans)
-    _drop(landscape)
+    drop_landscape(landscape)
 
 
 # --- money ------------------------------------------------------------------------------------

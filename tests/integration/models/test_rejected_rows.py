@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import Landscape, _database, _drop
 from drills import wait
 from full_builds import FullBuild
+from landscapes import Landscape, drop_landscape, make_landscape
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -344,11 +344,7 @@ def _key(primary: Connection, table: str, row: Mapping[str, Any]) -> str:
 @pytest.fixture(scope="module")
 def market(pair: EmbeddedPair) -> Iterator[Market]:
     """The widest platform, deployed, with rows that can be used, and their marts."""
-    urls = pair.urls()
-    landscape = Landscape(
-        _database(urls.primary, "primary", "trading_rejected"),
-        _database(urls.replica, "replica", "analytics_rejected"),
-    )
+    landscape = make_landscape(pair, pair.urls().replica, template="template1")
     landscape.on_primary(PLATFORM)
     landscape.deploy()
     folder = Path(tempfile.mkdtemp(prefix="signal-marts-rejected-"))
@@ -360,7 +356,7 @@ def market(pair: EmbeddedPair) -> Iterator[Market]:
         for table in GOOD:
             made.insert(primary, table)
     yield made
-    _drop(landscape)
+    drop_landscape(landscape)
     shutil.rmtree(folder)
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import children
 import pytest
-from conftest import Landscape
+from landscapes import Landscape
 from packaging.requirements import Requirement
 
 from runner.settings import PROJECT

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
-from conftest import Landscape
 from drills import eventually, heal, trade, wait
+from landscapes import Landscape
 from psycopg.conninfo import make_conninfo
 from test_preconditions import database_in
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import children
 import psycopg
 import pytest
-from conftest import Landscape
 from drills import (
     at_server,
     configure,
@@ -36,6 +35,7 @@ from drills import (
     wait,
     waits_for_lock,
 )
+from landscapes import Landscape
 from psycopg import sql
 
 from runner.build import transform

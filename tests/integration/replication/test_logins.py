@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from conftest import Landscape, _database, _drop, _landscape, _renamed
+from landscapes import Landscape, drop_landscape, make_database, make_landscape, renamed
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runner.demo.embedded import EmbeddedPair
@@ -61,12 +61,12 @@ def replicas_of_one_platform(
 ) -> Iterator[list[Landscape]]:
     """A platform, and a replica of it on each of the servers; of one name, where it is given."""
     with ExitStack() as stack:
-        first = _landscape(pair, pair.urls().replica)
-        stack.callback(_drop, first)
+        first = make_landscape(pair, pair.urls().replica)
+        stack.callback(drop_landscape, first)
         made = []
         for number, url in enumerate(urls):
             own = name or f"{first.replica.parameters()['dbname']}_{number}"
-            each = Landscape(first.primary, _database(url, "replica", own))
+            each = Landscape(first.primary, make_database(url, "replica", own))
             stack.callback(_drop_replica, each)
             made.append(each)
         yield made
@@ -76,16 +76,16 @@ def _drop_replica(landscape: Landscape) -> None:
     with connected(landscape.primary, landscape.replica) as sides:
         sync.remove(sides)
     name = landscape.replica.parameters()["dbname"]
-    maintenance = Database("replica", _renamed(landscape.replica.url, "postgres"))
+    maintenance = Database("replica", renamed(landscape.replica.url, "postgres"))
     with maintenance.connect(autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)")
 
 
 def test_two_platforms_on_one_server(pair: EmbeddedPair) -> None:
     with ExitStack() as stack:
-        one, other = (_landscape(pair, pair.urls().replica) for _ in range(2))
+        one, other = (make_landscape(pair, pair.urls().replica) for _ in range(2))
         for each in (one, other):
-            stack.callback(_drop, each)
+            stack.callback(drop_landscape, each)
             each.deploy()
         one.deploy(resync=["public.trading_stats"])
         trade_and_compare(one, other)

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from conftest import VERSION, Landscape
 from drills import eventually
+from landscapes import VERSION, Landscape
 from psycopg import sql
 
 from runner.doctor import examine

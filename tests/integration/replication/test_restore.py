@@ -13,8 +13,8 @@ from pathlib import Path
 
 import children
 import pytest
-from conftest import VERSION, Landscape
 from drills import no_problem, servers, wait
+from landscapes import VERSION, Landscape
 from psycopg import sql
 from test_replay import replay_market
 

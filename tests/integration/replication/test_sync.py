@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from conftest import VERSION, Landscape
+from landscapes import VERSION, Landscape
 
 from runner.deploy.deploy import deploy
 from runner.errors import UsageError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import Landscape
+from landscapes import Landscape
 from psycopg import errors, sql
 
 from runner import doctor

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from comparison import SCHEMAS
-from conftest import Landscape
+from landscapes import Landscape
 from psycopg import sql
 
 from runner.doctor import examine

@@ -24,9 +24,9 @@ import children
 import pyarrow
 import pytest
 import yaml
-from conftest import Landscape, _drop, _landscape
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from landscapes import Landscape, drop_landscape, make_landscape
 from pyarrow import parquet
 from test_cli import BIN, clean_environment
 from test_signals import AT, BAR, MODEL, SIGNAL, empty
@@ -94,10 +94,10 @@ TRAINING: list[dict[str, Any]] = [
 @pytest.fixture(scope="module")
 def shared(pair: EmbeddedPair) -> Iterator[Landscape]:
     """A deployed platform that the tests of this file share; each begins with its tables empty."""
-    made = _landscape(pair, pair.urls().replica)
+    made = make_landscape(pair, pair.urls().replica)
     made.deploy()
     yield made
-    _drop(made)
+    drop_landscape(made)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import children
 import psutil
-from conftest import PARSE, VERSION, Landscape
+from landscapes import PARSE, VERSION, Landscape
 from psycopg import sql
 
 from runner.build import builds, transform

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import children
 from comparison import SCHEMAS
-from conftest import Landscape
 from drills import (
     eventually,
     kill_server,
@@ -30,6 +29,7 @@ from drills import (
 from full_builds import FullBuild
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from landscapes import Landscape
 from psycopg import sql
 from random_market import RandomMarket
 

@@ -14,7 +14,7 @@ from typing import Any
 import children
 import psycopg
 import pytest
-from conftest import Landscape, _drop, _landscape
+from landscapes import Landscape, drop_landscape, make_landscape
 from psycopg import sql
 from test_roles import tables
 
@@ -68,7 +68,7 @@ class Built:
 
 @pytest.fixture(scope="module")
 def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    landscape = _landscape(pair, pair.urls().replica)
+    landscape = make_landscape(pair, pair.urls().replica)
     landscape.deploy()
     target = tmp_path_factory.mktemp("target")
     result = builds.build(
@@ -90,7 +90,7 @@ def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
     url = f"postgresql://metabase:choose-one@{server['host']}:{server['port']}/{server['dbname']}"
     yield Built(landscape, models, Database("replica", url))
     landscape.on_replica("drop role metabase")
-    _drop(landscape)
+    drop_landscape(landscape)
 
 
 def test_a_login_reads_every_mart_and_nothing_else(built: Built) -> None:

@@ -22,8 +22,8 @@ import children
 import pytest
 import streamlit as st
 from axe_playwright_python.sync_playwright import Axe
-from conftest import Landscape
 from drills import at_server, create_database, eventually
+from landscapes import Landscape
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
