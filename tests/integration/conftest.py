@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from ai_desk import desk, shared  # noqa: F401 - fixtures
 from landscapes import PARSE, Landscape, drop_landscape, make_database, make_landscape
 
 from runner.build import transform

@@ -12,10 +12,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from ai_desk import AT, BAR, MODEL, SIGNAL, empty
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from landscapes import Landscape, drop_landscape, make_landscape
-from test_signals import AT, BAR, MODEL, SIGNAL, empty
 
 from runner.client import AITradingIntegration, InvalidRecordError, StoreError, validation
 from runner.client.pools import Pools

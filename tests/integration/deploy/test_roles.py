@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from ai_desk import AT, MODEL, SIGNAL
 from landscapes import Landscape, drop_landscape, make_landscape
 from psycopg import sql
-from test_signals import AT, MODEL, SIGNAL
 
 from runner.client import AITradingIntegration, InvalidRecordError
 from runner.client.pools import TRADING, Pools

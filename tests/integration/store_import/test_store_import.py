@@ -24,12 +24,12 @@ import children
 import pyarrow
 import pytest
 import yaml
+from ai_desk import AT, BAR, MODEL, SIGNAL, empty
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from landscapes import Landscape, drop_landscape, make_landscape
 from pyarrow import parquet
 from test_cli import BIN, clean_environment
-from test_signals import AT, BAR, MODEL, SIGNAL, empty
 
 from runner.client import (
     AITradingIntegration,
