@@ -17,8 +17,8 @@ from pathlib import Path
 
 import children
 import pytest
+from browser import CHROMIUM, PAGES, QUIET, TROUBLES, Tab, served
 from playwright.sync_api import sync_playwright
-from test_dashboard import CHROMIUM, PAGES, QUIET, TROUBLES, Tab, served
 
 from runner.demo.embedded import EmbeddedPair
 from runner.settings import PROJECT
