@@ -247,7 +247,7 @@ def other_version(folder: Path, file: str, old: str, new: str) -> Path:
 
 def test_an_empty_build_is_refused(history: Histories) -> None:
     told = children.run(
-        plain_dbt(history.folder, "--empty"),
+        plain_dbt(history.parsed("empty"), "--empty"),
         cwd=PROJECT,
         env=os.environ | history.landscape.replica.environment(),
         stdout=subprocess.PIPE,
