@@ -41,11 +41,11 @@ _LONG = frozenset(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes begin first: each is a worker's, which would be alone at the end."""
+    """Files that take minutes begin first: a worker with such a file would be alone at the end."""
     items.sort(key=lambda item: item.path.name not in _LONG)
 
 
-# Where pytest was started in the background, it and all that it starts would ignore it.
+# If pytest was started in the background, it and all its children would ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -53,7 +53,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """dbt, in all workers, reads the project once for a name of a database and of a schema.
 
-    It would for each server, login and output folder, though what it reads is the same.
+    Otherwise dbt would read it for each server, login and output folder, with the same result.
     """
     from full_builds import FullBuild
 
@@ -137,7 +137,7 @@ def pair() -> Iterator[EmbeddedPair]:
     with servers() as made:
         urls = made.urls()
         os.environ["PGPASSFILE"] = str(urls.passfile)
-        # The platform as it was before us, made once and copied for each test.
+        # The platform before the first deploy, made once and copied for each test.
         with make_database(urls.primary, "primary", "platform").connect() as connection:
             create_platform(connection)
         yield made
@@ -161,7 +161,7 @@ def one_server(pair: EmbeddedPair) -> Iterator[Landscape]:
 
 @pytest.fixture
 def deployed_primary(landscape: Landscape) -> Iterator[Connection]:
-    """A connection to a platform's database that has our tables."""
+    """A connection to a platform's database that has the AI tables."""
     landscape.deploy()
     with landscape.primary.connect() as connection:
         yield connection
@@ -169,7 +169,7 @@ def deployed_primary(landscape: Landscape) -> Iterator[Connection]:
 
 @pytest.fixture
 def unused_port() -> Callable[[], int]:
-    """Finds a port of the loopback that nobody listens on."""
+    """Finds a free port of the loopback."""
 
     def find() -> int:
         with socket.socket() as probe:
@@ -191,7 +191,7 @@ def own_pair() -> Iterator[EmbeddedPair]:
 
 @pytest.fixture
 def history(own_pair: EmbeddedPair) -> Iterator[Histories]:
-    """One that has not begun, on a platform of its own."""
+    """A history that has not begun, on a platform of its own."""
     from histories import Histories
 
     Histories.pair = own_pair

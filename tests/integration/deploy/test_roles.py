@@ -1,4 +1,4 @@
-"""Every role against every table, function and verb: what is not granted is refused."""
+"""Every role against every table, function and verb: all but the grants is refused."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ COLUMNS_OF_FUNCTIONS = {
 
 @pytest.fixture(scope="module")
 def shared(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Landscape]:
-    """A deployed platform whose replica has a mart and what stands before it."""
+    """A deployed platform whose replica has a mart and the models above it."""
     made = make_landscape(pair, pair.urls().replica)
     made.deploy()
     made.build(tmp_path_factory.mktemp("target"), "+order_attribution")
@@ -232,7 +232,7 @@ def test_tables_of_the_replica(shared: Landscape, role: str) -> None:
             if role == "transformer":
                 # Truncating a view is refused as nonsense, after it was allowed.
                 expected = set(VERBS) if schema in built else {"select"}
-                # A build prunes what all models have read.
+                # A build prunes entries that all models have read.
                 if table in ("change_log", "copies"):
                     expected |= {"delete"}
                 elif table in ("change_log_pruned", "noted_partitions"):
@@ -304,7 +304,7 @@ def test_only_owners_take_tables_out_of_the_publication(shared: Landscape, role:
 
 @pytest.mark.parametrize("options", ["", "with (security_invoker)"])
 def test_nobody_locks_what_is_not_its_own(shared: Landscape, options: str) -> None:
-    """LOCK TABLE of a view locks what it reads, with the rights of whoever locks."""
+    """LOCK TABLE of a view locks the tables that it reads, with the locking session's rights."""
     with a_login(shared, "nobody") as connection:
         for table in ("public.trading_orders", "public.ai_models", "pg_catalog.pg_authid"):
             connection.execute(

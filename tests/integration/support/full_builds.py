@@ -121,9 +121,9 @@ class FullBuild:
     ) -> dict[str, tuple[int, int]]:
         """The models whose rows differ from a full build: see differing_models.
 
-        ``by_dbt`` builds into schemas with the prefix ``full_``, the first time in a run. If possible, only
-        models with the fault itself are returned: a model that also differs when it is built in
-        full on the stored rows of its parents.
+        ``by_dbt`` builds into schemas with the prefix ``full_``, the first time in a run. If
+        possible, only models with the fault itself are returned: a model that also differs when it
+        is built in full on the stored rows of its parents.
         """
         with self._shared() as file:
             if not self.is_recorded and file is not None and file.exists():

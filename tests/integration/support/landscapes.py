@@ -33,14 +33,14 @@ _in_use: set[str] = set()
 
 @dataclass
 class Landscape:
-    """A platform's database, a replica's, and what one does with them."""
+    """A platform's database, a replica's, and the steps of tests on them."""
 
     primary: Database
     replica: Database
     reports: list[str] = field(default_factory=list)
 
     def deploy(self, *, resync: Sequence[str] | None = None) -> list[str]:
-        """Deploy, and return what was changed."""
+        """Deploy, and return the changes."""
         self.reports.clear()
         return deploy(
             Database("primary", self.primary.url),
@@ -85,7 +85,7 @@ class Landscape:
 
 def _content(connection: Connection, table: Table) -> tuple[object, ...] | None:
     """Number of rows, and a hash of them, with the contract's types."""
-    # A column of more decimals writes what was replicated before with more zeros; in another
+    # A column of more decimals writes earlier replicated values with more zeros; in another
     # encoding a text has other bytes. A row writes its other values as replication sends them.
     written = {
         "numeric": "trim_scale({}::text::numeric)",
