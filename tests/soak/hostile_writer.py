@@ -14,7 +14,7 @@ import psycopg
 from histories import Histories
 from psycopg import sql
 from random_market import BEGIN, HOURS, RandomMarket
-from test_rejected_rows import GOOD, HOSTILE
+from rejected_market import GOOD, HOSTILE
 
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import ConnectionFailedError

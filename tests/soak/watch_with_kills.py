@@ -33,16 +33,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-sys.path.extend(
-    str(Path(__file__).parents[1] / name)
-    for name in (
-        ".",
-        "integration",
-        "integration/support",
-        "integration/build",
-        "integration/models",
-    )
-)
+sys.path.extend(str(Path(__file__).parents[1] / name) for name in (".", "integration/support"))
 
 import children
 from comparison import differing_models, differing_rows
@@ -50,8 +41,8 @@ from drills import configure, eventually, kill_server, plain_dbt, servers
 from histories import Histories
 from hostile_writer import PATIENCE, TABLES, Writer
 from random_market import RandomMarket
-from test_rejected_rows import drop_constraints
-from test_watch import Watching
+from rejected_market import drop_constraints
+from watching import Watching
 
 from runner.demo.embedded import EmbeddedServer
 from runner.doctor.status import as_json, status
