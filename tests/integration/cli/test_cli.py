@@ -18,6 +18,7 @@ import children
 import psycopg
 import pytest
 import yaml
+from command_line import BIN, clean_environment, marts, run
 from drills import public_folder
 from landscapes import Landscape
 
@@ -27,27 +28,7 @@ from runner.demo.embedded import EmbeddedPair
 from runner.errors import Failure
 from runner.settings import PROJECT
 
-BIN = Path(sys.executable).parent
 HEADER = "symbol,timeframe,opened_at,open,high,low,close,volume\n"
-
-
-def clean_environment(**variables: str) -> dict[str, str]:
-    """The environment without settings of ours or libpq's, and with these."""
-    ours = ("PRIMARY_URL", "DATABASE_URL", "REPLICA_URL", "REPLICATION_URL")
-    kept = {k: v for k, v in os.environ.items() if k not in ours and not k.startswith("PG")}
-    return kept | variables
-
-
-def run(
-    *command: str, env: dict[str, str], cwd: Path = PROJECT
-) -> subprocess.CompletedProcess[str]:
-    return children.run(
-        [str(BIN / command[0]), *command[1:]], env=env, cwd=cwd, capture_output=True, text=True
-    )
-
-
-def marts(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return run("signal-marts", *arguments, env=env)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from ai_desk import AT, BAR, MODEL, SIGNAL, Desk
-from test_embedded import folder_for_all, kill
+from embedded_servers import folder_for_all, kill
 
 from runner.client import (
     AITradingIntegration,

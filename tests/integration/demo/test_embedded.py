@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -12,7 +11,6 @@ import signal
 import socket
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +20,7 @@ import children
 import psutil
 import psycopg
 import pytest
+from embedded_servers import folder_for_all, kill
 
 from runner.demo import embedded, embedded_system
 from runner.demo.embedded import EmbeddedPair, EmbeddedServer
@@ -31,21 +30,6 @@ from runner.settings import PROJECT
 NOBODY = 65534
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as several users")
-
-
-@contextlib.contextmanager
-def folder_for_all() -> Iterator[Path]:
-    """A folder that every user can reach, unlike pytest's own; in memory where there is room,
-    because most of the time would go into making files durable."""
-    memory = Path("/dev/shm")  # noqa: S108
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
-    folder = Path(tempfile.mkdtemp(prefix="embedded-", dir=memory if roomy else None))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        EmbeddedPair(folder / "home").destroy()
-        shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -80,14 +64,6 @@ def ask(server: EmbeddedServer, query: LiteralString, **changes: Any) -> Any:
         cursor = connection.execute(query)
         row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
-
-
-def kill(server: EmbeddedServer) -> None:
-    pid = server.pid()
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).wait(30)
 
 
 def files(folder: Path) -> set[str]:

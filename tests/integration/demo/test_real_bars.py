@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from test_cli import clean_environment, marts
+from command_line import clean_environment, marts
 
 from runner.demo.embedded import EmbeddedPair
 from runner.settings import PROJECT

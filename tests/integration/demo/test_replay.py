@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any, LiteralString
 
-from runner.demo.market import STARTED_AT, synthetic_market
-from runner.demo.replay import ReplayCounts, replay
-from runner.servers.database import Connection
+from replays import DAYS, replay_market
 
-# The modules say nothing before they have seen two weeks.
-DAYS = 20
+from runner.demo.market import STARTED_AT
+from runner.servers.database import Connection
 
 ORDERS: LiteralString = """
     select symbol, side, order_type, status, reason, price, quantity, filled_quantity,
@@ -23,19 +20,6 @@ SIGNALS: LiteralString = """
     from ai_trading_signals
     order by idempotency_key
 """
-
-
-def replay_market(connection: Connection) -> ReplayCounts:
-    seen: list[tuple[date, int, int]] = []
-    counts = replay(
-        connection,
-        synthetic_market(7, DAYS),
-        seed=7,
-        on_day=lambda day, done, total: seen.append((day, done, total)),
-    )
-    assert len({day for day, _, _ in seen}) == DAYS
-    assert [(done, total) for _, done, total in seen] == [(n + 1, DAYS) for n in range(DAYS)]
-    return counts
 
 
 def value(connection: Connection, query: LiteralString) -> Any:

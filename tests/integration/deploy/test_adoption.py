@@ -18,9 +18,9 @@ from pathlib import Path
 import children
 import psycopg
 import pytest
+from command_line import clean_environment
 from drills import eventually, servers
 from landscapes import VERSION
-from test_cli import clean_environment
 
 from runner.demo.embedded import EmbeddedPair, EmbeddedServer
 from runner.demo.embedded_system import find_install

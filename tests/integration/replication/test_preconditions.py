@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from catalogs import database_in
 from drills import eventually
 from landscapes import VERSION, Landscape
 from psycopg import sql
@@ -21,7 +22,7 @@ from runner.replication import copies, fence
 from runner.replication.copies import Loss
 from runner.replication.sync import SyncError
 from runner.servers.contract import Table, read_contract
-from runner.servers.database import Connection, Database
+from runner.servers.database import Connection
 from runner.servers.relations import PlatformMismatchError, problems, read_relations, stops_writes
 from runner.servers.sides import connected
 
@@ -413,24 +414,6 @@ def test_a_platform_with_domains_children_and_stored_columns_is_replicated(
     )
     assert not landscape.deploy()
     assert landscape.differences() == []
-
-
-@contextmanager
-def database_in(given: Database, encoding: str) -> Iterator[Database]:
-    """A database of another encoding beside a given one."""
-    name = f"{given.parameters()['dbname']}_{encoding.lower()}"
-    with given.connect(autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template template0 encoding {} locale 'C'").format(
-                sql.Identifier(name), sql.Literal(encoding)
-            )
-        )
-        try:
-            yield replace(given, url=psycopg.conninfo.make_conninfo(given.url, dbname=name))
-        finally:
-            connection.execute(
-                sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
-            )
 
 
 def test_a_database_that_cannot_hold_the_others_texts_is_refused(landscape: Landscape) -> None:

@@ -16,7 +16,7 @@ import pytest
 from drills import no_problem, servers, wait
 from landscapes import VERSION, Landscape
 from psycopg import sql
-from test_replay import replay_market
+from replays import replay_market
 
 from runner.demo.embedded import EmbeddedPair, EmbeddedServer
 from runner.demo.embedded_system import find_install

@@ -4,44 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 from landscapes import VERSION, Landscape
+from syncing import changed, columns_of, sync_to
 
 from runner.deploy.deploy import deploy
 from runner.errors import UsageError
 from runner.replication import fence, landing, sync
 from runner.replication import login as replication_login
 from runner.servers.changes import Changes
-from runner.servers.contract import Table, read_contract
+from runner.servers.contract import read_contract
 from runner.servers.relations import MADE_BY, PlatformMismatchError
 from runner.servers.sides import connected
-
-
-def sync_to(landscape: Landscape, contract: Sequence[Table]) -> list[str]:
-    """Sync to a contract and wait until all has arrived; return what was changed."""
-    changes = Changes(report=lambda line: None)
-    with connected(landscape.primary, landscape.replica) as sides:
-        sync.sync(sides, contract, changes, fence_timeout=60)
-        fence.wait(sides.on_primary, sides.on_replica, contract, timeout=60)
-    return changes.made
-
-
-def changed(
-    contract: Sequence[Table], name: str, columns: Sequence[tuple[str, str]]
-) -> tuple[Table, ...]:
-    """The contract with other columns in one table."""
-    return tuple(
-        dataclasses.replace(table, columns=tuple(columns)) if table.name == name else table
-        for table in contract
-    )
-
-
-def columns_of(contract: Sequence[Table], name: str) -> list[tuple[str, str]]:
-    return next(list(table.columns) for table in contract if table.name == name)
 
 
 @pytest.mark.parametrize("kind", ["landscape", "one_server"])

@@ -25,11 +25,11 @@ import pyarrow
 import pytest
 import yaml
 from ai_desk import AT, BAR, MODEL, SIGNAL, empty
+from command_line import BIN, clean_environment
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from landscapes import Landscape, drop_landscape, make_landscape
 from pyarrow import parquet
-from test_cli import BIN, clean_environment
 
 from runner.client import (
     AITradingIntegration,

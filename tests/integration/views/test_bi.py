@@ -14,9 +14,9 @@ from typing import Any
 import children
 import psycopg
 import pytest
+from catalogs import tables
 from landscapes import Landscape, drop_landscape, make_landscape
 from psycopg import sql
-from test_roles import tables
 
 from runner.build import builds
 from runner.demo.embedded import EmbeddedPair

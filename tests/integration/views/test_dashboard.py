@@ -19,6 +19,7 @@ import streamlit as st
 from browser import BIN, CHROMIUM, PAGES, QUIET, TROUBLES, Tab, served
 from drills import at_server, create_database, eventually
 from landscapes import Landscape
+from pgbouncer import needs_pgbouncer, pooler
 from playwright.sync_api import (
     Browser,
     Dialog,
@@ -26,7 +27,6 @@ from playwright.sync_api import (
 )
 from psycopg import errors, sql
 from streamlit.testing.v1 import AppTest
-from test_pooler import needs_pgbouncer, pooler
 
 from runner.build import builds
 from runner.demo.embedded import EmbeddedPair
