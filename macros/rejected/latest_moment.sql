@@ -9,15 +9,14 @@
     of a model's definition.
 #}
 {% macro latest_moment() -%}
-    {%- set end = "cast('2200-01-01 00:00:00+00' as timestamp with time zone)" -%}
     {%- if not execute or model.resource_type != 'model' or flags.WHICH not in ('build', 'run') -%}
-        {{ return(end) }}
+        {{ return(end_of_time()) }}
     {%- endif -%}
     {%- set node = graph.nodes[model.unique_id] -%}
     {%- if is_kept() -%}
         {{ return("cast(current_setting('signal_marts.latest_moment') as timestamp with time zone)") }}
     {%- elif 'rendered' in node -%}
-        {{ return(end) }}
+        {{ return(end_of_time()) }}
     {%- endif -%}
     {%- if node.get('latest', {}).get('run') != invocation_id -%}
         {%- set moment = run_query(newest_moment()).rows[0].values()[0] -%}

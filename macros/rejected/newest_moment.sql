@@ -7,7 +7,7 @@
             then to_char(
                 least(
                     max(written_at) + {{ future_limit() }},
-                    cast('2200-01-01 00:00:00+00' as timestamp with time zone)
+                    {{ end_of_time() }}
                 ) at time zone 'UTC',
                 'YYYY-MM-DD HH24:MI:SS.US'
             )

@@ -12,9 +12,9 @@
     money, double: it is a number that the marts can compute with.
     share: it is between 0 and 1.
     not_negative: it is 0 or more.
-    moment, day: it is neither before the variable earliest_date nor later than latest_moment(); an
+    moment, day: it is neither before earliest_moment() nor later than latest_moment(); an
         expression, if another value than the column is compared.
-    expiry: it is not before the variable earliest_date; a far date, or infinity, means never.
+    expiry: it is not before earliest_moment(); a far date, or infinity, means never.
     holds: a condition on the row, broken if it is NULL, and the reason to give.
     first_spelling: no other row has the same key apart from blanks around the column, which is the first
         of the key, or this row goes first; the key's other columns.

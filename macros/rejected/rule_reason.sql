@@ -12,7 +12,7 @@
         'share': 'not between 0 and 1, or closer to 0 than 1e-100',
         'first_spelling': 'the same row is there with other blanks',
         'not_negative': 'negative, or not a number',
-        'expiry': 'before the variable earliest_date, ' ~ var('earliest_date'),
+        'expiry': 'before 1971',
     } -%}
     {%- if kind in ('moment', 'day') -%}
         {%- set latest = latest_moment() if kind == 'moment' else utc_date(latest_moment()) -%}

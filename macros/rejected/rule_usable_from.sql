@@ -7,7 +7,7 @@
     {%- if rule[1] in ('moment', 'day') -%}
         {%- set latest = latest_moment() if rule[1] == 'moment' else utc_date(latest_moment()) -%}
         case
-            when {{ moment }} > {{ latest }} and {{ moment }} < '2200-01-01'
+            when {{ moment }} > {{ latest }} and {{ moment }} < {{ end_of_time() }}
                 then cast({{ moment }} as timestamp with time zone) - {{ future_limit() }}
         end
     {%- else -%}

@@ -19,20 +19,19 @@ from runner.client.errors import (
     StoreError,
     UnknownSignalError,
 )
+from runner.client.limits import MAX_JSON_BYTES, AnalysisType, SignalType
 from runner.client.pools import AsyncPools, Pools
 from runner.client.records import (
-    AnalysisType,
     Bar,
     Episode,
     Generation,
     Model,
     RelatedPattern,
     Signal,
-    SignalType,
     SpectrumResult,
 )
 from runner.client.signals import AITradingIntegration, AsyncAITradingIntegration
-from runner.client.validation import MAX_JSON_BYTES, InvalidRecordError
+from runner.client.validation import InvalidRecordError
 
 __all__ = [
     "MAX_JSON_BYTES",

@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
-ModelType = Literal["reinforcement_learning", "genetic_optimization", "sparse_spectrum"]
-SignalType = Literal["BUY", "SELL", "HOLD"]
-AnalysisType = Literal["fourier", "wavelet", "compressed_sensing"]
+from runner.client.limits import AnalysisType, ModelType, SignalType
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

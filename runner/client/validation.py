@@ -10,46 +10,39 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, NoReturn
 
+from runner.client.limits import (
+    ANALYSIS_TYPES,
+    END_OF_TIME,
+    FIRST_TIME,
+    FIRST_YEAR,
+    LAST_YEAR,
+    MAX_AMOUNT,
+    MAX_COUNT,
+    MAX_DOUBLE,
+    MAX_ID,
+    MAX_JSON_BYTES,
+    MAX_JSON_DEPTH,
+    MAX_NAME,
+    MAX_SYMBOL,
+    MIN_DOUBLE,
+    MODEL_TYPES,
+    PRICE_DECIMALS,
+    SIGNAL_TYPES,
+    TIMEFRAME,
+)
 from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
 from runner.errors import UsageError
 
-# The database has the same limits, for every writer: migration 0026.
-MAX_JSON_BYTES = 64 * 1024
-"""Size of a JSON column as PostgreSQL writes it in UTF-8: what is larger belongs into a file."""
-MAX_JSON_DEPTH = 64
-MAX_SYMBOL = 64
-"""Characters of a symbol."""
-MAX_NAME = 200
-"""Characters of a model's name, a version and an idempotency key: what an index can hold."""
-PRICE_DECIMALS = 18
-MAX_AMOUNT = Decimal(10) ** 20
-"""A price, a volume or a portfolio's value is below this."""
-MIN_DOUBLE, MAX_DOUBLE = 1e-100, 1e100
-"""A double is 0 or of this magnitude, so that squares and sums neither overflow nor underflow."""
-FIRST_YEAR, LAST_YEAR = 1970, 2199
-"""A time outside is a mistake of the unit, such as milliseconds taken for seconds."""
-
-MODEL_TYPES = {
-    name: name for name in ("reinforcement_learning", "genetic_optimization", "sparse_spectrum")
-}
-SIGNAL_TYPES = {name: name for name in ("BUY", "SELL", "HOLD")}
-ANALYSIS_TYPES = {name: name for name in ("fourier", "wavelet", "compressed_sensing")}
-
-_MAX_BIGINT = 2**63 - 1
-_MAX_INTEGER = 2**31 - 1
-TIMEFRAME = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
 # An escaped NUL: an even number of backslashes before it would be backslashes of the text.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _BLANK = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _INVISIBLE = r"\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060\ufeff"
 _NO_NAME = re.compile(rf"\A[{_BLANK}]|[{_INVISIBLE}]|[{_BLANK}]\Z")
-_FIRST_TIME = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
-_END_OF_TIME = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 _SHOWN = 80
 
 Row = tuple[Any, ...]
@@ -64,13 +57,15 @@ class InvalidRecordError(UsageError):
         field: name of the field.
         value: what stood there.
         reason: why it is refused.
+        problem: field, value and reason, as the message has them.
     """
 
     def __init__(
         self, record: str, field: str, value: object, reason: str, index: int | None = None
     ) -> None:
         which = record if index is None else f"{record} {index}"
-        super().__init__(f"{which}: {field} {_shown(value)} {reason}")
+        self.problem = f"{field} {_shown(value)} {reason}"
+        super().__init__(f"{which}: {self.problem}")
         self.record = record
         self.index = index
         self.field = field
@@ -341,9 +336,10 @@ def _name(field: str, value: object, limit: int) -> str:
     return name
 
 
-def _one_of(field: str, value: object, names: Mapping[str, str]) -> str:
+def _one_of(field: str, value: object, names: tuple[str, ...]) -> str:
     if isinstance(value, str) and value in names:
-        return names[value]
+        # The name itself: psycopg would store an enumeration's.
+        return names[names.index(value)]
     return _refuse(field, value, f"is not one of {', '.join(names)}")
 
 
@@ -449,7 +445,7 @@ def _time(field: str, value: object) -> datetime:
         _refuse(field, value, "is not a datetime")
     if value.tzinfo is None or value.utcoffset() is None:
         _refuse(field, value, "has no time zone: give it in UTC, as datetime.now(UTC)")
-    if not _FIRST_TIME <= value < _END_OF_TIME:
+    if not FIRST_TIME <= value < END_OF_TIME:
         _refuse(field, value, f"is not in the years {FIRST_YEAR} to {LAST_YEAR}")
     # A subclass of another library may count nanoseconds, which PostgreSQL would round.
     if type(value) is not datetime and getattr(value, "nanosecond", False):
@@ -461,15 +457,15 @@ def _id(field: str, value: object) -> int:
     if value is None:
         _refuse(field, value, "is missing")
     number = _integer(field, value)
-    if not 1 <= number <= _MAX_BIGINT:
+    if not 1 <= number <= MAX_ID:
         _refuse(field, value, "is not an id")
     return number
 
 
 def _count(field: str, value: object) -> int:
     number = _integer(field, value)
-    if not 0 <= number <= _MAX_INTEGER:
-        _refuse(field, value, f"is not in 0 to {_MAX_INTEGER}")
+    if not 0 <= number <= MAX_COUNT:
+        _refuse(field, value, f"is not in 0 to {MAX_COUNT}")
     return number
 
 
@@ -557,8 +553,7 @@ _PLAIN = frozenset((str, float, bool, type(None)))
 def _is_plain(value: dict[Any, Any]) -> bool:
     """Whether all is of the encoder's types, with no whole number that is beyond the doubles."""
     return all(type(k) is str for k in value) and all(
-        type(v) in _PLAIN or (type(v) is int and -_MAX_BIGINT <= v <= _MAX_BIGINT)
-        for v in value.values()
+        type(v) in _PLAIN or (type(v) is int and -MAX_ID <= v <= MAX_ID) for v in value.values()
     )
 
 

@@ -13,6 +13,7 @@ from psycopg import sql
 from runner.build import builds
 from runner.client.records import Bar
 from runner.demo.embedded import EmbeddedPair
+from runner.demo.execution import TICK
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
@@ -30,6 +31,7 @@ from runner.store_import.bars import load_bars
 from runner.views.report import write_report
 
 _MARK = "made by signal-marts demo"
+_PRICE_LIMIT = 10**10
 
 
 def demo(given: Settings, files: Sequence[Path], *, seed: int, days: int) -> None:
@@ -39,6 +41,7 @@ def demo(given: Settings, files: Sequence[Path], *, seed: int, days: int) -> Non
     left is replaced; a database that holds anything else is left alone, with a UsageError.
     """
     bars = load_bars(files) if files else synthetic_market(seed, days)
+    _check_tradable(bars)
     note(f"market: {_described(bars)}")
 
     pair = EmbeddedPair(given.home)
@@ -49,6 +52,17 @@ def demo(given: Settings, files: Sequence[Path], *, seed: int, days: int) -> Non
     primary, replica = Database("primary", urls.primary), Database("replica", urls.replica)
     with one_at_a_time(_maintenance(primary), "demo"):
         _run(given, primary, replica, bars, seed)
+
+
+def _check_tradable(bars: Sequence[Bar]) -> None:
+    """Raise UsageError for a bar that the stand-in's own columns cannot hold."""
+    for bar in bars:
+        for value in (bar.low, bar.open, bar.close, bar.high, bar.volume):
+            if value % TICK or bar.high >= _PRICE_LIMIT:
+                raise UsageError(
+                    f"the bar {bar.symbol} {bar.timeframe} of {bar.opened_at.isoformat()}: the "
+                    f"demo's platform has prices below {_PRICE_LIMIT:,} and 8 decimals: round it"
+                )
 
 
 def _run(

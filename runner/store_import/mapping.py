@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import yaml
 
-from runner.client.validation import PRICE_DECIMALS
+from runner.client.limits import PRICE_DECIMALS
 from runner.errors import UsageError
-from runner.store_import.values import EARLIEST, TIME_FORMATS
+from runner.store_import.values import TIME_FORMATS
 
 TEXT, DOUBLE, DECIMAL, INTEGER, JSON, TIME = "text", "double", "decimal", "integer", "json", "time"
 
@@ -66,8 +66,7 @@ NATURAL_KEYS = ("rl_training_episodes", "genetic_generations", "market_bars")
 
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 _KEYS = (
-    "source", "destination", "table", "key", "delimiter", "nulls", "timezone", "earliest", "model",
-    "columns",
+    "source", "destination", "table", "key", "delimiter", "nulls", "timezone", "model", "columns",
 )  # fmt: skip
 _OPTIONS = ("column", "value", "default", "values", "format", "timezone", "decimals")
 
@@ -111,7 +110,7 @@ class StoreMapping:
     """A mapping file that was read and checked.
 
     ``source_name`` and the values of the ``key`` columns name a row for good: by them a second
-    import knows it. No time of the store is before ``earliest``.
+    import knows it.
     """
 
     path: Path
@@ -121,7 +120,6 @@ class StoreMapping:
     key: tuple[str, ...]
     delimiter: str
     nulls: frozenset[str]
-    earliest: datetime
     model: tuple[Field, ...]
     config: Mapping[str, Any]
     fields: tuple[Field, ...]
@@ -177,7 +175,6 @@ def read_mapping(path: Path) -> StoreMapping:
         tuple(key),
         _delimiter(top),
         _nulls(top),
-        _earliest(top),
         model,
         config,
         _fields(top, FIELDS[destination], REQUIRED[destination], zone),
@@ -304,15 +301,6 @@ def _nulls(top: _Section) -> frozenset[str]:
     if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
         top.refuse("nulls", 'is a list of texts in quotes that mean "nothing is there"')
     return frozenset((*given, ""))
-
-
-def _earliest(top: _Section) -> datetime:
-    given = top.get("earliest")
-    if given is None:
-        return EARLIEST
-    if type(given) is not date:
-        top.refuse("earliest", "is a day without quotes, such as 1985-01-01")
-    return datetime(given.year, given.month, given.day, tzinfo=UTC)
 
 
 class _Section:

@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from runner.client import validation
 from runner.client.errors import ModelConflictError
+from runner.client.limits import STATUSES
 from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
 from runner.client.validation import InvalidRecordError
 from runner.store_import import mapping as kinds
@@ -26,8 +26,6 @@ from runner.store_import.values import (
     to_text,
     to_time,
 )
-
-STATUSES = ("ACTIVE", "EXECUTED", "EXPIRED")
 
 _RECORDS: Mapping[str, str] = {
     "ai_trading_signals": "signal",
@@ -166,12 +164,12 @@ class Converter:
                     reason = f"is none of the mapping's values: {', '.join(field.values)}"
                     raise ValueRefusedError(reason)
                 raw = field.values[text]
-            return _converted(field, raw, self._mapping.earliest)
+            return _converted(field, raw)
         except ValueRefusedError as refused:
             raise InvalidRecordError(self._record, field.name, raw, str(refused)) from None
 
 
-def _converted(field: Field, raw: object, earliest: datetime) -> Any:
+def _converted(field: Field, raw: object) -> Any:
     match field.kind:
         case kinds.TEXT:
             return to_text(raw)
@@ -184,7 +182,7 @@ def _converted(field: Field, raw: object, earliest: datetime) -> Any:
         case kinds.JSON:
             return to_json(raw)
         case _:
-            return to_time(raw, field.format, field.zone, earliest)
+            return to_time(raw, field.format, field.zone)
 
 
 def _or_none(given: dict[str, Any], names: str) -> dict[str, Any]:

@@ -40,19 +40,22 @@ class SourceError(UsageError):
     """A store cannot be read: which, why, and the mend."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+        name = str(path) if str(path).isprintable() else repr(str(path))
+        super().__init__(f"{name}: {problem}")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
     """A row as it was: its values by column, or what stood there and why that is no row.
 
-    ``done`` counts towards the source's ``total``: rows, or bytes of a CSV file.
+    ``done`` counts towards the source's ``total``: rows, or bytes of a CSV file, in which the row
+    ends at ``line``.
     """
 
     done: int
     values: Mapping[str, Any]
     problem: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,9 @@ def open_source(path: Path, table: str | None, delimiter: str) -> Source:
     try:
         with path.open("rb") as file:
             start = file.read(16)
-    except OSError as error:
-        raise SourceError(path, f"cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(path, f"cannot be read ({reason})") from None
     is_sqlite = start == b"SQLite format 3\0"
     if table is not None and not is_sqlite:
         raise SourceError(path, "the mapping names a table, and this is no SQLite database")
@@ -130,19 +134,21 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[SourceRow | tuple[str, ...
                             path, f"its header is not well-formed ({error})"
                         ) from None
                     problem = f"is not well-formed CSV ({error})"
-                    yield SourceRow(file.tell(), {"line": lines.take()}, problem)
+                    told = {"line": lines.take()}
+                    yield SourceRow(file.tell(), told, problem, reader.line_num)
                     continue
                 line = lines.take()
-                if not fields:
+                if not line.strip():
                     continue
                 if header is None:
                     header = tuple(name.strip() for name in fields)
                     yield header
                 elif len(fields) != len(header):
                     problem = f"has {len(fields)} fields where the header has {len(header)}"
-                    yield SourceRow(file.tell(), {"line": line}, problem)
+                    yield SourceRow(file.tell(), {"line": line}, problem, reader.line_num)
                 else:
-                    yield SourceRow(file.tell(), dict(zip(header, fields, strict=True)))
+                    values = dict(zip(header, fields, strict=True))
+                    yield SourceRow(file.tell(), values, None, reader.line_num)
         except (OSError, EOFError, UnicodeError, zlib.error) as error:
             problem = f"is damaged or cut off after line {line_number} ({error})"
             raise SourceError(path, problem) from None

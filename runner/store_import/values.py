@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any, NoReturn
 
+from runner.client.limits import END_OF_TIME, FIRST_TIME
+
 # More than any column keeps, where Python's own 28 are fewer.
 _MOST_DIGITS = 60
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
@@ -25,11 +27,6 @@ _UNIX = {
     "unix_ns": Decimal(1_000_000_000),
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# A time that is counted in too large a unit lies after it.
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-"""No store is older, unless its mapping says so: a time in too small a unit lies before it."""
 
 TIME_FORMATS = ("iso", *_UNIX)
 
@@ -123,29 +120,26 @@ def to_json(raw: object) -> Any:
         return _refuse(f"is JSON that cannot be kept: {error}")
 
 
-def to_time(raw: object, how: str, zone: tzinfo | None, earliest: datetime = EARLIEST) -> datetime:
+def to_time(raw: object, how: str, zone: tzinfo | None) -> datetime:
     """A time in UTC; one without a zone is taken to be local in ``zone``.
 
     ``how`` is one of TIME_FORMATS or a pattern of strptime. A local time that a change of the
-    clocks skipped or repeated is refused: it says no moment. So is one before ``earliest``.
+    clocks skipped or repeated is refused: it says no moment.
     """
     if isinstance(raw, datetime):
         moment = raw
     elif isinstance(raw, date):
         moment = datetime(raw.year, raw.month, raw.day)
     elif how in _UNIX:
-        return _from_unix(_number(raw), how, earliest)
+        return _from_unix(_number(raw), how)
     else:
         moment = _parsed(raw, how)
     if moment.utcoffset() is None:
         moment = _localized(moment, zone)
     try:
-        moment = moment.astimezone(UTC)
+        return moment.astimezone(UTC)
     except OverflowError:
-        _refuse("is out of range")
-    if moment < earliest:
-        _refuse(_too_early(moment, earliest))
-    return moment
+        return _refuse("is out of range")
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -153,22 +147,22 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def _number(raw: object) -> Decimal:
+    if isinstance(raw, str):
+        text = raw.strip()
+        if _NUMBER.fullmatch(text):
+            return Decimal(text)
+        if _NOT_FINITE.fullmatch(text):
+            _refuse("is not a finite number")
+        _refuse("is not a number: write digits with a decimal point")
     if isinstance(raw, bool):
         _refuse("is not a number")
     if isinstance(raw, int):
         return Decimal(raw)
     if isinstance(raw, float):
         raw = Decimal(repr(raw))
-    if isinstance(raw, Decimal):
-        return raw if raw.is_finite() else _refuse("is not a finite number")
-    if not isinstance(raw, str):
+    if not isinstance(raw, Decimal):
         _refuse("is not a number")
-    text = raw.strip()
-    if _NOT_FINITE.fullmatch(text):
-        _refuse("is not a finite number")
-    if not _NUMBER.fullmatch(text):
-        _refuse("is not a number: write digits with a decimal point")
-    return Decimal(text)
+    return raw if raw.is_finite() else _refuse("is not a finite number")
 
 
 def _json_float(text: str) -> float:
@@ -189,19 +183,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _from_unix(number: Decimal, how: str, earliest: datetime) -> datetime:
-    """A moment that counts from 1970, in a unit that makes it one of the times that are meant."""
+def _from_unix(number: Decimal, how: str) -> datetime:
+    """A moment that counts from 1970; one that lies in no year is looked at in other units."""
     if number.adjusted() > 20:
         _refuse("is out of range")
     microseconds = number * 1_000_000 / _UNIX[how]
     moment = _moment(microseconds)
-    if moment is None or not earliest <= moment < _LATEST:
-        # Of the years 2000 to 2199, no other unit fits as well.
+    if moment is None or not FIRST_TIME <= moment < END_OF_TIME:
         for other, a_second in _UNIX.items():
             fitting = _moment(number * 1_000_000 / a_second)
-            if fitting is not None and earliest <= fitting < _LATEST:
+            if fitting is not None and FIRST_TIME <= fitting < END_OF_TIME:
                 _refuse(f"is no time in {how}, but looks like {fitting:%Y-%m-%d} in {other}")
-        _refuse("is out of range" if moment is None else _too_early(moment, earliest))
+    if moment is None:
+        _refuse("is out of range")
     if microseconds != microseconds.to_integral_value():
         _refuse("is finer than microseconds, which are kept")
     return moment
@@ -212,10 +206,6 @@ def _moment(microseconds: Decimal) -> datetime | None:
         return _EPOCH + timedelta(microseconds=int(microseconds))
     except OverflowError:
         return None
-
-
-def _too_early(moment: datetime, earliest: datetime) -> str:
-    return f"is {moment.isoformat(' ')}, before the mapping's `earliest`, {earliest:%Y-%m-%d}"
 
 
 def _parsed(raw: object, how: str) -> datetime:

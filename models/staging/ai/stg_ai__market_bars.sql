@@ -5,7 +5,7 @@
     case
         when
             {{ is_timeframe('timeframe') }}
-            and opened_at < cast('2200-01-01 00:00:00+00' as timestamp with time zone)
+            and opened_at < {{ end_of_time() }}
             then opened_at + {{ timeframe_interval('timeframe') }}
     end
 {% endset %}

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Literal, Protocol
 
-from runner.client.records import Episode, Generation, Model, Signal, SignalType, SpectrumResult
+from runner.client.limits import SignalType
+from runner.client.records import Episode, Generation, Model, Signal, SpectrumResult
 from runner.demo.history import History, Series
 
 TrainingRecord = Episode | Generation | SpectrumResult

@@ -13,7 +13,8 @@ import pywt
 from scipy import fft, signal
 from sklearn.linear_model import orthogonal_mp
 
-from runner.client.records import AnalysisType, Model, SpectrumResult
+from runner.client.limits import AnalysisType
+from runner.client.records import Model, SpectrumResult
 from runner.demo.history import Floats, Series
 from runner.demo.modules.base import Decision, Direction, WindowedModule
 

@@ -1,23 +1,25 @@
-"""Limits of values that an AI module stores: equal in the database and the API, for every
-column."""
+"""What an AI module may store: the same limits in the database, the API and staging."""
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 from ai_desk import AT, BAR, MODEL, SIGNAL, empty
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from landscapes import Landscape, drop_landscape, make_landscape
 
-from runner.client import AITradingIntegration, InvalidRecordError, StoreError, validation
+from runner.build import transform
+from runner.client import AITradingIntegration, InvalidRecordError, StoreError, limits, validation
 from runner.client.pools import Pools
 from runner.client.records import Episode, Generation, SpectrumResult
 from runner.demo.embedded import EmbeddedPair
@@ -25,6 +27,7 @@ from runner.deploy import id_sequences
 from runner.doctor import examine
 from runner.doctor.status import status
 from runner.servers.database import Connection
+from runner.settings import PROJECT
 
 RULES: Mapping[str, tuple[str, ...]] = {
     "jsonb": ("ai_is_json",),
@@ -37,8 +40,8 @@ RULES: Mapping[str, tuple[str, ...]] = {
 # A value at the limit and values beyond it, as SQL.
 AT_THE_LIMIT: Mapping[str, tuple[list[str], list[str]]] = {
     "ai_is_time": (
-        ["'1970-01-01Z'", "'2199-12-31 23:59:59.999999Z'"],
-        ["'1969-12-31 23:59:59.999999Z'", "'2200-01-01Z'", "'infinity'", "'-infinity'"],
+        ["'1971-01-01Z'", "'2199-12-31 23:59:59.999999Z'"],
+        ["'1970-12-31 23:59:59.999999Z'", "'2200-01-01Z'", "'infinity'", "'-infinity'"],
     ),
     "ai_is_key": (["'k'", "repeat('é', 200)", "' a'"], ["''", "repeat('k', 201)"]),
     "ai_is_name": (
@@ -48,11 +51,11 @@ AT_THE_LIMIT: Mapping[str, tuple[list[str], list[str]]] = {
     "ai_is_symbol": (["repeat('é', 64)"], ["repeat('é', 65)"]),
     "ai_is_amount": (
         [
-            "99999999999999999999.999999999999999999",
+            "999999999999999.999999999999999999",
             "0.000000000000000001",
             "1e-100",
         ],
-        ["1e20", "1e-101", "'NaN'", "'infinity'", "'-infinity'"],
+        ["1e15", "1e-101", "'NaN'", "'infinity'", "'-infinity'"],
     ),
     "ai_is_double": (
         ["0", "1e-100", "1e100"],
@@ -129,7 +132,7 @@ def primary(shared: Landscape) -> Iterator[Connection]:
         connection.rollback()
 
 
-def limits(connection: Connection) -> set[tuple[str, str, str]]:
+def limits_of(connection: Connection) -> set[tuple[str, str, str]]:
     """Table, column and rule of every limit, as the triggers have them."""
     rows = connection.execute(
         "select tgrelid::regclass::text, tgargs from pg_trigger"
@@ -143,7 +146,7 @@ def limits(connection: Connection) -> set[tuple[str, str, str]]:
 
 
 def test_every_column_that_a_module_writes_has_a_limit(primary: Connection) -> None:
-    limited = limits(primary)
+    limited = limits_of(primary)
     columns = primary.execute(
         """
         select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
@@ -180,7 +183,7 @@ def test_each_limit_holds_for_insert_and_update(primary: Connection) -> None:
     primary.execute("alter table ai_models drop constraint ai_models_model_type_check")
     for table in ROWS:
         primary.execute(insertion(table, {}))
-    limited = limits(primary)
+    limited = limits_of(primary)
     for table, column, rule in sorted(limited):
         kept, beyond = AT_THE_LIMIT[rule]
         if rule == "ai_is_json" and (table, column, "ai_is_spectrum") in limited:
@@ -247,7 +250,7 @@ hours = st.integers(-14, 14)
 
 def shifted(microseconds: int, is_first: bool, hours: int) -> datetime:
     """A time around either end, as a clock of another zone tells it."""
-    end = datetime(1970 if is_first else 2200, 1, 1, tzinfo=UTC)
+    end = limits.FIRST_TIME if is_first else limits.END_OF_TIME
     return (end + timedelta(microseconds=microseconds)).astimezone(timezone(timedelta(hours=hours)))
 
 
@@ -268,7 +271,7 @@ def filled(size: int, *values: object) -> dict[str, Any]:
 # PostgreSQL writes these doubles with 326 more characters.
 LONGER = (1e-7, -0.0, 1e300, 1.5e16, 123456789.0, 1e22)
 large = [
-    filled(validation.MAX_JSON_BYTES + surplus, *values)
+    filled(limits.MAX_JSON_BYTES + surplus, *values)
     for surplus, values in ((0, ()), (1, ()), (-326, LONGER), (-325, LONGER))
 ]
 
@@ -280,7 +283,7 @@ large = [
     names=st.lists(texts, max_size=20),
     doubles=st.lists(floats, max_size=20),
     amounts=st.lists(
-        st.decimals(-(10**21), 10**21, allow_nan=False, allow_infinity=False)
+        st.decimals(-(10**16), 10**16, allow_nan=False, allow_infinity=False)
         | st.decimals(-1, 1, allow_nan=False, places=19),
         max_size=20,
     ),
@@ -300,21 +303,21 @@ def test_the_api_keeps_to_the_same_limits(
         "ai_is_name(value) and ai_is_symbol(value)",
         "text",
         names,
-        lambda value: accepts(validation._name, value, validation.MAX_SYMBOL),
+        lambda value: accepts(validation._name, value, limits.MAX_SYMBOL),
     )
     both(
         primary,
         "ai_is_name(value)",
         "text",
         names,
-        lambda value: accepts(validation._name, value, validation.MAX_NAME),
+        lambda value: accepts(validation._name, value, limits.MAX_NAME),
     )
     both(
         primary,
         "ai_is_key(value)",
         "text",
         names,
-        lambda value: accepts(validation._text, value, validation.MAX_NAME),
+        lambda value: accepts(validation._text, value, limits.MAX_NAME),
     )
     both(
         primary,
@@ -389,6 +392,86 @@ def both(
     return in_sql
 
 
+# --- what staging sets aside ----------------------------------------------------------------------
+
+SQL_KINDS = ("money", "double", "share", "moment", "symbol", "label", "not_negative")
+
+
+@pytest.fixture(scope="module")
+def staging_rules(shared: Landscape, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """The conditions of staging on a column `value`, as dbt renders them."""
+    rules = [f"{{{{ rule_condition(none, ['value', '{kind}']) }}}}" for kind in SQL_KINDS]
+    rules.append("{{ is_timeframe('value') }}")
+    result: Any = transform._invoke(
+        shared.replica.environment(),
+        [
+            *("compile", "--inline", "\n;".join(rules)),
+            *transform._options(tmp_path_factory.mktemp("compiled")),
+        ],
+        lambda *_: None,
+    )
+    compiled = result.result.results[0].node.compiled_code.split(";")
+    return dict(zip((*SQL_KINDS, "timeframe"), compiled, strict=True))
+
+
+@settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    names=st.lists(st.sampled_from(["é" * n for n in (1, 64, 65, 200, 201)]), max_size=9),
+    doubles=st.lists(floats, max_size=20),
+    amounts=st.lists(st.decimals(-(10**16), 10**16, places=2), max_size=20),
+    times=st.lists(st.builds(shifted, st.integers(-2, -1), st.booleans(), hours), max_size=20),
+    counts=st.lists(st.integers(-3, 3), max_size=9),
+    timeframes=st.lists(st.from_regex(r"[0-9]{0,5}[mhdwy]", fullmatch=True), max_size=9),
+)
+@example(
+    [],
+    [1e-100, 9.99e-101, 1e100, 1.01e100, 1.0, 1.0000001, -1e-100],
+    [Decimal(10) ** 15 * sign + step for sign in (1, -1) for step in (0, Decimal("1e-18"), -1)],
+    [shifted(step, True, 0) for step in (-1, 0, 1)] + [shifted(-1, False, 0)],
+    [],
+    ["1m", "9999w", "10000m", "0h", "1h\n"],
+)
+def test_staging_sets_aside_what_the_api_refuses(
+    primary: Connection,
+    staging_rules: Mapping[str, str],
+    names: list[str],
+    doubles: list[float],
+    amounts: list[Decimal],
+    times: list[datetime],
+    counts: list[int],
+    timeframes: list[str],
+) -> None:
+    def same(kind: str, data_type: str, values: list[Any], check: Any, *others: Any) -> None:
+        condition = staging_rules[kind]
+        both(primary, condition, data_type, values, lambda value: accepts(check, value, *others))
+
+    same("money", "numeric", amounts, validation._amount)
+    same("double", "float8", doubles, validation._double)
+    same("share", "float8", doubles, validation._share)
+    same("moment", "timestamptz", times, validation._time)
+    same("symbol", "text", names, validation._name, limits.MAX_SYMBOL)
+    same("label", "text", names, validation._name, limits.MAX_NAME)
+    same("not_negative", "int", counts, validation._count)
+    both(
+        primary,
+        staging_rules["timeframe"],
+        "text",
+        timeframes,
+        lambda value: limits.TIMEFRAME.fullmatch(value) is not None,
+    )
+
+
+def test_staging_knows_the_words_that_the_api_takes() -> None:
+    words = {"model_types": limits.MODEL_TYPES, "analysis_types": limits.ANALYSIS_TYPES}
+    words |= {"signal_types": limits.SIGNAL_TYPES, "signal_statuses": limits.STATUSES}
+    for path in (PROJECT / "models/staging/ai").glob("*.sql"):
+        for name, listed in re.findall(r"set (\w+) = (\{.*?\}) %", path.read_text(), re.DOTALL):
+            assert tuple(ast.literal_eval(listed)) == words.pop(name), path
+    assert words == {}
+
+
 # --- what is at the limit is kept exactly ---------------------------------------------------------
 
 
@@ -400,7 +483,7 @@ def module(shared: Landscape) -> Iterator[AITradingIntegration]:
 
 
 def test_prices_are_kept_to_18_decimals(shared: Landscape, module: AITradingIntegration) -> None:
-    tiny, huge = Decimal("0.000000000000000001"), Decimal("99999999999999999999.999999999999999999")
+    tiny, huge = Decimal("0.000000000000000001"), Decimal("999999999999999.999999999999999999")
     model_id = module.register_model(MODEL)
     signal = replace(
         SIGNAL, model_id=model_id, price_target=huge, stop_loss=tiny,
@@ -478,7 +561,7 @@ def test_a_row_of_before_the_limits_stands_in_nobodys_way(shared: Landscape) -> 
 # --- arguments of the functions -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at", ["infinity", "-infinity", "1969-12-31", "2200-01-02"])
+@pytest.mark.parametrize("at", ["infinity", "-infinity", "1970-12-31", "2200-01-02"])
 def test_a_time_of_no_year_is_refused(primary: Connection, at: str) -> None:
     row = primary.execute(
         "select store_ai_signal(model_id => min(id), symbol => 'X', signal_type => 'BUY',"
@@ -495,10 +578,10 @@ def test_a_time_of_no_year_is_refused(primary: Connection, at: str) -> None:
         "find_related_pattern('X', {at})",
         "register_ai_model('sparse_spectrum', 'at', '1', at => {at})",
         "store_ai_signal(1, 'X', 'BUY', 0.5, created_at => {at})",
-        "store_ai_signal(1, 'X', 'BUY', 0.5, expires_at => {at}, created_at => '1970-01-01Z')",
+        "store_ai_signal(1, 'X', 'BUY', 0.5, expires_at => {at}, created_at => '1971-01-01Z')",
     ):
         with (
-            pytest.raises(psycopg.Error, match="in the years 1970 to 2199"),
+            pytest.raises(psycopg.Error, match="in the years 1971 to 2199"),
             primary.transaction(),
         ):
             primary.execute(f"select {call.format(id=row[0], at=quoted)}")

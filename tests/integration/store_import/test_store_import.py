@@ -251,7 +251,7 @@ values = st.fixed_dictionaries(
         "ticker": st.sampled_from(["BTCUSD", "", "Ü€𝄞", 'a,"b"\nc', "x" * 101]),
         "side": st.sampled_from(["long", "short", "flat", "up", ""]),
         "score": st.floats(-0.25, 1.25) | st.sampled_from([0.0, 1.0, 5e-324, float("nan")]),
-        "at": st.datetimes(datetime(1969, 6, 1), datetime(2200, 6, 1)),
+        "at": st.datetimes(datetime(1970, 6, 1), datetime(2200, 6, 1)),
         "until": st.none() | st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)),
         "stop": st.none() | st.floats(0, 1e12) | st.decimals(0, 100, places=8).map(float),
         "take": st.none() | st.floats(0, 1e12),

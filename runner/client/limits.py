@@ -1,0 +1,43 @@
+"""What a record may hold. The checks of the API and of the importer follow from these values.
+
+SQL says them in its own words: the functions ``ai_is_…`` of the migrations 0026 and 0028, and what
+staging sets aside (``macros/rejected/``). ``tests/integration/test_limits.py`` holds all three to
+the same bounds.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal, get_args
+
+ModelType = Literal["reinforcement_learning", "genetic_optimization", "sparse_spectrum"]
+SignalType = Literal["BUY", "SELL", "HOLD"]
+AnalysisType = Literal["fourier", "wavelet", "compressed_sensing"]
+SignalStatus = Literal["ACTIVE", "EXECUTED", "EXPIRED"]
+
+MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
+SIGNAL_TYPES: tuple[str, ...] = get_args(SignalType)
+ANALYSIS_TYPES: tuple[str, ...] = get_args(AnalysisType)
+STATUSES: tuple[str, ...] = get_args(SignalStatus)
+
+MAX_JSON_BYTES = 64 * 1024
+"""Size of a JSON column as PostgreSQL writes it in UTF-8: what is larger belongs into a file."""
+MAX_JSON_DEPTH = 64
+MAX_SYMBOL = 64
+"""Characters of a symbol."""
+MAX_NAME = 200
+"""Characters of a model's name, a version and an idempotency key: what an index can hold."""
+PRICE_DECIMALS = 18
+MAX_AMOUNT = Decimal(10) ** 15
+"""A price, a volume or a portfolio's value is below this: a sum of 100,000 fits numeric(38, 18)."""
+MIN_DOUBLE, MAX_DOUBLE = 1e-100, 1e100
+"""A double is 0 or of this magnitude, so that squares and sums neither overflow nor underflow."""
+FIRST_TIME, END_OF_TIME = datetime(1971, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""A time outside was never set, or its unit is mistaken: one that counts seconds, and lies within,
+lies outside if it is read as milliseconds, and the other way round."""
+FIRST_YEAR, LAST_YEAR = FIRST_TIME.year, END_OF_TIME.year - 1
+TIMEFRAME = re.compile(r"[1-9][0-9]{0,3}[mhdw]")
+MAX_COUNT = 2**31 - 1
+MAX_ID = 2**63 - 1
