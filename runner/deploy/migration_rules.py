@@ -1,21 +1,20 @@
 """What every migration keeps to, checked on its text before a database sees it.
 
-yoyo reads a header only where it expects it, cuts files with sqlparse, runs on any search_path and
-takes a missing folder or rollback for an empty one: all of that without a word. squawk, the linter
-of the statements themselves, knows nothing of yoyo. ``python -m runner.deploy.migration_rules``
-checks the project's own folder. DDL in a string that a ``do`` block executes is beyond these rules.
+yoyo reads a header only where it expects it, cuts files with sqlparse, and takes a missing folder
+or rollback for an empty one: all of that without a word, so deploy looks before it applies.
+``python -m runner.deploy.migration_rules`` checks the project's own folder. What the statements
+themselves do is squawk's to say, and PostgreSQL's (docs/decisions/0023-rules-of-migrations.md).
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from sqlparse import lexer
 from sqlparse import tokens as kinds
 from sqlparse.engine import FilterStack
 
@@ -137,83 +136,35 @@ def _check_directives(text: str, start: int, mend: str) -> Iterator[_Finding]:
 # --- statements -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Statement:
-    """A statement where yoyo's splitter cuts it.
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Each statement where yoyo cuts it: the offset of its first word, and its code from there on.
 
-    ``code`` is as long as the text from ``offset`` on, where its first word stands, and blank where
-    that is a comment or quoted; ``ddl`` is the same, with the body of a ``do`` block read as code.
+    The code is blank where it is a comment, a string, a quoted name or a body.
     """
-
-    offset: int
-    code: str
-    ddl: str
-
-
-def _statements(text: str) -> Iterator[_Statement]:
     offset = 0
     for parsed in FilterStack().run(text):  # type: ignore[no-untyped-call]
-        tokens = [(token.ttype, token.value) for token in parsed.flatten()]
-        code = _code(tokens)
-        first = len(code) - len(code.lstrip())
-        is_do = re.match(r"do\b", code[first:], re.IGNORECASE)
-        ddl = _code(tokens, with_bodies=True) if is_do else code
+        code = "".join(
+            " " * len(token.value)
+            if token.ttype in (kinds.Literal, kinds.String.Single) or token.ttype in kinds.Comment
+            else "_" * len(token.value)
+            if token.ttype is kinds.String.Symbol
+            else token.value
+            for token in parsed.flatten()
+        )
         if code.strip(" \t\n;"):
-            yield _Statement(offset + first, code[first:], ddl[first:])
+            first = len(code) - len(code.lstrip())
+            yield offset + first, code[first:]
         offset += len(code)
 
-
-def _code(tokens: Iterable[tuple[object, str]], *, with_bodies: bool = False) -> str:
-    """The tokens' text, at its length, blank where it is a comment, a string or a body."""
-    parts = []
-    for kind, value in tokens:
-        if kind is kinds.Literal and with_bodies:
-            mark = " " * (value.index("$", 1) + 1)
-            body = value[len(mark) : -len(mark)]
-            body = _code(lexer.tokenize(body))  # type: ignore[no-untyped-call]
-            parts.append(f"{mark}{body}{mark}")
-        elif kind in (kinds.Literal, kinds.String.Single) or kind in kinds.Comment:
-            parts.append(" " * len(value))
-        elif kind is kinds.String.Symbol:
-            # Some name, whatever it is, so that no word in it is taken for a keyword.
-            parts.append(" public " if value == '"public"' else "_" * len(value))
-        else:
-            parts.append(value)
-    return "".join(parts)
-
-
-_NAME = r"[\w$]+(?:\s*\.\s*[\w$]+)*"
-_IF_EXISTS = r"(?:if\s+(?:not\s+)?exists\s+)?"
 
 _TRANSACTION = re.compile(
     r"(?:begin|start\s+transaction|commit|end|rollback|abort|savepoint|release"
     r"|prepare\s+transaction)\b",
     re.IGNORECASE,
 )
-_CONCURRENTLY = re.compile(
-    r"(?:create|alter|drop|reindex)\b.*\b(concurrently)\b(?P<keeps>\s+if\s+not\s+exists\b)?",
-    re.IGNORECASE | re.DOTALL,
+_KEPT_INDEX = re.compile(
+    r"create\b.*\bindex\s+concurrently\s+(if\s+not\s+exists)\b", re.IGNORECASE | re.DOTALL
 )
-_RENAME = re.compile(r"\b(rename)\s+(?:[\w$]+\s+){0,2}to\b", re.IGNORECASE)
-_TYPE_CHANGE = re.compile(
-    r"\b(alter)\s+(?:column\s+)?[\w$]+\s+(?:set\s+data\s+)?type\b", re.IGNORECASE
-)
-# A temporary table has a schema of its own, so it is left alone.
-_OBJECTS = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"\b(?:create|alter)\s+(?:or\s+replace\s+|unlogged\s+)?(?:table|function|procedure)\s+"
-        rf"{_IF_EXISTS}(?:only\s+)?({_NAME})",
-        rf"\balter\s+index\s+{_IF_EXISTS}({_NAME})",
-        rf"\bdrop\s+(?:table|index|function|procedure)\s+(?:concurrently\s+)?{_IF_EXISTS}([^;]+)",
-        r"\b(?:create\s+(?:unique\s+)?index"
-        r"|(?:create|alter|drop)\s+(?:or\s+replace\s+)?(?:constraint\s+)?trigger)\b"
-        rf"[^;]*?\bon\s+(?:only\s+)?({_NAME})",
-        rf"\bexecute\s+(?:function|procedure)\s+({_NAME})",
-    )
-]
-_NO_NAMES = re.compile(r"\([^()]*\)|\b(?:cascade|restrict)\b", re.IGNORECASE)
-_QUALIFIED = re.compile(r"\s*public\s*\.\s*[\w$]+\s*", re.IGNORECASE)
 
 
 def _check_code(text: str, is_alone: bool) -> Iterator[_Finding]:
@@ -221,8 +172,7 @@ def _check_code(text: str, is_alone: bool) -> Iterator[_Finding]:
     statements = list(_statements(text))
     if not statements:
         yield 0, "empty", "write what it does: no statement is here"
-    for count, statement in enumerate(statements, 1):
-        start = statement.offset
+    for count, (start, code) in enumerate(statements, 1):
         if is_alone and count > 1:
             yield (
                 start,
@@ -230,54 +180,15 @@ def _check_code(text: str, is_alone: bool) -> Iterator[_Finding]:
                 "move it to a migration of its own: without a transaction, a failure here would"
                 " leave the file half done",
             )
-        if _TRANSACTION.match(statement.code):
+        if _TRANSACTION.match(code):
             yield start, "transaction", "take it out: it breaks the transaction that yoyo holds"
-        yield from _check_concurrently(statement, is_alone)
-        for found in _RENAME.finditer(statement.ddl):
+        if kept := _KEPT_INDEX.match(code):
             yield (
-                start + found.start(1),
-                "rename",
-                "add the new one, fill it and drop the old one in a later migration: rows under"
-                " both names are on their way to the replica",
+                start + kept.start(1),
+                "if-not-exists",
+                "leave it out: it keeps the invalid index of a build that failed; deploy drops"
+                " that first",
             )
-        for found in _TYPE_CHANGE.finditer(statement.ddl):
-            yield (
-                start + found.start(1),
-                "type-change",
-                "add a column of the new type, fill it and drop the old one in a later migration:"
-                " the table is locked while it is rewritten, and the replica has the old type",
-            )
-        for pattern in _OBJECTS:
-            for found in pattern.finditer(statement.ddl):
-                names = _NO_NAMES.sub("", found[1]).split(",")
-                if not all(_QUALIFIED.fullmatch(name) for name in names):
-                    yield (
-                        start + found.start(1),
-                        "qualified",
-                        "put `public.` before the name: yoyo's connection may have another"
-                        " search_path",
-                    )
-
-
-def _check_concurrently(statement: _Statement, is_alone: bool) -> Iterator[_Finding]:
-    found = _CONCURRENTLY.match(statement.code)
-    if found is None:
-        return
-    offset = statement.offset + found.start(1)
-    if not is_alone:
-        yield (
-            offset,
-            "concurrently",
-            "move it to a migration of its own with `-- transactional: false` in its header: it"
-            " cannot run in a transaction",
-        )
-    if found["keeps"]:
-        yield (
-            offset,
-            "if-not-exists",
-            "leave `if not exists` out: it keeps the invalid index of a build that failed; deploy"
-            " drops that first",
-        )
 
 
 @click.command()
