@@ -18,7 +18,7 @@ from runner.doctor.findings import (
     warning,
     wrong,
 )
-from runner.replication import catalog, faults, preconditions, sync
+from runner.replication import catalog, faults, health, preconditions, sync
 from runner.replication import login as replication_login
 from runner.servers.database import Database, scalar
 from runner.servers.sides import Sides
@@ -276,7 +276,7 @@ def _set_for(server: Server, login: str) -> dict[str, str]:
 def replicating(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """Replication as far as it was set up."""
     is_fine = True
-    for fault in faults.find(_sides(primary, replica, given), given.contract):
+    for fault in health.find(_sides(primary, replica, given), given.contract):
         is_fine = False
         if fault is faults.NOT_SET_UP:
             yield ok("replication", "both", "not set up yet", fault.mend)

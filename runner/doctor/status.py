@@ -14,7 +14,7 @@ from psycopg import sql
 
 from runner.build.builds import rejected_rows
 from runner.deploy import id_sequences, migrations
-from runner.replication import faults
+from runner.replication import health
 from runner.replication.catalog import (
     Slot,
     Subscription,
@@ -103,7 +103,7 @@ def status(
             *(compare(sides.on_primary, sides.on_replica) if compare is not None else ()),
             *_migration_problems(sides.on_primary, state),
             *_table_problems(sides),
-            *map(str, faults.find(sides, read_contract())),
+            *map(str, health.find(sides, read_contract())),
             *_mart_problems(marts, builds),
         ]
     return Status(

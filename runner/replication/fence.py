@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from runner.errors import SignalMartsError
-from runner.replication import copies
+from runner.replication import copies, faults
 from runner.replication.catalog import (
     AS_TOKEN,
     TOKENS,
@@ -29,6 +29,7 @@ from runner.replication.catalog import (
     subscribed_tables,
     written_token,
 )
+from runner.replication.faults import COPY_AGAIN, Fault
 from runner.servers.contract import Table
 from runner.servers.database import Connection, scalar
 from runner.servers.planted import plain
@@ -43,18 +44,6 @@ _LOOKS = 50
 # Errors of the workers while the fence waits, before it says that waiting does not help: one may be
 # the passing end of a connection.
 _FAILURES = 2
-
-
-# Each token is later than the one before it, and rows of the future are told by it
-# (macros/rejected/latest_moment.sql): such a one would stay for good.
-AHEAD = (
-    f"{TOKENS} on the primary holds a time that is more than a day ahead of its clock: somebody "
-    "wrote it, or the clock was set back"
-)
-AHEAD_MEND = (
-    "delete from public.ai_replication_fence;  -- on the primary, then run signal-marts deploy and "
-    "signal-marts build --full-refresh"
-)
 
 
 class FenceError(SignalMartsError):
@@ -92,18 +81,16 @@ def wait(
 
     def catch_up(deadline: float) -> None:
         token = _write_token(primary)
-        while (obstacle := _obstacle(replica, wanted, token)) is not None:
-            if obstacle.is_final:
-                raise FenceError(f"the replica has not caught up: {obstacle.text}")
+        while (fault := _obstacle(replica, wanted, token)) is not None:
+            if not fault.is_passing:
+                error = DisabledError if fault is faults.DISABLED else FenceError
+                raise error(f"the replica has not caught up: {fault}")
             _check_applying(replica, errors_before)
             if stuck := stuck_copies(primary, replica):
-                raise BrokenReplicationError(
-                    f"the copy of {', '.join(sorted(stuck))} cannot go on: the primary no longer "
-                    "has its slot; run signal-marts deploy: it copies the tables again"
-                )
+                raise BrokenReplicationError(str(faults.stuck(stuck)))
             if time.monotonic() > deadline:
                 raise FenceError(
-                    f"the replica has not caught up after {timeout:g} seconds: {obstacle.text}"
+                    f"the replica has not caught up after {timeout:g} seconds: {fault}"
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -135,41 +122,27 @@ def _check_copies(
         )
 
 
-@dataclass(frozen=True)
-class _Obstacle:
-    """What holds replication up; final where waiting cannot help."""
-
-    text: str
-    is_final: bool = False
-
-
-def _obstacle(replica: Connection, wanted: set[str], token: Token) -> _Obstacle | None:
-    if (obstacle := _not_copied(replica, wanted)) is not None:
-        return obstacle
+def _obstacle(replica: Connection, wanted: set[str], token: Token) -> Fault | None:
+    """What holds replication up, if anything does; waiting helps where it is passing."""
+    if (fault := _not_copied(replica, wanted)) is not None:
+        return fault
     shown = last_token(replica)
     # Another build's newer token proves as much; one that is newer by days was ahead, and deleted.
     if shown is None or not timedelta() <= shown.written_at - token.written_at <= _DAY:
-        return _Obstacle("changes are still on their way (signal-marts status shows the lag)")
+        return faults.ON_THE_WAY
     return None
 
 
-def _not_copied(replica: Connection, wanted: set[str]) -> _Obstacle | None:
+def _not_copied(replica: Connection, wanted: set[str]) -> Fault | None:
     subscription = read_subscription(replica)
     if subscription is None:
-        return _Obstacle("it has no subscription; run signal-marts deploy", is_final=True)
+        return faults.NOT_SET_UP
     if not subscription.is_enabled:
-        raise DisabledError(
-            "the replica has not caught up: its subscription is disabled; run signal-marts deploy"
-        )
-    subscribed = subscribed_tables(replica)
-    if subscribed != wanted:
-        return _Obstacle(
-            "these tables are not replicated as the sources say: "
-            f"{', '.join(sorted(subscribed ^ wanted))}; run signal-marts deploy",
-            is_final=True,
-        )
+        return faults.DISABLED
+    if differing := wanted ^ subscribed_tables(replica):
+        return faults.not_replicated(differing)
     if copying := copying_tables(replica):
-        return _Obstacle(f"still copying {', '.join(sorted(copying))}")
+        return faults.still_copying(copying)
     return None
 
 
@@ -196,7 +169,7 @@ def _write_token(primary: Connection) -> Token:
             "the primary has no table public.ai_replication_fence; run signal-marts deploy"
         ) from None
     if row is None:
-        raise FenceError(f"{AHEAD}; {AHEAD_MEND}")
+        raise FenceError(str(faults.TOKEN_AHEAD))
     return Token(*row)
 
 
@@ -217,9 +190,7 @@ def _check_no_gap(
         and time.monotonic() < deadline
     ):
         if gap.reason is not None:
-            raise BrokenReplicationError(
-                f"{gap.reason}; run signal-marts deploy: it copies the tables again"
-            )
+            raise BrokenReplicationError(f"{gap.reason}; {COPY_AGAIN}")
         _check_applying(replica, errors_before)
         time.sleep(_POLL_SECONDS)
 
@@ -268,8 +239,7 @@ def _check_applying(replica: Connection, errors_before: int) -> None:
     if _errors(replica) >= errors_before + _FAILURES:
         raise BrokenReplicationError(
             "the replica cannot apply a change, and tries it again and again (its server log says "
-            "which; someone may have written to a landing table); run signal-marts deploy: it "
-            "copies the tables again"
+            f"which; someone may have written to a landing table); {COPY_AGAIN}"
         )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import streamlit as st
 
+from runner.replication import faults
+from runner.replication.faults import Fault
 from runner.views import charts
 from runner.views.dashboard import data, parts
 from runner.views.dashboard.marts import Row
@@ -43,10 +47,10 @@ def page() -> None:
 
 def _replication(found: list[Row]) -> None:
     if not found:
-        st.info("**No subscription.** Run signal\\-marts deploy.")
+        st.info(escaped(str(faults.NOT_SET_UP)))
     for row in found:
-        for trouble in _troubles(row):
-            st.warning(f"**{escaped(row['subscription_name'])}** {trouble}")
+        for fault in _faults(row):
+            st.warning(f"**{escaped(row['subscription_name'])}** {escaped(str(fault))}")
         heard = row["last_message_received_at"]
         with parts.row_of_cards():
             parts.figure(
@@ -81,18 +85,15 @@ def _replication(found: list[Row]) -> None:
             )
 
 
-def _troubles(row: Row) -> list[str]:
-    told = []
+def _faults(row: Row) -> Iterator[Fault]:
     if not row["is_enabled"]:
-        told.append("is disabled: run signal\\-marts deploy.")
+        yield faults.DISABLED
     elif not row["is_applying"]:
-        told.append("applies nothing: see signal\\-marts status.")
+        yield faults.APPLIES_NOTHING
     if row["tables_ready"] < row["tables"]:
-        told.append(f"still copies {plural(row['tables'] - row['tables_ready'], 'table')}.")
-    failed = (row["apply_error_count"] or 0) + (row["sync_error_count"] or 0)
-    if failed:
-        told.append(f"has failed {plural(failed, 'time')}; the replica's server log says why.")
-    return told
+        yield faults.still_copying([plural(row["tables"] - row["tables_ready"], "table")])
+    if failures := (row["apply_error_count"] or 0) + (row["sync_error_count"] or 0):
+        yield faults.failed(plural(failures, "time"))
 
 
 def _travel(row: Row) -> str:

@@ -43,7 +43,7 @@ from runner.cli import cli
 from runner.demo.embedded import EmbeddedPair, EmbeddedServer
 from runner.doctor import examine
 from runner.errors import SignalMartsError
-from runner.replication import fence, sync
+from runner.replication import faults, fence, sync
 from runner.replication.catalog import read_slot, slot_name
 from runner.replication.trial_copy import UnreplicableRowError
 from runner.servers.contract import read_contract
@@ -558,13 +558,13 @@ def test_a_token_of_a_time_that_is_not_yet(
 
     def findings() -> list[str]:
         found = examine(landscape.primary, landscape.replica)
-        return [each.mend for each in found if each.text == fence.AHEAD]
+        return [each.mend for each in found if each.text == faults.TOKEN_AHEAD.text]
 
     landscape.on_primary("update ai_replication_fence set written_at = '-infinity'")
     wait(landscape)  # which any clock is later than
     for time in ("infinity", "294276-12-31 23:59:59.999999Z", "2200-01-01Z"):
         landscape.on_primary(f"update ai_replication_fence set written_at = '{time}'")
-        assert findings() == [fence.AHEAD_MEND]
+        assert findings() == [faults.TOKEN_AHEAD.mend]
         for command in ("build", "deploy", "status"):
             with pytest.raises(SignalMartsError) as failed:
                 cli([command], standalone_mode=False)

@@ -63,7 +63,7 @@ ACCIDENTS = {
         changed="publication without public.trading_stats",
     ),
     "table taken out, and the subscription refreshed": Accident(
-        "not replicated: public.trading_stats",
+        "not replicated as the sources say: public.trading_stats",
         primary="alter publication signal_marts drop table trading_stats",
         replica="alter subscription signal_marts refresh publication",
         changed="public.trading_stats emptied",
@@ -141,7 +141,7 @@ ACCIDENTS = {
         changed="public.trading_stats.net_profit added",
     ),
     "landing table dropped": Accident(
-        "not replicated: public.trading_stats",
+        "not replicated as the sources say: public.trading_stats",
         replica="drop table trading_stats cascade",
         changed="landing table public.trading_stats created",
     ),
