@@ -7,19 +7,10 @@
         each once; none for all.
 #}
 {% macro training_steps(blocks=none) -%}
-    {%- for run_kind, steps, number, value in [
-        ('episodes', 'stg_ai__rl_training_episodes', 'episode_number', 'total_reward'),
-        ('generations', 'stg_ai__genetic_generations', 'generation_number', 'best_fitness'),
-        ('analyses', 'stg_ai__spectrum_analyses', 'analysis_id', 'pattern_confidence')
-    ] -%}
-        {%- set is_numbered = number != 'analysis_id' -%}
-        {%- if is_numbered -%}
-            {%- set block = step_block(number='steps.' ~ number) -%}
-            {%- set step_at = 'cast(null as timestamp with time zone)' -%}
-        {%- else -%}
-            {%- set block = step_block(date=utc_date('steps.created_at')) -%}
-            {%- set step_at = 'steps.created_at' -%}
-        {%- endif -%}
+    {%- for run_kind, steps, number, value in training_kinds() -%}
+        {%- set block = training_block(number, 'steps.') -%}
+        {%- set step_at = 'steps.created_at' if number.endswith('_id')
+            else 'cast(null as timestamp with time zone)' -%}
         select
             steps.model_id,
             '{{ run_kind }}' as run_kind,

@@ -12,12 +12,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, get_args
 
-ModelType = Literal["reinforcement_learning", "genetic_optimization", "sparse_spectrum"]
 SignalType = Literal["BUY", "SELL", "HOLD"]
 AnalysisType = Literal["fourier", "wavelet", "compressed_sensing"]
 SignalStatus = Literal["ACTIVE", "EXECUTED", "EXPIRED"]
 
-MODEL_TYPES: tuple[str, ...] = get_args(ModelType)
 SIGNAL_TYPES: tuple[str, ...] = get_args(SignalType)
 ANALYSIS_TYPES: tuple[str, ...] = get_args(AnalysisType)
 STATUSES: tuple[str, ...] = get_args(SignalStatus)

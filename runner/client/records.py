@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from runner.client.limits import AnalysisType, ModelType, SignalType
+from runner.client.limits import AnalysisType, SignalType
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -41,9 +41,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A version of an AI module."""
+    """A version of an AI module.
 
-    model_type: ModelType
+    ``model_type`` is one of the kinds that the database knows: ``reinforcement_learning``,
+    ``genetic_optimization``, ``sparse_spectrum``, or one that the team added.
+    """
+
+    model_type: str
     model_name: str
     version: str
     config: Mapping[str, Any] = field(default_factory=dict)

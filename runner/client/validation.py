@@ -30,7 +30,6 @@ from runner.client.limits import (
     MAX_NAME,
     MAX_SYMBOL,
     MIN_DOUBLE,
-    MODEL_TYPES,
     PRICE_DECIMALS,
     SIGNAL_TYPES,
     TIMEFRAME,
@@ -80,7 +79,7 @@ def model_row(model: Model) -> Row:
     """The values of a model version's row."""
     try:
         return (
-            _one_of("model_type", model.model_type, MODEL_TYPES),
+            _name("model_type", model.model_type, MAX_NAME),
             _name("model_name", model.model_name, MAX_NAME),
             _name("version", model.version, MAX_NAME),
             _json("config", model.config, Mapping),

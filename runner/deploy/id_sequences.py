@@ -15,14 +15,6 @@ from runner.servers.database import Connection, scalar
 from runner.servers.deploy_lock import LockedError
 from runner.servers.planted import plain
 
-TABLES = (
-    "ai_models",
-    "ai_trading_signals",
-    "rl_training_episodes",
-    "genetic_generations",
-    "spectrum_analysis",
-)
-
 
 @dataclass(frozen=True)
 class Lag:
@@ -40,13 +32,31 @@ class Lag:
         )
 
 
+def tables(primary: Connection) -> list[str]:
+    """The AI tables whose ids come from a sequence."""
+    rows = primary.execute(
+        """
+        select tables.relname::text
+        from pg_class as tables
+        inner join pg_attribute as ids on tables.oid = ids.attrelid and ids.attname = 'id'
+        where
+            tables.relnamespace = 'public'::regnamespace
+            and tables.relkind = 'r'
+            and tables.relowner = (select oid from pg_roles where rolname = 'migrator')
+            and ids.attidentity <> ''
+        order by tables.oid
+        """
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
 def find_lags(primary: Connection) -> list[Lag]:
     """The AI tables whose sequence lags; nothing is written.
 
     A table that is being vacuumed or altered is skipped, and left to the next check.
     """
     lags = []
-    for table in TABLES:
+    for table in tables(primary):
         name = sql.Identifier("public", table).as_string()
         try:
             with plain(primary, f"public.{table}", is_patient=False):

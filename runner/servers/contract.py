@@ -1,7 +1,7 @@
 """The contract with the primary: every raw table and column that the dbt models read.
 
-It is read from ``models/staging/*/_sources.yml``; the publication, the landing tables and the check
-of the platform's tables (``runner.servers.relations``) are all made from it.
+It is read from the sources in ``models/staging/*/*.yml``; the publication, the landing tables and
+the check of the platform's tables (``runner.servers.relations``) are all made from it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ContractError(UsageError):
 
 def read_contract(project: Path = PROJECT) -> tuple[Table, ...]:
     """Tables of all sources files, ordered by name; raise ContractError naming file and table."""
-    paths = sorted(project.glob("models/staging/*/_sources.yml"))
+    paths = sorted(project.glob("models/staging/*/*.yml"))
     tables = [table for path in paths for table in _read_file(path, project)]
     if not tables:
         raise ContractError(f"no sources under {project}/models/staging: is this the project?")
@@ -81,7 +81,7 @@ def _read_file(path: Path, project: Path) -> list[Table]:
         document = yaml.safe_load(path.read_text())
         return [
             _table(source, table)
-            for source in document["sources"]
+            for source in (document or {}).get("sources", ())
             for table in source.get("tables", ())
         ]
     except yaml.YAMLError as error:

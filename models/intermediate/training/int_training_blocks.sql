@@ -1,18 +1,16 @@
 -- Grain: a block of a model's training steps of one kind: a hundred numbers, or a UTC
 -- day of steps without a number. Times are UTC.
 
+{% set follows = {} %}
+{% for run_kind, steps, number, value in training_kinds() %}
+    {% do follows.update(
+        {steps: "model_id, '" ~ run_kind ~ "', " ~ training_block(number)}
+    ) %}
+{% endfor %}
+
 {{ config(
     unique_key=['model_id', 'run_kind', 'block_number'],
-    meta={
-        'follows': {
-            'stg_ai__rl_training_episodes':
-                "model_id, 'episodes', " ~ step_block(number='episode_number'),
-            'stg_ai__genetic_generations':
-                "model_id, 'generations', " ~ step_block(number='generation_number'),
-            'stg_ai__spectrum_analyses':
-                "model_id, 'analyses', " ~ step_block(date=utc_date('created_at'))
-        }
-    }
+    meta={'follows': follows}
 ) }}
 
 with steps as (

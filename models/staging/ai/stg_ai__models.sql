@@ -1,13 +1,8 @@
 -- Grain: a version of an AI module. Times are UTC.
 
-{% set model_types = {
-    'reinforcement_learning': [],
-    'genetic_optimization': [],
-    'sparse_spectrum': [],
-} %}
 {% set rules = [
     ['model_type', 'present'],
-    ['model_type', 'word', model_types],
+    ['model_type', 'label'],
     ['model_name', 'present'],
     ['model_name', 'label'],
     ['version', 'present'],
@@ -39,9 +34,7 @@ renamed as (
         id as model_id,
 
         -- strings
-        cast(
-            {{ known_word('model_type', model_types) }} as {{ dbt.type_string() }}
-        ) as model_type,
+        cast(model_type as {{ dbt.type_string() }}) as model_type,
         cast(model_name as {{ dbt.type_string() }}) as model_name,
         cast(version as {{ dbt.type_string() }}) as model_version,
         cast(model_name || ' ' || version as {{ dbt.type_string() }}) as model_label,

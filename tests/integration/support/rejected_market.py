@@ -165,7 +165,7 @@ HOSTILE: Mapping[str, tuple[Any, ...]] = {
     "jsonb": (Jsonb([{"amplitude": 10**400}]), Jsonb("{}"), None),
 }
 
-FREE_TEXTS = {"model_name", "version", "idempotency_key", "pattern_type", "strategy"}
+FREE_TEXTS = {"model_type", "model_name", "version", "idempotency_key", "pattern_type", "strategy"}
 MAY_BE_MISSING = {
     "ai_models": {"config", "is_active", "updated_at"},
     "ai_trading_signals": {
