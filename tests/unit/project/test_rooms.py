@@ -60,3 +60,29 @@ def test_nothing_below_imports_what_people_look_at() -> None:
     assert users["views"] == {"cli", "demo"}
     assert users["demo"] == {"cli"}
     assert users["cli"] == set()
+
+
+def picture() -> str:
+    """The rooms as Mermaid draws them: each arrow that no way through another room replaces."""
+    reached: dict[str, set[str]] = {}
+    lines = ["flowchart TD"]
+    for room in TopologicalSorter(
+        {room: sorted(named(room)) for room in sorted(ROOMS)}
+    ).static_order():
+        further = {far for near in named(room) for far in reached[near]}
+        reached[room] = named(room) | further
+        direct = sorted(named(room) - further)
+        lines += [f"    {room} --> {' & '.join(direct)}"] * bool(direct)
+    return "\n".join(lines[:1] + lines[:0:-1])
+
+
+def test_the_picture_of_the_rooms_is_drawn_from_them() -> None:
+    page = (PROJECT / "docs/architecture.md").read_text("utf-8")
+    drawn = re.findall(r"^```mermaid\n(flowchart TD\n.*?)\n```$", page, re.MULTILINE | re.DOTALL)
+    assert [picture()] == drawn, f"docs/architecture.md: draw this\n{picture()}"
+
+
+def test_every_room_is_in_the_map() -> None:
+    page = (PROJECT / "docs/architecture.md").read_text("utf-8")
+    section = page.split("## The rooms of `runner/`")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)/`", section, re.MULTILINE)) == ROOMS
