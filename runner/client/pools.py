@@ -13,11 +13,10 @@ them otherwise, and a client that does not come through a pool has what its logi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
@@ -36,6 +35,7 @@ from runner.servers.database import (
 from runner.servers.deploy_lock import is_pooled
 
 AsyncConnectionType = AsyncConnection[TupleRow]
+P = TypeVar("P")
 
 # How long a pool tries to replace a connection by itself, in seconds. It doubles its pauses, so
 # that after a long outage it would sleep on; whoever asks for a connection later makes it try anew.
@@ -106,7 +106,50 @@ ANALYTICS = PoolLimits(
 )
 
 
-class Pools:
+def _pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:
+    return ConnectionPool(
+        kwargs=partial(_own_parameters, database, limits), **_sizes(database, limits)
+    )
+
+
+def _async_pool(database: Database, limits: PoolLimits) -> AsyncConnectionPool[AsyncConnectionType]:
+    async def parameters() -> dict[str, Any]:
+        return await asyncio.to_thread(_own_parameters, database, limits)
+
+    return AsyncConnectionPool(kwargs=parameters, **_sizes(database, limits))
+
+
+class _Pair(Generic[P]):
+    """A trading pool and perhaps an analytics pool, of either kind."""
+
+    _make: Callable[[Database, PoolLimits], P]
+
+    def __init__(
+        self,
+        trading: Database,
+        analytics: Database | None = None,
+        *,
+        trading_limits: PoolLimits = TRADING,
+        analytics_limits: PoolLimits = ANALYTICS,
+    ) -> None:
+        self.trading: P = self._make(trading, trading_limits)
+        self.analytics: P | None = (
+            None if analytics is None else self._make(analytics, analytics_limits)
+        )
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Pools of PRIMARY_URL (or DATABASE_URL) and, where it is set, REPLICA_URL.
+
+        Raises UsageError where there is no primary.
+        """
+        return cls(*_databases())
+
+    def _all(self) -> list[P]:
+        return [pool for pool in (self.trading, self.analytics) if pool is not None]
+
+
+class Pools(_Pair[ConnectionPool[Connection]]):
     """The two pools of a process, open from ``with Pools(...) as pools:`` on.
 
     Args:
@@ -118,78 +161,31 @@ class Pools:
     Opening waits for no server: who asks for a connection does.
     """
 
-    def __init__(
-        self,
-        trading: Database,
-        analytics: Database | None = None,
-        *,
-        trading_limits: PoolLimits = TRADING,
-        analytics_limits: PoolLimits = ANALYTICS,
-    ) -> None:
-        self.trading = _pool(trading, trading_limits)
-        self.analytics = None if analytics is None else _pool(analytics, analytics_limits)
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Pools of PRIMARY_URL (or DATABASE_URL) and, where it is set, REPLICA_URL.
-
-        Raises UsageError where there is no primary.
-        """
-        return cls(*_databases())
+    _make = staticmethod(_pool)
 
     def __enter__(self) -> Self:
         for pool in self._all():
             pool.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for pool in self._all():
             pool.close()
 
-    def _all(self) -> list[ConnectionPool[Connection]]:
-        return [pool for pool in (self.trading, self.analytics) if pool is not None]
 
-
-class AsyncPools:
+class AsyncPools(_Pair[AsyncConnectionPool[AsyncConnectionType]]):
     """The same for a process that runs on asyncio: ``async with AsyncPools(...) as pools:``."""
 
-    def __init__(
-        self,
-        trading: Database,
-        analytics: Database | None = None,
-        *,
-        trading_limits: PoolLimits = TRADING,
-        analytics_limits: PoolLimits = ANALYTICS,
-    ) -> None:
-        self.trading = _async_pool(trading, trading_limits)
-        self.analytics = None if analytics is None else _async_pool(analytics, analytics_limits)
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """As :meth:`Pools.from_environment`."""
-        return cls(*_databases())
+    _make = staticmethod(_async_pool)
 
     async def __aenter__(self) -> Self:
         for pool in self._all():
             await pool.open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for pool in self._all():
             await pool.close()
-
-    def _all(self) -> list[AsyncConnectionPool[AsyncConnectionType]]:
-        return [pool for pool in (self.trading, self.analytics) if pool is not None]
 
 
 def _databases() -> tuple[Database, Database | None]:
@@ -218,19 +214,6 @@ def shared_parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
     session has nothing of ``limits``: each transaction begins with ``limits.of_transaction()``.
     """
     return {**_parameters(database, limits), "prepare_threshold": None}
-
-
-def _pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:
-    return ConnectionPool(
-        kwargs=partial(_own_parameters, database, limits), **_sizes(database, limits)
-    )
-
-
-def _async_pool(database: Database, limits: PoolLimits) -> AsyncConnectionPool[AsyncConnectionType]:
-    async def parameters() -> dict[str, Any]:
-        return await asyncio.to_thread(_own_parameters, database, limits)
-
-    return AsyncConnectionPool(kwargs=parameters, **_sizes(database, limits))
 
 
 def _sizes(database: Database, limits: PoolLimits) -> Mapping[str, Any]:

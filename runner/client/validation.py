@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from runner.client.limits import (
     ANALYSIS_TYPES,
@@ -45,6 +45,7 @@ _NO_NAME = re.compile(rf"\A[{_BLANK}]|[{_INVISIBLE}]|[{_BLANK}]\Z")
 _SHOWN = 80
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 
 class InvalidRecordError(UsageError):
@@ -244,24 +245,22 @@ def bar_row(bar: Bar, index: int | None = None) -> Row:
 
 def checked_id(record: str, field: str, value: object) -> int:
     """An id that a caller gave."""
-    try:
-        return _id(field, value)
-    except _RefusedError as refused:
-        raise refused.of(record, None) from None
+    return _checked(record, _id, field, value)
 
 
 def checked_time(record: str, field: str, value: object) -> datetime:
     """A time that a caller gave."""
-    try:
-        return _time(field, value)
-    except _RefusedError as refused:
-        raise refused.of(record, None) from None
+    return _checked(record, _time, field, value)
 
 
 def checked_text(record: str, field: str, value: object, limit: int = MAX_NAME) -> str:
     """A text that a caller gave."""
+    return _checked(record, _text, field, value, limit)
+
+
+def _checked(record: str, check: Callable[..., T], *arguments: object) -> T:
     try:
-        return _text(field, value, limit)
+        return check(*arguments)
     except _RefusedError as refused:
         raise refused.of(record, None) from None
 

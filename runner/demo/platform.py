@@ -25,22 +25,6 @@ _MOST_SYMBOLS = 5
 _SIGNIFICANT_DIGITS = 6
 
 
-def platform_exists(connection: Connection) -> bool:
-    """Whether any of the platform's four tables is there."""
-    row = connection.execute(
-        """
-        select
-            coalesce(
-                to_regclass('public.micro_patterns'),
-                to_regclass('public.trade_plans'),
-                to_regclass('public.trading_orders'),
-                to_regclass('public.trading_stats')
-            ) is not null
-        """
-    ).fetchone()
-    return bool(row and row[0])
-
-
 def create_platform(
     connection: Connection,
     *,

@@ -29,21 +29,28 @@ REPLICA_ROLES = ("transformer", "bi_reader")
 
 def privileges_on_primary(primary: Server, given: Given) -> Iterator[Finding]:
     """The login's rights for the migrations and the publication."""
-    if primary.is_superuser:
-        yield ok("privileges", "primary", f"{primary.login} is a superuser")
-        return
-    problems = 0
-    for problem in itertools.chain(
+    return _or_well(
+        primary,
+        "may deploy the schema and publish it",
         _roles_for_migrations(primary),
         _places_for_tables(primary),
         _ownership(primary, given.contract),
         _publishing(primary),
         _migrating(primary),
-    ):
+    )
+
+
+def _or_well(server: Server, well: str, *looks: Iterator[Finding]) -> Iterator[Finding]:
+    """What the looks find; that all is well where they find nothing, or nobody need look."""
+    if server.is_superuser:
+        yield ok("privileges", server.side, f"{server.login} is a superuser")
+        return
+    problems = 0
+    for problem in itertools.chain(*looks):
         problems += 1
         yield problem
     if not problems:
-        yield ok("privileges", "primary", f"{primary.login} may deploy the schema and publish it")
+        yield ok("privileges", server.side, f"{server.login} {well}")
 
 
 def _roles_for_migrations(primary: Server) -> Iterator[Finding]:
@@ -176,20 +183,14 @@ def _migrating(primary: Server) -> Iterator[Finding]:
 
 def privileges_on_replica(replica: Server, given: Given) -> Iterator[Finding]:
     """The login's rights for landing tables, subscription and dbt."""
-    if replica.is_superuser:
-        yield ok("privileges", "replica", f"{replica.login} is a superuser")
-        return
-    problems = 0
-    for problem in itertools.chain(
+    return _or_well(
+        replica,
+        "may subscribe, and build the marts",
         _subscribing(replica),
         _roles_for_dbt(replica),
         _places_for_landing(replica, given.contract),
         _ownership(replica, given.contract),
-    ):
-        problems += 1
-        yield problem
-    if not problems:
-        yield ok("privileges", "replica", f"{replica.login} may subscribe, and build the marts")
+    )
 
 
 def _subscribing(replica: Server) -> Iterator[Finding]:

@@ -198,20 +198,19 @@ class _Report:
             made.notes.append(
                 f"The newest decision is of {moment(newest)}, {age} before this report."
             )
-            made.tables.append(
-                self._table(
-                    "ensemble.ensemble_decisions",
-                    decisions,
-                    ("symbol", "Symbol", str),
-                    ("decision", "Decision", _decision),
-                    ("probability_up", "Probability up", lambda value: share(value, 1)),
-                    ("agreement", "Agreement", share),
-                    ("contributors", "Speak", count),
-                    ("close_price", "Close", price),
-                    ("confirming_experts", "For it", _text),
-                    ("contradicting_experts", "Against it", _text),
-                    ("decided_at", "Decided", moment),
-                )
+            self._table(
+                made,
+                "ensemble.ensemble_decisions",
+                decisions,
+                ("symbol", "Symbol", str),
+                ("decision", "Decision", _decision),
+                ("probability_up", "Probability up", lambda value: share(value, 1)),
+                ("agreement", "Agreement", share),
+                ("contributors", "Speak", count),
+                ("close_price", "Close", price),
+                ("confirming_experts", "For it", _text),
+                ("contradicting_experts", "Against it", _text),
+                ("decided_at", "Decided", moment),
             )
             if weights := self._ask("expert_weights"):
                 self._chart(made, charts.weights(weights), "Weight of each expert, heaviest first")
@@ -226,9 +225,7 @@ class _Report:
         ) as made:
             sources = self._ask("period_sources", **period.days())
             for row in sources:
-                row["hit_rate"] = _rate(row["wins"], row["losses"])
-                ends = wilson(row["wins"], row["wins"] + row["losses"])
-                row["hit_rate_95"] = interval(ends, as_share=True)
+                _add_rate(row, "hit_rate", row["wins"], row["wins"] + row["losses"])
             totals = {row["source"]: row for row in sources}
             ai, traditional = totals.get(TOTALS[0], {}), totals.get(TOTALS[1], {})
             for label, column, form in (
@@ -249,18 +246,17 @@ class _Report:
             if curves:
                 self._chart(made, charts.equity(curves), "Equity of AI and traditional by day")
                 self._chart(made, charts.drawdown(curves), "Drawdown of AI and traditional by day")
-            made.tables.append(
-                self._table(
-                    "performance.source_performance_daily",
-                    sources,
-                    ("source", "In the period", str),
-                    ("trades", "Trades", count),
-                    ("net_profit", "Net profit", money),
-                    ("period_return", "Return", lambda value: share(value, 2)),
-                    ("hit_rate", "Hit rate", share),
-                    ("hit_rate_95", "95% interval", str),
-                    ("lowest_drawdown", "Lowest drawdown", lambda value: share(value, 2)),
-                )
+            self._table(
+                made,
+                "performance.source_performance_daily",
+                sources,
+                ("source", "In the period", str),
+                ("trades", "Trades", count),
+                ("net_profit", "Net profit", money),
+                ("period_return", "Return", lambda value: share(value, 2)),
+                ("hit_rate", "Hit rate", share),
+                ("hit_rate_95", "95% interval", str),
+                ("lowest_drawdown", "Lowest drawdown", lambda value: share(value, 2)),
             )
             self._whole_window(made)
 
@@ -270,22 +266,21 @@ class _Report:
             row["source"] = f"{row['source_type']}: {row['source_name']}"
             ends = sharpe_interval(row["sharpe_ratio"], row["probabilistic_sharpe"])
             row["sharpe_95"] = interval(ends)
-        made.tables.append(
-            self._table(
-                "performance.source_performance",
-                rows,
-                ("source", "All days", str),
-                ("days", "Days", count),
-                ("net_profit", "Net profit", money),
-                ("sharpe_ratio", "Sharpe", number),
-                ("sharpe_95", "95% interval", str),
-                ("probabilistic_sharpe", "Probabilistic Sharpe", share),
-                ("deflated_sharpe", "Deflated Sharpe", share),
-                ("profit_factor", "Profit factor", number),
-                ("expectancy", "A trade earns", money),
-                ("max_drawdown", "Worst drawdown", lambda value: share(value, 2)),
-                ("exposure", "In the market", share),
-            )
+        self._table(
+            made,
+            "performance.source_performance",
+            rows,
+            ("source", "All days", str),
+            ("days", "Days", count),
+            ("net_profit", "Net profit", money),
+            ("sharpe_ratio", "Sharpe", number),
+            ("sharpe_95", "95% interval", str),
+            ("probabilistic_sharpe", "Probabilistic Sharpe", share),
+            ("deflated_sharpe", "Deflated Sharpe", share),
+            ("profit_factor", "Profit factor", number),
+            ("expectancy", "A trade earns", money),
+            ("max_drawdown", "Worst drawdown", lambda value: share(value, 2)),
+            ("exposure", "In the market", share),
         )
 
     def _reconciliation(self, period: Period) -> None:
@@ -309,66 +304,60 @@ class _Report:
                 made.notes.append(f"{left_out} that the platform did not report are left out.")
             if off:
                 self._chart(made, charts.reconciliation(told), "Unreconciled profit by day")
-                made.tables.append(
-                    self._table(
-                        "performance.daily_performance",
-                        sorted(off, key=lambda row: -abs(row["unreconciled_profit"]))[:20],
-                        ("trading_date", "Day", day),
-                        ("reported_net_profit", "Reported", money),
-                        ("ai_net_profit", "AI", money),
-                        ("traditional_net_profit", "Traditional", money),
-                        ("unreconciled_profit", "Unreconciled", money),
-                    )
+                self._table(
+                    made,
+                    "performance.daily_performance",
+                    sorted(off, key=lambda row: -abs(row["unreconciled_profit"]))[:20],
+                    ("trading_date", "Day", day),
+                    ("reported_net_profit", "Reported", money),
+                    ("ai_net_profit", "AI", money),
+                    ("traditional_net_profit", "Traditional", money),
+                    ("unreconciled_profit", "Unreconciled", money),
                 )
 
     def _trades(self, period: Period) -> None:
         with self._section("Trades by symbol", "performance.trades") as made:
             rows = self._ask("trades_by_symbol", symbols=None, models=None, **period.times())
             for row in rows:
-                row["hit_rate"] = _rate(row["wins"], row["losses"])
-                ends = wilson(row["wins"], row["wins"] + row["losses"])
-                row["hit_rate_95"] = interval(ends, as_share=True)
-            made.tables.append(
-                self._table(
-                    "performance.trades",
-                    rows,
-                    ("symbol", "Symbol", str),
-                    ("source_type", "Source", str),
-                    ("trades", "Trades", count),
-                    ("hit_rate", "Hit rate", share),
-                    ("hit_rate_95", "95% interval", str),
-                    ("fees", "Fees", money),
-                    ("net_profit", "Net profit", money),
-                )
+                _add_rate(row, "hit_rate", row["wins"], row["wins"] + row["losses"])
+            self._table(
+                made,
+                "performance.trades",
+                rows,
+                ("symbol", "Symbol", str),
+                ("source_type", "Source", str),
+                ("trades", "Trades", count),
+                ("hit_rate", "Hit rate", share),
+                ("hit_rate_95", "95% interval", str),
+                ("fees", "Fees", money),
+                ("net_profit", "Net profit", money),
             )
 
     def _signals(self, period: Period) -> None:
         with self._section("Signals of the period", "performance.signal_outcomes") as made:
             rows = self._ask("period_signals", **period.times())
             for row in rows:
-                row["rate"] = row["wins"] / row["resolved"] if row["resolved"] else None
-                row["rate_95"] = interval(wilson(row["wins"], row["resolved"]), as_share=True)
+                _add_rate(row, "rate", row["wins"], row["resolved"])
             made.notes.append(
                 "Won: the prices after a signal went its way, whatever anybody traded and before "
                 "fees. Made: what its trades really earned."
             )
-            made.tables.append(
-                self._table(
-                    "performance.signal_outcomes",
-                    rows,
-                    ("model", "Model", str),
-                    ("signals", "Signals", count),
-                    ("holds", "of them HOLD", count),
-                    ("resolved", "Resolved", count),
-                    ("rate", "Won", share),
-                    ("rate_95", "95% interval", str),
-                    ("took_profit", "Take profit", count),
-                    ("stopped", "Stop loss", count),
-                    ("expired", "Expired", count),
-                    ("mean_return", "Mean return", lambda value: share(value, 2)),
-                    ("traded", "Traded", count),
-                    ("executed_net_profit", "Made", money),
-                )
+            self._table(
+                made,
+                "performance.signal_outcomes",
+                rows,
+                ("model", "Model", str),
+                ("signals", "Signals", count),
+                ("holds", "of them HOLD", count),
+                ("resolved", "Resolved", count),
+                ("rate", "Won", share),
+                ("rate_95", "95% interval", str),
+                ("took_profit", "Take profit", count),
+                ("stopped", "Stop loss", count),
+                ("expired", "Expired", count),
+                ("mean_return", "Mean return", lambda value: share(value, 2)),
+                ("traded", "Traded", count),
+                ("executed_net_profit", "Made", money),
             )
 
     def _models(self) -> None:
@@ -384,23 +373,22 @@ class _Report:
                 "Of all days. A coin has a Brier score of 0.25 and a rank IC of 0: lower, and "
                 "higher, is better."
             )
-            made.tables.append(
-                self._table(
-                    "performance.model_skill",
-                    [row for row in skill if row["window_name"] == "all"],
-                    ("model", "Model", str),
-                    ("n", "Resolved signals", count),
-                    ("brier_score", "Brier score", lambda value: number(value, 4)),
-                    (
-                        "expected_calibration_error",
-                        "Calibration error",
-                        lambda value: number(value, 3),
-                    ),
-                    ("rank_ic", "Rank IC", lambda value: number(value, 3)),
-                    ("ic_ir", "IC IR", number),
-                    ("signal_half_life_bars", "Half-life in bars", lambda value: number(value, 1)),
-                    ("turnover", "Turnover", number),
-                )
+            self._table(
+                made,
+                "performance.model_skill",
+                [row for row in skill if row["window_name"] == "all"],
+                ("model", "Model", str),
+                ("n", "Resolved signals", count),
+                ("brier_score", "Brier score", lambda value: number(value, 4)),
+                (
+                    "expected_calibration_error",
+                    "Calibration error",
+                    lambda value: number(value, 3),
+                ),
+                ("rank_ic", "Rank IC", lambda value: number(value, 3)),
+                ("ic_ir", "IC IR", number),
+                ("signal_half_life_bars", "Half-life in bars", lambda value: number(value, 1)),
+                ("turnover", "Turnover", number),
             )
             known = [row for row in skill if row["brier_score"] is not None]
             if known:
@@ -425,20 +413,19 @@ class _Report:
             "training.rl_progress",
             "training.genetic_progress",
         ) as made:
-            made.tables.append(
-                self._table(
-                    "training.training_runs",
-                    self._ask("training_runs", models=None),
-                    ("model", "Model", str),
-                    ("run_kind", "Trained by", str),
-                    ("is_learning", "Learning?", _yes),
-                    ("is_plateau", "At a plateau?", _yes),
-                    ("steps", "Steps", count),
-                    ("first_mean_value", "First steps", number),
-                    ("last_mean_value", "Last steps", number),
-                    ("improvement_z_score", "Standard errors", number),
-                    ("last_step_at", "Last step", moment),
-                )
+            self._table(
+                made,
+                "training.training_runs",
+                self._ask("training_runs", models=None),
+                ("model", "Model", str),
+                ("run_kind", "Trained by", str),
+                ("is_learning", "Learning?", _yes),
+                ("is_plateau", "At a plateau?", _yes),
+                ("steps", "Steps", count),
+                ("first_mean_value", "First steps", number),
+                ("last_mean_value", "Last steps", number),
+                ("improvement_z_score", "Standard errors", number),
+                ("last_step_at", "Last step", moment),
             )
             for question, step, value in (
                 ("episodes", "episode", "reward"),
@@ -456,45 +443,42 @@ class _Report:
             "operations.rejected_rows",
         ) as made:
             builds = self._ask("builds")
-            made.tables.append(
-                self._table(
-                    "operations.build_history",
-                    builds[:10],
-                    ("started_at", "Newest builds", moment),
-                    ("models_built", "Models", count),
-                    ("failures", "Failures", count),
-                    ("skipped", "Skipped", count),
-                    ("rows_written", "Rows written", lambda value: number(value, 0)),
-                    ("run_seconds", "Seconds of work", lambda value: number(value, 1)),
-                )
+            self._table(
+                made,
+                "operations.build_history",
+                builds[:10],
+                ("started_at", "Newest builds", moment),
+                ("models_built", "Models", count),
+                ("failures", "Failures", count),
+                ("skipped", "Skipped", count),
+                ("rows_written", "Rows written", lambda value: number(value, 0)),
+                ("run_seconds", "Seconds of work", lambda value: number(value, 1)),
             )
-            made.tables.append(
-                self._table(
-                    "operations.replication_health",
-                    self._ask("replication"),
-                    ("subscription_name", "Subscription", str),
-                    ("is_enabled", "Enabled", _yes),
-                    ("is_applying", "Applying", _yes),
-                    ("tables_ready", "Tables ready", count),
-                    ("tables", "of", count),
-                    ("apply_error_count", "Errors", count),
-                    ("last_message_received_at", "Last heard", moment),
-                )
+            self._table(
+                made,
+                "operations.replication_health",
+                self._ask("replication"),
+                ("subscription_name", "Subscription", str),
+                ("is_enabled", "Enabled", _yes),
+                ("is_applying", "Applying", _yes),
+                ("tables_ready", "Tables ready", count),
+                ("tables", "of", count),
+                ("apply_error_count", "Errors", count),
+                ("last_message_received_at", "Last heard", moment),
             )
             rejected = self._ask("rejected_rows")
             if rejected:
                 every = count(rejected[0]["count"])
-                made.tables.append(
-                    self._table(
-                        "operations.rejected_rows",
-                        rejected[:10],
-                        ("source_table", f"Rows that cannot be used, of {every}", str),
-                        ("row_key", "Row", str),
-                        ("column_name", "Column", str),
-                        ("value", "Value", _text),
-                        ("reason", "What is wrong", str),
-                        ("first_seen_at", "First seen", moment),
-                    )
+                self._table(
+                    made,
+                    "operations.rejected_rows",
+                    rejected[:10],
+                    ("source_table", f"Rows that cannot be used, of {every}", str),
+                    ("row_key", "Row", str),
+                    ("column_name", "Column", str),
+                    ("value", "Value", _text),
+                    ("reason", "What is wrong", str),
+                    ("first_seen_at", "First seen", moment),
                 )
 
     # --- pieces -------------------------------------------------------------------------------
@@ -520,13 +504,15 @@ class _Report:
         section.charts.append((len(self._specs), alt))
         self._specs.append(chart.properties(description=alt).to_dict())
 
-    def _table(self, mart: str, rows: Sequence[Row], *columns: tuple[str, str, Form]) -> Table:
+    def _table(
+        self, section: Section, mart: str, rows: Sequence[Row], *columns: tuple[str, str, Form]
+    ) -> None:
         headings = [
             (label, self._about(f"{mart}.{name}", label), form not in _WORDS)
             for name, label, form in columns
         ]
         cells = [[form(row.get(name)) for name, _, form in columns] for row in rows]
-        return Table(headings, cells)
+        section.tables.append(Table(headings, cells))
 
     def _about(self, column: str, label: str) -> str:
         """A column's definition, which goes to the list at the end as well."""
@@ -536,8 +522,9 @@ class _Report:
         return text
 
 
-def _rate(wins: int, losses: int) -> float | None:
-    return wins / (wins + losses) if wins + losses else None
+def _add_rate(row: Row, name: str, wins: int, cases: int) -> None:
+    row[name] = wins / cases if cases else None
+    row[f"{name}_95"] = interval(wilson(wins, cases), as_share=True)
 
 
 def _text(value: str | None) -> str:

@@ -79,7 +79,8 @@ GOOD_MODEL: Mapping[str, Any] = {
     "model_type": "sparse_spectrum", "model_name": "m", "version": "1", "config": {},
 }  # fmt: skip
 ANY_MODEL: Mapping[str, st.SearchStrategy[Any]] = {
-    "model_type": TEXT, "model_name": TEXT, "version": TEXT, "config": OBJECT,
+    "model_type": st.sampled_from(("sparse_spectrum", "genetic_optimization", "", " x", None, 7)),
+    "model_name": TEXT, "version": TEXT, "config": OBJECT,
 }  # fmt: skip
 
 
