@@ -1,8 +1,8 @@
 """What a record may hold. The checks of the API and of the importer follow from these values.
 
 SQL says them in its own words: the functions ``ai_is_…`` of the migrations 0026 and 0028, and what
-staging sets aside (``macros/rejected/``). ``tests/integration/test_limits.py`` holds all three to
-the same bounds.
+staging sets aside (``macros/rejected/``). ``tests/integration/client/test_limits.py`` holds all
+three to the same bounds.
 """
 
 from __future__ import annotations
