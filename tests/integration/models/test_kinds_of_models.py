@@ -46,6 +46,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_a_new_kind_has_its_training_runs(landscape: Landscape, checkout: Path) -> None:
     def run(*command: str) -> None:
         urls = {"PRIMARY_URL": landscape.primary.url, "REPLICA_URL": landscape.replica.url}
+        urls |= landscape.replica.environment()
         done = children.run(
             [sys.executable, "-m", *command],
             cwd=checkout,
@@ -63,3 +64,5 @@ def test_a_new_kind_has_its_training_runs(landscape: Landscape, checkout: Path) 
     assert landscape.on_replica(
         "select model_name, model_type, run_kind, steps, is_learning from training.training_runs"
     ) == [("boosted_trees", "supervised", "epochs", 60, True)]
+    # The unit tests of the other kinds, which say nothing of this one.
+    run("dbt.cli.main", "test", "--quiet", "--select", "test_type:unit,+training_runs")
