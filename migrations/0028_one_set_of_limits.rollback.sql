@@ -47,7 +47,7 @@ begin
         from pg_catalog.pg_trigger
         where tgfoid = 'public.ai_refuse_row()'::regprocedure
     loop
-        perform public.limit_ai_rows(limited.relation, variadic limited.limits);
+        perform public.limit_ai_rows(limited.relation, limited.limits);
     end loop;
 end
 $$;

@@ -42,7 +42,7 @@ $$;
 -- Gives a table its limits, or gives it those again that were changed: pairs of a column and the
 -- limit's function. The functions' bodies are written out in the trigger, since calling them takes
 -- an INSERT longer than all else.
-create function public.limit_ai_rows(relation regclass, variadic limits text [])
+create function public.limit_ai_rows(relation regclass, limits text [])
 returns void
 language plpgsql
 set search_path = ''
@@ -99,7 +99,7 @@ begin
         from pg_catalog.pg_trigger
         where tgfoid = 'public.ai_refuse_row()'::regprocedure
     loop
-        perform public.limit_ai_rows(limited.relation, variadic limited.limits);
+        perform public.limit_ai_rows(limited.relation, limited.limits);
     end loop;
 end
 $$;

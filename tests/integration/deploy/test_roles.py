@@ -253,6 +253,7 @@ def test_functions_of_the_primary(shared: Landscape, role: str) -> None:
             *FUNCTIONS,
             *FOR_OWNERS,
             *LIMITS,
+            "limit_ai_rows",
             "limit_ai_writer_login",
         }
         for name, signature, call, is_definer, settings, owner in functions:
