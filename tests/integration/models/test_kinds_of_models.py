@@ -10,7 +10,7 @@ from pathlib import Path
 
 import children
 import pytest
-from conftest import Landscape
+from landscapes import Landscape
 
 from runner.settings import PROJECT
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.replication.catalog import Slot, Subscription
-from runner.replication.faults import _of_slot
+from runner.replication.health import _of_slot
 
 NAME = "signal_marts_analytics"
 slots = st.builds(
