@@ -23,6 +23,8 @@ from runner.servers import role_logins
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
+pytestmark = pytest.mark.timeout(1200)  # builds in full, which another worker may record first
+
 
 class Built:
     """A landscape whose models dbt has built once, and rounds on it."""
