@@ -52,6 +52,7 @@ declare
     arguments text;
     columns text;
     table_name text;
+    unknown text;
 begin
     select classes.relname into table_name
     from pg_catalog.pg_class as classes where classes.oid = relation;
@@ -68,13 +69,19 @@ begin
         ),
         pg_catalog.string_agg(
             pg_catalog.format('%L, %L', limits[place], limits[place + 1]), ', ' order by place
-        )
-    into columns, condition, arguments
+        ),
+        pg_catalog.string_agg(coalesce(limits[place + 1], '(none)'), ', ')
+            filter (where functions.oid is null)
+    into columns, condition, arguments, unknown
     from pg_catalog.generate_series(1, pg_catalog.cardinality(limits), 2) as places (place)
     left join pg_catalog.pg_proc as functions
         on
             functions.proname = limits[place + 1]
             and functions.pronamespace = 'public'::pg_catalog.regnamespace;
+    if unknown is not null then
+        raise exception 'no limit of rows is called %', unknown
+            using errcode = 'undefined_function';
+    end if;
     execute pg_catalog.format(
         'create or replace trigger %I before insert or update of %s on %s for each row '
         'when (not (%s)) execute function public.ai_refuse_row(%s)',

@@ -693,3 +693,12 @@ def in_the_way(landscape: Landscape, table: str, model_id: int, count: int) -> N
         if table in numbered:
             changes[numbered[table]] = str(number)
         landscape.on_primary(insertion(table, changes))
+
+
+@pytest.mark.parametrize("limits", [["close", "ai_is_amuont"], ["close"]])
+def test_a_limit_that_is_not_there_is_no_limit(shared: Landscape, limits: list[str]) -> None:
+    with (
+        shared.primary.connect() as connection,
+        pytest.raises(psycopg.errors.UndefinedFunction, match="no limit of rows is called"),
+    ):
+        connection.execute("select limit_ai_rows('market_bars', %s)", (limits,))
