@@ -59,7 +59,7 @@ def test_a_new_kind_has_its_training_runs(landscape: Landscape, checkout: Path) 
 
     run("runner.deploy.migration_rules", "migrations")
     run("runner", "deploy")
-    landscape.on_primary(block("^epochs with plain SQL"))
+    landscape.on_primary("set role ai_writer; " + block("^epochs with plain SQL"))
     run("runner", "build", "--select", "+training_runs")
     assert landscape.on_replica(
         "select model_name, model_type, run_kind, steps, is_learning from training.training_runs"

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import distribution
@@ -162,6 +163,10 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nothing, *allowed = (PROJECT / ".dockerignore").read_text().splitlines()[1:]
     assert nothing == "*"
     assert allowed.pop() == "**/__pycache__"
+    # The packages of the wheel: one that is missing is left out of it without a word.
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    packages = settings["targets"]["wheel"]["packages"]
+    assert {f"!{package}" for package in packages} <= set(allowed)
     folder = tmp_path_factory.mktemp("context")
     for name in (line.removeprefix("!") for line in allowed):
         source, target = PROJECT / name, folder / name
