@@ -1,15 +1,16 @@
 {#
-    A query that counts, for each row and some moments of it, the other rows of its group that came
-    before: all on one line of time, without a join. At the same instant, a moment comes first.
+    A query that counts, for each row and each of its moments, the rows of `counted` in the same group that
+    came before the moment. It sorts moments and counted rows into one sequence, without a join. At the same
+    instant, the moment comes first.
 
     rows: a relation or CTE with the columns of group_by, key and moments.
-    key: the columns that tell its rows apart.
+    key: the columns that identify a row.
     moments: the count's name for each of its columns that hold a moment.
     counted: a relation or CTE with the columns of group_by, and counted_at.
     counted_at: its column with the time at which a row counts.
     group_by: the columns within which rows are counted, none of them NULL.
 
-    Columns: those of group_by and key, and a count for each moment; NULL where there is no moment.
+    Columns: the columns of group_by and key, and a count for each moment; NULL where the moment is NULL.
 #}
 {% macro counted_before(rows, key, moments, counted, counted_at, group_by) -%}
     {%- set groups = require_list('counted_before', 'group_by', group_by) | join(', ') -%}

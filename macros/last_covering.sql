@@ -1,14 +1,15 @@
 {#
-    A query for the last of the spans that cover a position in their group; no row where none does.
+    A query for the last span that covers each position of a group; no row for a position without a span.
 
     Comparing every position with every span is quadratic, so each span is cut into blocks of 1, 2, 4,
-    ... positions (the canonical ranges of a segment tree: at most two of each size). A position then
-    looks at the one block of each size that it lies in for the last span there. That is a window over
-    blocks and positions together and no join: the planner has no statistics on either and would
-    compare far too many pairs.
+    ... positions (the canonical ranges of a segment tree: at most two of each size). For each size, a
+    position lies in one block; the query takes the last span of this block. It uses a window over blocks
+    and positions together instead of a join: the planner has no statistics on either and would compare far
+    too many pairs.
 
     spans: a relation or CTE with the columns of group_by, span_number, first_position, and
-        end_position, the first one behind it. One that ends where it begins covers none.
+        end_position, the first position after the span. A span that ends where it begins covers no
+        position.
     span_number: its column that numbers the spans by their first positions.
     positions: a relation or CTE with the columns of group_by, position, and key.
     position: its column that numbers the rows of a group from 0 on, without gaps.
@@ -35,8 +36,8 @@
 
     ),
 
-    -- Where the next span ends no earlier, this one ends with its start. That changes no result and
-    -- leaves little to cut where all are equally long.
+    -- If the next span ends no earlier than this one, this span is cut at the start of the next. The result
+    -- stays the same, and spans of equal length need few blocks.
     clipped_spans as (
 
         select
@@ -79,8 +80,8 @@
 
     ),
 
-    -- Of these, what no block of twice the size covers: the first block if it is the second half of
-    -- such a block, the last one if it is the first half.
+    -- Of these blocks, those that no block of twice the size covers: the first block if it is the second
+    -- half of a larger block, the last block if it is the first half of one.
     blocks as (
 
         {% for block_start, half_start in [

@@ -1,9 +1,9 @@
 {#
-    In a symbol, all bars from the first one on that came or went, since those after it have other
-    numbers; before that, the changed bars themselves. All bars where the symbol's timeframes are
-    others. Bars of another timeframe than its own do not matter; where nothing is stored, all do.
+    Per symbol: all bars from the first inserted or deleted bar on, since all later bars get other numbers;
+    before that bar, only the changed bars. All bars of a symbol whose timeframes changed. Bars of other
+    timeframes than the symbol's own are left out, unless nothing is stored for the symbol.
 
-    A bar that was there before and is there now has as many old images as new ones.
+    A bar that existed before and still exists has as many old images as new ones.
 #}
 {% macro affected_int_bars_numbered() %}
     with changed as (

@@ -1,5 +1,5 @@
 {#
-    A changed model, and every one of which a signal changed; the types of changed patterns.
+    Changed models, models with a changed signal, and the types of changed patterns.
 #}
 {% macro affected_int_ensemble_experts() %}
     select

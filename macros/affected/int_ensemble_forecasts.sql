@@ -1,9 +1,9 @@
 {#
-    A changed forecast, all of an expert that came or went, and where a close came or went, or has
-    another time, every forecast that ends with it, later or not yet.
+    Changed forecasts; all forecasts of an inserted or deleted expert; and where a close was inserted,
+    deleted or has another time, every forecast that ends at this close, later or not yet.
 
-    A type of patterns goes and comes where its number is another: the one of its first pattern, which
-    may be another type's from now on.
+    A type of patterns counts as deleted and inserted if its number changed: the number is that of its first
+    pattern, and this pattern may now have another type.
 #}
 {% macro affected_int_ensemble_forecasts() %}
     {% set parents = [

@@ -1,13 +1,14 @@
 {#
-    A changed close, and every close at which a changed forecast is or was live, but not those between
-    the two; of one that only ends elsewhere, those between its ends. Where closes have other numbers,
-    those that a number meant before have changed. Where an expert joins on another day, the closes of
-    its forecasts between the two; where it came or went, so did its forecasts.
+    Changed closes, and every close at which a changed forecast is or was live, but not the closes between
+    its old and new span. Of a forecast whose end alone changed: the closes between its old and new end.
+    Where closes have other numbers, the closes that had these numbers before have changed. Where an expert
+    joins on another day: the closes of its forecasts between the old and the new day. If an expert was
+    inserted or deleted, so were its forecasts.
 #}
 {% macro affected_int_ensemble_forecasts_live() %}
     with forecasts as (
 
-        {# An even number of images: it was and is, or neither was nor is. #}
+        {# An even number of images: the row existed and still exists, or neither. #}
         select
             forecast_type,
             forecast_id,

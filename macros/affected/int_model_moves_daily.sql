@@ -1,4 +1,4 @@
-{# The day of a changed signal, and that of the model's next signal of the symbol. #}
+{# The day of a changed signal, and the day of the model's next signal for the symbol. #}
 {% macro affected_int_model_moves_daily() %}
     with changed as (
 

@@ -1,7 +1,7 @@
 {#
-    A changed order, and every order that came while a signal was or is valid that came, went, or
-    claims another side or time. A signal that was written anew as it was has as many images again,
-    so an odd number of the same ones is one that came or went.
+    Changed orders, and every order that came while a changed signal was or is valid: a signal that was
+    inserted or deleted, or has another side or time. A signal that was rewritten unchanged has as many old
+    images as new ones; an odd number of equal images means an inserted or deleted signal.
 #}
 {% macro affected_int_orders_matched_as_of() %}
     with claims as (

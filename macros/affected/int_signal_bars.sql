@@ -1,9 +1,8 @@
 {#
-    A changed signal; where a bar came or went, or has another time, every signal of its symbol that
-    ends with it, later or not yet; and where a bar's price changed, the signals that enter at it.
-
-    A signal that ends with an earlier bar has none of the later ones in it, whatever their times.
-    One without a row has a symbol that had no bars.
+    Changed signals; where a bar was inserted, deleted or has another time, every signal of its symbol that
+    ends at this bar, later or not yet; and where a bar's price changed, the signals that enter at this bar.
+    Bars after a signal's last bar do not alter the signal, whatever their times. A signal without a stored
+    row has a symbol that had no bars.
 #}
 {% macro affected_int_signal_bars() %}
     with changed as (

@@ -1,7 +1,7 @@
 {#
-    A changed signal, and every one that a changed bar may be a part of: that begins with the bar or
-    before, and neither ends before the bar nor had met a barrier by then. None is longer than the
-    longest, so only the ends that are near the bar need be read.
+    Changed signals, and every signal whose life may include a changed bar: it begins at the bar or before,
+    does not end before the bar, and had met no barrier before the bar. No signal is longer than the longest
+    one, so only signals that end near the bar need to be read.
 #}
 {% macro affected_int_signal_exits() %}
     {% set barriers = ref('int_signal_barriers') %}

@@ -1,6 +1,6 @@
 {#
-    A model's day with a symbol where one of its signals changed, or is signal_bars elsewhere, or where a
-    changed bar is within the horizons of one.
+    A model's day with a symbol if one of its signals of the day changed, or has other numbers in
+    int_signal_bars, or has a changed bar within its horizons.
 #}
 {% macro affected_int_signal_forward_returns() %}
     {% set horizons = var('skill_horizons_bars') %}

@@ -1,7 +1,7 @@
 {#
-    A changed signal, and of a model's signals in a direction, all from the first changed one on:
-    what became of it was known to those after it. Not followed: int_ensemble_similar_outcomes, which are
-    counted from these.
+    Changed signals, and of a model's signals in one direction, all from the first changed one on: later
+    signals count its outcome among their cases. Changes of int_ensemble_similar_outcomes are not followed:
+    its counts come from the same signals.
 #}
 {% macro affected_signal_validation() %}
     select signal_id

@@ -1,6 +1,6 @@
 {#
-    A changed analysis, the one that follows it in its series, or followed it, and all analyses of a
-    changed model; and for each of them the one before it, which it is compared with.
+    Changed analyses, the analysis that follows or followed each in its series, and all analyses of a
+    changed model. For each of these also the analysis before it, with which it is compared.
 #}
 {% macro affected_spectrum_findings() %}
     {% set analyses = ref('stg_ai__spectrum_analyses') %}

@@ -25,8 +25,8 @@ weights as (
 
 ),
 
--- How far a forecast, with its weight, moves the ensemble from 0.5. Who is silent moves
--- nothing and needs no row.
+-- How far a forecast, with its weight, moves the ensemble from 0.5. A silent expert
+-- moves nothing and needs no row.
 moves as (
 
     select

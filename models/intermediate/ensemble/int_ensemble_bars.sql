@@ -1,4 +1,4 @@
--- Grain: a close of a symbol in its own timeframe, with what came of it. Times are UTC.
+-- Grain: a close of a symbol in its own timeframe, with its outcome. Times are UTC.
 
 {{ config(
     unique_key=['symbol', 'decided_at'],
@@ -17,8 +17,8 @@
 {% set horizon_bars = var('ensemble_horizon_bars') | int(1) %}
 
 -- depends_on: {{ ref('int_timeframes') }}
--- From changes, the closes before go on to count: the last of them is in the timeframe
--- that was the shortest so far.
+-- In a build from changes, numbers continue from the stored closes: the last stored
+-- close is in the timeframe that was the shortest so far.
 with bars as (
 
     {% if is_from_changes() %}
@@ -69,8 +69,8 @@ with bars as (
 
 ),
 
--- The target is looked for in the bar's own timeframe: the same span of time on either
--- side of a change of the symbol's shortest one.
+-- The target is a bar of the bar's own timeframe: so the horizon is the same length of
+-- time before and after the symbol's shortest timeframe changes.
 targeted as (
 
     select
@@ -93,8 +93,8 @@ targeted as (
 
 ),
 
--- The shortest timeframe so far: one that begins later must not change which bars were
--- decided on before.
+-- The shortest timeframe so far: a timeframe that begins later must not change the
+-- closes of earlier decisions.
 compared as (
 
     select
@@ -112,7 +112,8 @@ compared as (
 
 ),
 
--- Numbers follow each other within a symbol. Those after a close that comes late move.
+-- Numbers have no gaps within a symbol. A close that arrives late moves all later
+-- numbers.
 int_ensemble_bars as (
 
     select

@@ -1,5 +1,5 @@
--- Grain: a model, a type of micro pattern, a relation to it and a UTC day on which
--- outcomes of such signals were known. Times are UTC.
+-- Grain: a model, a type of micro pattern, a relation of signal and pattern, and a UTC
+-- day on which outcomes of such signals were known. Times are UTC.
 
 {{ config(
     unique_key=['model_id', 'pattern_type', 'relation', 'resolved_date'],

@@ -72,8 +72,8 @@ measured as (
 
 ),
 
--- The score test needs some cases on either side to keep its level, and wins and losses
--- to compare.
+-- The score test keeps its level only with some cases on either side, and needs both
+-- wins and losses.
 scored as (
 
     select

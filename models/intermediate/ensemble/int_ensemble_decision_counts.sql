@@ -27,10 +27,10 @@ bars as (
 
 ),
 
--- A round is a decision whose price went up or down. Where it stood still there is
--- nothing to be right about, and where it is not known yet nothing to score. The bars
--- are asked for forecasts and not the other way round: there are many more of those,
--- and to bring them to one row a bar takes more than its share of time as they grow.
+-- A round is a decision whose price went up or down. A price that did not move makes no
+-- forecast right or wrong, and an unknown price cannot be scored. Each bar is checked
+-- for a forecast, instead of grouping the forecasts by bar: there are many more
+-- forecasts than bars, and the cost of grouping grows faster than their number.
 decided_bars as (
 
     select

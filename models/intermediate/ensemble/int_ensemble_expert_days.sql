@@ -1,5 +1,6 @@
 -- Grain: a UTC day, every one from the first with a round, and an expert that had
--- joined by then; losses are beyond those of silence, by the day of the forecast.
+-- joined by then; losses are those beyond the loss of silence, by the day of the
+-- forecast.
 
 {{ config(
     unique_key=['trading_date', 'expert_id'],

@@ -80,8 +80,8 @@ with models as (
 
 {% endif %}
 
--- A number stays the expert's own: even for a model, odd for a type of pattern. A model
--- may be registered after the fact: what it had said was known all the same.
+-- An expert keeps its number: even for a model, odd for a type of pattern. A model may
+-- be registered after its first signals: these were known all the same.
 experts as (
 
     select
@@ -112,8 +112,9 @@ experts as (
 
 ),
 
--- Weights are those of a whole day, so an expert joins with the first day that begins
--- after it was heard of. Who joins later changes nothing before.
+-- A weight holds for a whole day, so an expert joins on the first day that begins after
+-- its registration or first forecast. An expert that joins later changes no earlier
+-- weight.
 int_ensemble_experts as (
 
     select

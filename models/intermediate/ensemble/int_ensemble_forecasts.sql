@@ -49,8 +49,8 @@ statements as (
         on signals.model_id = experts.model_id
     where
         experts.expert_type = 'model'
-        -- What was over before anybody here knew it, as an imported signal may be, was
-        -- never a forecast.
+        -- A signal that had ended before this system knew it, such as an imported one,
+        -- is no forecast.
         and signals.valid_until_at > signals.available_at
 
     union all
@@ -71,8 +71,8 @@ statements as (
 
 ),
 
--- A platform's confidence is not ours to check: the bound on the regret needs
--- probabilities.
+-- The platform's confidences are not checked elsewhere, and the bound on the regret
+-- needs probabilities.
 forecasts as (
 
     select
@@ -102,7 +102,8 @@ forecasts as (
 
     ),
 
-    -- The same counts as below, looked up: a close's number is that of those up to it.
+    -- The same counts as below, but looked up: a close's number is the count of closes
+    -- up to it.
     spans as (
 
         select
@@ -158,8 +159,8 @@ forecasts as (
 
 {% endif %}
 
--- A forecast expires at expires_at or after so many bars, whichever comes first: what
--- was said of the next hours says nothing of the next month.
+-- A forecast expires at expires_at or after a number of bars, whichever comes first: a
+-- forecast of the next hours says nothing about the next month.
 int_ensemble_forecasts as (
 
     select

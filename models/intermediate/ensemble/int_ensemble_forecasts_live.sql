@@ -25,7 +25,8 @@ with bars as (
 
     ),
 
-    -- At an affected close, those are live that began so many closes ago at most.
+    -- Only forecasts that began at most ensemble_forecast_bars closes ago can be live
+    -- at an affected close.
     forecasts as (
 
         select distinct forecasts.*
@@ -84,8 +85,8 @@ spans as (
 
 ),
 
--- Where the next forecast lives at least as long, this one ends with its start. That
--- changes no result, and few closes are then counted for two forecasts.
+-- If the next forecast lives at least as long, this one ends at the start of the next.
+-- The result stays the same, and few closes are counted for two forecasts.
 clipped_spans as (
 
     select
@@ -111,8 +112,8 @@ offsets as (
 
 ),
 
--- A row for each close of a span. As a forecast lives for a limited number of bars,
--- there are never more than that many times the forecasts.
+-- A row for each close of a span. The number of rows is limited: a forecast lives for a
+-- limited number of bars.
 closes_of_spans as (
 
     select
@@ -128,7 +129,7 @@ closes_of_spans as (
 
 ),
 
--- An earlier forecast may outlive a later one, and then counts again.
+-- An earlier forecast may outlive a later one; it then counts again.
 latest as (
 
     select
@@ -164,8 +165,8 @@ int_ensemble_forecasts_live as (
 
 )
 
--- The forecasts of a close are read together, and so they are written together; a full
--- build would sort all for closes of which few are read again.
+-- The forecasts of a close are read together, so they are written together. A full
+-- build does not sort its rows: few of its closes are read again.
 select * from int_ensemble_forecasts_live
 {% if is_from_changes() %}
     order by symbol, decided_at

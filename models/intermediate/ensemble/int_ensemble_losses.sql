@@ -30,8 +30,8 @@ with live_forecasts as (
 
 ),
 
--- Silence is a forecast of 0.5 and always loses 0.25: only what a forecast loses beyond
--- that is summed, so that the closes at which an expert was silent need no rows.
+-- Silence is a forecast of 0.5 and always loses 0.25: only the loss of a forecast
+-- beyond 0.25 is summed, so a close at which an expert was silent needs no row.
 int_ensemble_losses as (
 
     select

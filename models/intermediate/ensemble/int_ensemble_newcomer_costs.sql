@@ -11,9 +11,9 @@ with expert_days as (
 
 ),
 
--- What it costs to let newcomers in, who enter as if they had been silent: twice the
--- logarithm of the growth of the sum of exp(-loss / 2). Where all joined before the
--- first round there is none, and the bound is 2 ln N.
+-- The cost of experts that join later (newcomers), counted as silent until then: twice
+-- the logarithm of the growth of the sum of exp(-loss / 2). If all experts joined
+-- before the first round, there is no such cost, and the bound is 2 ln N.
 pools as (
 
     select

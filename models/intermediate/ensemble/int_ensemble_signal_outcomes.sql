@@ -1,7 +1,7 @@
 -- Grain: a signal that says BUY or SELL, with the relation to its pattern as known when
--- it came, and with what came of it. Times are UTC.
+-- it came, and with its outcome. Times are UTC.
 
-{# Of a forecast, if it is a signal's. #}
+{# The first close of the forecast, if the forecast is a signal. #}
 {% set signal_id = "case forecast_type when 'signal' then forecast_id end" %}
 
 {{ config(
@@ -55,17 +55,17 @@ bars as (
 
 ),
 
--- What a signal has of either is found before the signals without it join in: a left
--- join on pattern_id may hash all signals without a pattern, and those are one bucket
--- that no number of batches splits.
+-- Patterns and outcomes are joined to the signals that have them, before the other
+-- signals are added: a left join on pattern_id may hash all signals without a pattern
+-- into one bucket, which no number of batches splits.
 matched_patterns as (
 
     {{ known_patterns('signals', 'patterns') }}
 
 ),
 
--- The outcome is that of the first close at which the signal was known, over the
--- ensemble's horizon.
+-- The outcome is the price's direction over the ensemble's horizon, from the first
+-- close at which the signal was known.
 outcomes as (
 
     select

@@ -1,4 +1,4 @@
--- Grain: a level of similarity, what signals have in common at it, and a UTC day on
+-- Grain: a level of similarity, the values that signals share at it, and a UTC day on
 -- which outcomes of such signals were known; counts are cumulative.
 
 {{ config(
@@ -23,7 +23,7 @@
     indexes=[{'columns': ['model_id', 'signal_type', 'resolved_date']}]
 ) }}
 
-{# What is counted apart. #}
+{# The columns by which outcomes are counted. #}
 {% set kind %}
     model_id,
     signal_type,
@@ -91,7 +91,8 @@ daily_cases as (
 
 ),
 
--- From changes, the last counts before the affected days go on.
+-- In a build from changes, counting continues from the last counts before the affected
+-- days.
 all_cases as (
 
     select * from daily_cases

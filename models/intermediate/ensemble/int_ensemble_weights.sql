@@ -30,8 +30,8 @@ losses as (
 
 ),
 
-{# From changes, what was resolved before the affected days is one sum, of the day
-   before them. #}
+{# In a build from changes, all losses resolved before the affected days are one sum,
+dated the day before them. #}
 {% set resolved_date %}
     {%- if is_from_changes() -%}
         greatest(
@@ -54,7 +54,7 @@ resolved_losses as (
 
 ),
 
--- Only what was resolved before the day began: an outcome that was known at midnight
+-- Only rounds that were resolved before the day began: an outcome known at midnight
 -- counts from the next day.
 summed as (
 
@@ -88,8 +88,8 @@ summed as (
 
 ),
 
--- The losses of silence are the same for all and cancel; the least loss is subtracted
--- so that some weight is 1 and none overflows.
+-- The loss of silence is the same for all experts and cancels. The least loss is
+-- subtracted, so the largest exponential is 1 and none overflows.
 compared as (
 
     select
@@ -132,7 +132,7 @@ int_ensemble_weights as (
             order by excess_loss, expert_id
         ) as weight_rank
     from raised
-    -- In one order, so that the last digit of the sum is the same in every build.
+    -- In a fixed order, so that the last digit of the sum is the same in every build.
     window
         whole_day as (
             partition by trading_date

@@ -1,4 +1,4 @@
--- Grain: an order of which something was filled. Times are UTC.
+-- Grain: an order with a filled quantity above 0. Times are UTC.
 
 {{ config(
     unique_key='order_id',
@@ -13,7 +13,7 @@ with orders as (
 
 ),
 
--- Whatever the status: a cancelled order may have been filled in part before.
+-- Of any status: a cancelled order may have been filled in part before.
 fills as (
 
     select

@@ -99,7 +99,8 @@ matched_orders as (
 
 ),
 
--- Matching takes a fill's units from its beginning, so what is left is its end.
+-- Matching takes a fill's units from its beginning, so the units left are its last
+-- ones.
 rest_of_fills as (
 
     select

@@ -1,6 +1,6 @@
 -- Grain: a buy and a sell of the same symbol that share units which their trade plans
--- left unmatched. No times. A changed fill follows an unchanged one of its side, so a
--- cut lies there before and after: only what is matched later is another.
+-- left unmatched. No times. All fills before the first changed one are matched as
+-- before, so only later matches differ.
 
 {{ config(
     unique_key=['buy_order_id', 'sell_order_id'],

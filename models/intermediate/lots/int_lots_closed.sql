@@ -49,10 +49,10 @@ attributed_orders as (
 
 ),
 
--- Two orders share units at most once, so the pair is the key. Within a stage, a
--- segment of units is the intersection of two intervals, of which there is one. In both
--- stages they cannot meet: of the fills of one plan and symbol, the first stage leaves
--- a rest on one side only.
+-- Two orders share units at most once, so the pair is the key. Within a stage, the
+-- shared units are the intersection of two intervals, so there is one such range. Two
+-- orders cannot meet in both stages: of the fills of one plan and symbol, the first
+-- stage leaves units on one side only.
 matched as (
 
     {% for stage, matched_within in [

@@ -78,7 +78,7 @@ open_positions as (
         case open_fills.side when 'BUY' then 'LONG' else 'SHORT' end as direction,
         open_fills.open_quantity,
         open_fills.price,
-        -- What the closed lots left of the order's fee.
+        -- The order's fee less the fees of its closed lots.
         {{ share_of_amount(
             'open_fills.fee',
             'open_fills.closed_quantity',

@@ -82,7 +82,7 @@ matched as (
 ),
 
 -- An order that executes a signal belongs to the signal's model; an order of an AI's
--- plan that executes none, such as an exit, to the model that the plan came from.
+-- plan that executes no signal, such as an exit, belongs to the plan's model.
 matched_with_models as (
 
     select
@@ -97,8 +97,8 @@ matched_with_models as (
 
 ),
 
--- An order of a plan that no signal links to is the platform's own: a model that merely
--- agreed with it earns nothing by it.
+-- An order of a plan that no signal links to is the platform's own: a model whose
+-- signal merely agreed with it gets no profit from it.
 attributed as (
 
     select

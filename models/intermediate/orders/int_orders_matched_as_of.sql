@@ -28,8 +28,8 @@ signals as (
 
 ),
 
--- HOLD advises against trading: it claims no order. The status of a signal is of today,
--- not of the order's time, so it does not count here.
+-- HOLD advises against trading: it claims no order. A signal's status is its present
+-- one, not its status at the order's time, so it does not count here.
 numbered_signals as (
 
     select
@@ -62,7 +62,7 @@ numbered_orders as (
 
 -- The orders that a signal covers: positions from first_position to before
 -- end_position. At the same instant, starts and ends come before orders: a signal may
--- cause an order of its own instant, and is no longer valid at the one at which it
+-- cause an order at its own instant, and is no longer valid at the instant at which it
 -- expires.
 spans as (
 

@@ -20,8 +20,7 @@ with orders as (
 
 ),
 
--- A HOLD that names a plan advises on it and asks for no order: it makes no plan the
--- AI's.
+-- A HOLD that names a plan asks for no order, so it does not make the plan the AI's.
 linked_signals as (
 
     select
@@ -42,8 +41,8 @@ linked_signals as (
 
 ),
 
--- The plan is its first signal's. A signal that comes after an order cannot have caused
--- it, and what an order is must not change when one links to its plan later.
+-- A plan belongs to the model of its first signal. A signal that comes after an order
+-- cannot have caused it, and a later signal must not change the order's source.
 plans as (
 
     select

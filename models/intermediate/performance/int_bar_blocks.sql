@@ -5,9 +5,9 @@
 ) }}
 
 -- A block begins at a multiple of its size and holds the lowest and the highest price
--- of its bars: two blocks of a size make one of the next. All of them together are
--- twice as many as the bars. Only whole ones are there, so that new bars make new
--- blocks and change none.
+-- of its bars: two blocks of one size make one of the next size. There are about twice
+-- as many blocks as bars. Only complete blocks are stored, so new bars add blocks and
+-- change none.
 
 {% set largest_exponent = 20 %}
 
@@ -19,7 +19,7 @@ with bars as (
 
 {% if is_from_changes() %}
 
-    -- What is not affected and makes a larger block together with what is.
+    -- Unaffected blocks that make a larger block together with affected ones.
     kept as (  -- noqa: ST03
 
         select stored.*

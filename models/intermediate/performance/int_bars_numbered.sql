@@ -24,7 +24,7 @@ timeframes as (
 
 ),
 
--- Two names of one length, such as 60m and 1h: the first by name.
+-- Of two timeframes of one length, such as 60m and 1h, the first by name counts.
 ranked_timeframes as (
 
     select
@@ -38,8 +38,8 @@ ranked_timeframes as (
 
 ),
 
--- A stretch of bars that are numbered: all bars of a symbol, or the affected ones,
--- which go on where the bars before them end.
+-- A range of bars to number: all bars of a symbol, or the affected ones, whose numbers
+-- continue those of the bars before them.
 stretches as (
 
     {% if is_from_changes() %}

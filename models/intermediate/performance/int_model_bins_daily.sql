@@ -11,8 +11,8 @@
     }
 ) }}
 
--- In numerics, whose sums do not depend on the order of the signals: what is left of
--- hits less predictions may be next to nothing.
+-- In numerics, whose sums do not depend on the order of the signals: hits less
+-- predictions may be close to 0, where rounding would show.
 
 with forecasts as (
 

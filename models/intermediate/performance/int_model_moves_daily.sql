@@ -16,8 +16,8 @@ with signals as (
 
 ),
 
--- A model's position in a symbol is what its last signal said. The first one moves
--- nothing.
+-- A model's position in a symbol is the direction of its last signal. The first signal
+-- moves nothing.
 {% set position
     = "case {}signal_type when 'BUY' then 1 when 'SELL' then -1 else 0 end"
 %}

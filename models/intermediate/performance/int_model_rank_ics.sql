@@ -5,7 +5,8 @@
     meta={'follows': 'whole'}
 ) }}
 
--- The daily ones are read where they are needed: a CTE of all of them would be kept.
+-- The daily correlations are read directly where they are needed: a CTE of all of them
+-- would be materialized.
 with windows as (
 
     select * from {{ ref('int_windows') }}
@@ -19,8 +20,8 @@ closing as (
 
 ),
 
--- Over symbols, a day is a sample. Over time, where a model has one symbol, a window
--- is.
+-- Over symbols, each day gives one correlation. For a model with one symbol, each
+-- window gives one, over time.
 models as (
 
     select
@@ -81,8 +82,8 @@ model_ics as (
         cast(
             coalesce(sum(observations) filter (where rank_ic is not null), 0) as bigint
         ) as observations,
-        -- One sign, whatever the order of the rows, and none where it would be of their
-        -- last digits, as in three thirds less 1.
+        -- The sign must not depend on the order of the rows, and must be 0 where only
+        -- last digits differ from 0, as in three thirds less 1.
         case
             when abs({{ sum_exactly('rank_ic') }}) > count(rank_ic) * 1e-15
                 then

@@ -19,7 +19,8 @@ closing as (
 
 ),
 
--- One symbol gives no ranks on a day: there, a window is a sample.
+-- A model with one symbol has no ranks within a day, so the correlation is over the
+-- days of a window.
 models as (
 
     select

@@ -30,7 +30,7 @@ signals as (
 ),
 
 -- A barrier on the wrong side of the entry price, which the market had passed before
--- the signal came, is none.
+-- the signal came, does not count.
 entered as (
 
     select

@@ -39,7 +39,7 @@ bars as (
 
     ),
 
-    -- The counts of the other branch, looked up: a bar's number is that of the bars
+    -- The counts of the other branch, looked up: a bar's number is the count of bars
     -- before it.
     positions as (
 
@@ -79,9 +79,10 @@ bars as (
 
     ),
 
-    -- Signals and bars on one line of time. At the same instant a signal's end comes
-    -- before the close of a bar, since it asks for closes before it; its start comes
-    -- after the close, which it may know, and before the opening of the next bar.
+    -- Signals and bars on one line of time. At the same instant, a signal's end comes
+    -- before a bar's close, since only closes before the end count. A signal's start
+    -- comes after the close, which the signal may know, and before the opening of the
+    -- next bar.
     events as (
 
         {% for relation, event_at in [
@@ -147,7 +148,7 @@ placed as (
             when positions.bars_before < symbols.bar_count
                 then positions.bars_before
         end as first_bar_number,
-        -- A signal lives for a bar at least, however early it ends.
+        -- A signal lives for at least one bar, however early it ends.
         case
             when
                 greatest(positions.bars_within, positions.bars_before)

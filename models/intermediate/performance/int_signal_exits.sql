@@ -6,12 +6,12 @@
     pre_hook="{{ prefer_index_lookups() }}"
 ) }}
 
--- The first bar that touches a barrier, without looking at every bar: from the signal
--- on, blocks of bars whose prices stay between the barriers are stepped over. After a
--- block comes one of twice the size where that begins there and ends within the
--- signal's life; a block that touches, or is not there since its bars are not, is
--- entered at its first half. So a signal looks at some four blocks for each doubling of
--- the bars that it lives.
+-- Finds the first bar that touches a barrier without reading every bar: from the signal
+-- on, it skips blocks of bars whose prices stay between the barriers. After a skipped
+-- block it tries a block of twice the size, if one begins there and ends within the
+-- signal's life. Of a block that touches a barrier, or does not exist yet, it tries the
+-- first half. So a signal reads about four blocks for each doubling of the bars that it
+-- lives.
 
 with recursive entered as (
 
@@ -26,7 +26,7 @@ blocks as (
 
 ),
 
--- One after the other along the bars, so that neighbours look at the same blocks.
+-- In the order of the bars, so that neighbouring signals read the same blocks.
 ordered as (
 
     select *
@@ -53,9 +53,9 @@ walks as (
 
     union all
 
-    -- What a block of one bar touches is found; any other is entered, or left behind.
-    -- A walk is over at the bar that touches, behind the end, or where there is no bar
-    -- yet.
+    -- A block of one bar that touches is the exit. A larger block that touches, is
+    -- missing or too long is halved; any other block is skipped. The search ends at the
+    -- bar that touches, after the signal's end, or where there is no bar yet.
     select
         signal_id,
         symbol,

@@ -17,7 +17,7 @@ with placed as (
 
 ),
 
--- A model's word on a symbol is its last one of the day.
+-- Of a model's signals for a symbol, the last one of the day counts.
 numbered_signals as (
 
     select
@@ -61,7 +61,7 @@ signal_bars as (
 
 ),
 
--- Prices as many bars ahead as the horizons say, the bar itself being the first.
+-- The prices at each horizon, counted in bars ahead; the bar itself is the first.
 {% if is_from_changes() %}
 
     observed as (
@@ -127,8 +127,8 @@ signal_bars as (
 
 {% endif %}
 
--- Each horizon's window begins where the one before ends, so no return is in two of
--- them. Horizon 0 is all of them together.
+-- Each horizon's window begins where the window before ends, so no return is in two
+-- windows. Horizon 0 covers all of them together.
 forward_returns as (
 
     {% for end in [horizons | length] + range(1, 1 + horizons | length) | list %}

@@ -19,7 +19,8 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
-{# Each is small then, and known to be: joined as a whole, not row by row. #}
+{# Then each relation is small, and the planner knows it: they are joined as a whole,
+not row by row. #}
 {% set materialized = 'materialized' if is_from_changes() else '' %}
 
 with signals as {{ materialized }} (
@@ -75,7 +76,7 @@ touches as (
 
 ),
 
--- Where both were touched, nobody knows which came first: the worse is taken.
+-- If a bar touched both, the order is unknown: the worse outcome is taken.
 resolved as (
 
     select
@@ -137,7 +138,7 @@ signal_outcomes as (
         mfe,
         bars_held,
         resolved_at,
-        -- An imported signal may have been resolved long before anybody here knew it.
+        -- An imported signal may have been resolved long before its import.
         greatest(resolved_at, signal_available_at) as available_at
     from measured
 

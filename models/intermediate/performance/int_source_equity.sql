@@ -32,7 +32,7 @@ facts as (
 
     union all
 
-    -- On the day on which it is closed, a position was open.
+    -- A position also counts as open on the day on which it is closed.
     select
         source_type,
         source_name,
@@ -45,7 +45,7 @@ facts as (
 
 ),
 
--- A strategy may be called 'all' too: its trades are in the total alone.
+-- A strategy may also be called 'all': its trades are only in the total.
 named_facts as (
 
     select * from facts

@@ -67,8 +67,8 @@ window_days as (
 
 ),
 
--- Sums over the days of a window. Those of powers are of deviations from the mean, so
--- that nothing cancels.
+-- Sums over the days of a window. Powers are of deviations from the mean, so that no
+-- digits are lost.
 sums as (
 
     select

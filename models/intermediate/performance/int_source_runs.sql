@@ -24,7 +24,7 @@ with trades as (
 
 ),
 
-{# A source's own trades, and those of all of its type. #}
+{# A source's own trades, and the trades of all sources of its type. #}
 {% set kinds = {'source_name': false, "'all'": true} %}
 
 sources as (

@@ -8,7 +8,7 @@
     meta={'follows': 'whole'}
 ) }}
 
--- What a ratio's distribution looks like is known from four days on.
+-- The distribution of a Sharpe ratio can be estimated from four days on.
 with returns as (
 
     select
@@ -54,8 +54,8 @@ ratios as (
 
 ),
 
--- Every version and every strategy was a trial, whether it traded or not; a total was
--- not picked from anything.
+-- Every version and every strategy counts as a trial, whether it traded or not. A total
+-- is no trial: it was not chosen.
 trial_counts as (
 
     select

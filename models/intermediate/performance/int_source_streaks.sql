@@ -11,7 +11,7 @@ with windows as (
 
 ),
 
--- A strategy that is called 'all' too is no source of its own.
+-- A strategy that is also called 'all' is no source of its own.
 source_runs as (
 
     select source_runs.*
@@ -60,7 +60,7 @@ neighbours as (
 
 ),
 
--- What stays within its day is among that day's longest already.
+-- A streak within one day is already among the day's longest.
 streak_days as (
 
     select
@@ -81,8 +81,7 @@ streak_days as (
 
 ),
 
--- A window cuts the streak at its ends and nowhere else: what it holds of one is still
--- in one piece.
+-- A window cuts streaks only at its two ends: its part of a streak has no gaps.
 streaks as (
 
     select

@@ -49,9 +49,9 @@ first_signals as (
 
 ),
 
--- What shows that a source was at work. A model counts from its registration on,
--- whether it said anything or not: silence is a choice. A history that was brought in
--- is older than the model's row.
+-- The days that show that a source was active. A model counts from its registration on,
+-- even without a signal: silence is a choice. An imported history is older than the
+-- model's row.
 appearances as (
 
     select
@@ -82,7 +82,7 @@ appearances as (
 
 ),
 
--- A strategy may be called 'all' too: its trades are in the total, and it gets no row
+-- A strategy may also be called 'all': its trades are in the total, and it gets no row
 -- of its own.
 named_appearances as (
 

@@ -8,7 +8,7 @@
 with timeframes as (
 
     {% if is_from_changes() %}
-        -- All bars of a timeframe are of one length: any of them tells it.
+        -- All bars of a timeframe have one length, so any of them gives it.
         select
             affected.symbol,
             affected.timeframe,

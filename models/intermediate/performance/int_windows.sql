@@ -65,8 +65,8 @@ latest as (
 
 ),
 
--- A day is closed once something is known from after it. The clock says nothing of
--- that: the data may be of last year.
+-- A day is closed once a row after it is known. The clock cannot tell: the data may be
+-- of last year.
 closed_days as (
 
     select

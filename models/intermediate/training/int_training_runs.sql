@@ -41,7 +41,7 @@ runs as (
         max(last_step_at) as last_step_at,
         max(available_at) as available_at,
         max(best_value) as best_value,
-        -- Of the best, that which was reached first.
+        -- Of equal best values, the one reached first.
         cast(
             max(run_steps - steps_up_to + steps_since_best) filter (
                 where best_value = run_best_value
@@ -72,8 +72,8 @@ outer_steps as (
 
 ),
 
--- What is between the outer blocks comes after the first steps and before the last
--- ones: their positions are right without it.
+-- Blocks between the outer ones come after the first steps and before the last ones:
+-- their positions are right without them.
 numbered_steps as (
 
     select

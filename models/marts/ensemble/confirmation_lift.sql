@@ -24,7 +24,7 @@ numbered as (
 
 ),
 
--- Benjamini and Hochberg: the least of p * tests / rank among this and all larger p.
+-- Benjamini and Hochberg: the least p * tests / rank among this p and all larger ones.
 adjusted as (
 
     select

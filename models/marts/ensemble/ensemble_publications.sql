@@ -10,9 +10,9 @@
     )
 }}
 
--- The one model whose rows depend on when builds ran, since that is what it is for:
--- rows are only ever added, and a full refresh leaves them alone. What is new is among
--- what changed, if that is known.
+-- The only model whose rows depend on when builds ran; this is its purpose. Rows are
+-- only added, and a full refresh leaves them alone. If the changed decisions are known,
+-- new decisions are among them.
 {% set goes_on = is_from_changes() or is_incremental() %}
 
 with decisions as (

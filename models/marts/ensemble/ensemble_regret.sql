@@ -23,8 +23,8 @@ newcomer_costs as (
 
 ),
 
--- The experts of a day, the baseline that follows their leaders, and the one that lost
--- least so far.
+-- The experts of a day, the baseline that follows the leading expert, and the expert
+-- with the least loss so far.
 expert_losses as (
 
     select
@@ -79,8 +79,8 @@ joined as (
 
 ),
 
--- Before the k-th round, k - 1 came; of them, rounds_resolved were resolved before its
--- day began. The rest is missing in its weights.
+-- Before the k-th round, k - 1 rounds came; rounds_resolved of them were resolved
+-- before its day began. The others are missing in its weights.
 delayed as (
 
     select

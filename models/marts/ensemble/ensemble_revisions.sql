@@ -1,5 +1,5 @@
--- Grain: a published decision that the present build would not make like that. Times
--- are UTC.
+-- Grain: a published decision that the present build would make otherwise. Times are
+-- UTC.
 
 {{
     config(
@@ -9,7 +9,7 @@
     )
 }}
 
--- What changed, if that is known; what was found of it before is forgotten.
+-- The changed decisions, if they are known; their earlier revisions were deleted.
 {% set where_changed %}
     {% if is_from_changes() %}
         where (symbol, decided_at) in (

@@ -25,8 +25,8 @@ resolved_signals as (
 
 {% if is_from_changes() %}
 
-    -- What the affected signals know is what was kept before their first day, and the
-    -- outcomes since.
+    -- The affected signals know the stored counts before their first day, and the
+    -- outcomes since then.
     directions as (
 
         select
@@ -157,8 +157,8 @@ events as (
 
 ),
 
--- At the same instant, signals come before outcomes: what was known at the moment of a
--- signal is what was resolved before it. What was kept counts at its own level alone.
+-- At the same instant, signals come before outcomes: a signal knows only outcomes
+-- resolved before it. Stored counts count only at their own level.
 counted as (
 
     select
@@ -181,7 +181,7 @@ counted as (
 
 ),
 
--- The closest level with enough cases; the broadest if there is none.
+-- The closest level with enough cases; the broadest level if none has enough.
 chosen as (
 
     select

@@ -1,7 +1,7 @@
 -- Grain: a build and a model of it, or a test of it that failed or
 -- warned. Times are UTC.
 
--- The books that every build writes when it ends are no one's model.
+-- Every build writes these books when it ends; no model writes them.
 with builds as (
 
     select * from {{ changes_table('builds') }}

@@ -1,6 +1,6 @@
--- Grain: a raw row that cannot be used, and a column that is to blame. Times are UTC.
+-- Grain: a raw row that cannot be used, and a column that is the reason. Times are UTC.
 
--- The books that models of staging write with their rows are no one's model.
+-- Staging models write these books together with their rows; no model owns them.
 with set_aside as (
 
     select * from {{ changes_table('rejected_rows') }}

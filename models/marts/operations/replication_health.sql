@@ -1,6 +1,6 @@
 -- Grain: a subscription of the replica. Times are UTC.
 
--- A view of the server's own catalogs: it tells how things are when it is read.
+-- A view of the server's own catalogs: it shows the state at the moment of reading.
 with subscriptions as (
 
     select

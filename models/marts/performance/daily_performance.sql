@@ -33,7 +33,7 @@ signal_days as (
 
 ),
 
--- Every side is brought to one row a day before they meet: otherwise a day's profit
+-- Each relation is reduced to one row a day before the join: otherwise a day's profit
 -- would be counted once for every signal of the day.
 daily_reports as (
 

@@ -38,7 +38,7 @@ rank_ics as (
 
 ),
 
--- Bins are of days since the windows overlap.
+-- Bins are summed by day, since the windows overlap.
 window_bins as (
 
     select

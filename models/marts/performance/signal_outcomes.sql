@@ -15,7 +15,8 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
-{# Each is small then, and known to be: joined as a whole, not row by row. #}
+{# Then each relation is small, and the planner knows it: they are joined as a whole,
+not row by row. #}
 {% set materialized = 'materialized' if is_from_changes() else '' %}
 
 with signals as {{ materialized }} (

@@ -79,7 +79,8 @@ source_performance as (
         case
             when returns.return_days < returns.days or returns.max_drawdown >= 0
                 then null
-            -- An e-fold of hundreds a year, as one good day gives: beyond a double.
+            -- A growth of e^300 or more a year, as one good day may give, is beyond a
+            -- double.
             when returns.log_growth_a_year > 300 then null
             when returns.log_growth_a_year < -300 then -1 / abs(returns.max_drawdown)
             else (exp(returns.log_growth_a_year) - 1) / abs(returns.max_drawdown)

@@ -1,6 +1,6 @@
 -- Grain: a generation of a genetic optimization's population. Times are UTC.
 
--- Everything looks back only: a generation's row does not change when later ones
+-- All figures only look back: a generation's row does not change when later ones
 -- arrive. A higher fitness is better.
 
 {{ config(
@@ -37,7 +37,7 @@ with generations as (
     {% if is_from_changes() %}
         union all
 
-        -- What the changed generations look back on.
+        -- The earlier generations that the changed ones look back on.
         select
             stored.generation_id,
             stored.model_id,
@@ -73,8 +73,8 @@ windowed as (
         max(best_fitness_so_far) over (
             evolution rows between unbounded preceding and 1 preceding
         ) as previous_best_fitness,
-        -- Generations may be stored late or out of order: these figures need all up to
-        -- here.
+        -- Generations may be stored late or out of order: these figures need all
+        -- generations up to this one.
         max(available_at) over (
             evolution rows between unbounded preceding and current row
         ) as progress_available_at

@@ -1,6 +1,6 @@
 -- Grain: an episode of a reinforcement learning model's training. Times are UTC.
 
--- Everything looks back only: an episode's row does not change when later ones arrive.
+-- All figures only look back: an episode's row does not change when later ones arrive.
 
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set window_size = var('rl_reward_window_episodes') | int(1) %}
@@ -40,7 +40,7 @@ with episodes as (
     {% if is_from_changes() %}
         union all
 
-        -- What the changed episodes look back on.
+        -- The earlier episodes that the changed ones look back on.
         select
             stored.episode_id,
             stored.model_id,
@@ -93,8 +93,8 @@ windowed as (
             rows between {{ 2 * window_size - 1 }} preceding
             and {{ window_size }} preceding
         ) as previous_mean_reward_episodes,
-        -- Episodes may be stored late or out of order: these figures need all up to
-        -- here.
+        -- Episodes may be stored late or out of order: these figures need all episodes
+        -- up to this one.
         max(available_at) over (
             training rows between unbounded preceding and current row
         ) as progress_available_at
@@ -122,7 +122,7 @@ rl_progress as (
             when windowed.previous_mean_reward_episodes = {{ window_size }}
                 then windowed.mean_reward - windowed.previous_mean_reward
         end as mean_reward_change,
-        -- greatest() passes NULL by here and not on every engine.
+        -- greatest() ignores NULL here, but not on every engine.
         greatest(
             windowed.total_reward,
             coalesce(windowed.previous_best_reward, windowed.total_reward)
