@@ -1,4 +1,4 @@
-"""What AI modules import: signals and trainings stored, trade plans asked for, marts read.
+"""The API for AI modules: it stores signals and trainings, creates trade plans and reads marts.
 
 It writes to the primary as ``ai_writer`` and reads the replica as ``bi_reader``, and loads neither
 dbt nor the command line. Rooms it imports: servers.

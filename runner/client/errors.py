@@ -1,4 +1,4 @@
-"""What goes wrong when AI modules write: each error says whether anything was stored."""
+"""Errors of the writing methods: each one says whether anything was stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runner.errors import SignalMartsError
 
 
 class StoreError(SignalMartsError):
-    """The database refused a call; nothing of it is stored.
+    """The database refused a call, and stored none of its rows.
 
     ``sqlstate`` is PostgreSQL's code, or one of the ``SM`` codes that the functions raise.
     """
@@ -41,7 +41,7 @@ class PlanRefusedError(StoreError):
 
 
 class PlatformTableError(StoreError):
-    """The platform has no table, or columns, of the names that a function needs (SM006)."""
+    """The platform lacks a table or a column that a function needs (SM006)."""
 
 
 class IdempotencyConflictError(StoreError):
@@ -55,7 +55,7 @@ class ModelConflictError(StoreError):
 class DuplicateRecordError(StoreError):
     """A row of this key is stored already, such as an episode of the same number.
 
-    ``index`` is its place in the call, from 0, where PostgreSQL tells it.
+    ``index`` is the row's position in the call, from 0, if PostgreSQL reports it.
     """
 
     def __init__(self, message: str, sqlstate: str | None, index: int | None) -> None:
@@ -64,7 +64,7 @@ class DuplicateRecordError(StoreError):
 
 
 class RowsRefusedError(StoreError):
-    """One of the rows of an import refers to nothing, or breaks a rule of the table."""
+    """A row of an import refers to a missing row, or breaks a rule of the table."""
 
 
 class NotStoredError(StoreError):
@@ -74,9 +74,8 @@ class NotStoredError(StoreError):
 class OutcomeUnknownError(SignalMartsError):
     """The connection was lost while a call was being committed, and the deadline passed.
 
-    The same call made again is harmless: give signals the ``idempotency_keys`` that stand here,
-    which are those that the API made where the caller gave none. ``find_signals`` tells which of
-    them are stored.
+    It is safe to make the same call again: give signals these ``idempotency_keys``, which include
+    the keys that the API made. ``find_signals`` returns which of them are stored.
     """
 
     def __init__(self, message: str, idempotency_keys: Sequence[str] = ()) -> None:
@@ -96,7 +95,7 @@ _BY_SQLSTATE: dict[str, type[StoreError]] = {
     "SM010": ExecutedSignalError,
 }
 
-# Codes that come from a server that goes, comes or is in somebody's way: try again.
+# Codes of a server that stops or starts, or of a conflict with another session: try again.
 _TRANSIENT = frozenset(
     (
         "25006",  # read_only_sql_transaction: a standby, until it is promoted
@@ -117,14 +116,14 @@ def is_transient(error: psycopg.Error) -> bool:
 
 
 def is_lost(error: psycopg.Error) -> bool:
-    """Whether the connection broke, so that the last statement's fate is not told."""
+    """Whether the connection broke, so that the last statement's outcome is unknown."""
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return error.sqlstate.startswith("08") or error.sqlstate in ("57P01", "57P02")
 
 
 def translated(what: str, error: psycopg.Error) -> StoreError:
-    """The error that a caller sees for one of PostgreSQL's."""
+    """The error class that a caller sees for an error of PostgreSQL."""
     message = error.diag.message_primary or str(error).strip()
     hint = error.diag.message_hint
     if isinstance(error, psycopg.errors.QueryCanceled):

@@ -1,8 +1,8 @@
-"""What the data access layer sends, without sending it: shared by its two classes.
+"""The statements of the data access layer, shared by its two classes, which send them.
 
-An operation's ``script`` is a generator. It yields statements and receives their rows, so that the
-same script runs on a connection of either kind. An operation may be run several times, each in a
-transaction of its own: it keeps what it has learnt, such as the ids of its rows, and stores once.
+An operation's ``script`` is a generator. It yields statements and receives their rows, so the same
+script runs on a sync or async connection. An operation may be run several times, each in a
+transaction of its own: it keeps results such as the ids of its rows, and stores once.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MAX_ROWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement, whose rows the script receives: of one that returns none, their number."""
+    """A statement. The script receives its rows, or their number if it returns none."""
 
     statement: LiteralString
     parameters: Sequence[Any] = ()
@@ -69,7 +69,7 @@ class Operation(Generic[T]):
     Attributes:
         what: what it does, for messages.
         is_one_statement: whether it needs no transaction of its own.
-        idempotency_keys: by which a caller can look its outcome up.
+        idempotency_keys: keys by which a caller can look up the outcome.
     """
 
     is_one_statement = False
@@ -83,7 +83,7 @@ class Operation(Generic[T]):
         raise NotImplementedError
 
     def refused(self, error: psycopg.Error) -> Exception | None:
-        """What a caller sees for an error; None where the next attempt will deal with it."""
+        """The error that the caller gets; None if the next attempt will handle it."""
         return translated(self.what, error)
 
 
@@ -178,12 +178,12 @@ def find_related_patterns(
 
 # --- ids that are drawn first -----------------------------------------------------------------
 
-# A race for ids is lost a few times, a sequence that lags loses it always.
+# Two callers may collide on ids a few times; a sequence that lags behind collides always.
 _MAX_DRAWS = 5
 
 
 class _DrawingOperation(Operation[list[int]]):
-    """Rows that are copied under ids that are drawn first, so that an attempt is known again."""
+    """Rows copied under ids drawn before, so that an earlier attempt is recognized."""
 
     def __init__(
         self, what: str, table: str, count: int, idempotency_keys: Sequence[str] = ()
@@ -195,7 +195,7 @@ class _DrawingOperation(Operation[list[int]]):
         self._draws = 0
 
     def _draw(self) -> Script[None]:
-        """Draw ids, unless an earlier attempt has."""
+        """Draw ids, unless an earlier attempt drew them."""
         if self._ids:
             return
         if self._draws == _MAX_DRAWS:
@@ -209,7 +209,7 @@ class _DrawingOperation(Operation[list[int]]):
         self._ids = [id_ for (id_,) in rows]
 
     def _is_of_id(self, error: psycopg.errors.UniqueViolation) -> bool:
-        """Whether an id was taken, by an earlier attempt of ours or by somebody else."""
+        """Whether an id was taken, by an earlier attempt of this call or by another session."""
         return error.diag.constraint_name == f"{self._table}_pkey"
 
 
@@ -242,8 +242,8 @@ _KEY, _SYMBOL, _TYPE = 1, 2, 3
 class StoreSignals(_DrawingOperation):
     """Many signals, all or none.
 
-    Where one of them is stored already, the next attempt looks all of their keys up, and copies the
-    rest.
+    If one signal is stored already, the next attempt looks up all keys and copies the other
+    signals.
     """
 
     def __init__(self, signals: Iterable[Signal]) -> None:
@@ -283,7 +283,7 @@ class StoreSignals(_DrawingOperation):
 
     def refused(self, error: psycopg.Error) -> Exception | None:
         if isinstance(error, psycopg.errors.UniqueViolation):
-            # Another's key, or our own rows of an attempt whose outcome we were not told.
+            # Another caller's key, or our own rows of an attempt with unknown outcome.
             self._must_look = True
             if self._is_of_id(error):
                 # Our own rows are found by their keys.
@@ -295,7 +295,7 @@ class StoreSignals(_DrawingOperation):
         return translated(self.what, error)
 
     def _explain_reference(self) -> Script[None]:
-        """Name the first row that points at a model or pattern that is not there."""
+        """Name the first row whose model or pattern does not exist."""
         columns = validation.SIGNAL_COLUMNS
         model, pattern = columns.index("model_id"), columns.index("pattern_id")
         missing = yield Query(
@@ -407,7 +407,7 @@ class StoreRecords(_DrawingOperation):
         yield from self._draw()
         rows = [(id_, *row) for id_, row in zip(self._ids, self._rows, strict=True)]
         if self._refusal is not None:
-            # Either an earlier attempt was committed after all, or somebody else's rows are there.
+            # Either an earlier attempt was committed after all, or another caller's rows are there.
             texts = (validation.row_as_json(self._columns, row) for row in rows)
             same = yield Query(
                 "select public.same_ai_rows(%s, %s::jsonb)", (self._table, f"[{','.join(texts)}]")
@@ -490,12 +490,12 @@ def _store_spectrum_rows(rows: list[Row]) -> Operation[list[int]]:
 
 # --- bars -------------------------------------------------------------------------------------
 
-# Enough rows that the statement's own cost does not show, few enough to be one message.
+# Enough rows that the cost of a statement is small per row, few enough for one message.
 _BARS_A_STATEMENT = 5_000
 
 
 class StoreBars(Operation[int]):
-    """Bars that are not there yet; those that are stay as they are."""
+    """Bars to insert; a bar that is stored already stays as it is."""
 
     def __init__(self, bars: Iterable[Bar]) -> None:
         self._rows = [validation.bar_row(bar, index) for index, bar in enumerate(bars)]
@@ -507,8 +507,8 @@ class StoreBars(Operation[int]):
             [row[:3] for row in self._rows],
             [f"{row[0]} {row[1]} {row[2]}" for row in self._rows],
         )
-        # In one order, so that two who store the same bars wait for each other, and no deadlock
-        # comes of it.
+        # In a fixed order, so that two callers who store the same bars wait for each other without
+        # a deadlock.
         self._rows.sort(key=lambda row: row[:3])
 
     def script(self) -> Script[int]:
@@ -529,7 +529,7 @@ class StoreBars(Operation[int]):
         return translated(self.what, error)
 
 
-# `returning` would need the right to read the table; counting rows of the command does not.
+# `returning` would need the right to read the table; the command's row count does not.
 _STORE_BARS: LiteralString = """
     insert into public.market_bars (
         symbol, timeframe, opened_at, open, high, low, close, volume
@@ -556,7 +556,7 @@ def import_model(model: Model) -> Operation[int]:
 
 
 def import_rows(table: str, source_name: str, entries: Sequence[str]) -> Operation[dict[str, str]]:
-    # A row that refers to nothing is told from the others by whoever gave them.
+    # The caller finds out which of its rows refers to a missing row.
     def refused(error: psycopg.Error) -> Exception | None:
         if isinstance(error, psycopg.IntegrityError | psycopg.DataError):
             return RowsRefusedError(f"{what}: {error.diag.message_primary}", error.sqlstate)
@@ -583,7 +583,7 @@ _UNKNOWN = {
 
 
 def _unknown_reference(error: psycopg.Error, record: str, row: Row) -> InvalidRecordError | None:
-    """The refusal of a foreign key: of a row, or of several that share their model."""
+    """The error for a foreign key: of one row, or of several rows with the same model."""
     if not isinstance(error, psycopg.errors.ForeignKeyViolation):
         return None
     constraint = error.diag.constraint_name or ""

@@ -1,12 +1,12 @@
 """Two pools of connections that never wait for each other: trading, and analytics.
 
 A trading pool writes to the primary as ``ai_writer``; an analytics pool reads the marts on the
-replica as ``bi_reader``, in sessions that cannot write; where it is given a superuser, in a login
-that is no more than that (``runner.servers.role_logins``). Each has its own size, so that analysts
-who hold all of theirs never keep a signal from being stored.
+replica as ``bi_reader``, in sessions that cannot write. If its URL has a superuser, it uses a login
+with the rights of ``bi_reader`` alone (``runner.servers.role_logins``). Each pool has its own size:
+analysts who use all analytics connections never delay the storing of a signal.
 
-The timeouts below are those of a pool's sessions. They guard against accidents: a session may set
-them otherwise, and a client that does not come through a pool has what its login has (see
+The timeouts below are those of a pool's sessions. They guard against accidents: a session may
+change them, and a client without a pool has the timeouts of its login (see
 ``limit_ai_writer_login`` in the migrations).
 """
 
@@ -38,7 +38,7 @@ AsyncConnectionType = AsyncConnection[TupleRow]
 P = TypeVar("P")
 
 # How long a pool tries to replace a connection by itself, in seconds. It doubles its pauses, so
-# that after a long outage it would sleep on; whoever asks for a connection later makes it try anew.
+# after a long outage it would wait too long; the next request for a connection makes it try again.
 _RECONNECT_SECONDS = 2.0
 
 
@@ -47,14 +47,14 @@ class PoolLimits:
     """Size, timeouts and role of a pool.
 
     Attributes:
-        application_name: what ``pg_stat_activity`` shows.
-        role: role that a session takes on; None stays with the login's own.
+        application_name: the name in ``pg_stat_activity``.
+        role: role that a session sets; None keeps the login's own role.
         min_size: connections that are kept open.
         max_size: connections at most.
         wait_seconds: how long a caller waits for a connection while all are in use.
         statement_timeout_seconds: a statement that takes longer is cancelled.
         idle_in_transaction_seconds: a session that stops amid a transaction is ended.
-        lock_timeout_seconds: a statement gives up waiting for a lock.
+        lock_timeout_seconds: a statement that waits longer for a lock fails.
         max_idle_seconds: a connection above ``min_size`` that is not used is closed.
         is_read_only: whether a session can write.
     """
@@ -75,8 +75,8 @@ class PoolLimits:
         return session_options(SESSION | self._settings("default_transaction_read_only"))
 
     def of_transaction(self) -> sql.Composed:
-        """The same for one transaction, as statements to begin it with."""
-        # Not what is only for transactions to come.
+        """The same limits for one transaction, as statements at its beginning."""
+        # Without settings that hold only for later transactions.
         of_session = {n: v for n, v in SESSION.items() if not n.startswith("default_")}
         return sql.SQL("; ").join(
             sql.SQL("set local {} = {}").format(sql.Identifier(name), sql.Literal(value))
@@ -158,7 +158,7 @@ class Pools(_Pair[ConnectionPool[Connection]]):
         trading_limits: of the trading pool.
         analytics_limits: of the analytics pool.
 
-    Opening waits for no server: who asks for a connection does.
+    Opening does not wait for a server; a request for a connection does.
     """
 
     _make = staticmethod(_pool)
@@ -174,7 +174,7 @@ class Pools(_Pair[ConnectionPool[Connection]]):
 
 
 class AsyncPools(_Pair[AsyncConnectionPool[AsyncConnectionType]]):
-    """The same for a process that runs on asyncio: ``async with AsyncPools(...) as pools:``."""
+    """The two pools of a process on asyncio: ``async with AsyncPools(...) as pools:``."""
 
     _make = staticmethod(_async_pool)
 
@@ -210,14 +210,15 @@ def shared_pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connec
 def shared_parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
     """Parameters of a connection that a pooler in transaction mode may be in front of.
 
-    Such a pooler refuses options, and gives what a session sets or prepares to others. So the
-    session has nothing of ``limits``: each transaction begins with ``limits.of_transaction()``.
+    Such a pooler refuses options, and passes a session's settings and prepared statements to other
+    clients. So the session has no ``limits``: each transaction begins with
+    ``limits.of_transaction()``.
     """
     return {**_parameters(database, limits), "prepare_threshold": None}
 
 
 def _sizes(database: Database, limits: PoolLimits) -> Mapping[str, Any]:
-    database.parameters()  # A URL that is none is told at once, and not when somebody waits.
+    database.parameters()  # An invalid URL is reported at once, not at the first use.
     return {
         "name": limits.application_name,
         "min_size": limits.min_size,
@@ -237,7 +238,7 @@ def _own_parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
 def _parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
     given: dict[str, Any] = dict(_in_login_of(limits.role, database).parameters())
     given["application_name"] = limits.application_name
-    # A server that vanishes without a word is noticed in half a minute rather than in hours.
+    # A server that vanishes silently is noticed in half a minute rather than in hours.
     for name, value in {
         "connect_timeout": "5",
         "keepalives_idle": "10",
@@ -250,9 +251,9 @@ def _parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
 
 
 def _in_login_of(role: str | None, database: Database) -> Database:
-    """The database in the login of a role; as given through a pooler, which has logins of its own.
+    """The URL with the login of a role; unchanged for a pooler, which has logins of its own.
 
-    Asked for each connection anew: while the server is away, connecting tells that itself.
+    Called for each connection: while the server is away, connecting reports that itself.
     """
     if role not in role_logins.ROLES:
         return database

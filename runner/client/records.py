@@ -55,10 +55,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What a model says of a symbol at ``created_at``.
+    """A model's signal for a symbol at ``created_at``.
 
-    ``model_id`` is what registering the model returned, ``pattern_id`` the pattern that the signal
-    was compared with. A signal that is stored again under its ``idempotency_key`` is stored once.
+    ``model_id`` is the id that registering the model returned, ``pattern_id`` the pattern that the
+    signal was compared with. A signal that is stored again under its ``idempotency_key`` is stored
+    once.
     """
 
     symbol: str

@@ -9,20 +9,20 @@ do the same. Records go in and come out as the frozen classes of :mod:`runner.cl
         signal_id = integration.store_ai_signal(replace(signal, model_id=model_id))
         plan_id = integration.create_trade_plan_from_ai_signal(signal_id)
 
-What every method promises:
+Every method guarantees:
 
-* A record that could not be kept exactly is refused with an InvalidRecordError, which names record,
+* A record that cannot be stored exactly is refused with an InvalidRecordError, which names record,
   field, value and reason, before anything is sent. Nothing is rounded.
-* A call is stored wholly or not at all, and once. Where the connection is lost, the server
-  restarts or sessions collide, the call is made again until its deadline, under keys or ids that
-  keep it from being stored twice.
+* A call is stored wholly or not at all, and once. If the connection is lost, the server restarts or
+sessions collide, the call is repeated until its deadline, under keys or ids that prevent storing
+twice.
 * An error says whether anything was stored: after any StoreError nothing was; OutcomeUnknownError
   comes only where the connection was lost during a commit and did not come back in time.
 
 Ids are positive integers; times are timezone-aware; prices are Decimals of at most 18 decimals
-in the symbol's quote currency; a confidence is in 0..1. ``at`` is the time that a call takes for
-now, the database's clock by default. The functions in the database that do the work are documented
-in ``migrations/``; modules in other languages call them with SQL.
+in the symbol's quote currency; a confidence is in 0..1. ``at`` is the time that a call uses as the
+present, by default the database's clock. The functions in the database that do the work are
+documented in ``migrations/``; modules in other languages call them with SQL.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ T = TypeVar("T")
 
 DEADLINE_SECONDS = 30.0
 
-# A caller asks the pool anew after so long: a pool gives up replacing connections by itself, and
+# A caller asks the pool again after this time: a pool stops replacing connections by itself, and
 # tries again when asked.
 _ASK_AGAIN_SECONDS = 2.0
 _SHORTEST_PAUSE_SECONDS = 0.02
@@ -77,11 +77,11 @@ class AITradingIntegration:
 
     Args:
         pools: open pools; the trading pool is written through, the analytics pool read from.
-        deadline_seconds: how long a call tries again after failures that pass.
+        deadline_seconds: how long a call is repeated after temporary failures.
 
     Raises (any method):
         InvalidRecordError: an argument cannot be stored as it is.
-        StoreError: the database refuses it; the subclass says why, where a caller can act on it.
+        StoreError: the database refuses it; the subclass says why, if a caller can act on it.
         NotStoredError: the database could not be used before the deadline, and nothing is stored.
         OutcomeUnknownError: see the module.
     """
@@ -93,10 +93,10 @@ class AITradingIntegration:
 
     @classmethod
     def inside(cls, connection: Connection) -> Self:
-        """One that writes on a caller's connection: in the caller's transaction if one is open.
+        """An instance that writes on a caller's connection, in its transaction if one is open.
 
-        Nothing is tried again: what failed is undone to where the call began, and an open
-        transaction goes on. Where none is open, each call is one. Role and timeouts are the
+        No call is repeated: a failed call is rolled back to its beginning, and an open transaction
+        goes on. Without an open transaction, each call is one. Role and timeouts are the
         connection's.
         """
         made = cls.__new__(cls)
@@ -106,8 +106,8 @@ class AITradingIntegration:
     def register_model(self, model: Model, *, at: datetime | None = None) -> int:
         """Id of a model version, registered now (or ``at``) unless it was before.
 
-        Config and time are those of the first registration. Raises ModelConflictError where the
-        name and version belong to another model_type.
+        Config and time stay as at the first registration. Raises ModelConflictError where the name
+        and version belong to another model_type.
         """
         return self._run(operations.register_model(model, at))
 
@@ -118,9 +118,9 @@ class AITradingIntegration:
     def store_ai_signal(self, signal: Signal) -> int:
         """Store a signal and return its id.
 
-        ``model_id`` must be set. Stored again under its idempotency key, by whomever, the first
-        signal's id is returned; IdempotencyConflictError where that is one of another model, symbol
-        or type. Without a key the call makes one, so that its own retries store once.
+        ``model_id`` must be set. If any caller stores again under the same idempotency key, the
+        first signal's id is returned; IdempotencyConflictError if the first signal is of another
+        model, symbol or type. Without a key the call makes one, so its own retries store once.
         """
         return self._run(operations.store_signal(signal))
 
@@ -139,17 +139,17 @@ class AITradingIntegration:
     def find_related_pattern(
         self, symbol: str, at: datetime, *, within: timedelta | None = None
     ) -> RelatedPattern | None:
-        """The symbol's latest pattern known at ``at``: never a later one.
+        """The symbol's latest pattern known at ``at``, never a later one.
 
-        None where there is none, or none of the last ``within``. Raises PlatformTableError where
-        the platform has no micro_patterns.
+        None if there is no pattern, or none within the last ``within``. Raises PlatformTableError
+        where the platform has no micro_patterns.
         """
         return self.find_related_patterns([(symbol, at)], within=within)[0]
 
     def find_related_patterns(
         self, asked: Sequence[tuple[str, datetime]], *, within: timedelta | None = None
     ) -> list[RelatedPattern | None]:
-        """The same for many symbols and times at once, in order."""
+        """The latest known patterns for many symbols and times at once, in order."""
         return self._run(operations.find_related_patterns(asked, within))
 
     def create_trade_plan_from_ai_signal(
@@ -169,17 +169,18 @@ class AITradingIntegration:
     ) -> bool:
         """Record that a signal was executed, with a plan of the platform's or without one.
 
-        Returns whether that was news. Raises UnknownSignalError, HoldSignalError,
-        ExpiredSignalError (it had expired by ``at``), ExecutedSignalError (otherwise executed).
+        Returns whether the signal was not yet recorded as executed. Raises UnknownSignalError,
+        HoldSignalError, ExpiredSignalError (it had expired by ``at``), ExecutedSignalError
+        (otherwise executed).
         """
         return self._run(operations.record_execution(signal_id, trade_plan_id, at))
 
     def expire_due_signals(
         self, *, at: datetime | None = None, model_ids: Sequence[int] | None = None
     ) -> int:
-        """Mark active signals that are past their time, of all models or of these.
+        """Mark active signals past their validity as expired, of all models or of these.
 
-        Returns how many; after a lost connection, those of the last attempt.
+        Returns their number; after a lost connection, the number of the last attempt.
         """
         return self._run(operations.expire_signals(at, model_ids))
 
@@ -216,8 +217,9 @@ class AITradingIntegration:
     def store_market_bars(self, bars: Iterable[Bar]) -> int:
         """Store up to 100,000 closed bars, all or none; return how many were not there before.
 
-        A bar that is there stays as it is. After a lost connection, the bars that an earlier
-        attempt stored count as there. Raises StoreError where market_bars is the platform's own.
+        A bar that is stored already stays as it is. After a lost connection, bars stored by an
+        earlier attempt count as stored already. Raises StoreError if market_bars is the platform's
+        own.
         """
         return self._run(operations.StoreBars(bars))
 
@@ -230,10 +232,10 @@ class AITradingIntegration:
         return self._run(operations.import_model(model))
 
     def import_rows(self, table: str, source_name: str, entries: Sequence[str]) -> dict[str, str]:
-        """What became of each row of an old store, by its key; all of a call, or none.
+        """Import rows of an old store, all or none; return the outcome of each row by its key.
 
         ``entries`` are JSON texts as ``import_ai_rows`` in the migrations takes them; the outcomes
-        are said there as well. Raises RowsRefusedError where a row of them is refused.
+        are listed there as well. Raises RowsRefusedError if a row is refused.
         """
         return self._run(operations.import_rows(table, source_name, entries))
 
@@ -242,7 +244,7 @@ class AITradingIntegration:
     ) -> list[dict[str, Any]]:
         """Rows of a query on the marts, from the replica, through the analytics pool.
 
-        Raises UsageError where there is none; psycopg.Error for a query that is wrong.
+        Raises UsageError without an analytics pool, psycopg.Error for a wrong query.
         """
         if self._pools is None or self._pools.analytics is None:
             raise UsageError(_NO_ANALYTICS)
@@ -270,7 +272,7 @@ class AITradingIntegration:
         assert self._pools is not None, "there is a connection or there are pools"  # noqa: S101
         pool = self._pools.trading
         if effort.lost_connections:
-            # Its neighbours in the pool are as dead: they would cost an attempt each.
+            # The pool's other connections are probably dead too: each would cost an attempt.
             pool.check()
         with pool.connection(timeout=effort.patience(pool.timeout)) as connection:
             yield connection
@@ -426,7 +428,7 @@ _NO_ANALYTICS = "there is no analytics pool: give Pools the replica, or set REPL
 
 
 class _Effort:
-    """The attempts at one operation: what is known of its outcome, and when to give up."""
+    """The attempts at one operation: whether its outcome is known, and when to give up."""
 
     def __init__(self, operation: Operation[Any], seconds: float, *, may_retry: bool) -> None:
         self._operation = operation
@@ -436,7 +438,7 @@ class _Effort:
         self._failures = 0
         self._is_unknown = False
         self.lost_connections = False
-        # Set just before what the server would commit is sent.
+        # Set just before the statement is sent that the server commits.
         self.is_committing = False
 
     def patience(self, wait: float) -> float:
@@ -444,7 +446,7 @@ class _Effort:
         return max(0.1, min(wait, self._deadline - time.monotonic(), _ASK_AGAIN_SECONDS))
 
     def pause_after(self, error: psycopg.Error | PoolTimeout) -> float:
-        """Seconds to wait before the next attempt; raise what the caller is to see instead."""
+        """Seconds to wait before the next attempt; or raise the error for the caller."""
         was_committing, self.is_committing = self.is_committing, False
         if isinstance(error, PoolClosed):
             raise UsageError("the pools are closed: use them inside their `with`") from error
@@ -459,15 +461,15 @@ class _Effort:
             raise self._given_up(error) from error
         self._failures += 1
         longest = min(_SHORTEST_PAUSE_SECONDS * 2.0**self._failures, _LONGEST_PAUSE_SECONDS)
-        # Jitter keeps those who collided from meeting again.
+        # Jitter keeps callers that collided from colliding again.
         return random.uniform(0.5, 1.0) * longest  # noqa: S311
 
     def _next_unless_refused(self, error: psycopg.Error) -> float:
         refusal = self._operation.refused(error)
         if refusal is None and (not self._may_retry or time.monotonic() < self._deadline):
             return 0.0
-        # A refusal for what the call holds would have met the earlier attempts as well; that time
-        # ran out says nothing of them.
+        # If the call's own values were the reason, earlier attempts would have been refused as
+        # well; a timeout says nothing about them.
         is_cancelled = isinstance(error, psycopg.errors.QueryCanceled)
         if refusal is None or (self._is_unknown and is_cancelled):
             raise self._given_up(error) from error
@@ -499,7 +501,7 @@ def _perform(connection: Connection, operation: Operation[T], effort: _Effort) -
 
 
 def _follow(connection: Connection, script: Script[T]) -> T:
-    """Run a script's statements, and return what it makes of their rows."""
+    """Run a script's statements, and return the script's result."""
     rows: list[TupleRow] | None = None
     with connection.cursor() as cursor:
         while True:

@@ -1,8 +1,8 @@
-"""What a record must be to be stored exactly: checked here, before a database sees it.
+"""Checks that a record can be stored exactly, before it is sent to a database.
 
 Each function takes a record of :mod:`runner.client.records` and returns the values of its row, in
 the order of the ``COLUMNS`` beside it, or raises InvalidRecordError. Nothing is rounded, cut or
-replaced: a value that a column could not hold as it is, is refused.
+replaced: a value that a column cannot hold exactly is refused.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from runner.client.limits import (
 from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
 from runner.errors import UsageError
 
-# An escaped NUL: an even number of backslashes before it would be backslashes of the text.
+# An escaped NUL: an even number of backslashes before it belongs to the text.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _BLANK = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _INVISIBLE = r"\u0001-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060\ufeff"
@@ -49,15 +49,15 @@ T = TypeVar("T")
 
 
 class InvalidRecordError(UsageError):
-    """A record cannot be stored: which, in what field, with what value, and why.
+    """A record cannot be stored: the record, the field, its value and the reason.
 
     Attributes:
         record: kind of record, such as ``signal``.
         index: its place in a bulk call, from 0; None for a single one.
         field: name of the field.
-        value: what stood there.
+        value: the refused value.
         reason: why it is refused.
-        problem: field, value and reason, as the message has them.
+        problem: field, value and reason, as in the message.
     """
 
     def __init__(
@@ -282,7 +282,7 @@ def check_distinct(
 
 
 class _RefusedError(Exception):
-    """A field's value is refused; which record it belongs to is added further up."""
+    """A field's value is refused; the caller adds the record."""
 
     def __init__(self, field: str, value: object, reason: str) -> None:
         super().__init__(field)
@@ -299,7 +299,7 @@ def _refuse(field: str, value: object, reason: str) -> NoReturn:
 
 
 def _shown(value: object) -> str:
-    """A value as a message shows it; what repr makes of it holds no lone surrogates."""
+    """A value as a message shows it: its repr, without lone surrogates."""
     try:
         text = str(value) if isinstance(value, Decimal | datetime) else repr(value)
     except Exception:  # a record may hold anything
@@ -349,7 +349,7 @@ def _number(field: str, value: object) -> float:
             number = float(value)
         except OverflowError:
             number = float("inf")
-        # NaN differs from itself, and is refused below.
+        # NaN is not equal to itself, and is refused below.
         if number != value and number == number:
             _refuse(field, value, "does not fit a float exactly")
         value = number
@@ -394,7 +394,7 @@ def _amount(field: str, value: object) -> Decimal:
         return value
     if any(digits[-surplus:]):
         _refuse(field, value, f"has more than {PRICE_DECIMALS} decimals: round it as you mean it")
-    # Zeros at the end, of which PostgreSQL takes no more than 16,383.
+    # Trailing zeros: PostgreSQL accepts no more than 16,383 of them.
     return Decimal((sign, digits[:-surplus], -PRICE_DECIMALS))
 
 
@@ -477,17 +477,17 @@ def _integer(field: str, value: object) -> int:
 
 # --- JSON -------------------------------------------------------------------------------------
 
-# With the blanks that PostgreSQL writes as well, so that one size counts on both sides.
+# With the same blanks as PostgreSQL writes, so that both sides count the same size.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode
 
-# What PostgreSQL writes otherwise: a double with an exponent, or a zero with a sign.
+# Numbers that PostgreSQL writes differently: a double with an exponent, or a zero with a sign.
 _OTHERWISE = re.compile(r"[0-9]e[+-]?[0-9]|-0\.0")
 
 _Number = Callable[[str, object], float]
 
 
 def _json_number(path: str, value: object) -> float:
-    """A number as it is: a whole one may have more digits than a double, but not its range."""
+    """A number unchanged: an integer may have more digits than a double, but within its range."""
     if not isinstance(value, Integral):
         return _number(path, value)
     try:
@@ -509,11 +509,11 @@ def _frequency(path: str, value: object) -> float:
 
 
 def _json(field: str, value: object, kind: Any, number: _Number = _json_number) -> str:
-    """The JSON text of a value, which jsonb keeps as it is but for the order of keys."""
+    """The JSON text of a value; jsonb changes only the order of its keys."""
     if not isinstance(value, kind):
         expected = "mapping" if kind is Mapping else "tuple"
         _refuse(field, value, f"is not a {expected}")
-    # The common case costs no walk: nothing is nested, and the encoder knows the types.
+    # The common case needs no recursion: nothing is nested, and the encoder knows the types.
     if type(value) is not dict or not _is_plain(value):
         value = _jsonable(field, value, 0, number)
     try:
@@ -533,7 +533,7 @@ def _json(field: str, value: object, kind: Any, number: _Number = _json_number) 
 
 
 def _surplus(text: str) -> int:
-    """By how many characters PostgreSQL writes the doubles of a JSON text longer."""
+    """How many more characters PostgreSQL needs for the doubles of a JSON text."""
     found: list[int] = []
 
     def measure(double: str) -> float:
@@ -549,7 +549,7 @@ _PLAIN = frozenset((str, float, bool, type(None)))
 
 
 def _is_plain(value: dict[Any, Any]) -> bool:
-    """Whether all is of the encoder's types, with no whole number that is beyond the doubles."""
+    """Whether all values have the encoder's types, and no integer exceeds a double's range."""
     return all(type(k) is str for k in value) and all(
         type(v) in _PLAIN or (type(v) is int and -MAX_ID <= v <= MAX_ID) for v in value.values()
     )
@@ -561,7 +561,7 @@ def _printable(key: str) -> str:
 
 
 def _jsonable(path: str, value: object, depth: int, number: _Number) -> object:
-    """The value in dicts and lists; refuse what JSON would change, naming where it stands."""
+    """The value in dicts and lists; refuse a value that JSON would change, with its path."""
     if depth > MAX_JSON_DEPTH:
         _refuse(path[:_SHOWN], "…", f"is nested deeper than {MAX_JSON_DEPTH} levels")
     if isinstance(value, Mapping):

@@ -1,9 +1,9 @@
-"""``signal-marts import``: an AI module's old store, brought in row by row.
+"""``signal-marts import``: imports an AI module's old store row by row.
 
-A row is stored exactly or rejected with the reason. Rows go in by batches, a transaction each, with
-the key that names them in their store (``ai_imported_records`` in the migrations): whatever
-happened to an earlier run, the next one reads the store again, finds what is there, and goes on.
-Files of bars are read here as well. Rooms it imports: servers, client.
+A row is stored exactly or rejected with the reason. Rows are stored in batches, a transaction each,
+with their key in the old store (``ai_imported_records`` in the migrations): if a run was
+interrupted, the next one reads the store again, finds the rows stored before, and goes on. Files of
+bars are read here as well. Rooms it imports: servers, client.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from runner.store_import.sources import SourceError, SourceRow, open_source
 
 __all__ = ["MappingError", "Report", "SourceError", "import_store"]
 
-# Rows of a transaction, and bytes that they hold: whichever is reached first.
+# Most rows and most bytes of a transaction: whichever is reached first.
 _BATCH_ROWS = 1_000
 _BATCH_BYTES = 4 * 1024 * 1024
-# Of the file of rejects: characters of a value, and bytes.
+# Limits of the file of rejects: characters of a value, and bytes.
 _LONGEST_SHOWN = 1_000
 _MOST_REJECTS = 100 * 1024 * 1024
-# What the reading of a store may take: Parquet unpacks a megabyte from each of its bytes.
+# More memory than now for reading a store, at most: one byte of Parquet may unpack to a megabyte.
 _MEMORY = 2 * 1024**3
 
 _REASONS = {
@@ -50,12 +50,12 @@ _REASONS = {
 
 @dataclass
 class Report:
-    """What became of each row that was read; the others add up to ``read``.
+    """Counts of the rows by outcome; the other counts add up to ``read``.
 
     Attributes:
         read: rows of the store.
-        stored: rows that are new.
-        already_there: rows that an earlier run stored, or that stand in the store twice.
+        stored: new rows.
+        already_there: rows that an earlier run stored, or that are in the store twice.
         rejected: rows that are in the file of rejects, with the reason.
     """
 
@@ -73,13 +73,13 @@ def import_store(
     rejects: Path,
     advance: Advance,
 ) -> Report:
-    """Import a store as the mapping file says; without ``pools``, only check its rows.
+    """Import a store by a mapping file; without ``pools``, only check its rows.
 
     Rejected rows go to ``rejects``, a JSON object a line; the file is there only if there are any.
-    A row that passed the check counts as stored where nothing is. Raises MappingError and
+    Without ``pools``, a row that passes the check counts as stored. Raises MappingError and
     SourceError before anything is stored, and SourceError where a file turns out to be damaged or
-    larger than memory: the batches before that are stored. Raises LockedError where another import
-    writes these rejects, StoreError where the database refuses all rows alike.
+    larger than memory: the batches before that are stored. Raises LockedError if another import
+    writes these rejects, StoreError if the database refuses all rows for the same reason.
     """
     mapping = read_mapping(mapping_file)
     module = None if pools is None else AITradingIntegration(pools)
@@ -105,7 +105,7 @@ def import_store(
 
 @contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """Let this process fail where it would take the machine's memory, as far as Linux says it."""
+    """Limit this process to ``_MEMORY`` more than it uses now, where Linux reports its use."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     try:
         taken = re.search(r"VmSize:\s+([0-9]+) kB", Path("/proc/self/status").read_text())
@@ -123,9 +123,9 @@ def _bounded_memory() -> Iterator[None]:
 
 @contextmanager
 def _rejects_file(path: Path) -> Iterator[TextIO]:
-    """A file that takes its name when it is complete, and that an earlier run's gives way to.
+    """A file that gets its name when it is complete, and then replaces an earlier run's.
 
-    It holds rows of a store, so it is its owner's alone. Raises LockedError while another import
+    It holds rows of a store, so only its owner can read it. Raises LockedError while another import
     writes it.
     """
     part = path.with_name(path.name + ".part")
@@ -151,7 +151,7 @@ def _rejects_file(path: Path) -> Iterator[TextIO]:
 
 
 def _is_ours(file: TextIO, part: Path) -> bool:
-    """Lock a file; False where another has it, or has just given it its name."""
+    """Lock a file; False if another import holds it, or has just renamed it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(part.stat(), os.fstat(file.fileno()))
@@ -176,7 +176,7 @@ class _Run:
         self._room = _MOST_REJECTS
         self._untold = 0
         self._converter = Converter(mapping, self._model_id)
-        # By key: a row whose key is in the batch already waits for the next one.
+        # By key: a row whose key is already in the batch waits for the next batch.
         self._batch: dict[str, tuple[int, SourceRow, Entry]] = {}
         self._bytes = 0
 
@@ -205,7 +205,7 @@ class _Run:
         self._bytes += size
 
     def end(self) -> None:
-        """Store what is in the batch, and end the file of rejects."""
+        """Store the batch, and finish the file of rejects."""
         self._store_batch()
         if self._untold:
             told = f"{self._untold:,} more rows were rejected: this file ends at 100 MiB"
@@ -236,7 +236,7 @@ class _Run:
             if len(items) == 1:
                 self._reject(*items[0][:2], str(error))
                 return
-            # Which of them it is the database does not say.
+            # The database does not say which row it is.
             middle = len(items) // 2
             self._store(items[:middle])
             self._store(items[middle:])
@@ -269,7 +269,7 @@ class _Run:
 
 
 def _shown(value: object) -> object:
-    """A value as JSON has it, its beginning if it is long."""
+    """A value as JSON; only its beginning if it is long."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, bytes):

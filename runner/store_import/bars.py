@@ -19,7 +19,7 @@ _MOST_BARS = 1_000_000
 
 
 class BarFileError(UsageError):
-    """A file of bars cannot be used: which one, at which line, why, and the mend."""
+    """A file of bars cannot be used: the file, the line, the reason and the fix."""
 
     def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
         name = str(path) if str(path).isprintable() else repr(str(path))
@@ -70,14 +70,14 @@ def read_bars(path: Path) -> list[Bar]:
 
     Its columns are ``symbol, timeframe, opened_at, open, high, low, close, volume`` in any order;
     others are ignored. A file may hold several symbols and timeframes, each in ascending order of
-    ``opened_at`` (ISO 8601 with ``Z`` or an offset); a million bars at most. A bar is what the API
-    stores: what that refuses is refused here, in the same words.
+    ``opened_at`` (ISO 8601 with ``Z`` or an offset); a million bars at most. The API's checks
+    apply: a bar that the API refuses is refused here, with the same message.
 
     Returns:
         The bars in the order of the file, times in UTC.
 
     Raises:
-        BarFileError: any row of it is wrong.
+        BarFileError: a row of it is wrong.
         SourceError: the file is missing or unreadable.
     """
     source = open_source(path, None, ",")

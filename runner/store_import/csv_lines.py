@@ -1,4 +1,4 @@
-"""Lines of a CSV file, plain or compressed, of which memory holds a row at a time."""
+"""Lines of a CSV file, plain or compressed; memory holds one row at a time."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import BinaryIO, cast
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_ROW = 4 * 1024 * 1024
-# More than the largest JSON value that is kept, so that its row is read and refused for its size.
+# More than the largest JSON value allowed, so that its row is read, and refused for its size.
 _LONGEST_FIELD = 1024 * 1024
 
 
 class Lines:
-    """The lines of a file, for csv.reader, and those since the last look: the row as it was.
+    """The lines of a file, for csv.reader, and the lines read since ``take``: the raw row.
 
-    The content says whether it is compressed by gzip, and whether it is UTF-16; else it is UTF-8.
-    A byte that is no UTF-8 is read as half of a surrogate pair, which no text holds.
+    Its content shows whether it is compressed by gzip, and whether it is UTF-16; otherwise it is
+    UTF-8. A byte that is not UTF-8 is read as half of a surrogate pair, which no text holds.
 
     A row of 4 MiB characters or more is a csv.Error, as a field of more than 1 MiB is to
     csv.reader; the line after it is read. A damaged file is an OSError, EOFError, zlib.error or
@@ -48,13 +48,13 @@ class Lines:
         self._since.append(line)
         self._size += len(line)
         if self._size >= _LONGEST_ROW:
-            # The rest of a line that never ends would be row after row.
+            # The rest of an endless line would be read as one row after another.
             while line and not line.endswith(("\n", "\r")):
                 line = self._text.readline(_LONGEST_ROW)
             raise csv.Error(f"a row of {_LONGEST_ROW:,} characters or more")
         return line
 
     def take(self) -> str:
-        """The text since it was taken last; the beginning of a row that is too long."""
+        """The text read since the last call; the beginning of a row that is too long."""
         taken, self._since, self._size = "".join(self._since), [], 0
         return taken

@@ -1,7 +1,7 @@
-"""The mapping file: what an old store's columns are called here.
+"""The mapping file: the fields for an old store's columns.
 
-Everything in it is checked before a row is read; a key that is not known is refused, since a
-misspelt one would be a default that nobody meant.
+The whole file is checked before a row is read. An unknown key is refused: a misspelt key would
+silently leave its setting at the default.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "low": DECIMAL, "close": DECIMAL, "volume": DECIMAL,
     },
 }  # fmt: skip
-"""Fields of each destination, and what they hold."""
+"""Fields of each destination, with the kind of their values."""
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "ai_trading_signals": ("symbol", "signal_type", "confidence", "created_at"),
@@ -62,7 +62,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 NATURAL_KEYS = ("rl_training_episodes", "genetic_generations", "market_bars")
-"""Destinations whose rows a field or two name; the others need the store's own key."""
+"""Destinations whose rows have a key of one or two fields; others need the store's key."""
 
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 _KEYS = (
@@ -72,7 +72,7 @@ _OPTIONS = ("column", "value", "default", "values", "format", "timezone", "decim
 
 
 class MappingError(UsageError):
-    """A mapping file says what cannot be meant: where, what, and the mend."""
+    """A mapping file is invalid: the place, the problem and the fix."""
 
     def __init__(self, path: Path, place: str, problem: str) -> None:
         super().__init__(f"{path}: {place}: {problem}" if place else f"{path}: {problem}")
@@ -83,15 +83,15 @@ class Field:
     """Where a field's value comes from.
 
     Attributes:
-        name: of the field.
-        kind: what it holds.
+        name: name of the field.
+        kind: kind of its values.
         is_required: whether a row without it is refused.
-        column: of the store; None for a constant.
-        default: what stands for an empty one; the constant, where there is no column.
-        values: what the store's texts are called here; None to take them as they are.
-        format: of a time.
-        zone: of a time that names none.
-        decimals: that a decimal number is rounded to; None to round nothing.
+        column: the store's column; None for a constant.
+        default: the value for an empty one; the constant, if there is no column.
+        values: the value for each of the store's texts; None to keep the texts.
+        format: format of a time.
+        zone: time zone of a time without one.
+        decimals: decimals to which a decimal number is rounded; None for no rounding.
     """
 
     name: str
@@ -109,8 +109,8 @@ class Field:
 class StoreMapping:
     """A mapping file that was read and checked.
 
-    ``source_name`` and the values of the ``key`` columns name a row for good: by them a second
-    import knows it.
+    ``source_name`` and the values of the ``key`` columns identify a row: by them a second import
+    finds it.
     """
 
     path: Path
@@ -125,7 +125,7 @@ class StoreMapping:
     fields: tuple[Field, ...]
 
     def columns_of(self, columns: Collection[str]) -> list[str]:
-        """The columns that the mapping names; raise MappingError where the store lacks one."""
+        """The columns that the mapping names; raise MappingError if the store lacks one."""
         named = [(f"columns.{field.name}", field.column) for field in self.fields]
         named += [(f"model.{field.name}", field.column) for field in self.model]
         named += [("key", column) for column in self.key]
@@ -192,7 +192,7 @@ def _model(
     config = section.get("config", {})
     if not isinstance(config, dict):
         section.refuse("config", "is a mapping")
-    # Here a plain value is the value, where among the columns it is a column's name.
+    # A plain value is a constant here; under columns it is a column's name.
     fields = tuple(
         _field(
             section, name, kind, zone, True,
@@ -270,9 +270,9 @@ def _value_map(options: _Section) -> Mapping[str, str] | None:
 
 
 def _constant(options: _Section, name: str, kind: str) -> Any:
-    """A constant as a store would hold it; a mapping or list is JSON."""
+    """A constant in the form of a store's value; a mapping or list is JSON."""
     given = options.get(name)
-    # YAML would make a number of the version 1.10, and a bool of the symbol ON.
+    # YAML would read the version 1.10 as a number, and the symbol ON as a bool.
     if kind == TEXT and not isinstance(given, str | None):
         options.refuse(name, f"put {given} in quotes: it is a text")
     return given
@@ -341,7 +341,7 @@ def _refuse(path: Path, place: str, problem: str) -> NoReturn:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key comes once: the second would replace the first without a word."""
+    """YAML with unique keys: a second one would silently replace the first."""
 
 
 def _strict_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:

@@ -1,4 +1,4 @@
-"""From a store's row to the row of a destination, through the checks that every record passes."""
+"""Turns a store's row into the row of a destination, with the checks for every record."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row that may be stored: what names it, and its JSON; or a bar."""
+    """A row that may be stored: its key and its JSON; or a bar."""
 
     key: str
     text: str = ""
@@ -51,7 +51,7 @@ class Converter:
     """Makes entries of a store's rows.
 
     Args:
-        mapping: says how.
+        mapping: the fields and their columns.
         model_id: registers a model version, or finds it.
     """
 
@@ -62,7 +62,7 @@ class Converter:
         self._models: dict[tuple[Any, ...], int | Exception] = {}
 
     def entry(self, row: Mapping[str, Any]) -> Entry:
-        """The entry of a row; raise InvalidRecordError or ModelConflictError if it can be none."""
+        """The entry of a row; raise InvalidRecordError or ModelConflictError if it is invalid."""
         values = {field.name: self._value(field, row) for field in self._mapping.fields}
         given = {name: value for name, value in values.items() if value is not None}
         if self._mapping.destination == "market_bars":
@@ -110,7 +110,7 @@ class Converter:
     def _stored_signal(
         self, model_id: int, given: dict[str, Any], row: Mapping[str, Any]
     ) -> tuple[Sequence[str], Sequence[Any], str]:
-        # What was said long ago is nothing to act on, unless the store says so.
+        # An old signal is no longer active, unless the store says so.
         status = given.pop("status", "EXPIRED")
         if status not in STATUSES:
             reason = f"is not one of {', '.join(STATUSES)}"
@@ -125,7 +125,7 @@ class Converter:
         return columns, (*stored, status, plan), key
 
     def _key(self, row: Mapping[str, Any]) -> str:
-        """The values that name the row in its store, as one text that an index can hold."""
+        """The values of the row's key in its store, as one text that an index can hold."""
         parts = []
         for column in self._mapping.key:
             raw = row[column]
@@ -186,5 +186,5 @@ def _converted(field: Field, raw: object) -> Any:
 
 
 def _or_none(given: dict[str, Any], names: str) -> dict[str, Any]:
-    """The values, with None for those of these fields that are not there."""
+    """The values, with None for each missing field of ``names``."""
     return dict.fromkeys(names.split()) | given

@@ -1,6 +1,6 @@
 """The rows of an old store, one after the other: SQLite, CSV (also .gz) or Parquet.
 
-Which of them a file is shows in its first bytes. A file is only read; memory holds a batch of it.
+The first bytes of a file show its format. A file is only read; memory holds a batch of it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _SQLITE_MENDS = {
     "SQLITE_TOOBIG": "it holds a value of more than 16 MiB: import a view without it",
 }
 _ROWS_AT_ONCE = 1_000
-# Characters of a list of the store's own names in a message.
+# Most characters of a list of the store's names in a message.
 _SHOWN = 1_000
 
 
 class SourceError(UsageError):
-    """A store cannot be read: which, why, and the mend."""
+    """A store cannot be read: the store, the reason and the fix."""
 
     def __init__(self, path: Path, problem: str) -> None:
         name = str(path) if str(path).isprintable() else repr(str(path))
@@ -46,7 +46,7 @@ class SourceError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """A row as it was: its values by column, or what stood there and why that is no row.
+    """A row as read: its values by column, or its text and the reason why it is no row.
 
     ``done`` counts towards the source's ``total``: rows, or bytes of a CSV file, in which the row
     ends at ``line``.
@@ -60,9 +60,9 @@ class SourceRow:
 
 @dataclass(frozen=True)
 class Source:
-    """A store that was opened: the names of its columns, and its rows, to be read once.
+    """An open store: the names of its columns, and its rows, which can be read once.
 
-    ``rows`` takes the columns that are wanted; a CSV file gives the others as well.
+    ``rows`` takes the wanted columns; a CSV file gives the others as well.
     """
 
     columns: tuple[str, ...]
@@ -71,7 +71,7 @@ class Source:
 
 
 def open_source(path: Path, table: str | None, delimiter: str) -> Source:
-    """Open a store; ``table`` is the one of a SQLite database, ``delimiter`` that of a CSV file.
+    """Open a store; ``table`` is for a SQLite database, ``delimiter`` for a CSV file.
 
     Raises SourceError.
     """
@@ -109,7 +109,7 @@ def _open_csv(path: Path, delimiter: str) -> Source:
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise SourceError(path, f"the header names {', '.join(map(repr, twice))[:_SHOWN]} twice")
-    # Whoever looks at a reject wants the line, so all of it is given.
+    # A reader of the rejects needs the line, so the whole line is given.
     found = (row for row in rows if isinstance(row, SourceRow))
     return Source(header, path.stat().st_size, lambda _: found)
 
@@ -188,7 +188,7 @@ def _quoted(name: str) -> str:
 @contextmanager
 def _sqlite(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that reads, within limits, and whose errors are SourceErrors."""
-    # A scheme with an absolute path, in which every sign that means something is escaped.
+    # A URI with an absolute path, in which every special character is escaped.
     uri = f"{path.resolve().as_uri()}?mode=ro"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
@@ -201,7 +201,7 @@ def _sqlite(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _allow_steps(connection: sqlite3.Connection) -> None:
-    """Let SQLite work for so many steps from here on: a view may be endless."""
+    """Limit SQLite to this number of steps from now on: a view may be endless."""
     calls = itertools.count(1)
     connection.set_progress_handler(
         lambda: next(calls) * _STEPS_OF_A_CALL > _MOST_STEPS, _STEPS_OF_A_CALL
@@ -277,7 +277,7 @@ def _parquet_value(value: Any) -> Any:
         return value.as_py()
     except MemoryError:
         raise
-    except Exception as error:  # one value that Python has no form for spoils no other
+    except Exception as error:  # one value that Python cannot represent does not affect the others
         return Unreadable(str(error))
 
 
@@ -285,7 +285,7 @@ _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 def _moment(count: int, unit: str, zone: str | None) -> datetime | Unreadable:
-    """A time of Parquet, aware if the column has a zone: it counts in UTC then."""
+    """A time of Parquet; aware, in UTC, if the column has a zone."""
     microseconds, rest = divmod(count * 1_000_000, _UNITS[unit])
     if rest:
         return Unreadable("it is finer than microseconds, which are kept")

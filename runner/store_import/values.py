@@ -1,4 +1,4 @@
-"""From what a store holds to what a field is, exactly or not at all.
+"""Converts a store's value to a field's value, exactly or not at all.
 
 A store's value is a text, a number, a time, a bool, bytes, a list or dict, or None. The same fact
 gives the same value from CSV, SQLite and Parquet.
@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 
 from runner.client.limits import END_OF_TIME, FIRST_TIME
 
-# More than any column keeps, where Python's own 28 are fewer.
+# More digits than any column keeps; Python's default of 28 is less.
 _MOST_DIGITS = 60
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", re.IGNORECASE)
-# Python would cut these digits off without a word.
+# Python would silently cut these digits off.
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
 _UNIX = {
     "unix": Decimal(1),
@@ -32,11 +32,11 @@ TIME_FORMATS = ("iso", *_UNIX)
 
 
 class ValueRefusedError(Exception):
-    """A value cannot become what its field is; the message says why, after field and value."""
+    """A value does not fit its field; the message is the reason, after field and value."""
 
 
 class Unreadable:
-    """Stands for a value that its store could not give out."""
+    """A placeholder for a value that its store could not return."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -46,7 +46,7 @@ class Unreadable:
 
 
 def text_of(raw: object) -> str:
-    """The text of a value that names something: a key, or an entry of a value map."""
+    """The text of a value that serves as a key, or as an entry of a value map."""
     if isinstance(raw, str):
         return raw
     if isinstance(raw, bool):
@@ -61,7 +61,7 @@ def text_of(raw: object) -> str:
 
 
 def to_text(raw: object) -> str:
-    """A text; an integer is one as well, as a version may be stored."""
+    """A text; an integer counts as one, since a version may be stored so."""
     if isinstance(raw, str):
         return raw
     if isinstance(raw, int | Decimal) and not isinstance(raw, bool):
@@ -81,9 +81,9 @@ def to_double(raw: object) -> float:
 
 
 def to_decimal(raw: object, decimals: int | None) -> Decimal:
-    """A decimal number, rounded to so many decimals if that is asked for.
+    """A decimal number, rounded to ``decimals`` if given.
 
-    A double becomes the shortest decimal that is read as that double: what its store was given.
+    A double becomes the shortest decimal that reads back as the same double.
     """
     number = _number(raw)
     if decimals is None or not number:
@@ -96,7 +96,7 @@ def to_decimal(raw: object, decimals: int | None) -> Decimal:
 
 
 def to_integer(raw: object) -> int:
-    """A whole number, also where a store keeps it as 3.0."""
+    """A whole number, also if a store keeps it as 3.0."""
     number = _number(raw)
     if number != number.to_integral_value():
         _refuse("is not an integer")
@@ -106,7 +106,7 @@ def to_integer(raw: object) -> int:
 
 
 def to_json(raw: object) -> Any:
-    """What a JSON text says; what a store holds as a list or struct stays as it is."""
+    """The value of a JSON text; a list or struct of a store stays as it is."""
     if not isinstance(raw, str):
         return raw
     try:
@@ -116,15 +116,15 @@ def to_json(raw: object) -> Any:
     except json.JSONDecodeError as error:
         return _refuse(f"is not JSON: {error}")
     except (RecursionError, ValueError) as error:
-        # Nested without end, or an integer of more digits than Python reads.
+        # Nested too deeply, or an integer of more digits than Python reads.
         return _refuse(f"is JSON that cannot be kept: {error}")
 
 
 def to_time(raw: object, how: str, zone: tzinfo | None) -> datetime:
-    """A time in UTC; one without a zone is taken to be local in ``zone``.
+    """A time in UTC; a time without a zone is local time in ``zone``.
 
     ``how`` is one of TIME_FORMATS or a pattern of strptime. A local time that a change of the
-    clocks skipped or repeated is refused: it says no moment.
+    clocks skipped or repeated is refused: it names no single moment.
     """
     if isinstance(raw, datetime):
         moment = raw
@@ -184,7 +184,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _from_unix(number: Decimal, how: str) -> datetime:
-    """A moment that counts from 1970; one that lies in no year is looked at in other units."""
+    """A moment counted from 1970; if it lies in no valid year, other units are tried."""
     if number.adjusted() > 20:
         _refuse("is out of range")
     microseconds = number * 1_000_000 / _UNIX[how]
