@@ -1,8 +1,8 @@
 """Charts of the dashboard and the report, in Altair: rows in, a chart out.
 
-Colours are those of Okabe and Ito (2008), which colour-blind readers can tell apart; what a colour
-says, a shape, a dash or a place says as well. Text and lines of the frame have no colour here: they
-follow the reader's light or dark theme. All times are UTC.
+Colours are those of Okabe and Ito (2008), which colour-blind readers can tell apart; a shape, a
+dash or a position always repeats the colour's meaning. Text and lines of the frame have no colour
+here: they follow the reader's light or dark theme. All times are UTC.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [4, 1], [1, 4]]
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _UTC = alt.Scale(type="utc")
 _HEIGHT = 260
-# Hours of a day, days of a month, months of a year, years: whatever the step between ticks is.
+# Labels for any step between ticks: hours of a day, days of a month, months of a year, years.
 _LABELS = (
     "utchours(datum.value) + utcminutes(datum.value) > 0 ? utcFormat(datum.value, '%H:%M')"
     " : utcdate(datum.value) > 1 ? utcFormat(datum.value, '%b %d')"
@@ -102,7 +102,7 @@ def probability_of(rows: Sequence[Row]) -> Chart:
 
 
 def weights(rows: Sequence[Row]) -> Chart:
-    """Who is listened to: the weight of each expert, the heaviest first."""
+    """The weight of each expert, the heaviest first."""
     shown = list(rows)[:10]
     base = _chart(shown, "expert_name", "expert_type", "weight", "excess_loss").encode(
         y=alt.Y("expert_name:N", sort=None, title=None, axis=alt.Axis(labelLimit=170)),
@@ -120,7 +120,7 @@ def weights(rows: Sequence[Row]) -> Chart:
 
 
 def relations(rows: Sequence[Row]) -> Chart:
-    """How many signals confirm or contradict their patterns, and how many of these were traded."""
+    """Signals that confirm or contradict their patterns, and how many of each were traded."""
     parts = [
         {"relation": row["relation"].replace("_", " "), "what": what, "signals": signals}
         for row in rows
@@ -172,7 +172,7 @@ def drawdown(rows: Sequence[Row]) -> Chart:
 
 
 def intervals(rows: Sequence[Row], reference: float, *, axis: str, form: str) -> Chart:
-    """A value and its 95% interval for each source; ``reference`` is what luck would give.
+    """A value and its 95% interval for each source; ``reference`` is the value by luck.
 
     Rows: source, value, low, high.
     """
@@ -200,7 +200,7 @@ def intervals(rows: Sequence[Row], reference: float, *, axis: str, form: str) ->
 
 
 def reconciliation(rows: Sequence[Row]) -> Chart:
-    """What no order explains of each day's reported profit."""
+    """The part of each day's reported profit that no order explains."""
     chart = _chart(rows, "trading_date", "unreconciled_profit", "reported_net_profit")
     bars = chart.mark_bar(color=PURPLE).encode(
         x=_time("trading_date"),
@@ -211,7 +211,7 @@ def reconciliation(rows: Sequence[Row]) -> Chart:
 
 
 def calibration(rows: Sequence[Row]) -> Chart:
-    """How often signals were right beside how often they claim to be, with 95% intervals."""
+    """Calibration: the observed rate beside the claimed probability, with 95% intervals."""
     chart = _chart(
         rows, "model", "mean_predicted", "observed_rate", "observed_rate_lower",
         "observed_rate_upper", "n",
@@ -290,7 +290,7 @@ def skill(rows: Sequence[Row], column: str, reference: float, title: str) -> Cha
 
 
 def half_lives(rows: Sequence[Row], bars: int = 48) -> Chart:
-    """What is left of a signal's rank IC, bar by bar, by its half-life.
+    """The remaining part of a signal's rank IC, bar by bar, by its half-life.
 
     Rows: model, signal_half_life_bars (not NULL).
     """
@@ -334,7 +334,7 @@ def training(rows: Sequence[Row], *, step: str, value: str) -> Chart:
 def candles(
     rows: Sequence[Row], signal_at: datetime, marks: Sequence[Row], levels: Sequence[Row]
 ) -> Chart:
-    """Bars around a signal, with what came of it and the prices that its plan named.
+    """Bars around a signal, with its events and the prices of its plan.
 
     ``marks``: at, price, what (at most three kinds). ``levels``: price, what.
     """
@@ -355,7 +355,7 @@ def candles(
         color=colour,
         tooltip=tooltip,
     )
-    # Filled when it fell, hollow when it rose: readable without colour.
+    # A bar is filled when the price fell, hollow when it rose: readable without colour.
     bodies = chart.mark_bar(width={"band": 0.7}, size=4, strokeWidth=1).encode(
         x=x,
         y="open_price:Q",
@@ -434,7 +434,7 @@ def _way(row: Row) -> str:
 
 
 def _chart(rows: Iterable[Row], *columns: str) -> alt.Chart:
-    """A chart of these columns alone: what a chart does not show is not sent."""
+    """A chart of these columns alone: columns that it does not show are not sent."""
     values = [{name: _json(row.get(name)) for name in columns} for row in rows]
     return alt.Chart(alt.InlineData(values=values))
 
@@ -463,7 +463,7 @@ def _directions(column: str) -> alt.Color:
 
 
 def _series(rows: Iterable[Row], column: str, *, legend: bool = True) -> dict[str, Any]:
-    """Colour and dash of each line; the two totals keep theirs whatever else is shown."""
+    """Colour and dash of each line; the two totals always keep their own."""
     names = list(dict.fromkeys(row[column] for row in rows))
     others = [colour for colour in PALETTE if colour not in SOURCES.values()]
     has_totals = any(name in ("ai: all", "traditional: all") for name in names)
@@ -490,12 +490,12 @@ def _series(rows: Iterable[Row], column: str, *, legend: bool = True) -> dict[st
 
 
 def _cycled(values: Sequence[Any], names: Sequence[str]) -> list[Any]:
-    """A value for each name, from the first again where they run out."""
+    """A value for each name; after the last value, the first one again."""
     return [values[number % len(values)] for number in range(len(names))]
 
 
 def _legend(**other: Any) -> alt.Legend:
-    """A legend above the chart; what two layers tell of the same names must be the same legend."""
+    """A legend above the chart; two layers with the same names must share one legend."""
     return alt.Legend(title=None, orient="top", labelLimit=170, symbolOpacity=1, **other)
 
 
@@ -511,7 +511,7 @@ def _reference(at: float) -> alt.Chart:
     return made
 
 
-# Eight digits that count, without an exponent: of a billionth of a coin as of a stock.
+# Eight significant digits without an exponent, for a billionth of a coin as well as a stock.
 _AMOUNTS = (
     "close_price",
     "equity",

@@ -1,4 +1,4 @@
-"""The report: the dashboard's facts for a period in one HTML file that asks nothing of anybody."""
+"""The report: the dashboard's facts for a period in one HTML file that needs no server."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Form = Callable[[Any], str]
 
 @dataclass(frozen=True)
 class Figure:
-    """A number, what stands beside it, and its definition."""
+    """A number, the text beside it, and its definition."""
 
     label: str
     value: str
@@ -72,7 +72,7 @@ class Table:
 
 @dataclass
 class Section:
-    """A part of the report. ``problem`` says why there is no more of it."""
+    """A part of the report. ``problem`` is the reason if it is incomplete."""
 
     title: str
     marts: tuple[str, ...]
@@ -105,13 +105,13 @@ class Period:
 def write_report(database: Database, path: Path, *, days: int, until: date | None = None) -> Period:
     """Write the report of ``days`` days up to ``until``, by default the last day in the data.
 
-    Raise UsageError where the extra is not installed, there are no such days, or the file cannot be
-    written; UnreachableError where the database cannot be reached.
+    Raise UsageError if the extra is not installed, there are no such days, or the file cannot be
+    written; UnreachableError if the database cannot be reached.
     """
     extras.need("report")
     limits = replace(LIMITS, application_name="signal-marts report")
     with connect(database, limits) as marts, reading(marts):
-        # All questions see the same moment, whatever a build does meanwhile.
+        # All questions see the same moment, even if a build runs meanwhile.
         marts.execute("set transaction isolation level repeatable read")
         made = _Report(marts, database)
         period = made.period(days, until)
@@ -124,7 +124,7 @@ def write_report(database: Database, path: Path, *, days: int, until: date | Non
 
 
 class _Report:
-    """A report while it is made: its connection, and what was collected."""
+    """A report in the making: its connection, and the parts collected so far."""
 
     def __init__(self, connection: Connection, database: Database) -> None:
         self._connection = connection
@@ -137,7 +137,7 @@ class _Report:
         }
 
     def period(self, days: int, until: date | None) -> Period:
-        """The days of the report; raise UsageError where the marts have none of them."""
+        """The days of the report; raise UsageError if the marts have none of them."""
         has = self._ask("days")[0]
         if has["last_date"] is None:
             raise MissingMartError("the marts hold no day yet", "run signal-marts build")
@@ -178,7 +178,7 @@ class _Report:
             sections=self._sections,
             marts=marts,
             definitions=[*about_marts, *sorted(self._used.items())],
-            # No text of a mart can end the script element that it is in.
+            # So that no text of a mart can end its script element.
             specs=json.dumps(self._specs, separators=(",", ":")).replace("<", "\\u003c"),
             library=_library(),
         )
@@ -485,7 +485,7 @@ class _Report:
 
     @contextmanager
     def _section(self, title: str, *marts: str) -> Iterator[Section]:
-        """A section; where a mart of it cannot be read, it says so and the report goes on."""
+        """A section; if one of its marts cannot be read, it says so and the report goes on."""
         made = Section(title, marts)
         self._sections.append(made)
         try:
@@ -515,7 +515,7 @@ class _Report:
         section.tables.append(Table(headings, cells))
 
     def _about(self, column: str, label: str) -> str:
-        """A column's definition, which goes to the list at the end as well."""
+        """A column's definition, which is also added to the list at the end."""
         text = self._descriptions.get(column, "")
         if text:
             self._used[f"{label} ({column})"] = text

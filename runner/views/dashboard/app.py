@@ -1,4 +1,4 @@
-"""The dashboard's entry, which Streamlit runs anew for each look at a page."""
+"""The dashboard's entry script, which Streamlit runs each time a page is drawn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGES = [
 
 
 def main() -> None:
-    # A picture of our own, and no icons of pages: for one as the tab's, a browser goes elsewhere.
+    # An icon of our own and no page icons: as a tab's icon, a browser loads these from elsewhere.
     icon = Path(__file__).with_name("icon.svg")
     chosen = st.navigation(PAGES, position="hidden")
     st.set_page_config(

@@ -1,4 +1,4 @@
-"""The marts' answers, kept for a moment, and the pool that they come through."""
+"""Cached rows of the marts, and the pool that reads them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from runner.views.dashboard.marts import (
 )
 
 KEPT_SECONDS = 20
-"""How long an answer is given again, to whoever asks the same."""
+"""How long rows are kept for everyone who asks the same question."""
 
 
 def rows(name: str, **parameters: Any) -> list[Row]:
-    """The rows that answer ``sql/<name>.sql``; raise MartError where they cannot be had."""
+    """The rows of ``sql/<name>.sql``; raise MartError if they cannot be read."""
     return _kept(reading_database(settings.load()), name, parameters)
 
 
@@ -69,11 +69,11 @@ def _kept_long(database: Database) -> dict[str, str]:
 
 
 def description(column: str) -> str | None:
-    """What the database says of ``schema.mart.column``; None where it says nothing."""
+    """The database's comment on ``schema.mart.column``; None without one."""
     try:
         return _kept_long(reading_database(settings.load())).get(column)
     except UnreachableError:
-        raise  # The page would wait once more for each of its questions.
+        raise  # Otherwise the page would wait again for each of its questions.
     except MartError:
         return None
 
@@ -85,7 +85,7 @@ def _asked(database: Database, name: str, parameters: dict[str, Any]) -> list[Ro
     except psycopg.Error as error:
         told = explain(error, database)
     if told.is_passing:
-        # Connections that died while nobody used them, or a table that was just replaced.
+        # Connections that died while unused, or a table that was just replaced.
         pool.check()
         try:
             return _once(pool, database, name, parameters)
@@ -103,14 +103,14 @@ def _once(
                 with reading(connection):
                     return ask(connection, name, parameters)
             except UnreachableError:
-                connection.close()  # The next one may be in a login that a deploy made meanwhile.
+                connection.close()  # The page would wait again for each question.
                 raise
     except (PoolTimeout, PoolClosed):
         raise _why(database) from None
 
 
 def _why(database: Database) -> UnreachableError:
-    """What the server says to one who asks by himself; the pool only says that it waited."""
+    """The server's own error on a direct connection; the pool only reports that it waited."""
     try:
         with connect(database, LIMITS):
             pass

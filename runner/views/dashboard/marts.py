@@ -1,4 +1,4 @@
-"""Reading the marts: named questions in ``sql/``, and what to say where one has no answer.
+"""Reading the marts: named questions in ``sql/``, and messages for the ones that fail.
 
 Nothing here knows Streamlit: the report asks the same questions.
 """
@@ -35,11 +35,11 @@ LIMITS = PoolLimits(
     statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
     is_read_only=True,
 )
-"""Under which a question is asked: as ``bi_reader``, who can only read, and only the marts."""
+"""Limits of a question: as ``bi_reader``, a role that can only read the marts."""
 
 
 class MartError(SignalMartsError):
-    """A question that the marts do not answer; the message says why, ``mend`` what helps."""
+    """A question that cannot be answered; the message is the reason, ``mend`` the fix."""
 
     def __init__(self, text: str, mend: str) -> None:
         super().__init__(f"{text}; {mend}")
@@ -48,7 +48,7 @@ class MartError(SignalMartsError):
 
 
 class MissingMartError(MartError):
-    """A mart, or a column of it, is not there (yet, or for the moment of its rebuild)."""
+    """A mart or a column is missing: not built yet, or being rebuilt."""
 
 
 class UnreachableError(MartError):
@@ -58,7 +58,7 @@ class UnreachableError(MartError):
 
 
 class NotDeployedError(UnreachableError):
-    """Nobody can be bi_reader before the first deploy."""
+    """No login can be bi_reader before the first deploy."""
 
     exit_code = 1
 
@@ -78,7 +78,7 @@ def reading_database(given: Settings) -> Database:
 
 @contextmanager
 def connect(database: Database, limits: PoolLimits) -> Iterator[Connection]:
-    """A connection that is in no pool; raise UnreachableError where there is none."""
+    """A connection outside of any pool; raise UnreachableError if there is none."""
     try:
         connection = psycopg.connect(**shared_parameters(database, limits))
     except psycopg.OperationalError as error:
@@ -91,9 +91,9 @@ def connect(database: Database, limits: PoolLimits) -> Iterator[Connection]:
 
 @contextmanager
 def reading(connection: Connection) -> Iterator[None]:
-    """A transaction under the LIMITS; raise UnreachableError where the login may not be bi_reader.
+    """A transaction under the LIMITS; raise UnreachableError if the login may not be bi_reader.
 
-    They are the transaction's alone: the session is a pooler's, it may be.
+    The limits hold for this transaction only: the session may belong to a pooler.
     """
     with connection.transaction():
         try:
@@ -117,7 +117,7 @@ def statement(name: str) -> str:
 def ask(connection: Connection, name: str, parameters: dict[str, Any]) -> list[Row]:
     """The rows that answer the question ``name``, asked in a transaction of ``reading``.
 
-    Numerics come as floats, for showing alone.
+    Numerics come as floats, only for display.
     """
     with connection.cursor() as cursor:
         cursor.adapters.register_loader("numeric", FloatLoader)
@@ -128,14 +128,14 @@ def ask(connection: Connection, name: str, parameters: dict[str, Any]) -> list[R
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a psycopg error means to a reader, and whether asking again at once may help."""
+    """The MartError for a psycopg error, and whether asking again at once may help."""
 
     error: MartError
     is_passing: bool = False
 
 
 def explain(error: psycopg.Error, database: Database) -> Explanation:
-    """Turn an error of the database into words; unknown ones keep the database's own."""
+    """Turn a database error into a message; an unknown error keeps the database's words."""
     said = error.diag.message_primary or str(error).strip().splitlines()[0]
     if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName):
         what = said.removeprefix('relation "').split('"')[0]
@@ -165,7 +165,7 @@ def explain(error: psycopg.Error, database: Database) -> Explanation:
             ),
             is_passing=True,
         )
-    # A table that a build replaces while a reader waits for it is gone by its number.
+    # If a build replaces a table while a reader waits for it, its old number no longer exists.
     return Explanation(
         MartError(f"the database said: {said}", "see the replica's log"),
         is_passing=isinstance(error, errors.InternalError_),

@@ -1,4 +1,4 @@
-"""Models: whether a model knows anything, whether its confidence is meant, whether it learns."""
+"""Models: a model's skill, its calibration, and whether it learns."""
 
 from __future__ import annotations
 

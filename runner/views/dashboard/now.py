@@ -1,4 +1,4 @@
-"""Now: what the ensemble says of each symbol, who agrees, and how old all that is."""
+"""Now: the ensemble's decision for each symbol, the experts that agree, and their age."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _freshness(decisions: list[Row]) -> None:
 
 
 def _only(question: str) -> Row | None:
-    """The first row, or None where the mart is missing: these cards show what there is."""
+    """The first row, or None if the mart is missing: the other cards are still shown."""
     try:
         found = data.rows(question)
     except UnreachableError:

@@ -1,4 +1,4 @@
-"""What the pages are made of: filters, states, figures, tables and downloads."""
+"""Parts of the pages: filters, states, figures, tables and downloads."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ AMOUNTS = {"money": MONEY, "price": PRICE, "quantity": QUANTITY}
 
 @contextmanager
 def section(title: str, about: str | None = None) -> Iterator[None]:
-    """A part of a page; where its marts cannot be read, it says so and the others go on.
+    """A part of a page; if its marts cannot be read, it says so and the other parts go on.
 
-    ``about`` is the mart whose description is behind the question mark.
+    ``about`` is the mart whose description the question mark shows.
     """
     if title:
         st.header(title, help=data.description(about) if about else None, anchor=False)
@@ -62,7 +62,7 @@ def section(title: str, about: str | None = None) -> Iterator[None]:
 
 
 def unreachable(error: UnreachableError) -> None:
-    """The page of a database that cannot be reached; it goes away by itself."""
+    """The page for a database that cannot be reached; it disappears by itself."""
     _ask_again_soon()
     told = f"{escaped(error.text)}; {escaped(error.mend)}. "
     told += f"This page tries again every {RETRY_SECONDS} seconds."
@@ -95,7 +95,7 @@ def _beat() -> None:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a page is narrowed to; None is all. ``last`` is the last day, itself included."""
+    """A page's filters; None is all. ``last`` is the last day, included."""
 
     symbols: list[str] | None = None
     models: list[str] | None = None
@@ -136,16 +136,16 @@ def filters(*, symbols: bool = False, models: bool = False, days: bool = False) 
 
 
 def remember_wrong(key: str, wrong: str) -> None:
-    """Keep what was wrong with a link; call it before the filter is drawn.
+    """Keep a link's wrong parameters; call it before the filter is drawn.
 
-    Streamlit takes such a parameter out of the address when it draws the filter, so that the next
-    look, which may come at once, has lost it.
+    Streamlit removes such a parameter from the address when it draws the filter, so the next run,
+    which may come at once, no longer has it.
     """
     st.session_state.setdefault("_notes", {})[key] = wrong
 
 
 def tell_wrong(key: str, *, has_choice: bool, place: Any = st) -> None:
-    """Say it, until something else is chosen or another page opened."""
+    """Show the message until another choice is made or another page is opened."""
     notes: dict[str, str] = st.session_state.setdefault("_notes", {})
     if has_choice:
         notes.pop(key, None)
@@ -154,7 +154,7 @@ def tell_wrong(key: str, *, has_choice: bool, place: Any = st) -> None:
 
 
 def forget_notes_of_other_pages(title: str) -> None:
-    """Begin anew where another page is opened."""
+    """Start again if another page is opened."""
     if st.session_state.get("_page") != title:
         st.session_state["_page"] = title
         st.session_state["_notes"] = {}
@@ -183,7 +183,7 @@ def _days(place: Any) -> tuple[date | None, date | None]:
     chosen = place.date_input(
         "Days (UTC)",
         value=(),
-        # Any day may be asked for; a page says where there is nothing.
+        # Any day may be chosen; a page says if there are no rows.
         min_value=date(1970, 1, 1),
         max_value=date(2999, 12, 31),
         format="YYYY-MM-DD",
@@ -240,7 +240,7 @@ def figure(
     column: str | None = None,
     about: str | None = None,
 ) -> None:
-    """A number in a card, what stands beside it, and its definition behind the question mark."""
+    """A number in a card, the text beside it, and its definition behind the question mark."""
     st.metric(
         label,
         value,
@@ -260,7 +260,7 @@ def remark(text: str) -> None:
 
 
 def chart(made: Chart, alt: str) -> None:
-    """A chart as wide as the page; ``alt`` says what it shows to those who cannot see it."""
+    """A chart as wide as the page; ``alt`` describes it for readers who cannot see it."""
     st.altair_chart(made, width="stretch", alt=alt)
 
 

@@ -1,4 +1,4 @@
-"""Performance: what the AI and the platform's own strategies earned, at what risk, by how sure."""
+"""Performance: realized P&L, risk and certainty of the AI and the platform's own strategies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOTALS = ("ai: all", "traditional: all")
 
 Form = Callable[[Any], str]
 
-# Two rows of cards: what was earned, and how.
+# Two rows of cards: the profit, and how it was made.
 FIGURES: tuple[tuple[tuple[str, str, Form], ...], ...] = (
     (
         ("Net profit", "net_profit", money),
@@ -107,7 +107,7 @@ def page() -> None:
 
 
 def with_intervals(rows: list[Row]) -> list[Row]:
-    """Rows of source_performance with their names in one, and their intervals."""
+    """Rows of source_performance with type and name in one column, and their intervals."""
     for row in rows:
         row["source"] = f"{row['source_type']}: {row['source_name']}"
         decided = (row["wins"] or 0) + (row["losses"] or 0)
@@ -156,7 +156,7 @@ def _intervals(sources: list[Row]) -> None:
 
 
 def interval_rows(rows: list[Row], column: str) -> list[Row]:
-    """What charts.intervals takes, of those rows that have an interval."""
+    """Rows for charts.intervals, of the rows that have an interval."""
     value = "hit_rate" if column == "hit_rate" else "sharpe_ratio"
     return [
         {
@@ -263,7 +263,7 @@ def _trades(asked: Filters) -> None:
 
 
 def _nothing_in(asked: Filters, what: str = "days") -> None:
-    """Say that a filter leaves nothing, and what there is."""
+    """Say that a filter leaves no rows, and which rows there are."""
     if asked == Filters():
         st.info(f"**No {what} yet.** They come with the first closed trade or report.")
         return

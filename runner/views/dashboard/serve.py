@@ -1,6 +1,6 @@
-"""Starting the dashboard: Streamlit in this process's place, told by options alone.
+"""Starting the dashboard: Streamlit replaces this process, with options alone.
 
-No file of settings is read or written, nothing is watched, and nobody is called.
+No settings file is read or written, no file is watched, and no outside server is contacted.
 """
 
 from __future__ import annotations
@@ -44,17 +44,18 @@ _OPTIONS = {
 def serve(database: Database, address: str, port: int) -> None:
     """Become the dashboard of ``database`` at ``address`` and ``port``; end by SIGTERM or SIGINT.
 
-    Raise UsageError where Streamlit is not installed or the port is taken.
+    Raise UsageError if Streamlit is not installed or the port is taken.
     """
     extras.need("dashboard")
     _check_free(address, port)
     options = _OPTIONS | {"server.address": address, "server.port": str(port)}
     command = [sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("app.py"))]
     command += [f"--{name}={value}" for name, value in options.items()]
-    # The URL is passed on as settings.load reads it, never as an argument, which others may see.
+    # The URL is passed on as settings.load reads it, never as an argument, which other users could
+    # see.
     os.environ["DASHBOARD_URL"] = database.url
     sys.stdout.flush()
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what Streamlit says is progress, not data
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Streamlit's output is progress, not data
     os.execv(sys.executable, command)  # noqa: S606
 
 

@@ -43,7 +43,7 @@ def page() -> None:
 
 
 def _chosen() -> Row | None:
-    """The signal that the link or the field names, else the newest that was traded."""
+    """The signal that the link or the field names, otherwise the newest traded one."""
     asked = st.query_params.get("signal", "")
     if asked and not asked.isdecimal():
         parts.remember_wrong("signal", f"{escaped(repr(asked[:60]))} is no number of a signal.")
@@ -97,7 +97,7 @@ def _story(signal: Row) -> None:
 
 
 def _first(question: str, parameters: dict[str, Any]) -> Row:
-    """The one row, or nothing: a card without it says so."""
+    """The one row, or an empty one: its card says so."""
     try:
         found = data.rows(question, **parameters)
     except UnreachableError:
@@ -334,7 +334,7 @@ def _list() -> None:
 
 
 def with_outcomes(found: list[Row]) -> None:
-    """Add links and, where that mart is there, outcomes to rows of signals."""
+    """Add links to rows of signals, and outcomes if their mart exists."""
     try:
         outcomes = data.rows("outcomes_of", signal_ids=[row["signal_id"] for row in found])
     except UnreachableError:

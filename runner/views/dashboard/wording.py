@@ -1,4 +1,4 @@
-"""Numbers, times and names as people read them; what is not defined is "–"."""
+"""Numbers, times and names in readable form; an undefined value is "–"."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Number = float | Decimal
 
 UNDEFINED = "–"
 MONEY, PRICE, QUANTITY = (2, 4), (4, 5), (4, 4)
-"""Decimals that are shown at least, and below 1 the digits that count."""
+"""Least number of decimals shown, and of significant digits below 1."""
 ARROWS = {"BUY": "▲", "SELL": "▼", "HOLD": "■"}
-"""Marks of the directions, which say without colour what a colour says."""
+"""Marks of the directions, readable without colour."""
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|$:~<>&])")
 
@@ -27,19 +27,19 @@ def escaped(text: str) -> str:
 
 
 def money(value: Number | None) -> str:
-    """An amount in the account's currency: two decimals, below 1 four digits that count."""
+    """An amount in the account's currency: two decimals, below 1 four significant digits."""
     return _told(value, *MONEY)
 
 
 def price(value: Number | None) -> str:
-    """A price: from 1000 two decimals, from 1 four, below it five digits that count."""
+    """A price: from 1000 two decimals, from 1 four, below 1 five significant digits."""
     decimals, digits = PRICE
     is_large = value is not None and not -1000 < value < 1000
     return _told(value, 2 if is_large else decimals, digits)
 
 
 def quantity(value: Number | None) -> str:
-    """A quantity: four decimals, below 1 four digits that count."""
+    """A quantity: four decimals, below 1 four significant digits."""
     return _told(value, *QUANTITY)
 
 
@@ -49,14 +49,14 @@ def _told(value: Number | None, decimals: int, digits: int) -> str:
     shown = decimals_of([value], decimals, digits)
     text = f"{exactly(value) or 0:,.{shown}f}".replace("-", "−")
     whole, _, fraction = text.partition(".")
-    # Zeros say nothing beyond what every amount has.
+    # Trailing zeros beyond the least decimals are left out.
     return f"{whole}.{fraction[:decimals]}{fraction[decimals:].rstrip('0')}"
 
 
 def decimals_of(values: Iterable[Number | None], decimals: int, digits: int) -> int:
-    """Decimals with which all values show, as those of a column: so many of the smallest count.
+    """Decimals for all values of a column, so that the smallest shows its significant digits.
 
-    At least ``decimals``, and no more than a double has beside the digits of the largest.
+    At least ``decimals``, and no more than a double can hold beside the digits of the largest.
     """
     orders = [exactly(value).adjusted() for value in values if value]
     if not orders or min(orders) >= 0:
@@ -70,7 +70,7 @@ def total(values: Iterable[Number]) -> Decimal:
 
 
 def exactly(value: Number) -> Decimal:
-    """The number that a double is written as: an amount of the marts, unless it has 16 digits."""
+    """The exact amount of the marts that a double stands for, unless it has 16 digits."""
     return value if isinstance(value, Decimal) else Decimal(repr(value))
 
 
@@ -133,8 +133,8 @@ def sharpe_interval(
 ) -> tuple[float, float] | None:
     """The 95% interval of a Sharpe ratio, by the standard error behind ``probabilistic_sharpe``.
 
-    That is Φ(ratio / standard error), so the error can be read back from it. None where either is
-    undefined or so near its end that nothing can be read.
+    ``probabilistic_sharpe`` is Φ(ratio / standard error), so the error follows from it. None if
+    either is undefined, or too near its limit to compute the error.
     """
     if sharpe is None or probabilistic is None or not 1e-9 < probabilistic < 1 - 1e-9:
         return None

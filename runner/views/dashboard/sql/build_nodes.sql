@@ -1,4 +1,4 @@
--- A build: what failed first, then what took longest.
+-- A build's models and tests: failures first, then the slowest.
 select
     node_name,
     node_type,

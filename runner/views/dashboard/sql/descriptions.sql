@@ -1,4 +1,4 @@
--- What the marts say of themselves, by schema.mart and schema.mart.column.
+-- The descriptions of marts and columns, by schema.mart and schema.mart.column.
 select
     n.nspname || '.' || c.relname || coalesce('.' || a.attname, '') as name,
     d.description

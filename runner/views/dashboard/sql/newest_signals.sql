@@ -1,5 +1,5 @@
--- The newest signals, symbol by symbol through the index, without their outcomes, which are another
--- mart's.
+-- The newest signals, symbol by symbol through the index, without their outcomes, which are in
+-- another mart.
 select newest.*
 from unnest(%(symbols)s::text[]) as symbols (symbol)
 cross join lateral (

@@ -1,4 +1,4 @@
--- What became of the signals that a period brought, by model.
+-- Outcomes of a period's signals, by model.
 select
     model_name || ' ' || model_version as model,
     count(*) as signals,

@@ -1,4 +1,4 @@
--- What each source made in a period. Sums and rates alone: ratios are those of whole windows.
+-- Each source's results in a period. Only sums and rates: ratios exist for whole windows only.
 select
     source_type || ': ' || source_name as source,
     cast(sum(trades) as bigint) as trades,

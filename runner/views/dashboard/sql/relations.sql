@@ -1,4 +1,4 @@
--- Relations of the signals in the last day that has any, symbol by symbol through the index.
+-- Relations of the signals of the last day that has any, symbol by symbol through the index.
 with symbols as (
     select unnest(%(symbols)s::text[]) as symbol
 ),

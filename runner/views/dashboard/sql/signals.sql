@@ -1,4 +1,4 @@
--- The newest signals of a filter by what no index has: one pass over all of the chosen symbols.
+-- The newest signals for a filter on columns without an index: one pass over all chosen symbols.
 select
     signal_id,
     created_at,
