@@ -1,6 +1,6 @@
 """The command line: thin commands over the rooms' functions; stdout is data, stderr is progress.
 
-A command loads what it needs when it runs. Nothing imports it. Rooms it imports: servers, client,
+A command loads its modules when it runs. Nothing imports it. Rooms it imports: servers, client,
 replication, deploy, build, doctor, views, store_import, demo.
 """
 

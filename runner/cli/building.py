@@ -40,7 +40,7 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
             report=note,
         )
     report_build(result)
-    # What builds own is read with no more rights than theirs.
+    # Relations owned by the builds' role are read with no more than its rights.
     with as_role(replica, "transformer").connect() as session:
         rejected = rejected_rows(session)
     if rejected:
@@ -109,7 +109,8 @@ def watch(
     def stop(signal_number: int, frame: object) -> None:
         nonlocal is_asked_to_stop
         is_asked_to_stop = True
-        # What runs is cancelled, as at Ctrl-C: every model is built whole or not at all.
+        # The running build is cancelled, as by Ctrl-C: each model is built completely or not at
+        # all.
         interrupt(signal_number, frame)
 
     signal.signal(signal.SIGTERM, stop)

@@ -41,7 +41,7 @@ def reading_database(given: settings.Settings) -> Database:
 
 
 def mend_of_a_lost_pair() -> str:
-    """What to say beside that a database cannot be reached, where the embedded pair is meant."""
+    """A hint to add when a database of the embedded pair cannot be reached."""
     from runner.demo.embedded import EmbeddedPair, NotMadeError
 
     given = settings.load()

@@ -1,4 +1,4 @@
-"""Commands that change the primary: deploy, alter, and what takes them back."""
+"""Commands that change the primary: deploy, alter, and the commands that undo them."""
 
 from __future__ import annotations
 

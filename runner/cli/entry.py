@@ -1,4 +1,4 @@
-"""The group of commands, and what becomes of their errors."""
+"""The group of commands, and the messages and exit codes of their errors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from runner.progress import note
 
 def main() -> None:
     """Run the command line; every error becomes one message and an exit code."""
-    # What is at work is cancelled, as at Ctrl-C. An ignored SIGINT stays ignored: so a script keeps
-    # the Ctrl-C that is meant for it from what it started in the background.
+    # The running command is cancelled, as by Ctrl-C. An ignored SIGINT stays ignored: a script's
+    # Ctrl-C must not reach the commands that it started in the background.
     signal.signal(signal.SIGTERM, interrupt)
-    # Reports, rejected rows and dbt's files hold what the databases hold: they are their owner's.
+    # Reports, rejected rows and dbt's files hold rows of the databases: only their owner reads
+    # them.
     os.umask(0o077)
     try:
         cli(standalone_mode=False)
@@ -35,7 +36,7 @@ def main() -> None:
         note(f"signal-marts: {error}{mend}")
         sys.exit(error.exit_code)
     except psycopg.Error as error:
-        # The message alone: a connection's parameters or a statement may hold a secret.
+        # Only the message: a connection's parameters or a statement may hold a secret.
         told = [error.diag.message_primary or str(error).strip() or type(error).__name__]
         told += [text for text in (error.diag.message_detail, error.diag.message_hint) if text]
         note(f"signal-marts: the database said: {'; '.join(told)}")
@@ -45,7 +46,7 @@ def main() -> None:
         )
         sys.exit(3 if is_lost else 1)
     except BrokenPipeError:
-        # Whoever read stdout has gone; there is nobody left to tell.
+        # The reader of stdout has closed it, so no message can be shown.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:

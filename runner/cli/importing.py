@@ -1,4 +1,4 @@
-"""The command that brings an old store in."""
+"""The command that imports an old store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runner.progress import progress
 
 
 class RowsRejected(Failure):
-    """An import stored what it could."""
+    """An import stored the rows that it could, and rejected others."""
 
     exit_code = 6
 

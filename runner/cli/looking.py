@@ -56,7 +56,7 @@ def status(as_json: bool, compare: bool) -> None:
 
 
 def _print_status(found: Any) -> None:
-    # What builds made has names of anybody's choice.
+    # Relations made by builds may have any names.
     out = Console(highlight=False, soft_wrap=True, markup=False)
     on_disk = len(found.migrations_on_disk)
     out.print(f"migrations   {on_disk - len(found.migrations_pending)} of {on_disk} applied")

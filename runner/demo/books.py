@@ -14,8 +14,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from runner.demo.execution import TICK, ZERO, Order
 
-# What the broker charges on the first trading day from the 15th of a month on. No order shows it,
-# so the reconciliation of the marts has something to find.
+# The broker's charge on the first trading day from the 15th of a month on. No order shows it, so
+# the reconciliation of the marts has a difference to find.
 FINANCING_FEE = Decimal("12.50")
 _FINANCING_DAY = 15
 
@@ -60,7 +60,8 @@ def close_trades(orders: Iterable[Order]) -> tuple[list[ClosedTrade], list[tuple
     """Match fills: first in, first out within each plan, then the rest within each symbol.
 
     An order counts in its final state: all of its quantity at its average price, at the time of
-    its last fill. Orders filled at the same moment come in the order they were placed.
+    its last fill. Orders filled at the same moment are taken in the order in which they were
+    placed.
 
     Returns:
         The trades, and the quantities that stay open, each with the order that opened it.
@@ -82,7 +83,7 @@ def close_trades(orders: Iterable[Order]) -> tuple[list[ClosedTrade], list[tuple
 
 
 def _match(lots: Iterable[_Lot], trades: list[ClosedTrade]) -> list[_Lot]:
-    """Match ``lots`` first in, first out; append to ``trades``; return what stays open."""
+    """Match ``lots`` first in, first out; append to ``trades``; return the open quantities."""
     waiting: deque[_Lot] = deque()
     for lot in sorted(lots, key=lambda lot: (_filled_at(lot.order), lot.order.number)):
         while lot.quantity and waiting and waiting[0].order.side != lot.order.side:

@@ -32,7 +32,7 @@ from psycopg import sql
 from runner.demo import embedded_system as system
 from runner.errors import SignalMartsError, UsageError
 
-RETRY_SECONDS = 20.0  # for a start in whose way something passing stands
+RETRY_SECONDS = 20.0  # for a start that is blocked for a moment
 DATABASES = {"primary": "trading", "replica": "analytics"}
 # Below the ranges from which Linux and macOS take the ports of outgoing connections, so that a
 # stopped server's port is rarely taken.
@@ -63,7 +63,7 @@ log_min_error_statement = panic
 
 
 class EmbeddedError(SignalMartsError):
-    """The embedded PostgreSQL servers cannot do what was asked."""
+    """The embedded PostgreSQL servers cannot carry out the request."""
 
 
 class NotMadeError(EmbeddedError):
@@ -113,7 +113,7 @@ class EmbeddedPair:
         return Path(self._state().get("folder", self.home))
 
     def up(self) -> PairUrls:
-        """Make what is missing, start what is stopped; running twice changes nothing.
+        """Make missing servers and start stopped ones; a second run changes nothing.
 
         Raises EmbeddedError, or UsageError when the ``embedded`` extra is not installed.
         """
@@ -128,7 +128,7 @@ class EmbeddedPair:
             return self.urls()
 
     def down(self) -> list[str]:
-        """Stop both servers, keep their data; return the names of those it stopped."""
+        """Stop both servers, keep their data; return the names of the servers that it stopped."""
         if not self.home.is_dir():
             return []
         with self._locked():
@@ -136,13 +136,13 @@ class EmbeddedPair:
             return [server.name for server in (self.replica, self.primary) if server._stop()]
 
     def destroy(self) -> None:
-        """Stop both servers and delete their data, password and state. Not to be undone."""
+        """Stop both servers and delete their data, password and state. This cannot be undone."""
         self.down()
         if not self.home.is_dir():
             return
         with self._locked():
             for server in self._servers:
-                if (server.data / "signal_marts.conf").exists():  # else it is not of our making
+                if (server.data / "signal_marts.conf").exists():  # else it was not made by the demo
                     for folder in {server.sockets, server.folder}:
                         shutil.rmtree(folder)
             if self.folder != self.home:
@@ -171,7 +171,7 @@ class EmbeddedPair:
             "PRIMARY_URL": urls.primary,
             "REPLICA_URL": urls.replica,
             "PGPASSFILE": str(urls.passfile),
-            "PGPASSWORD": "",  # one of another server would win over the passfile
+            "PGPASSWORD": "",  # a password for another server would be used instead of the passfile
             "PGHOST": "127.0.0.1",
             "PGPORT": str(self.replica.port),
             "PGUSER": "postgres",
@@ -202,7 +202,7 @@ class EmbeddedPair:
             ) from error
 
     def _place(self) -> _Place:
-        """Settle owner, folder and binaries; needs the lock."""
+        """Decide owner, folder and binaries; needs the lock."""
         install = system.find_install(self.version)
         if os.geteuid() != 0:
             return _Place(system.Owner(os.geteuid(), os.getegid()), install / "bin")
@@ -250,7 +250,7 @@ class EmbeddedPair:
             return None
 
     def _owner(self) -> system.Owner:
-        """As root: who made the data, else the system user, made when missing."""
+        """As root: the owner of the data, else the system user, made when missing."""
         data = self.primary.data
         if data.exists() and (found := data.stat()).st_uid != 0:
             return system.Owner(found.st_uid, found.st_gid)
@@ -357,7 +357,7 @@ class EmbeddedServer:
 
     def _make(self, place: _Place, password: str) -> None:
         """Make the data folder, unless there is one: aside first, so that it is whole or absent."""
-        # What a killed one left; its initdb may still write, and fails when its files are gone.
+        # Left by a killed start; its initdb may still write, and fails when its files are gone.
         for left_over in self.folder.glob("initdb-*"):
             system.wait(partial(system.is_removed, left_over))
         if self._made():
@@ -409,8 +409,8 @@ class EmbeddedServer:
             if done.returncode == 0:
                 return
             log = self._log_since(size)
-            # Someone took the port in between, backends of a killed server are still ending, or
-            # a killed starter's server was faster.
+            # Another process took the port meanwhile, backends of a killed server are still ending,
+            # or a killed starter's server was faster.
             passing = ("could not bind", "is still in use", "lock file")
             if time.monotonic() > deadline or not any(words in log for words in passing):
                 raise self._failure("the server does not start", log or done.stderr)
@@ -471,7 +471,7 @@ class EmbeddedServer:
         return port
 
     def _configure(self, place: _Place, port: int) -> None:
-        """Write our settings, and let go of the locks of a killed server."""
+        """Write the demo's settings, and release the locks of a killed server."""
         sockets = self.sockets
         if sockets != self.folder:
             sockets.mkdir(mode=0o700, exist_ok=True)

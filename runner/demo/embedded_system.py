@@ -1,4 +1,4 @@
-"""What the embedded servers need of the system: a user, binaries, processes, ports and files."""
+"""The embedded servers' use of the system: a user, binaries, processes, ports and files."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def system_user() -> Owner:
         entry = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
         make_system_folder()
-        # Of two useradd at once, the later one puts its user in the place of the earlier one's.
+        # If two useradd run at once, the later one replaces the user of the earlier one.
         with (SYSTEM_FOLDER / "lock").open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             command = ["useradd", "--system", "--no-create-home", SYSTEM_USER]
@@ -146,7 +146,7 @@ def is_postgres(pid: int, data: Path) -> bool:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As PostgreSQL does; without it, closed connections of late make a port look taken.
+        # As PostgreSQL does; without it, recently closed connections make a port look taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -180,7 +180,7 @@ def is_removed(folder: Path) -> bool:
 
 
 def adopt(path: Path) -> None:
-    """As root, give what we wrote to the owner of its folder, who may be an ordinary user."""
+    """As root, give a written file to the owner of its folder, who may be an ordinary user."""
     if os.geteuid() == 0:
         folder = path.parent.stat()
         os.chown(path, folder.st_uid, folder.st_gid)

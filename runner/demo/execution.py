@@ -28,7 +28,7 @@ _LONGEST_LATENCY = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What trading costs, and how much of it the market lets through.
+    """The costs of trading, and the volume that the market fills.
 
     ``volume_share`` is the part of a bar's volume that the account may take; ``patience_bars`` is
     the number of bars after which an entry or a manual order that is still open is cancelled.
@@ -62,7 +62,7 @@ class Plan:
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """An order and what was filled of it; ``number`` is its place in the exchange's sequence."""
+    """An order and its fills; ``number`` is its place in the exchange's sequence."""
 
     number: int
     symbol: str
@@ -130,7 +130,7 @@ class _Position:
 
 @dataclass(slots=True)
 class _Liquidity:
-    """What is left of a bar for the account to take; None is without limit."""
+    """The volume of a bar that the account may still take; None is without limit."""
 
     left: Decimal | None
 
@@ -144,7 +144,7 @@ class _Liquidity:
 
 @dataclass(frozen=True, slots=True)
 class _Trigger:
-    """Why, at what price and when in a bar a position is to be closed."""
+    """The reason, price and time within a bar at which a position is closed."""
 
     reason: Reason
     kind: Kind
@@ -153,7 +153,7 @@ class _Trigger:
 
 
 class _Book:
-    """Everything of one symbol that is still at work."""
+    """The open plans and orders of one symbol."""
 
     def __init__(self) -> None:
         self.positions: list[_Position] = []
@@ -184,7 +184,7 @@ class Exchange:
         return [position.plan for position in self._book(symbol).positions]
 
     def inventory(self, symbol: str) -> Decimal:
-        """What orders without a plan have bought, less what they have sold."""
+        """Quantity bought by orders without a plan, less the quantity that they sold."""
         return self._book(symbol).inventory
 
     def has_manual_order(self, symbol: str) -> bool:
@@ -234,8 +234,8 @@ class Exchange:
             else None
         )
         working = [order for order in book.orders if order.created_at <= bar.opened_at]
-        # Exits come first: they cancel what is left of their entry, so that no plan ever sells
-        # more than it bought, and they are never starved by new entries.
+        # Exits come first: they cancel the rest of their entry, so no plan sells more than it
+        # bought, and new entries never use up their volume.
         for position in book.positions:
             self._manage(position, bar, liquidity)
         for order in working:
@@ -421,7 +421,7 @@ def _is_touched(order: Order, bar: Bar) -> bool:
 
 
 def _exit_trigger(plan: Plan, bar: Bar, bars_held: int) -> _Trigger | None:
-    """What closes a position in ``bar``; where both barriers are touched, the stop came first."""
+    """The close of a position in ``bar``; if it touches both barriers, the stop came first."""
     sign = 1 if plan.side == "BUY" else -1
     worst, best = (bar.low, bar.high) if sign > 0 else (bar.high, bar.low)
     # Barriers that the market jumped over are filled at the open.

@@ -1,4 +1,4 @@
-"""Closed bars as arrays, one growing series a symbol: all that an AI module ever sees."""
+"""Closed bars as arrays, one growing series a symbol: AI modules see nothing else."""
 
 from __future__ import annotations
 

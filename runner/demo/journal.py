@@ -1,4 +1,4 @@
-"""Collects what a market's replay has produced and writes it, so many bars at a time."""
+"""Collects the rows of a market's replay and writes them, a number of bars at a time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class IssuedSignal:
 class Journal:
     """Rows that wait for their transaction, and the ids of those that were written.
 
-    What the AI modules say goes through the data access layer, as that of any module does.
+    Signals and trainings of the AI modules go through the data access layer, as for any module.
     """
 
     def __init__(self, connection: Connection) -> None:

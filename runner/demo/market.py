@@ -53,8 +53,8 @@ def synthetic_market(seed: int, days: int = 120, started_at: datetime = STARTED_
 
     Each price is the sum, in logarithms, of a market factor shared by all, a path of its own that
     changes between trends and ranges, and two cycles: of 24 hours and of the asset's own period.
-    Volatility clusters and follows the hour of the day. The market of fewer days is the beginning
-    of that of more.
+    Volatility clusters and follows the hour of the day. A market of fewer days is the beginning of
+    a longer one.
 
     Args:
         seed: the same seed gives the same market, on any machine.
@@ -78,8 +78,9 @@ def synthetic_market(seed: int, days: int = 120, started_at: datetime = STARTED_
 
 
 def _random(seed: int, name: str) -> Random:
-    # One for each: no symbol's numbers depend on how many another one has drawn. The standard
-    # library keeps its sequence from version to version, which numpy does not promise.
+    # One generator for each symbol, so that a symbol's numbers do not depend on another symbol's
+    # draws. The standard library keeps its sequence from version to version; numpy does not promise
+    # this.
     return Random(f"{seed} {name}")  # noqa: S311
 
 

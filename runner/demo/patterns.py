@@ -21,7 +21,7 @@ PatternType = Literal["breakout", "engulfing", "ma_cross", "mean_reversion", "pu
 CHANNEL = 20
 FAST, SLOW = 10, 30
 EXTREME = 2.0
-# Weaker findings are noise that nobody would look at.
+# Weaker findings are noise.
 LEAST_CONFIDENCE = 0.2
 # The slowest average of the bar before, and that bar.
 LOOKBACK = SLOW + 2
@@ -55,7 +55,7 @@ class _Window:
     atr: float
 
 
-# What a detector finds: the direction, the strength, and the strength at which confidence is 0.5.
+# A detector's result: the direction, the strength, and the strength at which confidence is 0.5.
 _Finding = tuple[Side, float, float]
 
 
@@ -99,7 +99,7 @@ def _pattern(series: Series, pattern_type: PatternType, finding: _Finding) -> Pa
 
 
 def _breakout(window: _Window) -> _Finding | None:
-    """A close beyond the channel of the 20 bars before, by the first bar to do so."""
+    """The first close outside the channel of the 20 bars before."""
     close, last = window.close[-1], window.close[-2]
     top, last_top = max(window.high[-CHANNEL - 1 : -1]), max(window.high[-CHANNEL - 2 : -2])
     if close > top and last <= last_top:
@@ -111,7 +111,7 @@ def _breakout(window: _Window) -> _Finding | None:
 
 
 def _engulfing(window: _Window) -> _Finding | None:
-    """A body that swallows the body before it, of the other colour."""
+    """A body that covers the whole body before it, of the other colour."""
     body = window.close[-1] - window.open[-1]
     last_body = window.close[-2] - window.open[-2]
     top, bottom = max(window.open[-1], window.close[-1]), min(window.open[-1], window.close[-1])

@@ -44,7 +44,7 @@ def create_platform(
         prices: symbols traded earlier (the first five by name), each with the price at which its
             market ended; those of :func:`first_prices`. By default, those of the demo's market.
         days: length of the earlier trading, in days of 24 hours; 0 for empty tables.
-        seed: of the earlier market and of what was traded on it.
+        seed: of the earlier market and its trades.
 
     Raises:
         psycopg.errors.DuplicateTable: a table of that name exists (or DuplicateObject: a type).

@@ -1,5 +1,5 @@
 -- A trading platform's own tables, as they are before the AI tables come: its types, its column
--- order, its indexes and columns that nobody else needs.
+-- order, its indexes and columns that only the platform needs.
 
 create type public.order_side as enum ('BUY', 'SELL');
 
@@ -18,8 +18,8 @@ create table public.micro_patterns (
 create index micro_patterns_symbol_created_at on public.micro_patterns (symbol, created_at desc);
 create index micro_patterns_type on public.micro_patterns (pattern_type);
 
--- A plan that others hand in, such as one made from a signal, has no timeframe, direction and size
--- until the strategy engine takes it up.
+-- A plan from outside the platform, such as one made from a signal, has no timeframe, direction and
+-- size until the strategy engine takes it up.
 create table public.trade_plans (
     id serial primary key,
     strategy varchar(50) not null,

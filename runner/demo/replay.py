@@ -21,9 +21,9 @@ from runner.demo.modules import AIModule, modules
 from runner.demo.traders import CAPITAL, Desk
 from runner.servers.database import Connection
 
-# Trainings of a module over a whole replay, however long the file: what the demo can spend on them.
+# Trainings of a module over a whole replay, for a file of any length: the demo's time is limited.
 MOST_TRAININGS = 25
-# Bars for which a pattern is what a signal is compared with.
+# Bars for which a signal is compared with a pattern.
 PATTERN_BARS = 12
 # A transaction holds whole days, and at least so many bars.
 TRANSACTION_BARS = 100
@@ -36,7 +36,7 @@ class ReplayCounts:
     """Rows that a replay wrote, and the trades that the platform's books closed.
 
     ``executed`` and ``expired`` are of the ``signals``; ``trainings`` are calls of modules,
-    ``training_records`` the episodes, generations and spectral analyses that came of them.
+    ``training_records`` the episodes, generations and spectral analyses that they produced.
     """
 
     days: int
@@ -91,7 +91,7 @@ def replay(
 
 
 class _Session:
-    """The state of one replay: the market so far, the platform, the modules, what to write."""
+    """The state of one replay: the market so far, the platform, the modules, the rows to write."""
 
     def __init__(self, connection: Connection, bars: Sequence[Bar], seed: int) -> None:
         self._connection = connection
@@ -126,7 +126,7 @@ class _Session:
                     self._issue(module, signal)
 
     def write(self, *, is_last: bool) -> None:
-        """Commit what has gathered, if it is enough for a transaction."""
+        """Commit the collected rows, if they are enough for a transaction."""
         if is_last or len(self._journal.bars) >= TRANSACTION_BARS:
             with self._connection.transaction():
                 self._journal.write(self._desk.drain(), self._now)

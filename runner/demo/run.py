@@ -1,4 +1,4 @@
-"""The demo: a platform, a replayed market, deploy, build, and a summary of what came out."""
+"""The demo: a platform, a replayed market, deploy, build, and a summary of the results."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _PRICE_LIMIT = 10**10
 
 
 def demo(given: Settings, files: Sequence[Path], *, seed: int, days: int) -> None:
-    """Run the demo on the embedded pair, whatever PRIMARY_URL says.
+    """Run the demo on the embedded pair, regardless of PRIMARY_URL.
 
-    ``files`` are bar files; none means a synthetic market of ``days`` days. What an earlier demo
-    left is replaced; a database that holds anything else is left alone, with a UsageError.
+    ``files`` are bar files; none means a synthetic market of ``days`` days. The data of an earlier
+    demo are replaced; a database with any other data is left alone, with a UsageError.
     """
     bars = load_bars(files) if files else synthetic_market(seed, days)
     _check_tradable(bars)

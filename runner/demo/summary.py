@@ -1,4 +1,4 @@
-"""The demo's summary: what a trader would ask first, read from the marts."""
+"""The demo's summary: a trader's first questions, answered from the marts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
--- What the demo shows at its end: one JSON object a topic, all from the marts.
+-- The demo's summary: one JSON object a topic, all from the marts.
 
 select
     'sources' as topic,

@@ -52,7 +52,7 @@ STRATEGIES: Mapping[PatternType, Strategy] = {
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """Of the traders who act on their own.
+    """Settings of the traders who act on their own.
 
     ``whim_chance`` and ``close_chance`` are per bar of a symbol, ``follow_chance`` per signal that
     became no plan; ``capital_share`` is what a new manual order is worth.
@@ -78,7 +78,7 @@ class _Intent:
 
 @dataclass(slots=True)
 class Activity:
-    """What has happened since the last look, each in the order it happened."""
+    """Patterns, plans and orders since the last call, each in the order it happened."""
 
     patterns: list[Pattern] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
@@ -121,7 +121,7 @@ class Desk:
     def on_signal(self, model: Model, signal: Signal, series: Series) -> Plan | None:
         """The plan made from a signal, if it is one of the model's more confident ones.
 
-        Of those that are not, traders follow a few by hand.
+        Traders follow a few of the other signals by hand.
         """
         if signal.signal_type == "HOLD":
             return None
@@ -135,7 +135,7 @@ class Desk:
         return plan
 
     def drain(self) -> Activity:
-        """What has happened since the last call."""
+        """The activity since the last call."""
         activity, self._activity = self._activity, Activity()
         activity.orders = self.exchange.drain()
         return activity
@@ -236,7 +236,7 @@ class Desk:
             self._intents.append(_Intent(due, bar.symbol, side, kind))
 
     def _place_due(self, bar: Bar) -> None:
-        """Place what traders of the symbol decided to place during the bar."""
+        """Place the orders that the symbol's traders decided to place during the bar."""
         due = [i for i in self._intents if i.symbol == bar.symbol and i.due <= bar.closed_at]
         if not due:
             return
@@ -245,7 +245,7 @@ class Desk:
             self._place_intent(intent, bar)
 
     def _place_intent(self, intent: _Intent, bar: Bar) -> None:
-        # All that a trader surely knows of the bar while it lasts is its open.
+        # While the bar lasts, a trader surely knows only its open.
         price = bar.open
         if intent.kind == "LIMIT":
             better = Decimal("0.998") if intent.side == "BUY" else Decimal("1.002")
@@ -265,10 +265,10 @@ class Desk:
 
 
 class _Gate:
-    """Tells a model's more confident signals from the rest, whatever its scale.
+    """Tells a model's more confident signals from the rest, on any scale.
 
-    Models differ in what they call confident, so each is measured by the mean of what it has
-    said before.
+    Models differ in their scale of confidence, so each signal is compared with the mean of the
+    model's earlier ones.
     """
 
     def __init__(self) -> None:

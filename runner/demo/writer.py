@@ -1,4 +1,4 @@
-"""What the demo's platform writes to the primary; the AI modules write through runner.client.
+"""The platform's rows of the demo on the primary; AI modules write through runner.client.
 
 The caller owns the transaction. Rows are copied in bulk with ids drawn from the tables' own
 sequences, so that the platform can go on inserting afterwards.
@@ -127,7 +127,7 @@ def write_orders(
 
 
 def update_orders(connection: Connection, orders: Mapping[int, Order]) -> None:
-    """Bring orders (by id) to what they are now."""
+    """Update orders (by id) to their present state."""
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -145,7 +145,7 @@ def update_orders(connection: Connection, orders: Mapping[int, Order]) -> None:
 
 
 def write_stats(connection: Connection, days: Sequence[DayStats]) -> None:
-    """Add days to trading_stats; a day that is there already gains what is new."""
+    """Add days to trading_stats; a stored day is increased by the new figures."""
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -202,7 +202,7 @@ def _direction(plan: Plan) -> str:
 
 
 def _execution(order: Order) -> tuple[Any, Any, Any, datetime | None]:
-    """Price, quantity, fee and time of what was filled: all null before the first fill."""
+    """Price, quantity, fee and time of the fills: all null before the first fill."""
     if not order.filled_quantity:
         return None, None, None, None
     return order.filled_price, order.filled_quantity, order.fee, order.filled_at

@@ -1,4 +1,4 @@
-"""What the three kinds of AI modules have in common: when they learn, when they speak, and how."""
+"""The common part of the three kinds of AI modules: when they train and give signals, and how."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ class AIModule(Protocol):
     def signals(self, history: History, at: datetime) -> Sequence[Signal]:
         """Decide from closed bars only; at most one signal for each symbol.
 
-        Only symbols of which a bar closed exactly ``at`` are looked at. Call it once for each
-        time: what a module said before bears on what it says next.
+        Only symbols with a bar that closed exactly ``at`` are considered. Call it once for each
+        time: a module's earlier signals affect its next ones.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a module has concluded for a symbol, before prices and times are put to it.
+    """A module's decision for a symbol, before it gets prices and times.
 
     ``edge`` is ``2p - 1``, where ``p`` is the probability that the price moves in the direction
     over the module's horizon. ``target`` is the distance of the expected price from the close,
-    ``stop`` and ``take`` are those of the barriers: multiples of the ATR, above 0.
+    ``stop`` and ``take`` are the barriers' distances: multiples of the ATR, above 0.
     """
 
     direction: Direction
@@ -80,7 +80,7 @@ class Decision:
 
 @dataclass(slots=True)
 class _Voice:
-    """What a module has said of a symbol, and its claims that time has not yet settled."""
+    """A module's last signal for a symbol, and its claims that are not yet settled."""
 
     direction: Direction = 0
     spoke_at_size: int = -1_000_000
@@ -104,7 +104,8 @@ class Calibration:
     def slope(self) -> float:
         """What to multiply a claimed edge with, in 0.3..1.5.
 
-        A module without a record to its credit stays audible: who is never heard cannot be judged.
+        The factor of a module with a poor record stays above 0: without signals it cannot be
+        judged.
         """
         return min(1.5, max(0.3, self._product / self._square))
 
@@ -117,9 +118,10 @@ class Calibration:
 class WindowedModule(ABC):
     """A module that learns from each symbol's latest bars, again every ``retrain_bars`` bars.
 
-    It speaks of a symbol when its view changes, at the earliest ``rest`` bars after it last spoke,
-    and again when its last signal has expired while the view stands. A HOLD withdraws a signal that
-    is still alive, for a view that contradicts it without being sure enough for the other side.
+    It gives a signal for a symbol when its view changes, at least ``rest`` bars after its last
+    signal, and again when its last signal has expired while the view stays the same. A HOLD
+    withdraws a signal that is still alive, for a view that contradicts it without being sure enough
+    for the other side.
 
     Args:
         model: the version of the model.

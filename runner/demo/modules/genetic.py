@@ -25,7 +25,7 @@ _FEWEST_TRADES = 8
 _MOST_TRADES = 100
 _NO_FITNESS = -1.0
 _ELITE = 2
-# Trades of either outcome that a class of strength is credited with before any is seen.
+# Trades of either outcome that a class of strength starts with before any trade is seen.
 _PRIOR_TRADES = 15.0
 _STRENGTH_CLASSES = 3
 
@@ -169,7 +169,7 @@ class GeneticModule(WindowedModule):
             random.setstate(others)
 
     def _first_population(self, arena: _Arena) -> list[_Individual]:
-        # A third knows the last training's market, the rest looks elsewhere.
+        # A third comes from the last training, the rest searches elsewhere.
         veterans = tools.selBest(self._population, self._population_size // 3)
         population = [_Individual(genes) for genes in veterans]
         while len(population) < self._population_size:
@@ -305,7 +305,7 @@ class _Arena:
         if len(row) < _FEWEST_TRADES:
             return _NO_FITNESS
         results = self._results(strategy, directions, row, column + 1)
-        # Wins that are all alike would make the quality of a handful of trades infinite.
+        # Equal wins would make the quality of a few trades infinite.
         deviation = max(0.1, float(results.std()))
         return math.sqrt(min(len(row), _MOST_TRADES)) * float(results.mean()) / deviation
 
@@ -322,7 +322,8 @@ class _Arena:
         peaks, troughs = self._peaks[row, column], self._troughs[row, column]
         takes = np.where(is_long, peaks, -troughs) >= strategy.take
         stops = np.where(is_long, troughs, -peaks) <= -strategy.stop
-        # Extremes so far only grow: the bars before the first touch are those without one.
+        # Running extremes only grow, so the bars before the first touch are the bars without a
+        # touch.
         until_take, until_stop = (~takes).sum(axis=1), (~stops).sum(axis=1)
         results = direction * self._ends[row, column]
         results[takes[:, -1]] = strategy.take

@@ -28,7 +28,7 @@ _START_CAPITAL = 10_000.0
 _COST = 0.05  # of changing the position by one, in a bar's volatility
 _LEAST_RATE = 0.01
 _YEAR_SECONDS = 365.0 * 86_400.0
-# Observations of either outcome that a state is credited with before it is seen.
+# Observations of either outcome that a state starts with before it is seen.
 _PRIOR_OBSERVATIONS = 25.0
 
 States = NDArray[np.int64]
@@ -39,7 +39,7 @@ class ReinforcementModule(WindowedModule):
 
     One table serves all symbols: returns are measured in each symbol's own volatility. A state is
     the market's state times the position held; an action is the next position; the reward is that
-    position's next return less the cost of getting there. What was learned stays when the model is
+    position's next return less the cost of getting there. The learned table stays when the model is
     trained again, and exploration starts lower.
 
     Args:
@@ -88,7 +88,8 @@ class ReinforcementModule(WindowedModule):
         self._episodes = episodes
         self._discount = discount
         self._trainings = 0
-        # Who knows nothing expects only the cost of moving, so an unseen state is sat out.
+        # Initial values hold only the cost of moving, so the model does not trade in an unseen
+        # state.
         self._values = [
             [-_COST * abs(action - held) for action in range(len(_POSITIONS))]
             for _ in range(MARKET_STATES)
@@ -219,7 +220,7 @@ class ReinforcementModule(WindowedModule):
         direction = _POSITIONS[action]
         edge = 2.0 * float(self._rise[market]) - 1.0
         if not direction and said * edge >= 0.0:
-            # Taking profits is no reason to call a forecast off that the state still bears out.
+            # Taking profits is no reason to withdraw a forecast that the state still supports.
             return None
         return Decision(
             direction=direction,
@@ -271,5 +272,5 @@ def _bars_a_year(series: Series, bars: int) -> float:
 
 
 def _portfolio_value(log_return: float) -> Decimal:
-    # Below 1e12, which the column holds, whatever a market without sense would have earned.
+    # Below 1e12, the column's limit, even in an absurd market.
     return Decimal(f"{_START_CAPITAL * math.exp(min(log_return, 18.0)):.8f}")

@@ -55,7 +55,7 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """What one method found, the strongest cycle first."""
+    """The cycles that one method found, the strongest first."""
 
     method: AnalysisType
     cycles: tuple[Cycle, ...]
@@ -68,7 +68,7 @@ class _Finding:
 class _Forecast:
     """The move over the horizon, linear in the window's log prices.
 
-    ``deviation`` is the move's usual size, ``confidence`` how far the cycles are to be believed.
+    ``deviation`` is the move's usual size, ``confidence`` the trust in the cycles.
     """
 
     weights: Floats
@@ -122,7 +122,8 @@ class SpectrumModule(WindowedModule):
     def _train(self, markets: Sequence[Series], at: datetime) -> Sequence[SpectrumResult]:
         records: list[SpectrumResult] = []
         for series in markets:
-            # Symbols come in timeframes of their own: a daily one has not changed since an hour.
+            # Symbols have timeframes of their own: a daily series has not changed within the last
+            # hour.
             gained = len(series) - self._analysed_at_size.get(series.symbol, 0)
             if gained >= self.retrain_bars:
                 self._analysed_at_size[series.symbol] = len(series)
@@ -165,7 +166,7 @@ class SpectrumModule(WindowedModule):
         move = float(forecast.weights @ series.log_close[-self.window :])
         score = move / forecast.deviation
         atr = float(series.atr[-1] / series.close[-1])
-        # Where the cycles turn, the sign of the move to come says little.
+        # Near a turn of the cycles, the sign of the next move says little.
         if atr <= 0.0 or abs(score) < _LEAST_SCORE:
             return None
         # Under a normal error of the forecast, p - (1 - p) = 2 * Phi(score) - 1.
@@ -231,7 +232,7 @@ def _peaks(moves: Floats) -> tuple[Cycle, ...]:
 
 
 def _offset(swings: Floats) -> float:
-    """How far from the middle one of three values their peak lies, in -0.5..0.5.
+    """The distance of the peak of three values from the middle one, in -0.5..0.5.
 
     The vertex of the parabola through their logarithms (Smith and Serra 1987). A frequency that is
     off by part of a grid step is out of phase at the end of the window, where a forecast begins.
@@ -286,7 +287,7 @@ class _CompressedSensing:
     """Sparse approximation by sinusoids, from a random half of the bars.
 
     Orthogonal matching pursuit (Pati, Rezaiifar and Krishnaprasad 1993) over a dictionary of sines
-    and cosines; that half the samples do is Candès, Romberg and Tao (2006).
+    and cosines; that half of the samples is enough is shown by Candès, Romberg and Tao (2006).
     """
 
     def __init__(self, window: int, horizon: int, random: np.random.Generator) -> None:
@@ -297,7 +298,7 @@ class _CompressedSensing:
         self._learned = 3 * window // 4
 
     def analyse(self, log_close: Floats) -> _Finding:
-        """The sparse sinusoids; believed as far as three quarters of the window foresee the rest.
+        """The sparse sinusoids; trusted as far as three quarters of the window predict the rest.
 
         The confidence is the correlation of forecast and actual moves over the horizon in the last
         quarter, where positive.
@@ -322,7 +323,7 @@ class _CompressedSensing:
         if float(detrended[rows].std()) < _STILL:
             return np.zeros(self._atoms.shape[1])
         with warnings.catch_warnings():
-            # A residual of nothing but rounding ends the pursuit early, which is as it should be.
+            # A residual of rounding errors alone ends the pursuit early, as intended.
             warnings.simplefilter("ignore", RuntimeWarning)
             found = orthogonal_mp(self._atoms[rows], detrended[rows], n_nonzero_coefs=_ATOMS)
         return np.asarray(found, dtype=np.float64)
@@ -346,7 +347,7 @@ def _forecast(log_close: Floats, findings: Sequence[_Finding], horizon: int) -> 
         return None
     size = len(log_close)
     bars = np.arange(1 - size, 1)
-    # A straight line is fitted along so that a trend is not taken for a long cycle; only the
+    # A straight line is fitted as well, so that a trend is not taken for a long cycle; only the
     # cycles are extended.
     line = np.stack([np.ones(size), bars / size], axis=1)
     design = np.hstack([line, _sinusoids(bars, np.array(periods))])
@@ -364,7 +365,7 @@ def _forecast(log_close: Floats, findings: Sequence[_Finding], horizon: int) -> 
 def _chosen_periods(
     by_fourier: _Finding, by_wavelet: _Finding, by_sensing: _Finding
 ) -> tuple[float, ...]:
-    """The periods that explain most where their finder is believed and wavelets agree."""
+    """The periods that explain most, if their method is trusted and wavelets agree."""
     scored = [
         (finding.confidence * cycle.share * (1.0 + _octave_share(by_wavelet, cycle)), cycle.period)
         for finding in (by_fourier, by_sensing)

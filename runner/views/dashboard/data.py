@@ -103,7 +103,7 @@ def _once(
                 with reading(connection):
                     return ask(connection, name, parameters)
             except UnreachableError:
-                connection.close()  # The page would wait again for each question.
+                connection.close()  # A deploy may have made a new login meanwhile.
                 raise
     except (PoolTimeout, PoolClosed):
         raise _why(database) from None
