@@ -1,13 +1,13 @@
-"""What one would pick instead of change capture, on the same rows: its time and its exactness.
+"""The alternatives to change capture, on the same rows: their time and their exactness.
 
-For each of three marts a replica is filled, and the mart is built by Signal Marts and by what one
-would pick instead: its hand-written SQL (sql/) run into a table, a materialized view of it, the
-same SQL in incremental models of plain dbt that look back three days (stock_dbt/), and of SQLMesh
-(stock_sqlmesh/). Then the history goes on by a hundredth, with changes of the newest rows; a
-handful of rows far back change, come or go (scale_late_changes.sql); and all are built again. A row
-is wrong that is missing, too much, or differs from the hand-written SQL run at the end.
+For each of three marts a replica is filled, and the mart is built by Signal Marts and by the
+alternatives: its hand-written SQL (sql/) run into a table, a materialized view of it, the same SQL
+in incremental models of plain dbt that look back three days (stock_dbt/), and of SQLMesh
+(stock_sqlmesh/). Then the history grows by a hundredth, with changes of the newest rows; a few old
+rows are changed, inserted or deleted (scale_late_changes.sql); and all are built again. A row is
+wrong if it is missing, surplus, or differs from the hand-written SQL run at the end.
 
-Projects are read before the clock starts, and built with all models that the mart is made of.
+Projects are parsed before the clock starts, and built with all models that the mart depends on.
 SQLMesh is left out where it is not installed (``make .venv/.sqlmesh``).
 """
 
@@ -41,7 +41,7 @@ _NUMBERS = ("numeric", "double precision")
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart that all of them can express, and its key."""
+    """A mart that every alternative can express, and its key."""
 
     schema: str
     name: str
@@ -50,7 +50,7 @@ class Mart:
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to keep a mart: where it is, and what builds it and returns the seconds."""
+    """One way to keep a mart: its table, and a function that builds it and returns the seconds."""
 
     name: str
     table: tuple[str, str]
@@ -93,8 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def write_projects(folder: Path) -> None:
     """Copy the projects of dbt and SQLMesh, with the hand-written SQL where a model names it.
 
-    What that is made of in turn is a model of its own, but for signal_confluence, where one query
-    that is narrowed as a whole is quicker for them.
+    Its inputs are models of their own, except for signal_confluence: there, one query that is
+    narrowed as a whole is quicker for both.
     """
     for project, parent in (
         ("stock_dbt", "{{{{ ref('{}') }}}}"),
@@ -142,7 +142,7 @@ def compare(
 
 
 def signal_marts(replica: Database, mart: Mart, folder: Path) -> Contender:
-    """This project: the mart and all models that it is made of."""
+    """This project: the mart and all models that it depends on."""
 
     def build() -> float:
         environment, target = replica.environment(), folder / "target"
@@ -165,7 +165,7 @@ def signal_marts(replica: Database, mart: Mart, folder: Path) -> Contender:
 
 
 def table(replica: Database, mart: Mart) -> Contender:
-    """The query, run anew: what reading a plain view of it costs as well."""
+    """The query, run again: reading a plain view of it costs the same."""
 
     def build() -> float:
         return _seconds(
@@ -178,7 +178,7 @@ def table(replica: Database, mart: Mart) -> Contender:
 
 
 def view(replica: Database, mart: Mart, *, concurrently: bool = False) -> Contender:
-    """A materialized view of the query; concurrently, readers may go on and unchanged rows stay."""
+    """A materialized view of the query; concurrently: readers go on, unchanged rows stay."""
     name = "as_view_concurrently" if concurrently else "as_view"
     first = [f"create materialized view public.{name} as {hand_written()[mart.name]}"]
     if concurrently:

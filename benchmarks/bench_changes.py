@@ -1,15 +1,15 @@
 """The cost of a build from changes against a full build, and its growth with the history.
 
 Two replicas are filled in the same run, one with ten times the history of the other (or --times),
-and built in full. Then both get the same delta, new rows and changed ones, a hundredth of the
-smaller history, and are built from changes by a round of a watch; and once more on the same
-session, which is measured: a watch's sessions know their tables. SQL seconds are what
-the server worked for the database's sessions (pg_stat_database.active_time), by one session at a
-time; pages are those that it looked at, in its buffers or outside, whatever else the machine did.
-What a model costs however little changed is told by the cheapest one.
+and built in full. Then both get the same delta of new and changed rows, a hundredth of the smaller
+history, and are built from changes by a round of a watch. A second round on the same session is
+measured, since a watch's sessions have their tables' metadata in memory. SQL seconds are the
+server's working time for the database's sessions (pg_stat_database.active_time), one session at a
+time; pages are those that it read, from its buffers or outside, regardless of other work on the
+machine. The cheapest model shows the fixed cost of a model.
 
-Beside it, on the smaller history, what one would do without: every mart's hand-written SQL as a
-materialized view, refreshed. One that takes longer than half a minute is given up.
+Beside it, on the smaller history, the alternative without change capture: every mart's hand-written
+SQL as a materialized view, refreshed. A refresh that takes longer than half a minute is cancelled.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _cost(replica: Database, build: Callable[[Mapping[str, str]], transform.Buil
 
 
 def refresh(replica: Database) -> tuple[float, int]:
-    """Seconds to refresh a materialized view of each hand-written mart; how many were given up."""
+    """Seconds to refresh a materialized view of each hand-written mart; how many were cancelled."""
     given_up = 0
     with replica.connect(autocommit=True) as connection:
         for mart, statement in hand_written().items():

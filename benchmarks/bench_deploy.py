@@ -1,8 +1,9 @@
 """How long a trading platform stalls while every migration is deployed under its load.
 
 pgbench inserts orders and reads patterns; now and then a transaction of the platform holds its
-tables for a while. Beside the runner's deploy stands a plain ``yoyo apply`` of the same migrations,
-and one of what a team would write first: the same foreign keys without a lock timeout.
+tables for a while. The runner's deploy is compared with a plain ``yoyo apply`` of the same
+migrations, and with one of a team's likely first version: the same foreign keys without a lock
+timeout.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def _deploy(primary: Database, replica: Database) -> None:
 
 
 def _yoyo(primary: Database, project: Path) -> None:
-    # It gives up where a lock is in its way, as a platform's hook would see it.
+    # It stops if another session holds a lock, as a platform's hook would see it.
     subprocess.run(
         [str(Path(sys.executable).parent / "yoyo"), "apply"],
         cwd=project,

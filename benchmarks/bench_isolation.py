@@ -3,14 +3,14 @@
 pgbench inserts orders at a steady rate, on one core together with the primary's server, while
 
 1. nothing else happens,
-2. a program that only copies memory keeps the other core busy: what the machine itself costs,
+2. a program that only copies memory keeps the other core busy: the effect of the machine itself,
 3. a replica on a second server, on the other core, is rebuilt in full again and again,
 4. a replica on the primary's own server is rebuilt in full again and again.
 
-The first three in turn, a few times, and then the fourth, which leaves the primary's server with
-work of its own. Printed are the medians. Needs two cores. The builds' own process is on the second
-core in both cases. On a machine with one disk, two servers still share that; --replica-disk takes
-the replica off it, to one of its own or into memory, as on machines of their own.
+The first three in turn, a few times, and then the fourth, which leaves work on the primary's
+server. Printed are the medians. Needs two cores. The builds' own process is on the second core in
+both cases. On a machine with one disk, two servers still share that; --replica-disk takes the
+replica off it, to one of its own or into memory, as on machines of their own.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def _copying_memory() -> Iterator[None]:
-    """A process that uses nothing but memory and the core that this one is on."""
+    """A process that uses only memory and the core of this process."""
     code = "block = bytes(1 << 26)\nwhile True: bytearray(block)"
     with subprocess.Popen([sys.executable, "-c", code]) as process:
         try:
@@ -134,7 +134,7 @@ class _Building:
 
 
 def _pin(pid: int | None, core: int) -> None:
-    """Keep a server on one core, with the processes that it has and will have."""
+    """Keep a server on one core, with its present and later processes."""
     assert pid is not None
     server = psutil.Process(pid)
     for process in (server, *server.children(recursive=True)):

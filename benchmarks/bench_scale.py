@@ -3,10 +3,10 @@
 Two replicas are filled in the same run, one with twice the history of the other (1 million signals,
 1 million bars and 500,000 orders of 200 symbols by default), and built by one thread, so that
 models do not disturb one another. A model whose seconds grow more than 2.3 times is flagged. Then
-each mart's own seconds, and those of all models that it is made of, stand beside the most direct
-SQL on the raw tables that gives the same result (sql/, where ``{trades}`` stands for the text of
-trades.sql). Marts of what builds did, such as ensemble_publications, have none, and neither has
-model_skill, which by hand is a page of rank correlations.
+each mart's own seconds, and the seconds of all models that it depends on, stand beside the most
+direct SQL on the raw tables that gives the same result (sql/, where ``{trades}`` stands for the
+text of trades.sql). Marts about builds, such as ensemble_publications, have no such SQL; neither
+has model_skill, which by hand is a page of rank correlations.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from runner.servers.database import Database
 
 HAND_WRITTEN = Path(__file__).parent / "sql"
 LARGEST_RATIO = 2.3
-# Below this, starting a statement takes longer than the work.
+# Below this, starting a statement takes longer than its work.
 LEAST_SECONDS = 0.5
 PATIENCE_SECONDS = 30
 _RETRIES = 3
@@ -36,7 +36,7 @@ _RETRIES = 3
 
 @dataclass(frozen=True)
 class Built:
-    """Seconds of each model, and the models that each mart is made of, itself included."""
+    """Seconds of each model, and the models that each mart depends on, itself included."""
 
     seconds: dict[str, float]
     lineage: dict[str, set[str]]
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 replicas.append(deployed_replica(pair, f"scale_{factor}"))
                 add_history(replicas[-1], size.times(factor))
                 built.append(build(replicas[-1], target))
-            # Other work may have fallen on a model: suspects are tried again, in turn.
+            # Other work on the machine may have slowed a model: suspects are tried again, in turn.
             suspects = superlinear(*built)
             for _ in range(_RETRIES if suspects else 0):
                 for replica, before in zip(replicas, built, strict=True):

@@ -1,7 +1,8 @@
 """The cost of the data access layer against the plainest SQL, measured in one run.
 
 Ratios of rates: a bulk store to a raw COPY of the same rows, and the time of one store to that of a
-plain INSERT. The rounds alternate, so that the machine's moods fall on both; the median counts.
+plain INSERT. The rounds alternate, so that changes of the machine's speed affect both; the median
+counts.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 A replica is filled with a history (1 million signals with --full), a watch is started on it, and
 100 signals a second are committed on the primary, with bars of twenty symbols every few seconds. A
-reader asks the marts all the while. Printed are p50, p95 and p99 of the seconds from a commit until
-the signal is in signal_confluence, which is live, and in signal_outcomes, which is not; and until
-the decision of a bar's close is in ensemble_decisions, live again.
+reader queries the marts all the time. Printed are p50, p95 and p99 of the seconds from a commit
+until the signal is in signal_confluence, which is live, and in signal_outcomes, which is not; and
+until the decision of a bar's close is in ensemble_decisions, live again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from runner.settings import PROJECT
 
 _RATE = 100
 _SECONDS_BETWEEN_BARS = 5
-# Ids of the history and of what comes on the primary are apart.
+# Ids of the history and of new rows on the primary do not overlap.
 _FIRST_ID = 1_000_000_000
 _MARTS_OF_SIGNALS = ("ensemble.signal_confluence", "performance.signal_outcomes")
 

@@ -1,8 +1,7 @@
 """A large history in the landing tables of a replica, made inside the server within a minute.
 
-It looks like what the apply worker writes: ``_xid`` comes from its default, changes go through the
-triggers of change capture. Nothing of it is on the primary, so what is measured is the replica's
-work alone.
+Its rows look like rows of the apply worker: ``_xid`` comes from its default, changes go through the
+triggers of change capture. None of them is on the primary, so only the replica's work is measured.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ _MEMORY = {
 
 @contextmanager
 def servers(*, replica_disk: Path | None = None) -> Iterator[EmbeddedPair]:
-    """A pair of servers in a folder of their own, gone afterwards.
+    """A pair of servers in a folder of their own, deleted afterwards.
 
     With ``replica_disk``, a folder on another disk, the replica's data are there.
     """
@@ -126,7 +125,7 @@ def platform_of(pair: EmbeddedPair, name: str) -> Database:
 
 
 def add_history(replica: Database, size: Size, *, seed: int = 1) -> None:
-    """Append a stretch of history of this size to what the landing tables hold.
+    """Append a history of this size to the rows of the landing tables.
 
     The same seed on the same tables gives the same rows. Statistics are fresh afterwards, as
     autovacuum would leave them.
@@ -138,10 +137,10 @@ def add_history(replica: Database, size: Size, *, seed: int = 1) -> None:
 
 
 def add_delta(replica: Database, size: Size, *, seed: int = 2) -> None:
-    """Change and append what a while of trading does, as many rows as ``size`` says.
+    """Change and append rows as trading does, as many as ``size`` says.
 
-    Half of it are changes, which come first and hit the newest rows, and half are new rows. So few
-    make no statistics stale that autovacuum would renew.
+    Half are changes of the newest rows, which come first, and half are new rows. They are too few
+    for autovacuum to renew statistics.
     """
     half = size.times(0.5)
     with replica.connect() as connection:
@@ -163,7 +162,7 @@ def _folder(disk: Path | None) -> Path:
 
 
 def _note(connection: Connection, size: Size, seed: int) -> None:
-    """Leave the size, the next ids and the time at which to go on where the scripts find them."""
+    """Store the size, the next ids and the time to continue from where the scripts find them."""
     connection.execute("select setseed(1.0 / %s)", (seed + 1,))
     connection.execute(
         """

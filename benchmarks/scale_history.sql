@@ -1,12 +1,12 @@
--- A stretch of history in the landing tables, after what they hold. It reads its size from the one
--- row of the temporary table "scale". Random numbers are drawn while the drafts are made, row after
--- row, so that the same seed gives the same history.
+-- A period of history in the landing tables, after the rows that they hold. It reads its size from
+-- the one row of the temporary table "scale". Random numbers are drawn row by row while the drafts
+-- are made, so that the same seed gives the same history.
 
 create temporary table draft_bars on commit drop as
 select
     symbols.n as symbol_number,
     scale.started_at + hours.n * interval '1 hour' as opened_at,
-    -- About normal, with half a percent of deviation an hour.
+    -- About normal, with a standard deviation of half a percent an hour.
     0.01 * (random() + random() + random() - 1.5) as step,
     random() as spread_up,
     random() as spread_down,
@@ -125,8 +125,8 @@ select
 from scale
 cross join generate_series(1, scale.signals) as signals (n);
 
--- A round trip is an entry and its exit: three in ten are those of a signal's plan, four of a
--- strategy's own plan, the rest have none.
+-- A round trip is an entry and its exit: three in ten belong to a signal's plan, four to a
+-- strategy's own plan, the rest to none.
 create temporary table draft_trips on commit drop as
 with planned_signals as (
     select
@@ -208,7 +208,7 @@ inner join public.market_bars as bars
     and bars.opened_at = date_trunc('hour', draft_plans.created_at, 'UTC')
 order by draft_plans.id;
 
--- The price is that at which the hour opened.
+-- The price is the hour's opening price.
 insert into public.ai_trading_signals (
     id, model_id, symbol, signal_type, confidence, price_target, stop_loss, take_profit, metadata,
     pattern_id, trade_plan_id, status, idempotency_key, expires_at, created_at, updated_at
@@ -354,7 +354,7 @@ with sides as (
         exit_status, greatest(exit_at, entry_at), exit_slip, exit_delay, true
     from draft_fills
     union all
-    -- What an exit left is closed a day later: positions do not pile up with the history.
+    -- Units left by an exit are closed a day later, so positions do not pile up with the history.
     select
         n, symbol, case side when 'BUY' then 'SELL' else 'BUY' end,
         entry_filled - exit_filled, exit_price, entry_filled - exit_filled,
@@ -397,7 +397,7 @@ from draft_orders
 cross join scale
 order by id;
 
--- What the platform reports are its own round trips, by the day of the exit.
+-- The platform reports its own round trips, by the day of the exit.
 insert into public.trading_stats as stats
 (id, date, net_profit, total_trades, winning_trades, losing_trades)
 with results as (

@@ -1,4 +1,4 @@
--- A handful of changes far back: what a platform corrects, and what reaches it late.
+-- A few changes of old rows: corrections by a platform, and rows that reach it late.
 
 update public.trade_plans
 set strategy = strategy || '_renamed'

@@ -1,4 +1,4 @@
--- For every signal, the signals like it whose outcome was known when it came, in four circles.
+-- For every signal, the similar signals whose outcome was known when it came, at four levels.
 with judged as (
     {judged_signals}
 ),

@@ -1,5 +1,5 @@
--- First in, first out: first within the plan, what is left within the symbol. A fill is a range of
--- units, and a trade is where a range bought and a range sold overlap.
+-- First in, first out: first within the plan, then the units left within the symbol. A fill is a
+-- range of units, and a trade is where a range bought and a range sold overlap.
 with fills as (
     select
         id, trade_plan_id, symbol, upper(side) as side, filled_quantity as quantity,

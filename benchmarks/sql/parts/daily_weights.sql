@@ -1,4 +1,4 @@
--- The weight of every expert on every day, from what was resolved before.
+-- The weight of every expert on every day, from the rounds resolved before.
 with live as materialized (
     {live_forecasts}
 ),

@@ -1,4 +1,4 @@
--- An expert counts from the day after it was heard of.
+-- An expert counts from the day after it was first known.
 select
     'model: ' || m.model_name || ' ' || m.version as expert_id,
     (least(m.created_at, min(s.created_at)) at time zone 'UTC')::date + 1 as joined_date

@@ -1,4 +1,4 @@
--- BUY and SELL signals with the relation to their pattern and with what came of them.
+-- BUY and SELL signals with the relation to their pattern and with their outcome.
 select
     s.id, s.model_id, s.symbol, upper(s.signal_type) as signal_type,
     greatest(1, ceil(s.confidence::numeric * 10)::integer) as confidence_bin,

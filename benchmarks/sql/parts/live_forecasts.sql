@@ -1,4 +1,4 @@
--- What each expert said last, at every close at which that still counts. Bars are hourly here.
+-- The latest forecast of each expert, at every close at which it is live. Bars are hourly here.
 select distinct on (b.symbol, b.opened_at, f.expert_id)
     b.symbol, b.opened_at, b.closed_at, b.decided_date, b.went_up,
     (b.resolved_at at time zone 'UTC')::date as resolved_date,
