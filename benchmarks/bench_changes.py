@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 _SHARE = 0.01
-_IDLE_SECONDS = 11  # within ten, a session that is idle adds what it did to the statistics
+_IDLE_SECONDS = 11  # within ten, an idle session adds its work to the statistics
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@
     positions: a relation or CTE with the columns of group_by, position, and key.
     position: its column that numbers the rows of a group from 0 on, without gaps.
     group_by: the columns within which positions are numbered, none of them NULL.
-    key: the column that tells the rows of positions apart.
+    key: the column that identifies a row of positions.
 
     Columns: key and span_number.
 #}

@@ -2,7 +2,7 @@
     The block of a training step: a hundred numbers, or of steps that an id orders a UTC day.
 
     number: the column that orders the steps (training_kinds).
-    steps: what stands before the name of a column, such as `steps.`.
+    steps: the prefix of each column's name, such as `steps.`.
 #}
 {% macro training_block(number, steps='') -%}
     {%- if number.endswith('_id') -%}

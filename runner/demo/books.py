@@ -1,6 +1,6 @@
-"""The platform's own books: fills matched to closed trades, and trades added up to days.
+"""The platform's own books: fills matched to closed trades, and trades summed by day.
 
-This is a second, independent account of what ``performance.trades`` computes in SQL: the two must
+They compute the rows of ``performance.trades`` a second time, independent of its SQL: both must
 agree to the last decimal, so the conventions here are the marts' own.
 """
 

@@ -65,7 +65,7 @@ class Journal:
         return 1 + self._integration.last_training_number(model_id)
 
     def write(self, activity: Activity, at: datetime) -> None:
-        """Write everything collected and ``activity``; expire what is due at ``at``.
+        """Write everything collected and ``activity``; expire signals due at ``at``.
 
         Raises ValueError where a bar was in the database before.
         """

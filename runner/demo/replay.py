@@ -59,7 +59,7 @@ def replay(
     seed: int,
     on_day: Callable[[date, int, int], None],
 ) -> ReplayCounts:
-    """Replay ``bars`` and write what happens to the primary.
+    """Replay ``bars`` and write the resulting rows to the primary.
 
     Bars of several symbols and timeframes mix freely; a symbol that has several timeframes is
     traded in its shortest, the others are only stored. The same bars and seed give the same rows.
@@ -72,7 +72,7 @@ def replay(
         on_day: called after each day with the day, days done and days in all.
 
     Returns:
-        What was written.
+        The counts of the written rows.
 
     Raises:
         ValueError: a bar is there twice, overlaps another of its symbol and timeframe, or was in

@@ -55,7 +55,7 @@ class Habits:
     """Settings of the traders who act on their own.
 
     ``whim_chance`` and ``close_chance`` are per bar of a symbol, ``follow_chance`` per signal that
-    became no plan; ``capital_share`` is what a new manual order is worth.
+    became no plan; ``capital_share`` is the part of the capital that a new manual order is worth.
     """
 
     least_confidence: float = 0.5

@@ -102,7 +102,7 @@ class Calibration:
 
     @property
     def slope(self) -> float:
-        """What to multiply a claimed edge with, in 0.3..1.5.
+        """The factor for a claimed edge, in 0.3..1.5.
 
         The factor of a module with a poor record stays above 0: without signals it cannot be
         judged.
@@ -236,7 +236,7 @@ def make_signal(decision: Decision, series: Series, horizon: int) -> Signal | No
     """Put prices and times to a decision at the close of the last bar.
 
     The confidence is the decision's edge: ``0.5 + confidence / 2`` is the probability that the
-    direction is right, which is what an ensemble averages.
+    direction is right; an ensemble averages these probabilities.
 
     Returns:
         The signal; None if its prices would not be positive or would not differ from the close
