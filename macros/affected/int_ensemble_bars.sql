@@ -1,7 +1,7 @@
 {#
     Per symbol, all closes from the first one on that a changed bar may resolve: the bar's timeframe may be
-    the shortest so far, and the numbers of later closes depend on it. Changes of int_timeframes are not
-    followed: its rows come and go with their bars.
+    the shortest so far, and the numbers of later closes depend on it. Not followed: int_timeframes, whose
+    rows come and go with their bars.
 #}
 {% macro affected_int_ensemble_bars() %}
     with changed as (

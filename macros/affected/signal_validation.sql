@@ -1,7 +1,7 @@
 {#
     Changed signals, and of a model's signals in one direction, all from the first changed one on: later
-    signals count its outcome among their cases. Changes of int_ensemble_similar_outcomes are not followed:
-    its counts come from the same signals.
+    signals count its outcome among their cases. Not followed: int_ensemble_similar_outcomes, whose
+    counts come from the same signals.
 #}
 {% macro affected_signal_validation() %}
     select signal_id
