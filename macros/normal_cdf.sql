@@ -4,7 +4,7 @@
     1968) as West arranged it (Better Approximations to Cumulative Normal Functions, Wilmott, 2005).
     It needs no erf, which PostgreSQL has only from version 16 on.
 
-    score: a column that holds a double.
+    score: a column that holds a double, or an expression in brackets.
 #}
 {% macro normal_cdf(score) -%}
     {%- set x = 'abs(' ~ score ~ ')' -%}

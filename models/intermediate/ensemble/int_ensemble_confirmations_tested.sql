@@ -97,21 +97,12 @@ scored as (
 
 ),
 
-mirrored as (
-
-    select
-        *,
-        -abs(z_score) as lower_score
-    from scored
-
-),
-
 tested as (
 
     select
         *,
-        2 * {{ normal_cdf('lower_score') }} as p_value
-    from mirrored
+        2 * {{ normal_cdf('(-abs(z_score))') }} as p_value
+    from scored
 
 )
 

@@ -211,7 +211,7 @@ def test_a_database_that_no_demo_made_is_left_alone(environment: dict[str, str])
 
 
 BAD_FILES: dict[str, tuple[str | bytes, str | None]] = {
-    "missing column": (b"symbol,opened_at\nX,2020-01-01T00:00:00Z\n", "1"),
+    "missing column": (b"symbol,opened_at\nX,2020-01-01T00:00:00Z\n", None),
     "text in a number": (HEADER + "X,1h,2020-01-01T00:00:00Z,1,2,1,one,0\n", "2"),
     "high below low": (HEADER + "X,1h,2020-01-01T00:00:00Z,1,1,2,1,0\n", "2"),
     "duplicate times": (HEADER + "X,1h,2020-01-01T00:00:00Z,1,1,1,1,0\n" * 2, "3"),

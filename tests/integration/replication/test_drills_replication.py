@@ -135,7 +135,8 @@ def test_an_index_is_built_beside_an_old_transaction(bare: Landscape) -> None:
 @pytest.mark.parametrize("accident", ACCIDENTS.values(), ids=ACCIDENTS.keys())
 def test_an_accident_by_hand_is_told_and_healed(landscape: Landscape, accident: Accident) -> None:
     by_hand(landscape, "replica", accident.before)
-    by_hand(landscape, "primary", accident.primary)
+    login = f"signal_marts_{landscape.replica.parameters()['dbname']}"
+    by_hand(landscape, "primary", accident.primary.replace("{login}", login))
     by_hand(landscape, "replica", accident.replica)
     trade(landscape)
     if accident.told is not None:

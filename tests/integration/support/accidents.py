@@ -10,7 +10,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Accident:
     """Statements on the replica, the primary and the replica, and what status says of them (None:
-    nothing is wrong until the next reconnect)."""
+    nothing is wrong until the next reconnect). ``{login}`` is the replica's login there."""
 
     told: str | None
     before: str = ""
@@ -165,12 +165,12 @@ ACCIDENTS = {
     ),
     "password changed": Accident(
         "cannot connect",
-        primary=f"alter role signal_marts_marts password 'another'; {_STOP_SENDING}",
+        primary=f"alter role {{login}} password 'another'; {_STOP_SENDING}",
         changed="anew",
     ),
     "login taken away": Accident(
         "cannot connect",
-        primary=f"alter role signal_marts_marts nologin; {_STOP_SENDING}",
+        primary=f"alter role {{login}} nologin; {_STOP_SENDING}",
         changed="anew",
     ),
     "grants taken away": Accident(
