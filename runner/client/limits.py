@@ -2,7 +2,8 @@
 
 SQL has the same limits of its own: in the functions ``ai_is_…`` of the migrations 0026 and 0028,
 and in the rules of staging (``macros/rejected/``). ``tests/integration/client/test_limits.py``
-holds all three to the same bounds.
+holds all three to the same bounds. To change one, change all three; the migration replaces the
+function and calls ``limit_ai_rows`` for each table, since triggers have the limits written out.
 """
 
 from __future__ import annotations
