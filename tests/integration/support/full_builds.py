@@ -150,7 +150,8 @@ class FullBuild:
 
         def table(found: re.Match[str]) -> str:
             schema, name = found.groups()
-            is_another = f"model.signal_marts.{name}" in self._sessions.keys() - {session_name}
-            return f'"{schema}"."{name}"' if is_another else found[0]
+            model = f"model.signal_marts.{name}"
+            is_parent = model in self._sessions and model != session_name
+            return f'"{schema}"."{name}"' if is_parent else found[0]
 
         return _TABLE.sub(table, statement)
