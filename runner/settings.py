@@ -43,6 +43,11 @@ class Settings(BaseSettings):
         validation_alias="SIGNAL_MARTS_HOME",
         description="Folder of the embedded pair, and of what dbt writes without a checkout.",
     )
+    platform: Path = Field(
+        PROJECT / "platform.yml",
+        validation_alias="SIGNAL_MARTS_PLATFORM",
+        description="The file that says what the platform's tables and columns mean.",
+    )
     fence_timeout_seconds: float = Field(
         300,
         gt=0,

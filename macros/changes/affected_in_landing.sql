@@ -1,9 +1,10 @@
 {#
     The keys of landing rows that changed since the last build of the staging model: inserted and updated
-    rows by the transaction that applied them, deleted rows and former keys from the change log. All keys
-    of the landing table and of the model where this is not enough: the table was copied again, its part
-    of the log was pruned, or the server is another one (restored from a dump), with transaction ids of
-    its own.
+    rows by the transaction that applied them, deleted rows and former keys from the change log; for the
+    platform's views, rows of all tables that they read (views.changes in runner/platform). All keys
+    of the landing table and of the model where this is not enough: a table was copied again, its part
+    of the log was pruned, a view was made anew, or the server is another one (restored from a dump), with
+    transaction ids of its own.
 
     Rows that were too late in the last build are affected again (too_late).
 
@@ -36,7 +37,13 @@
             exists (
                 select from signal_marts.copies
                 where
-                    copies.table_name = {{ relation_name(landing) }}
+                    (
+                        copies.table_name = {{ relation_name(landing) }}
+                        or copies.table_name in (
+                            select table_name from signal_marts.mapped_tables
+                            where mapped_tables.relation = {{ relation_name(landing) }}
+                        )
+                    )
                     and copies.xid >= relations.landing_cut
             )
             or relations.landing_cut < (select pruned_to from signal_marts.change_log_pruned)
@@ -52,6 +59,11 @@
 
     changed as (
 
+        {% if landing.schema == 'mapped' -%}
+        select {{ landing_key | join(', ') }}
+        from {{ landing.incorporate(path={'identifier': landing.identifier ~ '_changes'}) }}
+        where xid >= (select landing_cut from last_cut)
+        {%- else -%}
         select {{ landing_key | join(', ') }}
         from {{ landing }}
         where _xid >= (select landing_cut from last_cut)
@@ -66,6 +78,7 @@
         where
             table_name = {{ relation_name(landing) }}
             and xid >= (select landing_cut from last_cut)
+        {%- endif %}
 
         union all
 

@@ -29,6 +29,12 @@
             {%- for column in graph.sources[id].columns.values() -%}
                 {%- do parts.append(column.name ~ ' ' ~ column.data_type) -%}
             {%- endfor -%}
+            {%- if graph.sources[id].schema == 'mapped' -%}
+                {# Keys have the platform's types. #}
+                {%- for column in adapter.get_columns_in_relation(landing_relation()) -%}
+                    {%- do parts.append(column.name ~ ' ' ~ column.data_type) -%}
+                {%- endfor -%}
+            {%- endif -%}
         {%- endfor -%}
         {%- if model.contract.enforced -%}
             {%- for column in model.columns.values() -%}

@@ -21,8 +21,8 @@ class Books:
     """Models' versions in the books, by qualified names.
 
     ``versions`` has the version of each existing model; ``reads`` the version of a parent that a
-    model last read, by model and parent. ``unread`` are landing tables with changes that staging
-    has not read.
+    model last read, by model and parent. ``unread`` are landing tables and views of the platform
+    with changes that staging has not read.
     """
 
     versions: Mapping[str, int]
@@ -55,7 +55,7 @@ def last_changes(replica: Connection) -> dict[str, str]:
 
 
 def changed_tables(replica: Connection) -> tuple[str, ...]:
-    """Qualified names of the landing tables with changes that staging has not read.
+    """Names of the landing tables and views of the platform with changes not read by staging.
 
     Also tables with rows that were too late when staging read them, and no longer are. Not tables
     whose staging model was never built. All other tables after a move to another server, and tables
@@ -64,34 +64,45 @@ def changed_tables(replica: Connection) -> tuple[str, ...]:
     if not _are_there(replica):
         return ()
     cuts = replica.execute(
-        "select landing_table, landing_cut::text,"
+        # A view of the platform reads several tables, or none.
+        "select landing_table, name, relkind = 'r', landing_cut::text,"
         " landing_system <> (select system_identifier from pg_control_system())"
         " or landing_cut < coalesce((select pruned_to from signal_marts.change_log_pruned), '0')"
-        " from changes.relations where to_regclass(quote_ident(split_part(landing_table, '.', 1))"
-        " || '.' || quote_ident(split_part(landing_table, '.', 2))) is not null"
+        " from changes.relations"
+        " left join signal_marts.mapped_tables on relations.landing_table = mapped_tables.relation"
+        " cross join lateral coalesce(table_name, landing_table) as name"
+        " inner join pg_class on pg_class.oid = to_regclass(format('%I.%I',"
+        " split_part(name, '.', 1), substr(name, position('.' in name) + 1)))"
     ).fetchall()
-    if not cuts:
-        return ()
-    query = sql.SQL(" union all ").join(
+    queries = [
         sql.SQL(
             "select {name} where {is_blind}"
-            " or exists (select from {table} where _xid >= {cut}::xid8)"
-            " or exists (select from signal_marts.change_log"
-            " where table_name = {name} and xid >= {cut}::xid8)"
             " or exists (select from signal_marts.copies"
-            " where table_name = {name} and xid >= {cut}::xid8)"
+            " where table_name in ({name}, {table}) and xid >= {cut}::xid8)"
+            " or exists (select from signal_marts.change_log"
+            " where table_name = {table} and xid >= {cut}::xid8)"
             " or exists (select from changes.rejected_rows where source_table = {name}"
             " and usable_from <= (select max(written_at) from {tokens}))"
         ).format(
             name=sql.Literal(name),
-            table=sql.Identifier(*name.split(".", 1)),
+            table=sql.Literal(table),
             cut=sql.Literal(cut),
             is_blind=sql.Literal(is_blind),
             tokens=sql.Identifier(*TOKENS.split(".", 1)),
         )
-        for name, cut, is_blind in cuts
-    )
-    return tuple(sorted(name for (name,) in replica.execute(query)))
+        for name, table, _, cut, is_blind in cuts
+    ]
+    queries += [
+        sql.SQL("select {} where exists (select from {} where _xid >= {}::xid8)").format(
+            sql.Literal(name), sql.Identifier(*table.split(".", 1)), sql.Literal(cut)
+        )
+        for name, table, is_table, cut, _ in cuts
+        if is_table
+    ]
+    if not queries:
+        return ()
+    found = replica.execute(sql.SQL(" union ").join(queries))
+    return tuple(sorted(name for (name,) in found))
 
 
 def record(

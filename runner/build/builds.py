@@ -16,7 +16,7 @@ from runner.build import books, transform
 from runner.build.lineage import Lineage
 from runner.errors import Failure, SignalMartsError
 from runner.progress import Advance, note
-from runner.replication import fence, partitions
+from runner.replication import fence, mapped, partitions
 from runner.servers import role_logins
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database, has_transaction_timeout, scalar
@@ -56,6 +56,7 @@ def build(
     with one_build(replica, "build"):
         with connected(primary, replica) as sides:
             contract = read_contract()
+            mapped.check(sides.on_replica)
             fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
             # For status to tell.
             partitions.look(

@@ -16,7 +16,7 @@ from runner.build.books import changed_tables, last_changes
 from runner.build.lineage import Lineage
 from runner.build.rounds import Rounds
 from runner.errors import SignalMartsError
-from runner.replication import faults, fence, partitions
+from runner.replication import faults, fence, mapped, partitions
 from runner.servers import role_logins
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, ConnectionFailedError, Database
@@ -133,6 +133,7 @@ class Watch:
 
     def _follow(self, sides: Sides, project: Manifest) -> NoReturn:
         """Build round after round, until something raises."""
+        mapped.check(sides.on_replica)
         lineage = Lineage(project)
         builder = role_logins.as_role(self.replica, "transformer")
         with (

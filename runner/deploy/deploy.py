@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from runner.deploy import id_sequences, migrations
-from runner.replication import fence, landing, sync, trial_copy
+from runner.platform import mapping
+from runner.replication import fence, landing, mapped, sync, trial_copy
 from runner.replication import login as replication_login
 from runner.replication.preconditions import reader
 from runner.servers.changes import Changes
@@ -75,6 +76,7 @@ def _check(sides: Sides, contract: Sequence[Table], changes: Changes) -> None:
 
     Only tables that keep the platform from writing leave the publication at once.
     """
+    mapped.check_types(sides.on_replica, mapping.read())
     sync.check_sides(sides, contract)
     sync.release_platform(sides, contract, changes)
     replication_login.check(sides)
@@ -89,6 +91,7 @@ def _converge(
     resync: Sequence[str] | None,
 ) -> None:
     sync.sync(sides, contract, changes, fence_timeout=fence_timeout, resync=resync)
+    mapped.sync(sides.on_replica, mapping.read(), changes)
     fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
 
 
@@ -118,3 +121,4 @@ def show(
         if not pending:
             id_sequences.mend(sides.on_primary, changes)
         sync.sync(sides, contract, changes, fence_timeout=0, resync=resync)
+        mapped.sync(sides.on_replica, mapping.read(), changes)

@@ -52,6 +52,7 @@ from runner.doctor.servers import (
     version,
 )
 from runner.errors import UsageError
+from runner.platform import mapping
 from runner.replication.preconditions import reader
 from runner.servers import role_logins
 from runner.servers.database import Database, scalar
@@ -104,17 +105,18 @@ def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
     If a referenced table is renamed and replaced, the key still points at the renamed table: then
     no signal can name a new pattern.
     """
-    known = {table.known_as: table.qualified for table in given.contract if table.source != "ai"}
-    platform_tables = set(known.values())
-    for column, known_as in (("pattern_id", "micro_patterns"), ("trade_plan_id", "trade_plans")):
-        target = known.get(known_as, f"public.{known_as}")
+    roles = mapping.read().roles
+    for column, name in (("pattern_id", "micro_patterns"), ("trade_plan_id", "trade_plans")):
+        if (role := roles.get(name)) is None:
+            continue
+        target, key = role.table, str(role.columns["id"].expression.column)
         has_target = scalar(
             primary.connection, "select to_regclass(%s) is not null", (quoted_table(target),)
         )
         constraint = f"ai_trading_signals_{column}_fkey"
         added = (
             f"add constraint {constraint} foreign key ({column}) "
-            f"references {quoted_table(target)} (id) on delete set null not valid;"
+            f"references {quoted_table(target)} ({quoted(key)}) on delete set null not valid;"
             + ("" if has_target else "  -- with your table in its place")
         )
         keys = primary.connection.execute(
@@ -127,12 +129,12 @@ def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
             " and k.conparentid = 0 and a.attname = %s order by 1",
             (column,),
         ).fetchall()
-        stray = [key for key in keys if key[1] not in platform_tables]
+        stray = [each for each in keys if each[1] != target]
         for name, points_at in stray:
             yield wrong(
                 "foreign keys",
                 "primary",
-                f"ai_trading_signals.{column} points at {points_at}, which the sources do not list",
+                f"ai_trading_signals.{column} points at {points_at}, which is no table of {name}",
                 f"alter table public.ai_trading_signals drop constraint {quoted(name)}"
                 + (f", {added}" if stray == keys and name == constraint else ";"),
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.replication import catalog, faults, fence, landing, partitions, sync
+from runner.platform import mapping
+from runner.replication import catalog, faults, fence, landing, mapped, partitions, sync
 from runner.replication.faults import COPY_AGAIN, DEPLOY, Fault, listed
 from runner.servers.contract import Table
 from runner.servers.sides import Sides
@@ -91,6 +92,9 @@ def _of_tables(sides: Sides, contract: Sequence[Table], copying: set[str]) -> It
         yield Fault("replica", text, DEPLOY, is_passing=True)
     for name in landing.differing(replica, contract):
         text = f"the landing table {name} is not as the sources say"
+        yield Fault("replica", text, DEPLOY)
+    if stale := mapped.stale(replica, mapping.read()):
+        text = f"views of {listed(stale)} are not as the mapping file says"
         yield Fault("replica", text, DEPLOY)
     if uncaptured := landing.not_captured(replica, contract):
         yield Fault(

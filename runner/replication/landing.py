@@ -72,7 +72,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant transformer to current_user",
         )
     # The newest table of the schema: an older deploy lacks it.
-    if scalar(replica, "select to_regclass('signal_marts.logins')") is None:
+    if scalar(replica, "select to_regclass('signal_marts.mapped_tables')") is None:
         changes.run(
             "replica",
             "change capture installed",

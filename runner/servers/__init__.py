@@ -1,4 +1,4 @@
 """The two servers: connections, logins, locks, catalogs, and the contract.
 
-Nothing here replicates, deploys or builds. Rooms it imports: none.
+Nothing here replicates, deploys or builds. Rooms it imports: platform.
 """

@@ -1,20 +1,24 @@
 """The contract with the primary: every raw table and column that the dbt models read.
 
-It is read from the sources in ``models/staging/*/*.yml``; the publication, the landing tables and
-the check of the platform's tables (``runner.servers.relations``) are all made from it.
+The AI tables are listed in ``models/staging/ai/_sources.yml``, the platform's in ``platform.yml``
+(``runner.platform``). The publication, the landing tables and the check of the platform's tables
+(``runner.servers.relations``) are all made from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from runner.errors import UsageError
+from runner.platform import mapping
 from runner.settings import PROJECT
+
+AI_SOURCES = "models/staging/ai/_sources.yml"
 
 # The primary's types that fit each type of the contract: every value of these types arrives
 # unchanged in the contract's type, since replication carries text.
@@ -47,8 +51,6 @@ class Table:
     name: str
     source: str
     columns: tuple[tuple[str, str], ...]
-    known_as: str = field(default="", compare=False)
-    """What the models call it, whatever its name on the platform."""
 
     @property
     def qualified(self) -> str:
@@ -64,32 +66,37 @@ class ContractError(UsageError):
 
 
 def read_contract(project: Path = PROJECT) -> tuple[Table, ...]:
-    """Tables of all sources files, ordered by name; raise ContractError naming file and table."""
-    paths = sorted(project.glob("models/staging/*/*.yml"))
-    tables = [table for path in paths for table in _read_file(path, project)]
-    if not tables:
-        raise ContractError(f"no sources under {project}/models/staging: is this the project?")
-    names = [table.qualified for table in tables]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ContractError(f"the sources list {', '.join(twice)} more than once; keep one of them")
-    return tuple(sorted(tables))
+    """All tables, ordered by name; raise ContractError or PlatformFileError."""
+    ai = _read_sources(project / AI_SOURCES)
+    platform = mapping.read()
+    if both := sorted({table.qualified for table in ai} & platform.tables.keys()):
+        raise ContractError(
+            f"{platform.path} lists {', '.join(both)}, which {AI_SOURCES} lists; keep one of them"
+        )
+    theirs = (
+        Table(schema, name, "platform", tuple(columns.items()))
+        for qualified, columns in platform.tables.items()
+        for schema, name in [qualified.split(".", 1)]
+    )
+    return tuple(sorted([*ai, *theirs]))
 
 
-def _read_file(path: Path, project: Path) -> list[Table]:
-    shown = path.relative_to(project)
+def _read_sources(path: Path) -> list[Table]:
     try:
         document = yaml.safe_load(path.read_text())
         return [
-            _table(source, table)
-            for source in (document or {}).get("sources", ())
-            for table in source.get("tables", ())
+            _table(source, table) for source in document["sources"] for table in source["tables"]
         ]
+    except OSError as error:
+        raise ContractError(
+            f"{path} cannot be read ({error.strerror}): is this the project?"
+        ) from None
     except yaml.YAMLError as error:
-        raise ContractError(f"{shown} is not YAML: {error}") from None
+        raise ContractError(f"{AI_SOURCES} is not YAML: {error}") from None
     except (KeyError, TypeError, AttributeError, ContractError) as error:
         raise ContractError(
-            f"{shown}: {error}. Every source has a name and tables; every table has columns, and "
-            "every column a name and a data_type"
+            f"{AI_SOURCES}: {error}. Every source has a name and tables; every table has columns, "
+            "and every column a name and a data_type"
         ) from None
 
 
@@ -106,7 +113,6 @@ def _table(source: Mapping[str, Any], table: Mapping[str, Any]) -> Table:
         name=str(table.get("identifier", table["name"])),
         source=str(source["name"]),
         columns=columns,
-        known_as=str(table["name"]),
     )
 
 

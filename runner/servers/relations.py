@@ -99,7 +99,9 @@ class PlatformMismatchError(UsageError):
     """The primary's tables are not as the contract says, or cannot be replicated as they are."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        lines = ["the primary does not fulfil the contract in models/staging/*/_sources.yml:"]
+        lines = [
+            "the primary does not fulfil the contract (platform.yml, migrations/ for AI tables):"
+        ]
         for mend, alike in itertools.groupby(problems, lambda problem: problem.mend):
             lines += [f"  - {problem.text}" for problem in alike]
             lines.append(f"    mend: {mend}")
@@ -155,7 +157,7 @@ def _problems_of(
         kind = _KINDS.get(relation.kind, "relation of another kind")
         yield Problem(
             f"{table.qualified} is a {kind}, and only tables can be replicated",
-            f"name the table behind it in the sources (identifier), in place of this {kind}",
+            f"name the table behind it in platform.yml, in place of this {kind}",
         )
         return
     yield from _columns(table, relation, version)
@@ -168,7 +170,7 @@ def _problems_of(
         yield Problem(
             f"table {table.qualified} has the primary key column {', '.join(missing)}, "
             "which the sources must list",
-            "list it in models/staging/*/_sources.yml",
+            "list it under tables in platform.yml",
         )
     else:
         # Partitions come before the whole table, whose fix assumes theirs.
@@ -195,9 +197,8 @@ def _put_back(table: Table) -> str:
     if table.source == "ai":
         return "put it back as the files in migrations/ make it, then run signal-marts deploy"
     return (
-        "where your platform names or types it otherwise, say so in "
-        "models/staging/platform/_sources.yml (identifier, name, data_type) and in the staging "
-        "model beside it; else put it back"
+        "where your platform names or types it otherwise, say so in platform.yml, or let "
+        "signal-marts adopt write it; else put it back"
     )
 
 
@@ -219,7 +220,7 @@ def _columns(table: Table, relation: Relation, version: int) -> Iterator[Problem
             yield Problem(
                 f"column {name} is generated, and PostgreSQL does not replicate it"
                 + (" unless it is stored" if generated == "v" else " before version 18"),
-                "list in the sources what it is generated from; compute it in the staging model",
+                "list in platform.yml what it is generated from, and compute it there",
             )
 
 

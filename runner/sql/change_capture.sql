@@ -15,11 +15,18 @@ create table if not exists signal_marts.change_log (
 create index if not exists change_log_xid_idx on signal_marts.change_log (xid);
 
 -- Landing tables that were emptied, by TRUNCATE or to be copied anew: no key of theirs is in the change log, so what
--- reads changes must read all of such a table once.
+-- reads changes must read all of such a table once. And views of the schema mapped that were made anew.
 create table if not exists signal_marts.copies (
     id bigint generated always as identity primary key,
     table_name text not null,
     xid xid8 not null default pg_current_xact_id()
+);
+
+-- The landing tables that a view of the schema mapped reads (runner/replication/mapped.py).
+create table if not exists signal_marts.mapped_tables (
+    relation text,
+    table_name text,
+    primary key (relation, table_name)
 );
 
 -- Up to where the change log was pruned: a reader whose last cut is older must compare all rows.
