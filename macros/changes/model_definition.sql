@@ -26,15 +26,11 @@
         {%- set parts = [parts | join('\n') | replace('"' ~ this.database ~ '".', '')] -%}
         {%- do parts.append(config.get('indexes', []) | tojson) -%}
         {%- for id in model.depends_on.nodes if id in graph.sources -%}
-            {%- for column in graph.sources[id].columns.values() -%}
+            {# Keys have the platform's types. #}
+            {%- set table = graph.sources[id] -%}
+            {%- for column in adapter.get_columns_in_relation(source(table.source_name, table.name)) -%}
                 {%- do parts.append(column.name ~ ' ' ~ column.data_type) -%}
             {%- endfor -%}
-            {%- if graph.sources[id].schema == 'mapped' -%}
-                {# Keys have the platform's types. #}
-                {%- for column in adapter.get_columns_in_relation(landing_relation()) -%}
-                    {%- do parts.append(column.name ~ ' ' ~ column.data_type) -%}
-                {%- endfor -%}
-            {%- endif -%}
         {%- endfor -%}
         {%- if model.contract.enforced -%}
             {%- for column in model.columns.values() -%}

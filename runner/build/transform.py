@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runner.build.stalled_builds import StalledError, ending_when_stalled
 from runner.errors import SignalMartsError, UsageError
+from runner.platform import mapping
 from runner.progress import Advance
 from runner.settings import PROJECT, dbt_folders
 
@@ -305,7 +306,9 @@ def _counter(advance: Advance) -> Callable[..., None]:
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Set variables for as long as dbt runs, since its profile is read from the environment."""
     before = dict(os.environ)
-    os.environ.update({**dbt_folders(), **before, **variables})
+    os.environ.update(
+        {**dbt_folders(), **before, **mapping.variables(mapping.read()), **variables}
+    )
     try:
         yield
     finally:

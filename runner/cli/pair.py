@@ -11,6 +11,7 @@ import click
 from runner import extras, settings
 from runner.cli.databases import databases
 from runner.cli.entry import cli
+from runner.platform import mapping
 from runner.progress import note, progress
 
 
@@ -58,7 +59,7 @@ def env() -> None:
         # A password is for eval, and not for a screen.
         if sys.stdout.isatty() and variables.pop("PGPASSWORD", None):
             note("PGPASSWORD is left out on a screen")
-    variables |= settings.dbt_folders()
+    variables |= settings.dbt_folders() | mapping.variables(mapping.read())
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 

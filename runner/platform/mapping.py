@@ -98,6 +98,15 @@ class Platform:
         return self.tables[self.roles[role].table][str(key)]
 
 
+def variables(platform: Platform) -> dict[str, str]:
+    """The environment in which dbt knows the platform's types of keys (profiles.yml)."""
+    return {
+        "SIGNAL_MARTS_PATTERN_KEY": platform.key_type("micro_patterns"),
+        "SIGNAL_MARTS_PLAN_KEY": platform.key_type("trade_plans"),
+        "SIGNAL_MARTS_ORDER_KEY": platform.key_type("trading_orders"),
+    }
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -357,7 +366,7 @@ class _Reader:
             )
         elif own is not None and field.kind == KEY and own not in KEY_TYPES:
             self._fault(
-                place, f"is {own}; list it as one of {', '.join(KEY_TYPES)} (integers as bigint)"
+                place, f"is {own}; list it as bigint where it is an integer, else as text"
             )
         elif own is not None and own != NAIVE and own not in FITTING[field.kind]:
             self._fault(

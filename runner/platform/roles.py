@@ -43,6 +43,9 @@ ROLES: Mapping[str, Mapping[str, Field]] = {
         "stop_loss_price": Field(NUMBER),
         "take_profit_1_price": Field(NUMBER),
         "created_at": Field(TIME),
+        "account": Field(TEXT),
+        "currency": Field(TEXT),
+        "tag": Field(TEXT),
     },
     "trading_orders": {
         "id": Field(KEY, True),
@@ -57,6 +60,11 @@ ROLES: Mapping[str, Mapping[str, Field]] = {
         "status": Field(WORD, False, _STATUSES),
         "created_at": Field(TIME, True),
         "filled_at": Field(TIME),
+        "account": Field(TEXT),
+        "currency": Field(TEXT),
+        "exit_reason": Field(TEXT),
+        "tag": Field(TEXT),
+        "leverage": Field(NUMBER),
     },
     "trading_stats": {
         "id": Field(KEY),
@@ -65,12 +73,14 @@ ROLES: Mapping[str, Mapping[str, Field]] = {
         "total_trades": Field(COUNT),
         "winning_trades": Field(COUNT),
         "losing_trades": Field(COUNT),
+        "account": Field(TEXT),
+        "currency": Field(TEXT),
     },
 }
 """Columns of each role, in the order of its view."""
 
-KEY_TYPES = ("bigint", "uuid", "text")
-"""Types of a KEY; a smaller integer is listed as bigint."""
+KEY_TYPES = ("bigint", "text")
+"""Types of a KEY: a smaller integer is listed as bigint, a uuid as text."""
 
 DAILY = "trading_stats"
 """The role that may be summed up by day from rows of another grain, and needs no key."""

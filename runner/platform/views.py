@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from psycopg import sql
 
-from runner.platform.expressions import THIS
+from runner.platform.expressions import THIS, Expression
 from runner.platform.mapping import Column, Platform, Role
 from runner.platform.roles import COUNT, DAILY, DAY, KEY, NAIVE, NUMBER, ROLES, TIME, Field
 
@@ -110,7 +110,14 @@ def _value(platform: Platform, role: Role, name: str) -> str:
             parts = [c for c in ("date", "account", "currency") if c in role.columns]
             return f"concat_ws('/', {', '.join(_value(platform, role, part) for part in parts)})"
         return _null(_type(platform, role.name, name))
+    if field.kind == DAY and "date" not in types_in(platform, role, column.expression):
+        return f"cast({column.expression.sql} at time zone 'UTC' as date)"
     return _of_kind(field, column)
+
+
+def types_in(platform: Platform, role: Role, expression: Expression) -> set[str]:
+    """The types of the columns in an expression."""
+    return {platform.tables[role.tables[alias]][name] for alias, name in expression.columns}
 
 
 def _of_kind(field: Field, column: Column) -> str:

@@ -8,7 +8,7 @@ The AI tables are listed in ``models/staging/ai/_sources.yml``, the platform's i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,17 @@ class ContractError(UsageError):
 
 def read_contract(project: Path = PROJECT) -> tuple[Table, ...]:
     """All tables, ordered by name; raise ContractError or PlatformFileError."""
-    ai = _read_sources(project / AI_SOURCES)
     platform = mapping.read()
+    references = {
+        "pattern_id": platform.key_type("micro_patterns"),
+        "trade_plan_id": platform.key_type("trade_plans"),
+    }
+    ai = [
+        replace(table, columns=tuple((c, references.get(c, t)) for c, t in table.columns))
+        if table.name == "ai_trading_signals"
+        else table
+        for table in _read_sources(project / AI_SOURCES)
+    ]
     if both := sorted({table.qualified for table in ai} & platform.tables.keys()):
         raise ContractError(
             f"{platform.path} lists {', '.join(both)}, which {AI_SOURCES} lists; keep one of them"
