@@ -1,7 +1,7 @@
 """Limits of a record's values. The checks of the API and of the importer use them.
 
 SQL has the same limits of its own: in the functions ``ai_is_…`` of the migrations 0026 and 0028,
-and in the rules of staging (``macros/rejected/``). ``tests/integration/client/test_limits.py``
+and in the rules of staging (``macros/rejected/``). ``tests/integration/client/test_same_limits.py``
 holds all three to the same bounds. To change one, change all three; the migration replaces the
 function and calls ``limit_ai_rows`` for each table, since triggers have the limits written out.
 """

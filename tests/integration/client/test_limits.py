@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
 
 import psycopg
 import pytest
 from ai_desk import AT, BAR, MODEL, SIGNAL, empty
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
-from landscapes import Landscape, drop_landscape, make_landscape
+from landscapes import Landscape
+from limited_rows import insertion, refused_column, written_tables
 
-from runner.build import transform
-from runner.client import AITradingIntegration, InvalidRecordError, StoreError, limits, validation
+from runner.client import AITradingIntegration, InvalidRecordError
 from runner.client.pools import Pools
-from runner.client.records import Episode, Generation, SpectrumResult
-from runner.demo.embedded import EmbeddedPair
-from runner.deploy import id_sequences
-from runner.doctor import examine
-from runner.doctor.status import status
+from runner.client.records import Episode
+from runner.servers.contract import read_contract
 from runner.servers.database import Connection
-from runner.settings import PROJECT
 
 RULES: Mapping[str, tuple[str, ...]] = {
     "jsonb": ("ai_is_json",),
@@ -81,56 +71,6 @@ AT_THE_LIMIT: Mapping[str, tuple[list[str], list[str]]] = {
     ),
 }
 
-MODEL_ID = "(select min(id) from ai_models)"
-
-# A row of each table that breaks nothing.
-ROWS: Mapping[str, dict[str, str]] = {
-    "ai_models": {"model_type": "'sparse_spectrum'", "model_name": "'n'", "version": "'v'"},
-    "ai_trading_signals": {
-        "model_id": MODEL_ID, "symbol": "'X'", "signal_type": "'BUY'", "confidence": "0.5"
-    },
-    "rl_training_episodes": {
-        "model_id": MODEL_ID, "episode_number": "1", "total_reward": "1", "episode_length": "1"
-    },
-    "genetic_generations": {
-        "model_id": MODEL_ID, "generation_number": "1", "best_fitness": "1", "average_fitness": "1",
-        "best_individual": "'{}'",
-    },
-    "spectrum_analysis": {
-        "model_id": MODEL_ID, "symbol": "'X'", "analysis_type": "'fourier'",
-        "dominant_frequencies": "'[]'",
-    },
-    "market_bars": {
-        "symbol": "'X'", "timeframe": "'1h'", "opened_at": "'2025-01-01Z'", "open": "1",
-        "high": "1", "low": "1", "close": "1", "volume": "1",
-    },
-    "ai_imported_records": {
-        "table_name": "'t'", "record_id": "1", "source_name": "'s'", "record_key": "'k'",
-        "digest": "''",
-    },
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def shared(pair: EmbeddedPair) -> Iterator[Landscape]:
-    """A deployed platform that the tests of this file share."""
-    made = make_landscape(pair, pair.urls().replica)
-    made.deploy()
-    yield made
-    drop_landscape(made)
-
-
-@pytest.fixture
-def primary(shared: Landscape) -> Iterator[Connection]:
-    """A transaction on its primary, taken back afterwards, with a model 1."""
-    with shared.primary.connect() as connection:
-        connection.execute(
-            "insert into ai_models (model_type, model_name, version)"
-            " values ('sparse_spectrum', 'first', '1')"
-        )
-        yield connection
-        connection.rollback()
-
 
 def limits_of(connection: Connection) -> set[tuple[str, str, str]]:
     """Table, column and rule of every limit, as the triggers have them."""
@@ -147,6 +87,9 @@ def limits_of(connection: Connection) -> set[tuple[str, str, str]]:
 
 def test_every_column_that_a_module_writes_has_a_limit(primary: Connection) -> None:
     limited = limits_of(primary)
+    tables = written_tables(primary)
+    of_modules = {table.name for table in read_contract() if table.source == "ai"}
+    assert of_modules - {"ai_replication_fence"} <= set(tables)
     columns = primary.execute(
         """
         select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
@@ -160,15 +103,10 @@ def test_every_column_that_a_module_writes_has_a_limit(primary: Connection) -> N
             )
         from pg_class as c
         inner join pg_attribute as a on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped
-        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
-            and (
-                has_any_column_privilege('ai_writer', c.oid, 'insert')
-                or has_any_column_privilege('ai_functions', c.oid, 'insert')
-            )
-            and pg_get_userbyid(c.relowner) = 'migrator'
-        """
+        where c.oid = any(%s::text[]::regclass[])
+        """,
+        (tables,),
     ).fetchall()
-    assert {table for table, *_ in columns} == set(ROWS)
     for table, column, data_type, is_listed in columns:
         if data_type in ("bigint", "integer", "boolean", "bytea") or is_listed:
             continue
@@ -181,308 +119,24 @@ def test_every_column_that_a_module_writes_has_a_limit(primary: Connection) -> N
 
 def test_each_limit_holds_for_insert_and_update(primary: Connection) -> None:
     primary.execute("alter table ai_models drop constraint ai_models_model_type_check")
-    for table in ROWS:
-        primary.execute(insertion(table, {}))
+    for table in written_tables(primary):
+        primary.execute(insertion(primary, table, {}))
     limited = limits_of(primary)
     for table, column, rule in sorted(limited):
         kept, beyond = AT_THE_LIMIT[rule]
         if rule == "ai_is_json" and (table, column, "ai_is_spectrum") in limited:
             kept = kept[:-1]
         for value in kept:
-            statement = insertion(table, {column: value})
+            statement = insertion(primary, table, {column: value})
             assert refused_column(primary, statement) is None, (table, column, value)
         for statement in (
-            *(insertion(table, {column: value}) for value in beyond),
+            *(insertion(primary, table, {column: value}) for value in beyond),
             f"update {table} set {column} = {beyond[0]}",
         ):
             assert refused_column(primary, statement) == column, statement
 
 
-def insertion(table: str, changes: dict[str, str]) -> str:
-    row = ROWS[table] | changes
-    return f"insert into {table} ({', '.join(row)}) values ({', '.join(row.values())})"
-
-
-def refused_column(connection: Connection, statement: str) -> str | None:
-    """The column whose limit refuses the statement; None where none does, whatever else may."""
-    try:
-        with connection.transaction(force_rollback=True):
-            connection.execute(statement)
-    except psycopg.errors.CheckViolation as error:
-        is_limit = "is beyond its limit: " in (error.diag.message_primary or "")
-        return error.diag.column_name if is_limit else None
-    except psycopg.IntegrityError:
-        return None
-    return None
-
-
-# --- the database and the API ---------------------------------------------------------------------
-
-
-def accepts(check: Callable[..., object], *arguments: object) -> bool:
-    try:
-        check("field", *arguments)
-    except validation._RefusedError:
-        return False
-    return True
-
-
-characters = st.characters(codec="utf-8", exclude_characters="\0")
-blanks = st.sampled_from(" \t\n\u00a0\u1680\u2003\u200b\u2028\u3000\u0085\ufeffx")
-texts = st.text(characters | blanks, min_size=1, max_size=6) | st.sampled_from(
-    ["é" * n for n in (64, 65, 200, 201)]
-)
-whole = st.integers() | st.sampled_from([10**100, 10**100 + 1, 10**308, 10**309, -(10**309), 0])
-floats = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(
-    [0.0, -0.0, 1e-100, 9.99e-101, 1e100, 1.01e100, 5e-324, 1.7976931348623157e308]
-)
-documents = st.recursive(
-    st.none() | st.booleans() | whole | floats | st.text(characters, max_size=4),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(characters, max_size=3), inner)
-    ),
-    max_leaves=8,
-)
-
-
-hours = st.integers(-14, 14)
-
-
-def shifted(microseconds: int, is_first: bool, hours: int) -> datetime:
-    """A time around either end, as a clock of another zone tells it."""
-    end = limits.FIRST_TIME if is_first else limits.END_OF_TIME
-    return (end + timedelta(microseconds=microseconds)).astimezone(timezone(timedelta(hours=hours)))
-
-
-def nested(levels: int) -> dict[str, Any]:
-    document: Any = {}
-    for _ in range(levels - 1):
-        document = {"a": document}
-    return {"a": document}
-
-
-def filled(size: int, *values: object) -> dict[str, Any]:
-    """A document of about so many bytes, with values that either side writes in its own way."""
-    document = {"v": list(values), "é": '\\"\n\x7f'}
-    missing = size - len(json.dumps(document, ensure_ascii=False).encode()) - len(', "a": ""')
-    return document | {"a": "x" * missing}
-
-
-# PostgreSQL writes these doubles with 326 more characters.
-LONGER = (1e-7, -0.0, 1e300, 1.5e16, 123456789.0, 1e22)
-large = [
-    filled(limits.MAX_JSON_BYTES + surplus, *values)
-    for surplus, values in ((0, ()), (1, ()), (-326, LONGER), (-325, LONGER))
-]
-
-
-@settings(
-    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    names=st.lists(texts, max_size=20),
-    doubles=st.lists(floats, max_size=20),
-    amounts=st.lists(
-        st.decimals(-(10**16), 10**16, allow_nan=False, allow_infinity=False)
-        | st.decimals(-1, 1, allow_nan=False, places=19),
-        max_size=20,
-    ),
-    times=st.lists(st.builds(shifted, st.integers(-2, 2), st.booleans(), hours), max_size=20),
-    jsons=st.lists(st.dictionaries(st.text(characters, max_size=3), documents), max_size=10),
-)
-def test_the_api_keeps_to_the_same_limits(
-    primary: Connection,
-    names: list[str],
-    doubles: list[float],
-    amounts: list[Decimal],
-    times: list[datetime],
-    jsons: list[dict[str, Any]],
-) -> None:
-    both(
-        primary,
-        "ai_is_name(value) and ai_is_symbol(value)",
-        "text",
-        names,
-        lambda value: accepts(validation._name, value, limits.MAX_SYMBOL),
-    )
-    both(
-        primary,
-        "ai_is_name(value)",
-        "text",
-        names,
-        lambda value: accepts(validation._name, value, limits.MAX_NAME),
-    )
-    both(
-        primary,
-        "ai_is_key(value)",
-        "text",
-        names,
-        lambda value: accepts(validation._text, value, limits.MAX_NAME),
-    )
-    both(
-        primary,
-        "ai_is_double(value)",
-        "float8",
-        doubles,
-        lambda value: accepts(validation._double, value),
-    )
-    both(
-        primary,
-        # Only a plain INSERT takes more decimals.
-        "ai_is_amount(value) and scale(trim_scale(value)) <= 18",
-        "numeric",
-        amounts,
-        lambda value: accepts(validation._amount, value),
-    )
-    both(
-        primary,
-        "ai_is_time(value)",
-        "timestamptz",
-        times,
-        lambda value: accepts(validation._time, value),
-    )
-    compare_documents(primary, jsons)
-
-
-def test_the_api_keeps_to_the_same_limits_of_json(primary: Connection) -> None:
-    found = compare_documents(primary, [nested(n) for n in (1, 63, 64, 65, 66)] + large)
-    assert found[:5] == [True, True, True, False, False]
-    assert found[5:] == [True, False, True, False]
-
-
-def compare_documents(primary: Connection, documents: list[dict[str, Any]]) -> list[bool]:
-    texts = [json.dumps(document, ensure_ascii=False) for document in documents]
-    found = both(
-        primary,
-        "ai_is_json(value::jsonb)",
-        "text",
-        documents,
-        lambda value: accepts(validation._json, value, Mapping),
-        texts,
-    )
-    lists = [[document] for document in documents]
-    both(
-        primary,
-        "ai_is_json(value::jsonb) and ai_is_spectrum(value::jsonb)",
-        "text",
-        lists,
-        lambda value: accepts(validation._json, value, list, validation._frequency),
-        [f"[{text}]" for text in texts],
-    )
-    return found
-
-
-def both(
-    primary: Connection,
-    rule: str,
-    data_type: str,
-    values: list[Any],
-    in_python: Callable[[Any], bool],
-    sent: list[str] | None = None,
-) -> list[bool]:
-    """What both sides say of the values, which must be the same."""
-    rows = primary.execute(
-        f"select {rule} from unnest(%s::{data_type}[]) with ordinality as given (value, place)"
-        " order by place",
-        (values if sent is None else sent,),
-    ).fetchall()
-    in_sql = [is_kept for (is_kept,) in rows]
-    for value, is_kept in zip(values, in_sql, strict=True):
-        assert in_python(value) is is_kept, (rule, value)
-    return in_sql
-
-
-# --- what staging sets aside ----------------------------------------------------------------------
-
-SQL_KINDS = ("money", "double", "share", "moment", "symbol", "label", "not_negative")
-
-
-@pytest.fixture(scope="module")
-def staging_rules(shared: Landscape, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """The conditions of staging on a column `value`, as dbt renders them."""
-    rules = [f"{{{{ rule_condition(none, ['value', '{kind}']) }}}}" for kind in SQL_KINDS]
-    rules.append("{{ is_timeframe('value') }}")
-    result: Any = transform._invoke(
-        shared.replica.environment(),
-        [
-            *("compile", "--inline", "\n;".join(rules)),
-            *transform._options(tmp_path_factory.mktemp("compiled")),
-        ],
-        lambda *_: None,
-    )
-    compiled = result.result.results[0].node.compiled_code.split(";")
-    return dict(zip((*SQL_KINDS, "timeframe"), compiled, strict=True))
-
-
-@settings(
-    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    names=st.lists(st.sampled_from(["é" * n for n in (1, 64, 65, 200, 201)]), max_size=9),
-    doubles=st.lists(floats, max_size=20),
-    amounts=st.lists(st.decimals(-(10**16), 10**16, places=2), max_size=20),
-    times=st.lists(st.builds(shifted, st.integers(-2, -1), st.booleans(), hours), max_size=20),
-    counts=st.lists(st.integers(-3, 3), max_size=9),
-    timeframes=st.lists(st.from_regex(r"[0-9]{0,5}[mhdwy]", fullmatch=True), max_size=9),
-)
-@example(
-    [],
-    [1e-100, 9.99e-101, 1e100, 1.01e100, 1.0, 1.0000001, -1e-100],
-    [Decimal(10) ** 15 * sign + step for sign in (1, -1) for step in (0, Decimal("1e-18"), -1)],
-    [shifted(step, True, 0) for step in (-1, 0, 1)] + [shifted(-1, False, 0)],
-    [],
-    ["1m", "9999w", "10000m", "0h", "1h\n"],
-)
-def test_staging_sets_aside_what_the_api_refuses(
-    primary: Connection,
-    staging_rules: Mapping[str, str],
-    names: list[str],
-    doubles: list[float],
-    amounts: list[Decimal],
-    times: list[datetime],
-    counts: list[int],
-    timeframes: list[str],
-) -> None:
-    def same(kind: str, data_type: str, values: list[Any], check: Any, *others: Any) -> None:
-        condition = staging_rules[kind]
-        both(primary, condition, data_type, values, lambda value: accepts(check, value, *others))
-
-    same("money", "numeric", amounts, validation._amount)
-    same("double", "float8", doubles, validation._double)
-    same("share", "float8", doubles, validation._share)
-    same("moment", "timestamptz", times, validation._time)
-    same("symbol", "text", names, validation._name, limits.MAX_SYMBOL)
-    same("label", "text", names, validation._name, limits.MAX_NAME)
-    same("not_negative", "int", counts, validation._count)
-    both(
-        primary,
-        staging_rules["timeframe"],
-        "text",
-        timeframes,
-        lambda value: limits.TIMEFRAME.fullmatch(value) is not None,
-    )
-
-
-def test_staging_knows_the_words_that_the_api_takes() -> None:
-    words = {
-        "analysis_types": limits.ANALYSIS_TYPES,
-        "signal_types": limits.SIGNAL_TYPES,
-        "signal_statuses": limits.STATUSES,
-    }
-    for path in (PROJECT / "models/staging/ai").glob("*.sql"):
-        for name, listed in re.findall(r"set (\w+) = (\{.*?\}) %", path.read_text(), re.DOTALL):
-            assert tuple(ast.literal_eval(listed)) == words.pop(name), path
-    assert words == {}
-
-
 # --- what is at the limit is kept exactly ---------------------------------------------------------
-
-
-@pytest.fixture
-def module(shared: Landscape) -> Iterator[AITradingIntegration]:
-    empty(shared)
-    with Pools(shared.primary, shared.replica) as pools:
-        yield AITradingIntegration(pools, deadline_seconds=10)
 
 
 def test_prices_are_kept_to_18_decimals(shared: Landscape, module: AITradingIntegration) -> None:
@@ -533,7 +187,7 @@ def test_documents_that_no_replica_could_take_are_refused(primary: Connection) -
         "(select jsonb_build_object('a', jsonb_agg(1::numeric(1000, 900)))"
         " from generate_series(1, 100))",
     ):
-        statement = insertion("ai_models", {"config": document})
+        statement = insertion(primary, "ai_models", {"config": document})
         assert refused_column(primary, statement) == "config"
 
 
@@ -607,92 +261,6 @@ def test_an_execution_needs_its_plan(primary: Connection) -> None:
         module.record_execution(row[0], trade_plan_id=999999)
     primary.execute("alter table trade_plans rename to plans")
     assert module.record_execution(row[0], trade_plan_id=999999) is True
-
-
-# --- ids ------------------------------------------------------------------------------------------
-
-
-def test_a_module_inserts_no_id_that_was_not_drawn(primary: Connection) -> None:
-    tables = [table for table in ROWS if table in id_sequences.tables(primary)]
-    primary.execute("set local role ai_writer")
-    for table in tables:
-        changes = {"model_id": "1"} if table != "ai_models" else {}
-        for id_ in ("(9e18)::bigint", "0", "-1"):
-            with (
-                pytest.raises(psycopg.errors.GeneratedAlways, match="was not drawn"),
-                primary.transaction(),
-            ):
-                primary.execute(insertion(table, changes | {"id": id_}))
-    (row,) = primary.execute("select reserve_ai_ids('spectrum_analysis', 1)").fetchall()
-    (model,) = primary.execute("select register_ai_model('sparse_spectrum', 'm', '1')").fetchall()
-    primary.execute(insertion("spectrum_analysis", {"id": str(row[0]), "model_id": str(model[0])}))
-
-
-STORES: Mapping[str, Callable[[AITradingIntegration, int], int]] = {
-    "rl_training_episodes": lambda module, model_id: module.store_episode(
-        model_id, Episode(7, 2.5, 1, 0.1, Decimal("1.5"), None, AT, {"a": 1e-7})
-    ),
-    "genetic_generations": lambda module, model_id: module.store_generation(
-        model_id, Generation(7, 2.5, 1.0, None, {"a": [1]}, AT)
-    ),
-    "spectrum_analysis": lambda module, model_id: module.store_spectrum_result(
-        model_id, SpectrumResult("X", "fourier", ({"a": 1.0},), None, None, AT)
-    ),
-    "ai_trading_signals": lambda module, model_id: module.store_ai_signals(
-        [replace(SIGNAL, model_id=model_id)]
-    )[0],
-}
-
-
-@pytest.mark.parametrize("table", STORES)
-def test_an_id_that_somebody_else_has_is_drawn_anew(
-    shared: Landscape, module: AITradingIntegration, table: str
-) -> None:
-    mine = module.register_model(MODEL)
-    other = module.register_model(replace(MODEL, model_name="other"))
-    in_the_way(shared, table, other, 2)
-    id_ = STORES[table](module, mine)
-    assert shared.on_primary(f"select model_id from {table} where id = {id_}") == [(mine,)]
-    assert shared.on_primary(f"select count(*) from {table}") == [(3,)]
-
-
-def test_a_sequence_that_lags_is_noticed_and_mended(
-    shared: Landscape, module: AITradingIntegration
-) -> None:
-    mine = module.register_model(MODEL)
-    other = module.register_model(replace(MODEL, model_name="other"))
-    for table, store in STORES.items():
-        in_the_way(shared, table, other, 20)
-        with pytest.raises(StoreError, match="run signal-marts deploy"):
-            store(module, mine)
-    with pytest.raises(StoreError, match="run signal-marts deploy"):
-        module.store_ai_signal(replace(SIGNAL, model_id=mine))
-    lagging = [f for f in examine(shared.primary, shared.replica) if f.check == "ids"]
-    assert {f.level for f in lagging} == {"wrong"}
-    assert len(lagging) == len(STORES)
-    problems = status(shared.primary, shared.replica).problems
-    assert sum("will give out again" in problem for problem in problems) == len(STORES)
-    assert sum("set past id" in change for change in shared.deploy()) == len(STORES)
-    for store in STORES.values():
-        store(module, mine)
-    assert shared.deploy() == []
-
-
-def in_the_way(landscape: Landscape, table: str, model_id: int, count: int) -> None:
-    """Rows of another model under the ids that come next, as only an owner can insert them."""
-    last: Any
-    ((sequence,),) = landscape.on_primary(f"select pg_get_serial_sequence('{table}', 'id')")
-    ((last,),) = landscape.on_primary(
-        f"select coalesce(pg_sequence_last_value('{sequence}'::regclass), 0)"
-    )
-    for number in range(1, count + 1):
-        changes = {"id": str(last + number), "model_id": str(model_id)}
-        numbered = {"rl_training_episodes": "episode_number"} | {
-            "genetic_generations": "generation_number"
-        }
-        if table in numbered:
-            changes[numbered[table]] = str(number)
-        landscape.on_primary(insertion(table, changes))
 
 
 @pytest.mark.parametrize("limits", [["close", "ai_is_amuont"], ["close"]])

@@ -18,6 +18,7 @@ from runner.client import (
 from runner.client.pools import Pools
 from runner.client.records import Bar, Model, Signal
 from runner.demo.embedded import EmbeddedPair
+from runner.servers.database import Connection
 
 AT = datetime(2025, 3, 1, 12, tzinfo=UTC)
 MODEL = Model("sparse_spectrum", "listener", "1", {"window": 64})
@@ -77,6 +78,26 @@ def desk(shared: Landscape) -> Iterator[Desk]:
     with Pools(shared.primary, shared.replica) as pools:
         module = AITradingIntegration(pools, deadline_seconds=10)
         yield Desk(shared, pools, module, module.register_model(MODEL, at=AT))
+
+
+@pytest.fixture
+def module(shared: Landscape) -> Iterator[AITradingIntegration]:
+    """The API of a module that has no model yet."""
+    empty(shared)
+    with Pools(shared.primary, shared.replica) as pools:
+        yield AITradingIntegration(pools, deadline_seconds=10)
+
+
+@pytest.fixture
+def primary(shared: Landscape) -> Iterator[Connection]:
+    """A transaction on the shared primary, taken back afterwards, with a model 1."""
+    with shared.primary.connect() as connection:
+        connection.execute(
+            "insert into ai_models (model_type, model_name, version)"
+            " values ('sparse_spectrum', 'first', '1')"
+        )
+        yield connection
+        connection.rollback()
 
 
 def dictionaries(desk: Desk, statement: LiteralString) -> list[dict[str, Any]]:
