@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import fcntl
-import gzip
 import json
-import os
-import re
-import signal
-import sqlite3
-import subprocess
-import time
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import children
 import pyarrow
 import pytest
-import yaml
-from ai_desk import AT, BAR, MODEL, SIGNAL, empty
-from command_line import BIN, clean_environment
+from ai_desk import AT, BAR, MODEL, SIGNAL
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from landscapes import Landscape, drop_landscape, make_landscape
+from landscapes import Landscape
+from old_store_desk import (
+    CONTENT,
+    FORMATS,
+    SIDES,
+    SIGNALS,
+    TRAINING,
+    Desk,
+    desk_in,
+    forget,
+    old_signal,
+)
 from pyarrow import parquet
 
 from runner.client import (
@@ -38,161 +37,13 @@ from runner.client import (
     RowsRefusedError,
 )
 from runner.client.pools import AsyncPools, Pools
-from runner.client.records import Episode
-from runner.demo.embedded import EmbeddedPair
-from runner.settings import PROJECT
-from runner.store_import import Report, import_store
-
-FORMATS = ("csv", "csv.gz", "sqlite", "parquet")
-OLD = {"model_type": MODEL.model_type, "model_name": MODEL.model_name, "version": MODEL.version}
-SIDES = {"long": "BUY", "short": "SELL", "flat": "HOLD"}
-SIGNALS: dict[str, Any] = {
-    "source": "old-listener",
-    "destination": "ai_trading_signals",
-    "key": "id",
-    "timezone": "UTC",
-    "nulls": ["nan"],
-    "model": OLD,
-    "columns": {
-        "symbol": "ticker",
-        "signal_type": {"column": "side", "values": SIDES},
-        "confidence": "score",
-        "created_at": "at",
-        "expires_at": "until",
-        "stop_loss": "stop",
-        "take_profit": {"column": "take", "decimals": 8},
-        "metadata": "notes",
-    },
-}  # fmt: skip
-UNIX_AT = {"column": "at", "format": "unix"}
-EPISODES: dict[str, Any] = {
-    "source": "old-listener",
-    "destination": "rl_training_episodes",
-    "model": OLD,
-    "timezone": "UTC",
-    "columns": {
-        "episode_number": "n",
-        "total_reward": "reward",
-        "episode_length": {"value": 10},
-        "created_at": UNIX_AT,
-        "portfolio_value": "worth",
-    },
-}
-TRAINING: list[dict[str, Any]] = [
-    EPISODES,
-    EPISODES | {"destination": "genetic_generations", "columns": {
-        "generation_number": "n", "best_fitness": "reward", "average_fitness": {"value": 0.5},
-        "best_individual": {"value": {"gene": 1}}, "created_at": UNIX_AT,
-    }},
-    EPISODES | {"destination": "spectrum_analysis", "key": ["n", "at"], "columns": {
-        "symbol": {"value": "X"}, "analysis_type": {"value": "wavelet"},
-        "dominant_frequencies": "list", "created_at": UNIX_AT, "anomaly_score": "reward",
-    }},
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def shared(pair: EmbeddedPair) -> Iterator[Landscape]:
-    """A deployed platform that the tests of this file share; each begins with its tables empty."""
-    made = make_landscape(pair, pair.urls().replica)
-    made.deploy()
-    yield made
-    drop_landscape(made)
-
-
-@dataclass
-class Desk:
-    """A folder with an old store, and the primary that it is brought to."""
-
-    landscape: Landscape
-    pools: Pools
-    folder: Path
-
-    def write(self, rows: Sequence[Mapping[str, Any]], format_: str = "csv") -> Path:
-        path = self.folder / f"store.{format_}"
-        path.unlink(missing_ok=True)
-        write_store(path, rows, format_)
-        return path
-
-    def bring(self, source: Path, mapping: Mapping[str, Any]) -> Report:
-        if source.suffix == ".sqlite":
-            mapping = {**mapping, "table": "old"}
-        (self.folder / "m.yml").write_text(yaml.safe_dump(mapping))
-        report = import_store(
-            source, self.folder / "m.yml", self.pools,
-            rejects=self.folder / "rejects", advance=lambda *_: None,
-        )  # fmt: skip
-        assert report.read == report.stored + report.already_there + report.rejected
-        assert report.rejected == len(self.rejects())
-        return report
-
-    def rejects(self) -> list[dict[str, Any]]:
-        path = self.folder / "rejects"
-        return [json.loads(x) for x in path.read_text().splitlines()] if path.exists() else []
-
-    def look(self, statement: str) -> list[tuple[Any, ...]]:
-        return self.landscape.on_primary(statement)
-
-
-def write_store(path: Path, rows: Sequence[Mapping[str, Any]], format_: str) -> None:
-    """The same rows in one of the formats; all of them have the same columns."""
-    columns = list(rows[0])
-    if format_.startswith("csv"):
-        opened = gzip.open if format_ == "csv.gz" else open
-        with opened(path, "wt", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
-    elif format_ == "sqlite":
-        connection = sqlite3.connect(path)
-        connection.execute(f"create table old ({', '.join(columns)})")
-        marks = ", ".join("?" * len(columns))
-        with connection:
-            connection.executemany(
-                f"insert into old values ({marks})",
-                [[_plain(row[name]) for name in columns] for row in rows],
-            )
-        connection.close()
-    else:
-        parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path, row_group_size=7)
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, datetime | Decimal) else value
+from runner.store_import import Report
 
 
 @pytest.fixture
 def desk(shared: Landscape, tmp_path: Path) -> Iterator[Desk]:
-    forget(shared)
-    with Pools(shared.primary) as pools:
-        yield Desk(shared, pools, tmp_path)
-
-
-def forget(landscape: Landscape) -> None:
-    landscape.on_primary("delete from ai_imported_records")
-    empty(landscape)
-
-
-def old_signal(number: int, **changes: Any) -> dict[str, Any]:
-    return {
-        "id": number,
-        "ticker": "BTCUSD",
-        "side": "long",
-        "score": 0.75,
-        "at": AT + timedelta(minutes=number),
-        "until": AT + timedelta(hours=4, minutes=number),
-        "stop": 99.5,
-        "take": 103.25,
-        "notes": '{"edge": 0.5}',
-    } | changes
-
-
-CONTENT = (
-    "select model_name, symbol, signal_type, confidence, price_target, stop_loss, take_profit,"
-    " metadata, status, trade_plan_id, idempotency_key, expires_at, s.created_at, s.updated_at"
-    " from ai_trading_signals as s join ai_models as m on m.id = s.model_id"
-    " order by idempotency_key"
-)
+    with desk_in(tmp_path, shared) as desk:
+        yield desk
 
 
 # --- what is stored -----------------------------------------------------------------------------
@@ -338,95 +189,6 @@ def test_bars(desk: Desk) -> None:
     assert desk.look("select count(*) from market_bars") == [(3,)]
 
 
-# --- once ---------------------------------------------------------------------------------------
-
-
-def test_what_was_imported_is_not_imported_again(desk: Desk) -> None:
-    rows = [old_signal(n) for n in range(5)]
-    assert desk.bring(desk.write(rows), SIGNALS) == Report(5, 5, 0, 0)
-    before = desk.look("select * from ai_trading_signals order by id")
-    # The store went on; it holds a row twice, and one that was changed in it.
-    rows += [old_signal(5), old_signal(5), old_signal(6), old_signal(6, score=0.5)]
-    rows[2] = old_signal(2, score=0.125)
-    assert desk.bring(desk.write(rows), SIGNALS) == Report(9, 2, 5, 2)
-    assert {each["reason"] for each in desk.rejects()} == {
-        "the row was imported before with other values, which stay"
-    }
-    assert sorted(each["row"] for each in desk.rejects()) == [3, 9]
-    assert desk.look("select * from ai_trading_signals order by id limit 5") == before
-    # A deleted row is imported again; a row of another source is another row.
-    desk.look("delete from ai_trading_signals where idempotency_key = 'import/old-listener/4'")
-    assert desk.bring(desk.write(rows), SIGNALS) == Report(9, 1, 6, 2)
-    assert desk.bring(desk.write(rows), SIGNALS | {"source": "other"}).stored == 7
-
-
-def test_what_the_module_wrote_itself_stays(desk: Desk) -> None:
-    module = AITradingIntegration(desk.pools)
-    model_id = module.register_model(MODEL)
-    module.store_episode(model_id, Episode(1, 2.5, 100, None, None, None, AT))
-    key = "import/old-listener/1"
-    module.store_ai_signal(replace(SIGNAL, model_id=model_id, idempotency_key=key))
-    rows = [{"n": n, "reward": 0.5, "at": 1_700_000_000, "worth": None} for n in (1, 2)]
-    for _ in range(2):
-        desk.bring(desk.write(rows), EPISODES)
-        assert [each["row"] for each in desk.rejects()] == [1]
-        assert "the table holds one that is not of this source" in desk.rejects()[0]["reason"]
-    assert desk.look("select total_reward from rl_training_episodes order by 1") == [(0.5,), (2.5,)]
-    assert desk.bring(desk.write([old_signal(1), old_signal(2)]), SIGNALS) == Report(2, 1, 0, 1)
-    assert desk.look("select count(*) from ai_imported_records") == [(2,)]
-
-
-def test_rows_that_refer_to_nothing(desk: Desk) -> None:
-    desk.look(
-        "insert into micro_patterns (id, symbol, timeframe, pattern_type, signal, confidence,"
-        " strength, created_at) values (7, 'X', '1h', 'flag', 'BUY', 0.5, 0.5, now())"
-    )
-    rows = [old_signal(n, pattern=7 if n % 10 else 8, state="EXECUTED") for n in range(40)]
-    rows[5]["state"] = "DONE"
-    rows[6]["pattern"] = -1
-    columns = SIGNALS["columns"] | {"pattern_id": "pattern", "status": "state"}
-    report = desk.bring(desk.write(rows), SIGNALS | {"columns": columns})
-    assert report == Report(40, 34, 0, 6)
-    reasons = {each["row"]: each["reason"] for each in desk.rejects()}
-    assert reasons.keys() == {1, 6, 7, 11, 21, 31}
-    assert "pattern_id" in reasons[11]
-    assert reasons[6] == "signal: status 'DONE' is not one of ACTIVE, EXECUTED, EXPIRED"
-    assert reasons[7] == "signal: pattern_id -1 is not an id"
-    assert desk.look("select distinct pattern_id, status from ai_trading_signals") == [
-        (7, "EXECUTED")
-    ]
-
-
-def test_models_of_rows(desk: Desk) -> None:
-    AITradingIntegration(desk.pools).register_model(replace(MODEL, version="3"))
-    rows = [old_signal(n, algo=algo) for n, algo in enumerate(["1", "2", "3", "", "1"])]
-    model = {
-        "model_type": {"value": "genetic_optimization"}, "model_name": MODEL.model_name,
-        "version": {"column": "algo"}, "config": {"note": "retired"},
-    }  # fmt: skip
-    report = desk.bring(desk.write(rows), SIGNALS | {"model": model})
-    assert report == Report(5, 3, 0, 2)
-    found = desk.look("select version, config from ai_models where config ? 'note' order by 1")
-    assert found == [("1", {"note": "retired"}), ("2", {"note": "retired"})]
-    reasons = [each["reason"] for each in desk.rejects()]
-    assert "is registered as sparse_spectrum" in reasons[0]
-    assert "version None is missing in column algo" in reasons[1]
-
-
-def test_an_import_makes_no_model_active_again(desk: Desk) -> None:
-    module = AITradingIntegration(desk.pools)
-    id_ = module.register_model(MODEL)
-    found = "select id, is_active, config, updated_at from ai_models"
-    desk.look("update ai_models set is_active = false")
-    retired = desk.look(found)
-    model = OLD | {"config": {"note": "of the import"}}
-    assert desk.bring(desk.write([old_signal(1)]), SIGNALS | {"model": model}).stored == 1
-    assert desk.look(found) == retired
-    # A module that starts again does.
-    assert module.register_model(MODEL) == id_
-    assert desk.look("select is_active from ai_models") == [(True,)]
-
-
 def test_values_that_parquet_alone_can_hold(desk: Desk) -> None:
     nanoseconds = pyarrow.array([AT.timestamp() * 1e9, 1], pyarrow.int64())
     table = pyarrow.table(
@@ -485,119 +247,3 @@ async def import_with_asyncio(desk: Desk) -> None:
         assert await bring(entry(2), entry(1)) == {"2": "stored", "1": "already there"}
         with pytest.raises(ModelConflictError, match="is registered as"):
             await module.import_model(replace(MODEL, model_type="genetic_optimization"))
-
-
-# --- killed, and together -----------------------------------------------------------------------
-
-
-def command(desk: Desk, *arguments: str) -> list[str]:
-    return [str(BIN / "signal-marts"), "import", *arguments, "--rejects", str(desk.folder / "r")]
-
-
-def environment(desk: Desk) -> dict[str, str]:
-    return clean_environment(
-        PRIMARY_URL=desk.landscape.primary.url,
-        REPLICA_URL=desk.landscape.replica.url,
-        PGPASSFILE=os.environ["PGPASSFILE"],
-    )
-
-
-def stored(desk: Desk) -> int:
-    count: int = desk.look("select count(*) from ai_trading_signals")[0][0]
-    return count
-
-
-def test_killed_anywhere_it_goes_on(desk: Desk) -> None:
-    total = 12_000
-    rows = [old_signal(n) for n in range(total)]
-    for number in (10, 5_000, total - 1):
-        rows[number]["side"] = "?"
-    source = desk.write(rows)
-    (desk.folder / "m.yml").write_text(yaml.safe_dump(SIGNALS))
-    arguments = (str(source), "--mapping", str(desk.folder / "m.yml"), "--json")
-    for share in (1, 4_000, 8_000):
-        process = children.Popen(
-            command(desk, *arguments), env=environment(desk), stderr=subprocess.DEVNULL
-        )
-        while process.poll() is None and stored(desk) < share:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert share <= stored(desk) < total - 3
-        assert not (desk.folder / "r").exists()
-    there = stored(desk)
-    done = children.run(command(desk, *arguments), env=environment(desk), capture_output=True)
-    assert done.returncode == 6
-    assert json.loads(done.stdout) == {
-        "read": total, "stored": total - 3 - there, "already_there": there, "rejected": 3,
-        "rejects": str(desk.folder / "r"),
-    }  # fmt: skip
-    assert desk.look(
-        "select count(*), count(distinct created_at), max(created_at) from ai_trading_signals"
-    ) == [(total - 3, total - 3, AT + timedelta(minutes=total - 2))]
-    assert len((desk.folder / "r").read_text().splitlines()) == 3
-
-
-def test_two_imports_of_one_store_at_once(desk: Desk) -> None:
-    source = desk.write([old_signal(n) for n in range(6_000)])
-    (desk.folder / "m.yml").write_text(yaml.safe_dump(SIGNALS))
-    both = [
-        children.Popen(
-            [
-                *command(desk, str(source), "--mapping", str(desk.folder / "m.yml"), "--json")[:-1],
-                str(desk.folder / f"r{number}"),
-            ],
-            env=environment(desk),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(2)
-    ]
-    reports = [json.loads(process.communicate()[0]) for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert sum(report["stored"] for report in reports) == stored(desk) == 6_000
-    assert sum(report["already_there"] for report in reports) == 6_000
-
-
-def test_the_command_says_what_is_wrong(desk: Desk) -> None:
-    source = desk.write([old_signal(1)])
-
-    def told(**env: str) -> tuple[int, str]:
-        done = children.run(
-            command(desk, str(source), "--mapping", str(desk.folder / "m.yml")),
-            env=environment(desk) | env, capture_output=True, text=True,
-        )  # fmt: skip
-        return done.returncode, done.stderr
-
-    assert told()[0] == 2
-    (desk.folder / "m.yml").write_text(yaml.safe_dump(SIGNALS))
-    code, text = told(PRIMARY_URL="postgresql://127.0.0.1:1/x")
-    assert (code, stored(desk)) == (3, 0)
-    assert "cannot connect to the primary at 127.0.0.1:1/x" in text
-    assert "Traceback" not in text
-    with (desk.folder / "r.part").open("w") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        code, text = told()
-    assert (code, stored(desk)) == (5, 0)
-    assert "another import is writing" in text
-    assert told()[0] == 0
-
-
-# --- the guide ----------------------------------------------------------------------------------
-
-
-def test_the_example_of_the_guide(desk: Desk) -> None:
-    text = (PROJECT / "docs" / "import.md").read_text()
-    blocks = dict(re.findall(r"`([\w.-]+)`[^\n]*:\n\n```\w*\n(.*?)```", text, re.S))
-    for name, body in blocks.items():
-        (desk.folder / name).write_text(body)
-    done = children.run(
-        [str(BIN / "signal-marts"), "import", "old.csv", "--mapping", "old-signals.yml"],
-        env=environment(desk), cwd=desk.folder, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 6, done.stderr
-    shown = re.search(r"prints:\n\n```\n(.*?)```", text, re.S)
-    assert shown is not None
-    assert done.stdout == shown[1]
-    assert stored(desk) == 3
-    assert (desk.folder / "old.csv.rejects.jsonl").read_text() in text
