@@ -34,3 +34,11 @@ def changed(
 
 def columns_of(contract: Sequence[Table], name: str) -> list[tuple[str, str]]:
     return next(list(table.columns) for table in contract if table.name == name)
+
+
+def copies(landscape: Landscape) -> list[tuple[object, ...]]:
+    """What tells that a table was copied anew, and when each table's first copy was done."""
+    return landscape.on_replica(
+        "select table_name, xid::text from signal_marts.copies union all"
+        " select srrelid::regclass::text, srsublsn::text from pg_subscription_rel order by 1, 2"
+    )
