@@ -2,28 +2,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
 
 import pytest
+from demo_worlds import HOUR, START, make_plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.client.records import Bar
 from runner.demo.books import (
-    FINANCING_FEE,
-    ClosedTrade,
     close_trades,
-    daily_stats,
-    financing_fees,
 )
 from runner.demo.execution import Exchange, Kind, Order, Plan, Rules, price_decimals
 from runner.demo.patterns import Side
 
-STARTED_AT = datetime(2025, 1, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 FREE = Rules(
     slippage_bps=Decimal(0), taker_fee_bps=Decimal(0), maker_fee_bps=Decimal(0), reject_share=0.0
 )
@@ -32,29 +27,12 @@ FREE = Rules(
 def make_bar(number: int, *prices: int | str, volume: int | str = 0) -> Bar:
     """The hourly bar ``number`` of (open, high, low, close)."""
     first, high, low, last = (Decimal(price) for price in prices)
-    opened_at = STARTED_AT + number * HOUR
+    opened_at = START + number * HOUR
     return Bar("TEST", "1h", opened_at, first, high, low, last, Decimal(volume))
 
 
 def make_exchange(rules: Rules = FREE, decimals: int = 2) -> Exchange:
     return Exchange(rules, {"TEST": decimals}, Random(1))
-
-
-def make_plan(**given: Any) -> Plan:
-    values: dict[str, Any] = {
-        "symbol": "TEST",
-        "timeframe": "1h",
-        "strategy": "breakout",
-        "side": "BUY",
-        "kind": "MARKET",
-        "quantity": Decimal(10),
-        "entry_price": Decimal(100),
-        "stop_loss": Decimal(95),
-        "take_profit": Decimal(110),
-        "hold_bars": 5,
-        "created_at": STARTED_AT,
-    }
-    return Plan(**(values | given))
 
 
 def run(exchange: Exchange, *bars: Bar) -> list[Order]:
@@ -74,14 +52,14 @@ def state(order: Order) -> tuple[str, object, object]:
 
 def test_an_order_meets_only_later_bars() -> None:
     exchange = make_exchange()
-    at = STARTED_AT + timedelta(minutes=1)
+    at = START + timedelta(minutes=1)
     order = exchange.place("TEST", "BUY", "MARKET", Decimal(1), Decimal(100), at)
     exchange.advance(make_bar(0, 100, 101, 99, 100))
     assert state(order) == ("NEW", 0, None)
     exchange.advance(make_bar(1, 102, 103, 101, 102))
     assert state(order) == ("FILLED", 1, 102)
     assert order.filled_at is not None
-    assert order.filled_at > STARTED_AT + HOUR
+    assert order.filled_at > START + HOUR
 
 
 def test_take_profit_and_the_stop_that_comes_first_in_doubt() -> None:
@@ -116,7 +94,7 @@ def test_a_short_plan_exits_by_time_out() -> None:
 def test_slippage_and_fees_are_basis_points_of_what_was_filled() -> None:
     rules = Rules(slippage_bps=Decimal(10), taker_fee_bps=Decimal(5), reject_share=0.0)
     exchange = make_exchange(rules)
-    order = exchange.place("TEST", "SELL", "MARKET", Decimal(2), Decimal(100), STARTED_AT)
+    order = exchange.place("TEST", "SELL", "MARKET", Decimal(2), Decimal(100), START)
     run(exchange, make_bar(0, 100, 100, 100, 100))
     assert order.filled_price == Decimal("99.90")
     assert order.fee == Decimal("0.0999")
@@ -125,7 +103,7 @@ def test_slippage_and_fees_are_basis_points_of_what_was_filled() -> None:
 def test_an_unfilled_remainder_is_cancelled_with_its_partial_fill() -> None:
     rules = Rules(volume_share=Decimal("0.1"), patience_bars=2, reject_share=0.0)
     exchange = make_exchange(rules)
-    order = exchange.place("TEST", "BUY", "LIMIT", Decimal(10), Decimal(100), STARTED_AT)
+    order = exchange.place("TEST", "BUY", "LIMIT", Decimal(10), Decimal(100), START)
     exchange.advance(make_bar(0, 101, 102, 99, 101, volume=30))
     assert state(order) == ("PARTIALLY_FILLED", 3, 100)
     exchange.advance(make_bar(1, 101, 102, 101, 101, volume=30))
@@ -162,7 +140,7 @@ def test_a_rejected_exit_is_placed_again() -> None:
 def test_refuses_what_cannot_be() -> None:
     exchange = make_exchange()
     with pytest.raises(ValueError, match="both must be positive"):
-        exchange.place("TEST", "BUY", "MARKET", Decimal(0), Decimal(100), STARTED_AT)
+        exchange.place("TEST", "BUY", "MARKET", Decimal(0), Decimal(100), START)
     exchange.advance(make_bar(1, 100, 100, 100, 100))
     with pytest.raises(ValueError, match="does not follow"):
         exchange.advance(make_bar(0, 100, 100, 100, 100))
@@ -286,7 +264,7 @@ def test_trades_and_open_positions_reconcile_with_the_fills(walk: list[Any], see
     for trade in trades:
         assert trade.quantity > 0
         assert trade.opening.side != trade.closing.side
-        assert (trade.opening.filled_at or STARTED_AT) <= (trade.closing.filled_at or STARTED_AT)
+        assert (trade.opening.filled_at or START) <= (trade.closing.filled_at or START)
         used[trade.opening] += trade.quantity
         used[trade.closing] += trade.quantity
     for order, quantity in still_open:
@@ -316,98 +294,10 @@ def test_the_same_seed_gives_the_same_orders(walk: list[Any], seed: int) -> None
 def test_flatten_leaves_nothing_open() -> None:
     exchange = make_exchange(Rules(volume_share=Decimal("0.1"), reject_share=0.0))
     exchange.open_plan(make_plan())
-    exchange.place("TEST", "SELL", "MARKET", Decimal(3), Decimal(100), STARTED_AT)
+    exchange.place("TEST", "SELL", "MARKET", Decimal(3), Decimal(100), START)
     bar = make_bar(0, 100, 101, 99, 100, volume=110)
     exchange.advance(bar)
     exchange.flatten(bar)
     orders = exchange.drain()
     assert not any(order.is_open for order in orders)
     assert close_trades(orders)[1] == []
-
-
-# --- the books -------------------------------------------------------------------------------
-
-
-def filled(
-    number: int, side: Side, quantity: int, price: int, *, plan: Plan | None = None, fee: int = 0
-) -> Order:
-    """An order that was filled in the hour ``number``."""
-    return Order(
-        number=number,
-        symbol="TEST",
-        side=side,
-        kind="MARKET",
-        reason="manual" if plan is None else "entry",
-        quantity=Decimal(quantity),
-        price=Decimal(price),
-        created_at=STARTED_AT,
-        plan=plan,
-        status="FILLED",
-        filled_quantity=Decimal(quantity),
-        filled_value=Decimal(quantity * price),
-        fee=Decimal(fee),
-        filled_at=STARTED_AT + number * HOUR,
-    )
-
-
-def facts(trades: list[ClosedTrade]) -> list[tuple[int, int, Decimal, Decimal]]:
-    return [(t.opening.number, t.closing.number, t.quantity, t.net_profit) for t in trades]
-
-
-def test_fills_are_matched_first_in_first_out_and_fees_pro_rata() -> None:
-    orders = [
-        filled(1, "BUY", 10, 100, fee=10),
-        filled(2, "BUY", 10, 110),
-        filled(3, "SELL", 15, 120, fee=15),
-    ]
-    trades, still_open = close_trades(orders)
-    assert facts(trades) == [(1, 3, Decimal(10), Decimal(180)), (2, 3, Decimal(5), Decimal(45))]
-    assert still_open == [(orders[1], Decimal(5))]
-
-
-def test_a_position_turns_over() -> None:
-    trades, still_open = close_trades([filled(1, "BUY", 5, 100), filled(2, "SELL", 8, 90)])
-    assert facts(trades) == [(1, 2, Decimal(5), Decimal(-50))]
-    assert [(order.number, quantity) for order, quantity in still_open] == [(2, Decimal(3))]
-
-
-def test_a_plan_is_matched_within_itself_first_and_its_rest_with_the_symbol() -> None:
-    plan = make_plan()
-    orders = [
-        filled(1, "BUY", 10, 90),
-        filled(2, "BUY", 10, 100, plan=plan),
-        filled(3, "SELL", 8, 110, plan=plan),
-        filled(4, "SELL", 11, 120),
-    ]
-    trades, still_open = close_trades(orders)
-    assert facts(trades) == [
-        (2, 3, Decimal(8), Decimal(80)),
-        (1, 4, Decimal(10), Decimal(300)),
-        (2, 4, Decimal(1), Decimal(20)),
-    ]
-    assert still_open == [(orders[1], Decimal(1))]
-
-
-def test_days_are_those_of_the_closing_fill_and_some_pay_for_financing() -> None:
-    orders = [
-        filled(1, "BUY", 1, 100),
-        filled(30, "SELL", 1, 110),
-        filled(31, "BUY", 1, 100),
-        filled(32, "SELL", 1, 100),
-        filled(33, "BUY", 1, 100),
-        filled(34, "SELL", 1, 95),
-    ]
-    days = [date(2025, 1, 1), date(2025, 1, 15), date(2025, 1, 16)]
-    stats = daily_stats(close_trades(orders)[0], days)
-    assert [(d.date.day, d.net_profit, d.total_trades) for d in stats] == [
-        (1, 0, 0),
-        (2, 5, 3),
-        (15, -FINANCING_FEE, 0),
-        (16, 0, 0),
-    ]
-    assert (stats[1].winning_trades, stats[1].losing_trades) == (1, 1)
-
-
-def test_financing_is_charged_once_a_month_on_a_day_of_trading() -> None:
-    days = [date(2025, 1, 14), date(2025, 1, 16), date(2025, 1, 17), date(2025, 3, 3)]
-    assert financing_fees(days) == {date(2025, 1, 16): FINANCING_FEE}

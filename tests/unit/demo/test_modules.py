@@ -1,20 +1,29 @@
 from __future__ import annotations
 
 import json
-import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
+from demo_worlds import (
+    DAYS,
+    HOUR,
+    START,
+    Output,
+    bars_of,
+    check_signals,
+    check_training,
+    replay,
+    walk,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.client.records import Bar, Episode, Generation, Signal, SpectrumResult
+from runner.client.records import Bar, Episode, SpectrumResult
 from runner.demo.history import ATR_PERIOD, Floats, History, Series
 from runner.demo.market import synthetic_market
 from runner.demo.modules import (
@@ -24,122 +33,7 @@ from runner.demo.modules import (
     SpectrumModule,
     modules,
 )
-from runner.demo.modules.base import Calibration, Decision, TrainingRecord, make_signal
-from runner.demo.modules.genetic import GENES, Strategy
-from runner.demo.modules.spectrum import fourier, wavelet
-
-START = datetime(2025, 1, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-DAYS = 20
-
-Output = tuple[list[TrainingRecord], list[Signal]]
-
-
-def replay(module: AIModule, bars: Iterable[Bar]) -> Output:
-    history = History()
-    training: list[TrainingRecord] = []
-    signals: list[Signal] = []
-    for at, closed in groupby(bars, key=lambda bar: bar.closed_at):
-        for bar in closed:
-            history.append(bar)
-        if module.is_due(history):
-            training += module.retrain(history, at)
-        signals += module.signals(history, at)
-    return training, signals
-
-
-def bars_of(
-    closes: Sequence[float], symbol: str = "TEST", times: Sequence[datetime] | None = None
-) -> list[Bar]:
-    """Bars with these closes, each opening at the close before, without shadows."""
-    prices = [Decimal(f"{close:.8f}") for close in closes]
-    return [
-        Bar(
-            symbol=symbol,
-            timeframe="1h",
-            opened_at=times[index] if times else START + index * HOUR,
-            open=prices[max(0, index - 1)],
-            high=max(prices[max(0, index - 1)], price),
-            low=min(prices[max(0, index - 1)], price),
-            close=price,
-            volume=Decimal(1),
-        )
-        for index, price in enumerate(prices)
-    ]
-
-
-def walk(size: int, seed: int = 0, deviation: float = 0.01) -> Floats:
-    moves = np.random.default_rng(seed).normal(0.0, deviation, size)
-    return 100.0 * np.exp(np.cumsum(moves))
-
-
-def is_finite(*values: float | Decimal | None) -> bool:
-    return all(value is None or math.isfinite(value) for value in values)
-
-
-def check_training(records: Sequence[TrainingRecord]) -> None:
-    """What migrations 0005, 0006 and 0007 demand, and that numbers go on without a gap."""
-    numbers = []
-    for record in records:
-        assert record.created_at.tzinfo is not None
-        match record:
-            case Episode():
-                numbers.append(record.episode_number)
-                assert record.episode_length >= 0
-                assert is_finite(record.total_reward, record.average_loss)
-                assert is_finite(record.portfolio_value, record.sharpe_ratio)
-                assert record.portfolio_value is None or record.portfolio_value < 10**12
-                json.dumps(record.training_data, allow_nan=False)
-            case Generation():
-                numbers.append(record.generation_number)
-                assert is_finite(record.best_fitness, record.average_fitness)
-                assert record.best_fitness >= record.average_fitness - 1e-12
-                assert record.population_diversity is not None
-                assert 0 <= record.population_diversity < math.inf
-                json.dumps(record.best_individual, allow_nan=False)
-            case SpectrumResult():
-                assert record.pattern_confidence is not None
-                assert 0 <= record.pattern_confidence <= 1
-                assert is_finite(record.anomaly_score)
-                json.dumps([record.dominant_frequencies, record.analysis_data], allow_nan=False)
-                for cycle in record.dominant_frequencies:
-                    assert cycle["period_bars"] > 0
-                    assert 0 < cycle["frequency_per_bar"] <= 0.5
-                    assert cycle["amplitude"] >= 0
-                    assert 0 <= cycle["share"] <= 1
-                shares = [cycle["share"] for cycle in record.dominant_frequencies]
-                if record.analysis_type != "wavelet":
-                    assert shares == sorted(shares, reverse=True)
-    assert all(later == earlier + 1 for earlier, later in pairwise(numbers))
-    assert [record.created_at for record in records] == sorted(
-        record.created_at for record in records
-    )
-
-
-def check_signals(signals: Sequence[Signal], bars: Iterable[Bar]) -> None:
-    """What migration 0003 demands, and more: barriers lie on their sides of the last close."""
-    closes = {(bar.symbol, bar.closed_at): bar.close for bar in bars}
-    keys = [(signal.symbol, signal.created_at) for signal in signals]
-    assert len(keys) == len(set(keys))
-    for signal in signals:
-        close = closes[signal.symbol, signal.created_at]
-        assert 0 <= signal.confidence <= 1
-        assert signal.expires_at is not None
-        assert signal.expires_at > signal.created_at
-        json.dumps(signal.metadata, allow_nan=False)
-        prices = signal.price_target, signal.stop_loss, signal.take_profit
-        if signal.signal_type == "HOLD":
-            assert prices == (None, None, None)
-            continue
-        target, stop, take = prices
-        assert target is not None
-        assert stop is not None
-        assert take is not None
-        sign = 1 if signal.signal_type == "BUY" else -1
-        assert sign * stop < sign * close < sign * min((target, take), key=lambda p: sign * p)
-        for price in (target, stop, take):
-            assert 0 < price < 10**12
-            assert price == price.quantize(Decimal("1e-8"))
+from runner.demo.modules.base import Calibration, Decision, make_signal
 
 
 @pytest.fixture(scope="module")
@@ -287,108 +181,6 @@ def test_numbers_go_on_from_where_a_resumed_model_stood(make: Callable[[], AIMod
         number = first.episode_number if isinstance(first, Episode) else first.generation_number
         assert number == 1000
         assert module.next_number > 1000
-
-
-def episodes_on(closes: Floats) -> list[Episode]:
-    history = History(bars_of(closes.tolist()))
-    module = ReinforcementModule(1, episodes=20)
-    records = module.retrain(history, history["TEST"].closed_at)
-    return [record for record in records if isinstance(record, Episode)]
-
-
-def test_q_learning_earns_more_and_more_on_a_market_that_repeats_itself() -> None:
-    noise = np.random.default_rng(1).normal(0.0, 0.001, 600)
-    closes = 100.0 * np.exp(0.03 * np.sin(np.arange(600) * 2.0 * np.pi / 20.0) + noise)
-    episodes = episodes_on(closes)
-    rewards = [episode.total_reward for episode in episodes]
-    assert np.mean(rewards[-3:]) > np.mean(rewards[:3]) + 50.0
-    assert episodes[-1].portfolio_value is not None
-    assert episodes[-1].portfolio_value > 20_000
-    assert (episodes[-1].sharpe_ratio or 0.0) > (episodes[0].sharpe_ratio or 0.0)
-
-
-def test_q_learning_does_not_trade_a_market_that_stands_still() -> None:
-    last = episodes_on(np.full(400, 100.0))[-1]
-    assert last.sharpe_ratio is None
-    assert last.portfolio_value == 10_000
-
-
-def test_the_best_fitness_of_a_training_never_falls() -> None:
-    history = History(bars_of(walk(720).tolist()))
-    records = GeneticModule(1, generations=12).retrain(history, history["TEST"].closed_at)
-    best = [record.best_fitness for record in records if isinstance(record, Generation)]
-    assert len(best) == 12
-    assert best == sorted(best)
-    assert best[-1] > best[0]
-
-
-def test_the_genetic_search_finds_a_strategy_for_a_market_that_repeats_itself() -> None:
-    closes = 100.0 * np.exp(0.05 * np.sin(np.arange(720) * 2.0 * np.pi / 80.0))
-    history = History(bars_of(closes.tolist()))
-    records = GeneticModule(1).retrain(history, history["TEST"].closed_at)
-    last = records[-1]
-    assert isinstance(last, Generation)
-    assert last.best_fitness > 3.0
-
-
-def test_the_global_random_generator_is_left_as_it_was() -> None:
-    history = History(bars_of(walk(400).tolist()))
-    random.seed(99)
-    state = random.getstate()
-    GeneticModule(1).retrain(history, history["TEST"].closed_at)
-    assert random.getstate() == state
-
-
-@settings(deadline=None)
-@given(genes=st.lists(st.floats(0.0, 1.0), min_size=GENES, max_size=GENES))
-def test_any_genes_make_a_strategy(genes: list[float]) -> None:
-    strategy = Strategy.decode(genes)
-    assert 3 <= strategy.fast < strategy.slow <= 72
-    assert 50.0 < strategy.rsi_limit <= 90.0
-    assert min(strategy.stop, strategy.take) >= 0.8
-    assert strategy.band >= 0.0
-
-
-@pytest.mark.parametrize("period", [12.0, 25.0, 37.0, 60.0])
-def test_a_planted_period_is_found(period: float) -> None:
-    cycle = 0.02 * np.sin(np.arange(336) * 2.0 * np.pi / period)
-    history = History(bars_of((walk(336, 5, 0.0015) * np.exp(cycle)).tolist()))
-    results = SpectrumModule(1).retrain(history, history["TEST"].closed_at)
-    strongest = {
-        result.analysis_type: (result.dominant_frequencies[0], result.pattern_confidence)
-        for result in results
-        if isinstance(result, SpectrumResult)
-    }
-    found, confidence = strongest["fourier"]
-    assert confidence is not None
-    assert confidence > 0.99
-    assert found["period_bars"] == pytest.approx(period, rel=0.015)
-    assert found["amplitude"] == pytest.approx(0.02, rel=0.25)
-    assert strongest["compressed_sensing"][0]["period_bars"] == pytest.approx(period, rel=0.1)
-    octaves = math.log2(strongest["wavelet"][0]["period_bars"] / period)
-    assert abs(octaves) <= 0.75
-
-
-def test_noise_is_believed_as_seldom_as_the_test_says() -> None:
-    # Under the null hypothesis a p-value is uniform.
-    confidences = [fourier(np.log(walk(337, seed))).confidence for seed in range(300)]
-    assert np.mean(np.array(confidences) > 0.9) == pytest.approx(0.1, abs=0.05)
-    assert np.mean([wavelet(np.log(walk(337, seed))).confidence for seed in range(50)]) < 0.1
-
-
-def test_a_clear_cycle_is_forecast() -> None:
-    closes = 100.0 * np.exp(0.02 * np.sin(np.arange(480) * 2.0 * np.pi / 30.0))
-    bars = bars_of((closes * np.exp(0.0005 * walk(480, 1))).tolist())
-    _, signals = replay(SpectrumModule(1), bars)
-    history = History(bars)["TEST"]
-    right = []
-    for one in signals:
-        index = int(np.searchsorted(history.closed_epoch, one.created_at.timestamp()))
-        if one.signal_type != "HOLD" and index + 12 < len(history):
-            rises = history.close[index + 12] > history.close[index]
-            right.append(rises == (one.signal_type == "BUY"))
-    assert len(right) > 5
-    assert np.mean(right) > 0.8
 
 
 @settings(deadline=None)
