@@ -7,77 +7,33 @@ from __future__ import annotations
 
 import csv
 import os
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, LiteralString
 
-import children
 import pytest
 import streamlit as st
 from browser import BIN, CHROMIUM, PAGES, QUIET, TROUBLES, Tab, served
-from drills import at_server, create_database, eventually
+from drills import eventually
 from landscapes import Landscape
 from pgbouncer import needs_pgbouncer, pooler
-from playwright.sync_api import (
-    Browser,
-    Dialog,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, Dialog, sync_playwright
 from psycopg import errors, sql
+from shown_marts import HOSTILE, all_marts, draw, named, renamed, run, shown_marts, told
 from streamlit.testing.v1 import AppTest
 
-from runner.build import builds
 from runner.demo.embedded import EmbeddedPair
-from runner.demo.market import synthetic_market
-from runner.demo.platform import create_platform, first_prices
-from runner.demo.replay import replay
-from runner.replication import sync
 from runner.servers.database import Database
-from runner.servers.sides import connected
-from runner.views.dashboard import parts
 from runner.views.dashboard.marts import LIMITS, connect, reading
 from runner.views.report import write_report
 
 MODULES = tuple(page.lower() for page in PAGES)
-HOSTILE = (
-    "X'; drop table ensemble.signal_confluence; -- <img src=x onerror=alert(1)> **$a_b$** [c](d)"
-)
-
-
-# --- a demo, its dashboard, a browser ---------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def marts(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Landscape]:
-    """The demo's market and marts, without dbt's tests, which other files run."""
-    bars = synthetic_market(3, 22)
-    made = Landscape(
-        create_database(pair, pair.primary, "primary", "shown_trading"),
-        create_database(pair, pair.replica, "replica", "shown_marts"),
-    )
-    with made.primary.connect() as connection:
-        create_platform(connection, until=bars[0].opened_at, prices=first_prices(bars))
-    made.deploy()
-    with made.primary.connect() as connection:
-        replay(connection, bars, seed=3, on_day=lambda day, done, total: None)
-    result = builds.build(
-        made.primary,
-        made.replica,
-        fence_timeout=60,
-        advance=lambda done, total, at: None,
-        exclude=("resource_type:test",),
-        target=tmp_path_factory.mktemp("dbt"),
-    )
-    assert not result.failures
-    yield made
-    with connected(made.primary, made.replica) as sides:
-        sync.remove(sides)
-    for server, database in ((pair.primary, made.primary), (pair.replica, made.replica)):
-        name = sql.Identifier(database.parameters()["dbname"])
-        with at_server(pair, server) as connection:
-            connection.execute(sql.SQL("drop database {} with (force)").format(name))
+    with shown_marts(pair, tmp_path_factory.mktemp("dbt")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -196,26 +152,6 @@ def test_names_are_shown_and_do_nothing(
     assert marts.on_replica("select count(*) > 0 from ensemble.signal_confluence") == [(True,)]
 
 
-@contextmanager
-def named(marts: Landscape, symbol: str) -> Iterator[None]:
-    """A symbol of another name in all marts of signals and decisions, for a while."""
-    tables = ("ensemble.ensemble_decisions", "ensemble.signal_confluence", "performance.trades")
-
-    def rename(before: str, after: str) -> None:
-        with marts.replica.connect() as connection:
-            for table in tables:
-                connection.execute(
-                    sql.SQL("update {} set symbol = %s where symbol = %s").format(
-                        sql.Identifier(*table.split("."))
-                    ),
-                    (after, before),
-                )
-
-    rename("ETHUSD", symbol)
-    yield
-    rename(symbol, "ETHUSD")
-
-
 def test_a_replica_that_stops_and_returns(
     address: str, pair: EmbeddedPair, tab: Callable[..., Tab]
 ) -> None:
@@ -246,69 +182,11 @@ def test_a_mart_that_is_dropped_and_returns(
     assert seen.wrong == []
 
 
-# --- states, without a browser ----------------------------------------------------------------
-
-
 @pytest.fixture
 def page(marts: Landscape, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AppTest]:
-    """Draws a page anew, with nothing kept from before."""
+    """Draws a page."""
     monkeypatch.setenv("DASHBOARD_URL", marts.replica.url)
-
-    def draw(module: str) -> AppTest:
-        st.cache_data.clear()
-        script = (
-            f"from runner.views.dashboard import {module}, parts\n"
-            "from runner.views.dashboard.marts import UnreachableError\n"
-            "try:\n"
-            f"    {module}.page()\n"
-            "except UnreachableError as error:\n"
-            "    parts.unreachable(error)\n"
-        )
-        drawn = AppTest.from_string(script, default_timeout=60).run()
-        assert not drawn.exception, drawn.exception[0].value
-        return drawn
-
     return draw
-
-
-def told(drawn: AppTest) -> str:
-    """All notes of a page."""
-    notes = [*drawn.info, *drawn.warning, *drawn.error]
-    return "\n".join(str(note.value) for note in notes).replace("\\", "")
-
-
-def all_marts(marts: Landscape) -> list[tuple[str, str]]:
-    return [
-        (str(schema), str(name))
-        for schema, name in marts.on_replica(
-            "select n.nspname, c.relname from pg_class as c"
-            " inner join pg_namespace as n on c.relnamespace = n.oid"
-            " where n.nspname in ('ensemble', 'performance', 'training', 'operations')"
-            " and c.relkind in ('r', 'v')"
-        )
-    ]
-
-
-@contextmanager
-def renamed(marts: Landscape, *names: tuple[str, str], empty: bool = False) -> Iterator[None]:
-    """Marts that are gone for a while, or that hold nothing."""
-    with marts.replica.connect() as connection:
-        for schema, name in names:
-            mart, away = sql.Identifier(schema, name), sql.Identifier(f"away_{name}")
-            there = sql.Identifier(schema, f"away_{name}")
-            connection.execute(sql.SQL("alter table {} rename to {}").format(mart, away))
-            if empty:
-                connection.execute(sql.SQL("create table {} (like {})").format(mart, there))
-                connection.execute(sql.SQL("grant select on {} to bi_reader").format(mart))
-    yield
-    with marts.replica.connect() as connection:
-        for schema, name in names:
-            mart, there = sql.Identifier(schema, name), sql.Identifier(schema, f"away_{name}")
-            if empty:
-                connection.execute(sql.SQL("drop table {}").format(mart))
-            connection.execute(
-                sql.SQL("alter table {} rename to {}").format(there, sql.Identifier(name))
-            )
 
 
 def test_an_empty_database(marts: Landscape, page: Callable[[str], AppTest]) -> None:
@@ -446,21 +324,7 @@ def test_through_a_pooler(
     st.cache_resource.clear()
 
 
-def test_downloads_hold_no_formulas() -> None:
-    text = parts.as_csv([{"name": "=1+1", "value": -1.5}, {"name": "a,b", "value": None}])
-    assert text == 'name,value\n\'=1+1,-1.5\n"a,b",\n'
-
-
 # --- the command and the report ---------------------------------------------------------------
-
-
-def run(*arguments: str, marts: Landscape) -> subprocess.CompletedProcess[str]:
-    return children.run(
-        [str(BIN / "signal-marts"), *arguments],
-        env=os.environ | {"DASHBOARD_URL": marts.replica.url},
-        capture_output=True,
-        text=True,
-    )
 
 
 def test_a_port_that_is_taken(marts: Landscape, address: str) -> None:
