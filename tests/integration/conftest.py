@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from ai_desk import desk, shared  # noqa: F401 - fixtures
+from ai_desk import desk, module, primary, shared  # noqa: F401 - fixtures
+from embedded_servers import made_pair, public_home  # noqa: F401 - fixtures
 from landscapes import PARSE, Landscape, drop_landscape, make_database, make_landscape
+from mortal_servers import bare, mortals, servers  # noqa: F401 - fixtures
 
 from runner.build import transform
 from runner.demo.embedded import EmbeddedPair
@@ -132,8 +134,6 @@ def open_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def pair() -> Iterator[EmbeddedPair]:
     """The running pair. SIGNAL_MARTS_TEST_POSTGRES chooses its version."""
-    from drills import servers
-
     with servers() as made:
         urls = made.urls()
         os.environ["PGPASSFILE"] = str(urls.passfile)
@@ -183,8 +183,6 @@ def unused_port() -> Callable[[], int]:
 @pytest.fixture(scope="module")
 def own_pair() -> Iterator[EmbeddedPair]:
     """A pair of the module's own, in memory, whose servers may be killed."""
-    from drills import servers
-
     with servers() as made:
         yield made
 

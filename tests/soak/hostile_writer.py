@@ -12,8 +12,9 @@ from typing import Any
 
 import psycopg
 from histories import Histories
+from market_rows import BEGIN, HOURS
 from psycopg import sql
-from random_market import BEGIN, HOURS, RandomMarket
+from random_market import RandomMarket
 from rejected_market import GOOD, HOSTILE
 
 from runner.servers.contract import Table, read_contract

@@ -10,9 +10,10 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from drills import landscape_on, read_project, wait
+from drills import read_project, wait
 from full_builds import FullBuild
 from landscapes import Landscape
+from mortal_servers import landscape_on
 from random_market import RandomMarket
 
 from runner.build import builds, transform

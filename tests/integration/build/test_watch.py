@@ -12,16 +12,9 @@ from pathlib import Path
 
 import children
 import pytest
-from drills import (
-    eventually,
-    kill_server,
-    landscape_on,
-    plain_dbt,
-    read_project,
-    wait,
-    waits_for_lock,
-)
+from drills import eventually, plain_dbt, read_project, wait, waits_for_lock
 from landscapes import Landscape
+from mortal_servers import kill_server, landscape_on
 from watching import Watching
 
 from runner.build import builds
@@ -60,8 +53,6 @@ ORDER = (
     "insert into trading_orders (client_order_id, symbol, order_type, side, quantity, created_by)"
     " values ('watched {0}', 'BTC {0}', 'market', 'BUY', 1, 'test')"
 )
-
-
 UNUSABLE = (
     "insert into trade_plans (strategy, symbol, entry_price_target, stop_loss_price,"
     " take_profit_1_price) values ('unusable', ' ', 10, 9, 12)"

@@ -19,8 +19,8 @@ import psycopg
 import pytest
 import yaml
 from command_line import BIN, clean_environment, marts, run
-from drills import public_folder
 from landscapes import Landscape
+from mortal_servers import public_folder
 
 from runner.build.builds import report_build
 from runner.build.transform import Build, Node

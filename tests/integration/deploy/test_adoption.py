@@ -19,8 +19,9 @@ import children
 import psycopg
 import pytest
 from command_line import clean_environment
-from drills import eventually, servers
+from drills import eventually
 from landscapes import VERSION
+from mortal_servers import servers
 
 from runner.demo.embedded import EmbeddedPair, EmbeddedServer
 from runner.demo.embedded_system import find_install

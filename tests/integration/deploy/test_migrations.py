@@ -12,8 +12,8 @@ import children
 import psycopg
 import pytest
 from catalogs import PG_DUMPALL
-from drills import servers
 from landscapes import Landscape
+from mortal_servers import servers
 
 from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform

@@ -9,10 +9,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from drills import configure, servers
 from histories import Histories
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
+from mortal_servers import configure, servers
 
 from runner.demo.embedded import EmbeddedPair
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import children
 import pytest
-from drills import no_problem, servers, wait
+from drills import no_problem, wait
 from landscapes import VERSION, Landscape
+from mortal_servers import servers
 from psycopg import sql
 from replays import replay_market
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,15 +14,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import children
-import psutil
-from landscapes import PARSE, VERSION, Landscape
-from psycopg import sql
+from landscapes import PARSE, Landscape
 
 from runner.build import builds, transform
-from runner.demo.embedded import EmbeddedPair, EmbeddedServer
-from runner.demo.platform import create_platform
 from runner.doctor.status import status
-from runner.replication import fence, sync
+from runner.replication import fence
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database
 from runner.servers.sides import connected
@@ -313,25 +307,6 @@ def kill_at(
         runner.kill()
 
 
-def kill_server(server: EmbeddedServer) -> None:
-    """kill -9 the server's main process; its backends notice and end."""
-    pid = server.pid()
-    assert pid is not None
-    family = [psutil.Process(pid), *psutil.Process(pid).children()]
-    os.kill(pid, signal.SIGKILL)
-    psutil.wait_procs(family, timeout=60)
-
-
-@contextlib.contextmanager
-def doomed(database: Database) -> Iterator[Connection]:
-    """A connection whose server may die before the block ends."""
-    with database.connect() as connection:
-        try:
-            yield connection
-        finally:
-            connection.close()
-
-
 def waits_for_lock(connection: Connection, statement: str, *, sessions: int = 1) -> bool:
     """Whether so many sessions of this database wait for a lock with such a statement."""
     # Within a transaction the server would repeat the answer of the first look.
@@ -342,102 +317,3 @@ def waits_for_lock(connection: Connection, statement: str, *, sessions: int = 1)
         (sessions, f"%{statement}%"),
     ).fetchone()
     return row == (True,)
-
-
-# --- servers of a drill's own -----------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def public_folder() -> Iterator[Path]:
-    """A folder that the servers' user can reach; in memory if there is room, since making files
-    durable would take most of the time."""
-    memory = Path("/dev/shm")  # noqa: S108
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**31
-    folder = Path(tempfile.mkdtemp(prefix="drills-", dir=memory if roomy else None))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def servers(version: int = VERSION) -> Iterator[EmbeddedPair]:
-    """A running pair that may be killed and reconfigured."""
-    with public_folder() as folder:
-        pair = EmbeddedPair(folder / "home", version=version)
-        try:
-            pair.up()
-            for server in (pair.primary, pair.replica):
-                hurry(pair, server)
-            yield pair
-        finally:
-            pair.destroy()
-
-
-def hurry(pair: EmbeddedPair, server: EmbeddedServer) -> None:
-    """Let workers that failed try again soon."""
-    configure(pair, server, "wal_retrieve_retry_interval", "500ms")
-
-
-@contextlib.contextmanager
-def landscape_on(pair: EmbeddedPair) -> Iterator[Landscape]:
-    """Fresh databases on a pair of a drill's own, whose passfile stands in the URLs.
-
-    One at a time on a pair: they are always of the same names, the replica's one that dbt has read
-    the project for (read_once).
-    """
-    landscape = Landscape(
-        create_database(pair, pair.primary, "primary", "platform"),
-        create_database(pair, pair.replica, "replica", "analytics_1"),
-    )
-    with landscape.primary.connect() as connection:
-        create_platform(connection, days=0)
-    trade(landscape)
-    try:
-        yield landscape
-    finally:
-        pair.up()
-        with connected(landscape.primary, landscape.replica) as sides:
-            sync.remove(sides)
-        for server, database in (
-            (pair.primary, landscape.primary),
-            (pair.replica, landscape.replica),
-        ):
-            name = database.parameters()["dbname"]
-            with at_server(pair, server) as connection:
-                connection.execute(
-                    sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
-                )
-
-
-def create_database(pair: EmbeddedPair, server: EmbeddedServer, side: str, name: str) -> Database:
-    """An empty database of that name."""
-    with at_server(pair, server) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    return database_on(pair, server, side, name)
-
-
-def database_on(pair: EmbeddedPair, server: EmbeddedServer, side: str, name: str) -> Database:
-    """A database of a server whose password is not in the environment's passfile."""
-    return Database(
-        side,
-        f"postgresql://postgres@127.0.0.1:{server.port}/{name}?passfile={pair.passfile}",
-        search_path="public",
-    )
-
-
-@contextlib.contextmanager
-def at_server(pair: EmbeddedPair, server: EmbeddedServer) -> Iterator[Connection]:
-    """The maintenance database of a server."""
-    with database_on(pair, server, server.name, "postgres").connect(autocommit=True) as connection:
-        yield connection
-
-
-def configure(pair: EmbeddedPair, server: EmbeddedServer, name: str, value: str) -> None:
-    """Change a setting that needs no restart."""
-    with at_server(pair, server) as connection:
-        connection.execute(
-            sql.SQL("alter system set {} = {}").format(sql.Identifier(name), sql.Literal(value))
-        )
-        connection.execute("select pg_reload_conf()")

@@ -9,8 +9,11 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, LiteralString
 
 import psutil
+import psycopg
+import pytest
 
 from runner.demo.embedded import EmbeddedPair, EmbeddedServer
 
@@ -36,3 +39,37 @@ def kill(server: EmbeddedServer) -> None:
     os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(pid).wait(30)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act as several users")
+
+
+def secret_of(pair: EmbeddedPair) -> str:
+    return pair.passfile.read_text().split()[0].split(":")[-1]
+
+
+def ask(server: EmbeddedServer, query: LiteralString, **changes: Any) -> Any:
+    """The first value that a query gives, over TCP and with the password unless told otherwise."""
+    options: dict[str, Any] = {"password": secret_of(server._pair), "autocommit": True} | changes
+    with psycopg.connect(server.url, **options) as connection:
+        cursor = connection.execute(query)
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def public_home() -> Iterator[Path]:
+    with folder_for_all() as folder:
+        yield folder / "home"
+
+
+@pytest.fixture(scope="module", params=[18, 16])
+def made_pair(request: pytest.FixtureRequest) -> Iterator[EmbeddedPair]:
+    with folder_for_all() as folder:
+        pair = EmbeddedPair(folder / "home", version=request.param)
+        pair.up()
+        yield pair

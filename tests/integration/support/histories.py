@@ -16,8 +16,6 @@ import children
 from comparison import SCHEMAS
 from drills import (
     eventually,
-    kill_server,
-    landscape_on,
     no_problem,
     plain_dbt,
     read_project,
@@ -30,6 +28,7 @@ from full_builds import FullBuild
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from landscapes import Landscape
+from mortal_servers import kill_server, landscape_on
 from psycopg import sql
 from random_market import RandomMarket
 

@@ -14,10 +14,7 @@ from pathlib import Path
 from typing import IO
 
 import children
-from drills import (
-    eventually,
-    read_project,
-)
+from drills import eventually, read_project
 from landscapes import Landscape
 
 from runner.settings import PROJECT
