@@ -71,8 +71,9 @@ def changed_tables(replica: Connection) -> tuple[str, ...]:
         " from changes.relations"
         " left join signal_marts.mapped_tables on relations.landing_table = mapped_tables.relation"
         " cross join lateral coalesce(table_name, landing_table) as name"
-        " inner join pg_class on pg_class.oid = to_regclass(format('%I.%I',"
-        " split_part(name, '.', 1), substr(name, position('.' in name) + 1)))"
+        # The name of a model that reads no landing table is NULL, which format('%I') refuses.
+        " inner join pg_class on pg_class.oid = to_regclass(quote_ident(split_part(name, '.', 1))"
+        " || '.' || quote_ident(substr(name, position('.' in name) + 1)))"
     ).fetchall()
     queries = [
         sql.SQL(
