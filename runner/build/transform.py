@@ -306,9 +306,7 @@ def _counter(advance: Advance) -> Callable[..., None]:
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Set variables for as long as dbt runs, since its profile is read from the environment."""
     before = dict(os.environ)
-    os.environ.update(
-        {**dbt_folders(), **before, **mapping.variables(mapping.read()), **variables}
-    )
+    os.environ.update({**dbt_folders(), **before, **mapping.variables(mapping.read()), **variables})
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from runner.servers.changes import Changes
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, Database
 from runner.servers.deploy_lock import WORKER, one_at_a_time
-from runner.servers.relations import check_platform
+from runner.servers.relations import check_platform, read_relations
 from runner.servers.sides import Sides, connected
 
 
@@ -76,7 +76,9 @@ def _check(sides: Sides, contract: Sequence[Table], changes: Changes) -> None:
 
     Only tables that keep the platform from writing leave the publication at once.
     """
-    mapped.check_types(sides.on_replica, mapping.read())
+    platform = mapping.read()
+    mapped.check_types(sides.on_replica, platform)
+    mapped.check_keys(platform, read_relations(sides.on_primary, contract))
     sync.check_sides(sides, contract)
     sync.release_platform(sides, contract, changes)
     replication_login.check(sides)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,8 @@ class PlatformFileError(UsageError):
     """The mapping file is wrong: a line for each fault, with its place and the mend."""
 
     def __init__(self, file: Path, faults: list[tuple[int, str]]) -> None:
-        super().__init__("\n".join(f"{file}:{line}: {text}" for line, text in sorted(set(faults))))
+        told = (f"{file}:{line}: {' '.join(text.split())}" for line, text in sorted(set(faults)))
+        super().__init__("\n".join(told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +141,28 @@ class _GivenFile(_Strict):
 
 def read(path: Path | None = None) -> Platform:
     """Read a mapping file, by default the setting's; raise PlatformFileError with all faults."""
-    return _Reader(path or load().platform).read()
+    path = path or load().platform
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise PlatformFileError(path, [(1, f"cannot be read ({error.strerror})")]) from None
+    except UnicodeDecodeError:
+        raise PlatformFileError(path, [(1, "is no text in UTF-8")]) from None
+    return parse(path, text)
+
+
+@lru_cache(maxsize=8)
+def parse(path: Path, text: str) -> Platform:
+    """The platform that the text of a file describes; raise PlatformFileError with all faults."""
+    return _Reader(path, text).read()
 
 
 class _Reader:
     """Reads one file; ``faults`` are those found so far, ``lines`` the places of all values."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: str) -> None:
         self.path = path
+        self.text = text
         self.lines: dict[_Path, int] = {(): 1}
         self.faults: list[tuple[int, str]] = []
 
@@ -182,16 +198,9 @@ class _Reader:
 
     def _document(self) -> Any:
         try:
-            text = self.path.read_text("utf-8")
-            if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(self.text)):
                 raise PlatformFileError(self.path, [(1, "has an alias (*…); write it out")])
-            node = yaml.compose(text, Loader=yaml.BaseLoader)
-        except OSError as error:
-            raise PlatformFileError(
-                self.path, [(1, f"cannot be read ({error.strerror})")]
-            ) from None
-        except UnicodeDecodeError:
-            raise PlatformFileError(self.path, [(1, "is no text in UTF-8")]) from None
+            node = yaml.compose(self.text, Loader=yaml.BaseLoader)
         except (yaml.YAMLError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None)
             told = getattr(error, "problem", None) or str(error)
@@ -320,7 +329,10 @@ class _Reader:
         for column, field in ROLES[name].items():
             if field.is_required and column not in given.columns:
                 self._fault((name, "columns"), f"lacks {column}, without which no row can be used")
-        return Role(name, given.table, lookups, where, columns, self.lines[(name,)])
+        role = Role(name, given.table, lookups, where, columns, self.lines[(name,)])
+        if role.is_summed_up and "id" in columns:
+            self._fault((name, "columns", "id"), "is the day by itself where columns sum up rows")
+        return role
 
     def _columns_of(
         self, place: _Path, table: str, tables: Mapping[str, Mapping[str, str]]
@@ -365,9 +377,7 @@ class _Reader:
                 place, f"is no column of {role}'s table: a key is a column, so that it is found"
             )
         elif own is not None and field.kind == KEY and own not in KEY_TYPES:
-            self._fault(
-                place, f"is {own}; list it as bigint where it is an integer, else as text"
-            )
+            self._fault(place, f"is {own}; list it as bigint where it is an integer, else as text")
         elif own is not None and own != NAIVE and own not in FITTING[field.kind]:
             self._fault(
                 place,

@@ -26,14 +26,17 @@ _TYPES = {
 }
 
 
-def rows(platform: Platform, name: str) -> str:
-    """The query of a role's rows; of none, with its columns, if the platform lacks the role."""
+def rows(platform: Platform, name: str, relation: Callable[[str], str] | None = None) -> str:
+    """The query of a role's rows; of none, with its columns, if the platform lacks the role.
+
+    ``relation`` says what stands for a raw table, by default the table itself.
+    """
     role = platform.roles.get(name)
     if role is None:
         nulls = {column: _null(_type(platform, name, column)) for column in ROLES[name]}
         return _select(nulls, "where false")
     values = {column: _value(platform, role, column) for column in ROLES[name]}
-    tail = source(platform, role, _identifier)
+    tail = source(platform, role, relation or _identifier)
     if role.where is not None:
         tail += f"\nwhere {role.where.sql}"
     if role.is_summed_up:

@@ -6,7 +6,7 @@ A view's comment has a digest of its SQL, by which one that differs from the fil
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import psycopg
 from psycopg import sql
@@ -17,7 +17,7 @@ from runner.platform.mapping import Platform, PlatformFileError, Role
 from runner.platform.roles import FITTING, KEY, ROLES
 from runner.servers.changes import Changes
 from runner.servers.database import Connection, scalar
-from runner.servers.relations import MADE_BY
+from runner.servers.relations import MADE_BY, Relation
 
 _OWN_TYPES = {"character varying": "text", "unknown": "text"}
 
@@ -71,6 +71,32 @@ def _type_of(connection: Connection, expression: str, source: str) -> str:
     except psycopg.Error as error:
         return f"no SQL that the server can compute ({error.diag.message_primary})"
     return _OWN_TYPES.get(found, found)
+
+
+def check_keys(platform: Platform, relations: Mapping[str, Relation]) -> None:
+    """Raise PlatformFileError where a row could not be found by its key, or would be doubled.
+
+    ``relations`` are the primary's tables by qualified name; a missing one is another's to tell.
+    """
+    faults = []
+    for role in platform.roles.values():
+        key = relations[role.table].key if role.table in relations else ()
+        if (column := role.columns.get("id")) is not None:
+            name = str(column.expression.column)
+            if key and name not in key:
+                faults.append(
+                    (column.line, f"{role.name}.columns.id is {name}, and the primary key of "
+                     f"{role.table} is {', '.join(key)}: deleted rows are known by that alone")
+                )  # fmt: skip
+        for alias, lookup in role.lookups.items():
+            theirs = relations[lookup.table].key if lookup.table in relations else (lookup.key,)
+            if tuple(theirs) != (lookup.key,):
+                faults.append(
+                    (role.line, f"{role.name}.lookups.{alias} is found by {lookup.key}, and the "
+                     f"primary key of {lookup.table} is {', '.join(theirs)}: a row could have two")
+                )  # fmt: skip
+    if faults:
+        raise PlatformFileError(platform.path, faults)
 
 
 def sync(replica: Connection, platform: Platform, changes: Changes) -> None:

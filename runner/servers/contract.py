@@ -76,7 +76,7 @@ def read_contract(project: Path = PROJECT) -> tuple[Table, ...]:
         replace(table, columns=tuple((c, references.get(c, t)) for c, t in table.columns))
         if table.name == "ai_trading_signals"
         else table
-        for table in _read_sources(project / AI_SOURCES)
+        for table in ai_tables(project)
     ]
     if both := sorted({table.qualified for table in ai} & platform.tables.keys()):
         raise ContractError(
@@ -90,7 +90,9 @@ def read_contract(project: Path = PROJECT) -> tuple[Table, ...]:
     return tuple(sorted([*ai, *theirs]))
 
 
-def _read_sources(path: Path) -> list[Table]:
+def ai_tables(project: Path = PROJECT) -> list[Table]:
+    """The project's own tables on the primary; raise ContractError where their list is wrong."""
+    path = project / AI_SOURCES
     try:
         document = yaml.safe_load(path.read_text())
         return [

@@ -1,0 +1,48 @@
+"""A mapping file checked against the platform that it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.adopt import catalog, preview
+from runner.platform.mapping import Platform
+from runner.platform.roles import NAIVE
+from runner.replication import mapped
+from runner.servers.contract import Table
+from runner.servers.database import Connection
+from runner.servers.relations import problems, read_relations
+
+
+def faults(primary: Connection, platform: Platform) -> list[str]:
+    """What keeps a deploy from using the file, a line each; raise PlatformFileError for its own."""
+    tables = [
+        Table(schema, name, "platform", tuple(columns.items()))
+        for qualified, columns in platform.tables.items()
+        for schema, name in [qualified.split(".", 1)]
+    ]
+    mapped.check_types(primary, platform)
+    mapped.check_keys(platform, read_relations(primary, tables))
+    # Rows that a role of the replica may not see are told by doctor, once that role is there.
+    return [str(problem) for problem in problems(primary, tables, None)]
+
+
+def warnings(
+    primary: Connection, platform: Platform, previews: list[preview.Preview]
+) -> Iterator[str]:
+    """What does not keep a deploy from using the file, and is likely wrong."""
+    for table, columns in platform.tables.items():
+        for column, data_type in columns.items():
+            if data_type != NAIVE:
+                continue
+            ahead = catalog.hours_ahead(primary, table, column, platform.timezone)
+            if ahead is not None:
+                yield (
+                    f"timezone: the newest {table}.{column} is {ahead} hours ahead of the server's "
+                    f"clock if it is in {platform.timezone}"
+                )
+    for seen in previews:
+        for column, reason, count, example in seen.set_aside:
+            yield (
+                f"{seen.role}.columns.{column}: {count:,} of {seen.count:,} rows would be set "
+                f"aside: {reason}, such as {example}"
+            )
