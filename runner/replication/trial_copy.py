@@ -32,7 +32,7 @@ class UnreplicableRowError(SignalMartsError):
         super().__init__(
             f"{where} cannot be replicated: {reason}. No table was emptied to copy it again, which "
             "would stop there too. Correct or delete the row on the primary, or give the column "
-            "the data_type text in models/staging/*/_sources.yml, then run signal-marts deploy"
+            "the type text in platform.yml, then run signal-marts deploy"
         )
 
 

@@ -1,0 +1,57 @@
+"""The marts that a platform's own rows make, built from changes, against a build in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from landscapes import Landscape
+from psycopg import sql
+
+from runner.build import builds, transform
+
+MODELS = (
+    "stg_platform__micro_patterns",
+    "+trades",
+    "+daily_performance",
+    "+order_attribution",
+    "+rejected_rows",
+)
+_STORED = (
+    "staging.stg_platform__micro_patterns",
+    "staging.stg_platform__trade_plans",
+    "staging.stg_platform__trading_orders",
+    "staging.stg_platform__trading_stats",
+    "performance.trades",
+    "performance.order_attribution",
+    "performance.daily_performance",
+)
+
+
+def differences(landscape: Landscape, target: Path) -> dict[str, object]:
+    """Rows that are only in one of both, by the names of tables that differ."""
+    with builds.frozen(landscape.replica, timeout=60) as environment:
+        built = transform.build(
+            environment,
+            advance=lambda done, total, at: None,
+            select=MODELS,
+            full_refresh=True,
+            target=target,
+            tests=False,
+            schema_prefix="full",
+        )
+    assert not built.failures, built.failures
+    found = {}
+    with landscape.replica.connect() as replica:
+        for name in _STORED:
+            schema, table = name.split(".")
+            ours, full = sql.Identifier(schema, table), sql.Identifier(f"full_{schema}", table)
+            rows = replica.execute(
+                sql.SQL(
+                    "(select 'changes', t.* from (table {ours} except all table {full}) as t)"
+                    " union all"
+                    " (select 'full', t.* from (table {full} except all table {ours}) as t)"
+                ).format(ours=ours, full=full)
+            ).fetchall()
+            if rows:
+                found[name] = rows
+    return found
