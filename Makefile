@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint docs-check format docs superset down bench soak requirements clean
+.PHONY: help demo test test-long lint docs-check format docs superset freqtrade down bench soak requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ docs: $(VENV)/.demo  ## write the lineage site to target/static_index.html
 superset: $(VENV)/.dev $(VENV)/.superset  ## draw the Superset dashboards on the demo's marts, in a throwaway Superset
 	@$(BIN)/python bi/superset/check.py $(VENV)/superset/bin
 
+freqtrade: $(VENV)/.dev $(VENV)/.freqtrade  ## let freqtrade make its tables and trade, adopt it, and compare the profits
+	@$(BIN)/python platforms/freqtrade/check.py $(VENV)/freqtrade/bin
+
 down: $(VENV)/.demo  ## stop the embedded servers (their data stays)
 	@$(BIN)/signal-marts down
 
@@ -98,6 +101,13 @@ $(VENV)/.superset: bi/superset/requirements.txt | $(BIN)/pip
 	@sh .ci/make-venv $(VENV)/superset $(PYTHON)
 	@$(VENV)/superset/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		-r bi/superset/requirements.txt
+	@touch $@
+
+$(VENV)/.freqtrade: platforms/freqtrade/requirements.txt | $(BIN)/pip
+	@echo "installing freqtrade into $(VENV)/freqtrade" >&2
+	@sh .ci/make-venv $(VENV)/freqtrade $(PYTHON)
+	@$(VENV)/freqtrade/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r platforms/freqtrade/requirements.txt
 	@touch $@
 
 $(VENV)/.sqlmesh: benchmarks/stock_sqlmesh/requirements.txt | $(BIN)/pip

@@ -2,51 +2,208 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from landscapes import Landscape, drop_landscape, make_landscape
 from other_platforms import BERLIN, ORDERS_ONLY, PRISMA
+from platform_marts import MODELS, differences
 
 from runner.cli import cli
 from runner.demo.embedded import EmbeddedPair
+from runner.platform import mapping
+from runner.settings import PROJECT
 
-PLATFORMS = {"prisma": PRISMA, "berlin": BERLIN, "orders only": ORDERS_ONLY}
+
+class Adopted:
+    """A platform, its databases, and the file that is proposed for it."""
+
+    def __init__(self, landscape: Landscape, file: Path) -> None:
+        self.landscape = landscape
+        self.file = file
+        self.target = file.parent / "dbt"
+
+    def adopt(self, *arguments: str) -> Result:
+        done = CliRunner().invoke(cli, ["adopt", *arguments])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done
+
+    def trades(self) -> list[tuple[Any, ...]]:
+        return self.landscape.on_replica(
+            "select symbol, direction, quantity, net_profit, source_name"
+            " from performance.trades order by exit_at, closing_order_id"
+        )
+
+    def rejected(self) -> list[tuple[Any, ...]]:
+        return self.landscape.on_replica(
+            "select row_key, column_name, value from operations.rejected_rows order by 1, 2"
+        )
+
+    def build(self) -> None:
+        assert not self.landscape.build(self.target, *MODELS).failures
+
+    def follow(self, *changes: str) -> None:
+        """Each change is followed exactly."""
+        for change in changes:
+            self.landscape.on_primary(change)
+            self.build()
+            assert differences(self.landscape, self.target) == {}, change
 
 
-@pytest.fixture(params=PLATFORMS)
-def platform(
-    request: pytest.FixtureRequest,
-    pair: EmbeddedPair,
+@pytest.fixture
+def make(pair: EmbeddedPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    made: list[Landscape] = []
+
+    def make(tables: str) -> Adopted:
+        landscape = make_landscape(pair, pair.urls().replica, template="template1")
+        made.append(landscape)
+        with landscape.primary.connect() as connection:
+            connection.execute(tables)
+        file = tmp_path / "platform.yml"
+        monkeypatch.setenv("PRIMARY_URL", landscape.primary.url)
+        monkeypatch.setenv("REPLICA_URL", landscape.replica.url)
+        monkeypatch.setenv("SIGNAL_MARTS_PLATFORM", str(file))
+        return Adopted(landscape, file)
+
+    yield make
+    for landscape in made:
+        drop_landscape(landscape)
+
+
+def test_as_prisma_writes_it(make: Any) -> None:
+    platform: Adopted = make(PRISMA)
+    assert platform.adopt("--yes").exit_code == 0
+    proposed = mapping.read(platform.file)
+    assert set(proposed.roles) == {
+        "micro_patterns",
+        "trade_plans",
+        "trading_orders",
+        "trading_stats",
+    }
+    assert proposed.key_type("trading_orders") == "text"
+    assert platform.adopt("--check").exit_code == 0
+    platform.landscape.deploy()
+    column = (
+        "select format_type(atttypid, atttypmod) from pg_attribute"
+        " where attrelid = 'ai_trading_signals'::regclass and attname = 'trade_plan_id'"
+    )
+    assert platform.landscape.on_primary(column) == [("uuid",)]
+    platform.build()
+    assert platform.trades() == [("BTCUSD", "LONG", 2, Decimal(19), "breakout")]
+    assert platform.rejected() == []
+    opening = platform.landscape.on_replica("select opening_order_id from performance.trades")
+    assert opening == [("10000000-0000-4000-8000-000000000001",)]
+    platform.follow(
+        """update "Order" set "fee" = 1, "filledAt" = "filledAt" + interval '1 day'""",
+        """insert into "Order" ("tradePlanId", "symbol", "side", "quantity", "filledQty",
+            "avgPrice", "status", "createdAt") values
+            ('00000000-0000-4000-8000-000000000002', 'ETHUSD', 'LONG', 3, 3, 9, 'COMPLETED',
+            '2026-01-07 10:00');
+        delete from "TradePlan" where "strategyName" = 'breakout'""",
+    )
+
+
+def test_a_schema_and_clock_of_its_own(make: Any) -> None:
+    platform: Adopted = make(BERLIN)
+    told = platform.adopt("--yes", "--timezone", "Europe/Berlin").stderr
+    assert "1 of 3 rows would be set aside: none of NEW" in told
+    text = platform.file.read_text("utf-8")
+    assert "looks like a rate: 0.001 to 0.001" in text
+    assert "confidence_pct / 100  # named confidence_pct; up to 72.50, so a percentage" in text
+    assert "# CHECK: rows with these words are set aside: storno" in text
+    platform.landscape.deploy()
+    platform.build()
+    # Half past midnight in Berlin is the day before in UTC.
+    assert platform.trades() == [("DAX", "LONG", 2, Decimal("2.597"), "gap")]
+    entry = "select entry_at::text from performance.trades"
+    assert platform.landscape.on_replica(entry) == [("2026-07-01 22:40:00+00",)]
+    assert platform.rejected() == [("3", "status", "storno")]
+    platform.file.write_text(
+        text.replace("FILLED: [executed]", "FILLED: [executed]\n        CANCELLED: [storno]")
+    )
+    with pytest.raises(Exception, match=r"says other than the replica's views of trading_orders"):
+        platform.build()
+    platform.landscape.deploy()
+    platform.build()
+    assert platform.rejected() == []
+    platform.follow(
+        "update handel.positions set instrument = 'MDAX'",
+        "update handel.orders set avg_price = 'a lot' where order_no = 2",
+        "update handel.orders set avg_price = ' 1e2 ', executed_at = null where order_no = 2;"
+        "delete from handel.daily_summary",
+    )
+    assert platform.rejected() == []
+
+
+def test_orders_only(make: Any) -> None:
+    platform: Adopted = make(ORDERS_ONLY)
+    platform.adopt("--yes")
+    proposed = mapping.read(platform.file)
+    assert set(proposed.roles) == {"trading_orders"}
+    assert "CHECK: 0.0 to 0.01, as small as a rate" in platform.file.read_text("utf-8")
+    platform.landscape.deploy()
+    platform.build()
+    assert platform.trades() == [("PEPE", "LONG", 1_000_000, Decimal("3.48"), "unknown")]
+    assert platform.rejected() == [("b-1", "side", "XXX")]
+    platform.follow(
+        "update executions set side = 'BOT', exec_id = 'c-1' where exec_id = 'b-1'",
+        "insert into executions values ('d', 'PEPE', 'sld ', 1, 3, 'NaN', 'x', '2026-01-06')",
+        "delete from executions where exec_id = 'a-2'",
+    )
+
+
+def test_nothing_is_written_unasked(make: Any) -> None:
+    platform: Adopted = make(ORDERS_ONLY)
+    before = platform.landscape.on_primary("select pg_current_wal_insert_lsn()")
+    done = platform.adopt()
+    assert not platform.file.exists()
+    assert "nothing was written; --yes writes the file" in done.stderr
+    assert "trading_orders:" in done.stdout
+    assert platform.landscape.on_primary("select pg_current_wal_insert_lsn()") == before
+
+
+def test_a_platform_that_nobody_recognises(make: Any) -> None:
+    platform: Adopted = make("create table weather (id serial primary key, degrees numeric)")
+    done = platform.adopt("--yes")
+    assert "no table that this login may read looks like orders" in str(
+        done.exception or done.stderr
+    )
+    assert not platform.file.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("fee: fee", "fee: fee || 'x'", "trading_orders.columns.fee is text; it must be"),
+        ("fee: fee", "fee: lower(fee)", "no SQL that the server can compute (function lower(numeric)"),
+        ("    net_profit: numeric", "    net_profit: boolean", "is boolean, which is no number"),
+        ("  columns:\n    id: id\n    trade", "  where: fee\n  columns:\n    id: id\n    trade",
+         "trading_orders.where is numeric; a filter is true or false"),
+        ("    price: numeric", "    price: integer", "is numeric, which does not fit integer"),
+        ("    id: id\n    trade_plan_id", "    id: trade_plan_id\n    trade_plan_id",
+         "and the primary key of public.trading_orders is id"),
+    ],
+)  # fmt: skip
+def test_check_tells_what_does_not_fit(
+    landscape: Landscape,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[tuple[str, Landscape]]:
-    made = make_landscape(pair, pair.urls().replica, template="template1")
-    with made.primary.connect() as connection:
-        connection.execute(PLATFORMS[request.param])
-    monkeypatch.setenv("PRIMARY_URL", made.primary.url)
-    monkeypatch.setenv("REPLICA_URL", made.replica.url)
-    monkeypatch.setenv("SIGNAL_MARTS_PLATFORM", str(tmp_path / "platform.yml"))
-    yield request.param, made
-    drop_landscape(made)
-
-
-def run(*arguments: str) -> str:
-    done = CliRunner().invoke(cli, arguments)
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
-    return done.stdout + done.stderr
-
-
-def test_adopt(platform: tuple[str, Landscape], tmp_path: Path) -> None:
-    name, landscape = platform
-    print(run("adopt", "--yes", *(["--timezone", "Europe/Berlin"] if name == "berlin" else [])))
-    print(run("adopt", "--check"))
-    return
-    landscape.deploy()
-    built = landscape.build(tmp_path / "dbt")
-    print([(n.name, n.status, n.message) for n in built.nodes if n.is_failure or n.is_warning])
-    print(landscape.on_replica("select * from performance.trades"))
-    print(landscape.on_replica("select * from operations.rejected_rows"))
-    print(landscape.on_replica("select * from mapped.trading_orders"))
+    old: str,
+    new: str,
+    told: str,
+) -> None:
+    text = (PROJECT / "platform.yml").read_text("utf-8")
+    assert old in text
+    platform = Adopted(landscape, tmp_path / "platform.yml")
+    platform.file.write_text(text.replace(old, new), "utf-8")
+    monkeypatch.setenv("PRIMARY_URL", landscape.primary.url)
+    monkeypatch.setenv("REPLICA_URL", landscape.replica.url)
+    monkeypatch.setenv("SIGNAL_MARTS_PLATFORM", str(platform.file))
+    done = CliRunner().invoke(cli, ["adopt", "--check"])
+    assert done.exit_code == 1 or done.exception is not None
+    assert told in done.stderr + re.sub(r"\s+", " ", str(done.exception))

@@ -61,7 +61,7 @@ PROFITS = {
     "BTC/USDT": "97.9",  # 10 at 100, sold at 110: 100 - 1 - 1.1
     "ETH/USDT": "24.595",  # bought at 100 and 90, sold at 110 and 105: 25 - 0.405
     "SOL/USDT:USDT": "20.21",  # a short of 2 from 50 to 40: 20 - 0.09, and 0.3 of funding received
-    "XRP/USDT": "-10.19",  # 5 at 20, stopped on the exchange at 18: -10 - 0.19
+    "XRP/USDT": "-10.28",  # 5 at 20, stopped on the exchange at 18: -10 - 0.1 - 0.18
     "ADA/USDT": "97.8011",  # 1 at 1000, of which 0.001 was the fee; 0.999 at 1100
     "PEPE/USDT": "2",  # a thousand million at 0.000000406, sold at 0.000000408, without fees
 }
@@ -82,7 +82,7 @@ def make(connection: Connection) -> None:
             'exit_signal', 'dip', false, 1, 'SPOT'),
         (3, 'SOL/USDT:USDT', false, 0.0005, 0.0005, '2026-01-05 12:00', '2026-01-06 13:00', 20.21,
             'roi', 'fade', true, 3, 'FUTURES'),
-        (4, 'XRP/USDT', false, 0.001, 0.001, '2026-01-05 13:00', '2026-01-06 14:00', -10.19,
+        (4, 'XRP/USDT', false, 0.001, 0.002, '2026-01-05 13:00', '2026-01-06 14:00', -10.28,
             'stoploss_on_exchange', 'dip', false, 1, 'SPOT'),
         (5, 'LTC/USDT', true, 0.001, 0.001, '2026-01-06 15:00', null, null,
             null, '', false, 1, 'SPOT'),

@@ -35,7 +35,7 @@ def differences(landscape: Landscape, target: Path) -> dict[str, object]:
             advance=lambda done, total, at: None,
             select=MODELS,
             full_refresh=True,
-            target=target,
+            target=target / "full",
             tests=False,
             schema_prefix="full",
         )
