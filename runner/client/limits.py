@@ -1,6 +1,6 @@
 """Limits of a record's values. The checks of the API and of the importer use them.
 
-SQL has the same limits of its own: in the functions ``ai_is_…`` of the migrations 0026 and 0028,
+SQL has the same limits of its own: in the functions ``ai_is_…`` of the migrations 0026 to 0029,
 and in the rules of staging (``macros/rejected/``). ``tests/integration/client/test_same_limits.py``
 holds all three to the same bounds. To change one, change all three; the migration replaces the
 function and calls ``limit_ai_rows`` for each table, since triggers have the limits written out.
@@ -28,6 +28,8 @@ MAX_SYMBOL = 64
 """Characters of a symbol."""
 MAX_NAME = 200
 """Characters of a model's name, a version and an idempotency key: an index can hold them."""
+WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
+"""A kind of model."""
 PRICE_DECIMALS = 18
 MAX_AMOUNT = Decimal(10) ** 15
 """A price, a volume or a portfolio's value is below this: a sum of 100,000 fits numeric(38, 18)."""

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Generic, LiteralString, TypeVar
 
 import psycopg
@@ -131,15 +130,6 @@ def register_model(model: Model, at: datetime | None) -> Operation[int]:
             (*row, at),
         ),
         _value,
-        refused=partial(_unknown_type, model),
-    )
-
-
-def _unknown_type(model: Model, error: psycopg.Error) -> Exception | None:
-    if error.diag.constraint_name != "ai_models_model_type_check":
-        return None
-    return InvalidRecordError(
-        "model", "model_type", model.model_type, "is no kind of model that the database knows"
     )
 
 
@@ -551,7 +541,6 @@ def import_model(model: Model) -> Operation[int]:
         f"import model {model.model_name} {model.version}",
         Query("select public.import_ai_model(%s, %s, %s, %s::jsonb)", validation.model_row(model)),
         _value,
-        refused=partial(_unknown_type, model),
     )
 
 

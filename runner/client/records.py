@@ -43,8 +43,8 @@ class Bar:
 class Model:
     """A version of an AI module.
 
-    ``model_type`` is one of the kinds that the database knows: ``reinforcement_learning``,
-    ``genetic_optimization``, ``sparse_spectrum``, or one that the team added.
+    ``model_type`` is any word, such as ``supervised``. ``reinforcement_learning``,
+    ``genetic_optimization`` and ``sparse_spectrum`` have training records of their own.
     """
 
     model_type: str

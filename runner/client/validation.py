@@ -33,6 +33,7 @@ from runner.client.limits import (
     PRICE_DECIMALS,
     SIGNAL_TYPES,
     TIMEFRAME,
+    WORD,
 )
 from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
 from runner.errors import UsageError
@@ -80,7 +81,7 @@ def model_row(model: Model) -> Row:
     """The values of a model version's row."""
     try:
         return (
-            _name("model_type", model.model_type, MAX_NAME),
+            _word("model_type", model.model_type),
             _name("model_name", model.model_name, MAX_NAME),
             _name("version", model.version, MAX_NAME),
             _json("config", model.config, Mapping),
@@ -332,6 +333,18 @@ def _name(field: str, value: object, limit: int) -> str:
     if _NO_NAME.search(name):
         _refuse(field, name, "has a blank at an end, or a character that nobody sees")
     return name
+
+
+def _word(field: str, value: object) -> str:
+    word = _text(field, value, MAX_NAME)
+    if not WORD.fullmatch(word):
+        _refuse(field, word, _NO_WORD)
+    return word
+
+
+_NO_WORD = (
+    "is not a word of at most 64 lower-case letters, digits and underscores, the first a letter"
+)
 
 
 def _one_of(field: str, value: object, names: tuple[str, ...]) -> str:

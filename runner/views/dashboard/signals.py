@@ -18,6 +18,7 @@ from runner.views.dashboard.wording import (
     day,
     duration,
     escaped,
+    in_words,
     interval,
     moment,
     money,
@@ -136,6 +137,7 @@ def _signal_card(signal: Row, validation: Row) -> None:
     _card(
         "2 · Signal",
         f"{signal['signal_type']} · {escaped(signal['relation'].replace('_', ' '))}",
+        escaped(in_words(signal["model_type"])),
         f"confidence {share(signal['confidence'])}, {signal['status'].lower()}",
         escaped(moment(signal["created_at"])),
         f"{like_it}: {validation.get('verdict', UNDEFINED)}",

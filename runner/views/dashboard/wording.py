@@ -26,6 +26,11 @@ def escaped(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text)
 
 
+def in_words(name: str) -> str:
+    """A name of the data as one says it, such as "Reinforcement learning"."""
+    return name.replace("_", " ").capitalize()
+
+
 def money(value: Number | None) -> str:
     """An amount in the account's currency: two decimals, below 1 four significant digits."""
     return _told(value, *MONEY)

@@ -24,7 +24,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "timestamp with time zone": ("ai_is_time",),
     "numeric": ("ai_is_amount",),
     "double precision": ("ai_is_double",),
-    "text": ("ai_is_name", "ai_is_key"),
+    "text": ("ai_is_name", "ai_is_key", "ai_is_word"),
 }
 
 # A value at the limit and values beyond it, as SQL.
@@ -37,6 +37,10 @@ AT_THE_LIMIT: Mapping[str, tuple[list[str], list[str]]] = {
     "ai_is_name": (
         ["'n'", "'a b'"],
         ["''", "' a'", "e'a\\u00a0'", "e'a\\tb'", "e'a\\u200bb'", "repeat('n', 201)"],
+    ),
+    "ai_is_word": (
+        ["'a'", "'lstm_2'", "repeat('a', 64)"],
+        ["''", "'A'", "'2nd'", "'_a'", "'a b'", "e'a\\n'", "'é'", "repeat('a', 65)"],
     ),
     "ai_is_symbol": (["repeat('é', 64)"], ["repeat('é', 65)"]),
     "ai_is_amount": (
@@ -118,7 +122,6 @@ def test_every_column_that_a_module_writes_has_a_limit(primary: Connection) -> N
 
 
 def test_each_limit_holds_for_insert_and_update(primary: Connection) -> None:
-    primary.execute("alter table ai_models drop constraint ai_models_model_type_check")
     for table in written_tables(primary):
         primary.execute(insertion(primary, table, {}))
     limited = limits_of(primary)

@@ -83,6 +83,11 @@ large = [
 )
 @given(
     names=st.lists(texts, max_size=20),
+    words=st.lists(
+        st.text("az09_AZé\n", min_size=1, max_size=4)
+        | st.sampled_from(["z" * n for n in (64, 65)]),
+        max_size=20,
+    ),
     doubles=st.lists(floats, max_size=20),
     amounts=st.lists(
         st.decimals(-(10**16), 10**16, allow_nan=False, allow_infinity=False)
@@ -95,6 +100,7 @@ large = [
 def test_the_api_keeps_to_the_same_limits(
     primary: Connection,
     names: list[str],
+    words: list[str],
     doubles: list[float],
     amounts: list[Decimal],
     times: list[datetime],
@@ -106,6 +112,13 @@ def test_the_api_keeps_to_the_same_limits(
         "text",
         names,
         lambda value: accepts(validation._name, value, limits.MAX_SYMBOL),
+    )
+    both(
+        primary,
+        "ai_is_word(value)",
+        "text",
+        [*names, *words],
+        lambda value: accepts(validation._word, value),
     )
     both(
         primary,

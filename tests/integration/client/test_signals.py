@@ -216,8 +216,8 @@ def test_what_does_not_exist_is_named(desk: Desk) -> None:
         module.store_episode(999, episode)
     with pytest.raises(ModelConflictError, match="is registered as sparse_spectrum"):
         module.register_model(replace(MODEL, model_type="reinforcement_learning"))
-    with pytest.raises(InvalidRecordError, match="'oracle' is no kind of model that the database"):
-        module.register_model(replace(MODEL, model_name="new", model_type="oracle"))
+    with pytest.raises(InvalidRecordError, match="model_type 'an oracle' is not a word"):
+        module.register_model(replace(MODEL, model_name="new", model_type="an oracle"))
     for table in ("ai_trading_signals", "rl_training_episodes"):
         assert desk.look(f"select count(*) from {table}") == [(0,)]
 

@@ -61,6 +61,7 @@ LIMITS = {
     "ai_is_spectrum",
     "ai_is_symbol",
     "ai_is_time",
+    "ai_is_word",
 }
 # Where one may write a column or two, and where one may read more than is its business.
 VERBS_OF_FUNCTIONS: dict[str, set[str]] = {

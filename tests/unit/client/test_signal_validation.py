@@ -121,7 +121,7 @@ REFUSED: list[tuple[Any, str, object, str]] = [
     (SIGNAL, "pattern_id", "2", "is not an integer"),
     (SIGNAL, "idempotency_key", "", "is empty"),
     (SIGNAL, "idempotency_key", "k" * 201, "at most 200"),
-    (MODEL, "model_type", " oracle", "has a blank at an end"),
+    (MODEL, "model_type", "Oracle", "is not a word"),
     (MODEL, "model_name", "", "is empty"),
     (MODEL, "version", 1, "is not a text"),
     (MODEL, "config", "{}", "is not a mapping"),
