@@ -9,9 +9,9 @@ begin
 end
 $$;
 
--- bigint references smallint, integer and bigint keys alike. A platform whose tables have other
--- names, or no unique id (as when they are partitioned by time), gets no foreign keys: its patterns
--- and plans are checked by the relationship tests of dbt.
+-- bigint references smallint, integer and bigint keys alike; other keys follow in migration 0030. A
+-- platform whose tables have other names, or no unique id (as when they are partitioned by time),
+-- gets no foreign keys: its patterns and plans are checked by the relationship tests of dbt.
 -- Deleting a pattern or a plan is the platform's right: the signal then loses its link.
 do $$
 begin
@@ -24,9 +24,14 @@ begin
             and i.indisunique and i.indisvalid and i.indimmediate
             and i.indnkeyatts = 1 and i.indpred is null
     ) then
-        alter table public.ai_trading_signals
-            add constraint ai_trading_signals_pattern_id_fkey
-            foreign key (pattern_id) references public.micro_patterns (id) on delete set null;
+        begin
+            alter table public.ai_trading_signals
+                add constraint ai_trading_signals_pattern_id_fkey
+                foreign key (pattern_id) references public.micro_patterns (id) on delete set null;
+        exception
+            when datatype_mismatch then
+                raise notice 'public.micro_patterns (id) is no integer: pattern_id has no foreign key';
+        end;
     else
         raise notice 'no public.micro_patterns (id): pattern_id has no foreign key';
     end if;
@@ -39,9 +44,14 @@ begin
             and i.indisunique and i.indisvalid and i.indimmediate
             and i.indnkeyatts = 1 and i.indpred is null
     ) then
-        alter table public.ai_trading_signals
-            add constraint ai_trading_signals_trade_plan_id_fkey
-            foreign key (trade_plan_id) references public.trade_plans (id) on delete set null;
+        begin
+            alter table public.ai_trading_signals
+                add constraint ai_trading_signals_trade_plan_id_fkey
+                foreign key (trade_plan_id) references public.trade_plans (id) on delete set null;
+        exception
+            when datatype_mismatch then
+                raise notice 'public.trade_plans (id) is no integer: trade_plan_id has no foreign key';
+        end;
     else
         raise notice 'no public.trade_plans (id): trade_plan_id has no foreign key';
     end if;

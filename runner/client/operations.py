@@ -31,6 +31,7 @@ from runner.client.records import (
     Episode,
     Generation,
     Model,
+    PlatformKey,
     RelatedPattern,
     Signal,
     SpectrumResult,
@@ -208,12 +209,14 @@ class _DrawingOperation(Operation[list[int]]):
 
 def store_signal(signal: Signal) -> Operation[int]:
     row = validation.signal_row(signal, uuid.uuid4().hex)
+    sent = [*row[:-1]]
+    sent[_PATTERN] = _as_text(row[_PATTERN])
     return _Call(
         "store the signal",
-        Query(_STORE_SIGNAL, row[:-1]),
+        Query(_STORE_SIGNAL, sent),
         _value,
         lambda error: _unknown_reference(error, "signal", row),
-        (row[1],),
+        (row[_KEY],),
     )
 
 
@@ -227,6 +230,7 @@ _STORE_SIGNAL: LiteralString = """
 """
 
 _KEY, _SYMBOL, _TYPE = 1, 2, 3
+_PATTERN = validation.SIGNAL_COLUMNS.index("pattern_id")
 
 
 class StoreSignals(_DrawingOperation):
@@ -282,24 +286,24 @@ class StoreSignals(_DrawingOperation):
         if isinstance(error, psycopg.errors.ForeignKeyViolation) and not self._must_explain:
             self._must_explain = True
             return None
+        if isinstance(error, psycopg.errors.InvalidTextRepresentation):
+            index = _line(error) or 0
+            return _unfit_key(error, "pattern_id", self._rows[index][_PATTERN], index)
         return translated(self.what, error)
 
     def _explain_reference(self) -> Script[None]:
         """Name the first row whose model or pattern does not exist."""
-        columns = validation.SIGNAL_COLUMNS
-        model, pattern = columns.index("model_id"), columns.index("pattern_id")
-        missing = yield Query(
-            "select field, id from public.missing_ai_references(%s::bigint[], %s::bigint[])",
+        model = validation.SIGNAL_COLUMNS.index("model_id")
+        gone = yield Query(
+            "select field, key from public.missing_ai_references(%s::bigint[], %s::text[])",
             (
                 sorted({row[model] for row in self._rows}),
-                sorted({row[pattern] for row in self._rows} - {None}),
+                sorted({str(row[_PATTERN]) for row in self._rows if row[_PATTERN] is not None}),
             ),
         )
-        places = {"model_id": model, "pattern_id": pattern}
-        gone = {(field, id_) for field, id_ in missing}
         for index, row in enumerate(self._rows):
-            for field, place in places.items():
-                if (field, row[place]) in gone:
+            for field, place in {"model_id": model, "pattern_id": _PATTERN}.items():
+                if (field, str(row[place])) in gone:
                     raise InvalidRecordError("signal", field, row[place], _UNKNOWN[field], index)
 
     def _check_same(self, place: int, id_: int, facts: list[Any]) -> None:
@@ -328,7 +332,7 @@ def find_signals(keys: Sequence[str]) -> Operation[dict[str, int]]:
     )
 
 
-def create_trade_plan(signal_id: int, at: datetime | None) -> Operation[int]:
+def create_trade_plan(signal_id: int, at: datetime | None) -> Operation[PlatformKey]:
     id_ = validation.checked_id("signal", "signal_id", signal_id)
     if at is not None:
         validation.checked_time("signal", "at", at)
@@ -340,25 +344,27 @@ def create_trade_plan(signal_id: int, at: datetime | None) -> Operation[int]:
 
 
 def record_execution(
-    signal_id: int, trade_plan_id: int | None, at: datetime | None
+    signal_id: int, trade_plan_id: PlatformKey | None, at: datetime | None
 ) -> Operation[bool]:
     id_ = validation.checked_id("signal", "signal_id", signal_id)
     if trade_plan_id is not None:
-        trade_plan_id = validation.checked_id("signal", "trade_plan_id", trade_plan_id)
+        trade_plan_id = validation.checked_key("signal", "trade_plan_id", trade_plan_id)
     if at is not None:
         validation.checked_time("signal", "at", at)
 
     def refused(error: psycopg.Error) -> Exception | None:
-        if isinstance(error, psycopg.errors.ForeignKeyViolation):
+        if error.sqlstate == "SM011":
             reason = "is no plan of the platform"
             return InvalidRecordError("signal", "trade_plan_id", trade_plan_id, reason)
+        if isinstance(error, psycopg.errors.InvalidTextRepresentation):
+            return _unfit_key(error, "trade_plan_id", trade_plan_id)
         return None
 
     return _Call(
         f"record the execution of signal {id_}",
         Query(
             "select public.record_ai_signal_execution(%s, %s, %s)",
-            (id_, trade_plan_id, at),
+            (id_, _as_text(trade_plan_id), at),
         ),
         _value,
         refused,
@@ -573,6 +579,8 @@ _UNKNOWN = {
 
 def _unknown_reference(error: psycopg.Error, record: str, row: Row) -> InvalidRecordError | None:
     """The error for a foreign key: of one row, or of several rows with the same model."""
+    if record == "signal" and isinstance(error, psycopg.errors.InvalidTextRepresentation):
+        return _unfit_key(error, "pattern_id", row[_PATTERN])
     if not isinstance(error, psycopg.errors.ForeignKeyViolation):
         return None
     constraint = error.diag.constraint_name or ""
@@ -582,6 +590,19 @@ def _unknown_reference(error: psycopg.Error, record: str, row: Row) -> InvalidRe
             value = row[validation.SIGNAL_COLUMNS.index(field)]
             return InvalidRecordError(record, field, value, reason)
     return None
+
+
+def _as_text(key: PlatformKey | None) -> str | None:
+    """A key as psycopg sends it without a type: the server takes it for one of the column's."""
+    return None if key is None else str(key)
+
+
+def _unfit_key(
+    error: psycopg.Error, field: str, value: object, index: int | None = None
+) -> InvalidRecordError:
+    """The error for a key of another type than the platform's: all other texts were checked."""
+    reason = f"is no key of the platform: {error.diag.message_primary}"
+    return InvalidRecordError("signal", field, value, reason, index)
 
 
 def _line(error: psycopg.Error) -> int | None:

@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from runner.client.limits import AnalysisType, SignalType
+
+PlatformKey = int | str | UUID
+"""A key of the platform's patterns or plans, of the type that its own tables have."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -72,7 +76,7 @@ class Signal:
     take_profit: Decimal | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     model_id: int | None = None
-    pattern_id: int | None = None
+    pattern_id: PlatformKey | None = None
     idempotency_key: str | None = None
 
 
@@ -80,7 +84,7 @@ class Signal:
 class RelatedPattern:
     """The platform's pattern that a signal is compared with."""
 
-    pattern_id: int
+    pattern_id: PlatformKey
     pattern_type: str
     signal: SignalType
     confidence: float

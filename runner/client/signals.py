@@ -19,8 +19,9 @@ twice.
 * An error says whether anything was stored: after any StoreError nothing was; OutcomeUnknownError
   comes only where the connection was lost during a commit and did not come back in time.
 
-Ids are positive integers; times are timezone-aware; prices are Decimals of at most 18 decimals
-in the symbol's quote currency; a confidence is in 0..1. ``at`` is the time that a call uses as the
+Ids are positive integers; a key of the platform's patterns or plans is an integer, a text or a
+UUID, as its tables have it. Times are timezone-aware; prices are Decimals of at most 18 decimals in
+the symbol's quote currency; a confidence is in 0..1. ``at`` is the time that a call uses as the
 present, by default the database's clock. The functions in the database that do the work are
 documented in ``migrations/``; modules in other languages call them with SQL.
 """
@@ -54,6 +55,7 @@ from runner.client.records import (
     Episode,
     Generation,
     Model,
+    PlatformKey,
     RelatedPattern,
     Signal,
     SpectrumResult,
@@ -154,7 +156,7 @@ class AITradingIntegration:
 
     def create_trade_plan_from_ai_signal(
         self, signal_id: int, *, at: datetime | None = None
-    ) -> int:
+    ) -> PlatformKey:
         """Make the platform's trade plan of a signal, once, and return the plan's id.
 
         The signal is EXECUTED and linked in the same transaction; every other call for it, at the
@@ -165,13 +167,17 @@ class AITradingIntegration:
         return self._run(operations.create_trade_plan(signal_id, at))
 
     def record_execution(
-        self, signal_id: int, *, trade_plan_id: int | None = None, at: datetime | None = None
+        self,
+        signal_id: int,
+        *,
+        trade_plan_id: PlatformKey | None = None,
+        at: datetime | None = None,
     ) -> bool:
         """Record that a signal was executed, with a plan of the platform's or without one.
 
-        Returns whether the signal was not yet recorded as executed. Raises UnknownSignalError,
-        HoldSignalError, ExpiredSignalError (it had expired by ``at``), ExecutedSignalError
-        (otherwise executed).
+        Returns whether the signal was not yet recorded as executed. Raises InvalidRecordError for a
+        plan that the platform does not have, UnknownSignalError, HoldSignalError,
+        ExpiredSignalError (it had expired by ``at``), ExecutedSignalError (otherwise executed).
         """
         return self._run(operations.record_execution(signal_id, trade_plan_id, at))
 
@@ -327,12 +333,16 @@ class AsyncAITradingIntegration:
 
     async def create_trade_plan_from_ai_signal(
         self, signal_id: int, *, at: datetime | None = None
-    ) -> int:
+    ) -> PlatformKey:
         """As :meth:`AITradingIntegration.create_trade_plan_from_ai_signal`."""
         return await self._run(operations.create_trade_plan(signal_id, at))
 
     async def record_execution(
-        self, signal_id: int, *, trade_plan_id: int | None = None, at: datetime | None = None
+        self,
+        signal_id: int,
+        *,
+        trade_plan_id: PlatformKey | None = None,
+        at: datetime | None = None,
     ) -> bool:
         """As :meth:`AITradingIntegration.record_execution`."""
         return await self._run(operations.record_execution(signal_id, trade_plan_id, at))

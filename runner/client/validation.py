@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, NoReturn, TypeVar
+from uuid import UUID
 
 from runner.client.limits import (
     ANALYSIS_TYPES,
@@ -127,7 +128,7 @@ def signal_row(signal: Signal, key: str, index: int | None = None) -> Row:
             stop,
             take,
             _json("metadata", signal.metadata, Mapping),
-            None if signal.pattern_id is None else _id("pattern_id", signal.pattern_id),
+            None if signal.pattern_id is None else _key("pattern_id", signal.pattern_id),
             expires_at,
             created_at,
             created_at,
@@ -247,6 +248,11 @@ def bar_row(bar: Bar, index: int | None = None) -> Row:
 def checked_id(record: str, field: str, value: object) -> int:
     """An id that a caller gave."""
     return _checked(record, _id, field, value)
+
+
+def checked_key(record: str, field: str, value: object) -> int | str:
+    """A key of the platform that a caller gave."""
+    return _checked(record, _key, field, value)
 
 
 def checked_time(record: str, field: str, value: object) -> datetime:
@@ -471,6 +477,17 @@ def _id(field: str, value: object) -> int:
     if not 1 <= number <= MAX_ID:
         _refuse(field, value, "is not an id")
     return number
+
+
+def _key(field: str, value: object) -> int | str:
+    """A key of the platform; the column's type decides, in the database, whether it can be one."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, str):
+        return _text(field, value, MAX_NAME)
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        _refuse(field, value, "is not an integer, a text or a UUID")
+    return _id(field, value)
 
 
 def _count(field: str, value: object) -> int:

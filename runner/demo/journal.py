@@ -10,7 +10,15 @@ from itertools import groupby, islice
 
 from runner.client import AITradingIntegration
 from runner.client.operations import MAX_ROWS
-from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
+from runner.client.records import (
+    Bar,
+    Episode,
+    Generation,
+    Model,
+    PlatformKey,
+    Signal,
+    SpectrumResult,
+)
 from runner.demo import writer
 from runner.demo.execution import Order, Plan
 from runner.demo.modules.base import TrainingRecord
@@ -45,7 +53,7 @@ class Journal:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._integration = AITradingIntegration.inside(connection)
-        self._plan_ids: dict[Plan, int] = {}
+        self._plan_ids: dict[Plan, PlatformKey] = {}
         self._order_ids: dict[Order, int] = {}
         self._model_ids: dict[tuple[str, str], int] = {}
         self.counts: Counter[str] = Counter()
@@ -119,7 +127,7 @@ class Journal:
             )
             for issued, pattern_id in zip(self.signals, patterns, strict=True)
         )
-        taken: dict[int, Plan] = {}
+        taken: dict[PlatformKey, Plan] = {}
         for id_, issued in zip(ids, self.signals, strict=True):
             if issued.plan is not None:
                 plan_id = self._integration.create_trade_plan_from_ai_signal(
@@ -132,9 +140,9 @@ class Journal:
         self.counts["executed"] += len(taken)
         self.signals.clear()
 
-    def _related_patterns(self) -> list[int | None]:
+    def _related_patterns(self) -> list[PlatformKey | None]:
         """The id of the pattern that each waiting signal is compared with."""
-        found: list[int | None] = []
+        found: list[PlatformKey | None] = []
         for age, group in groupby(self.signals, key=lambda issued: issued.pattern_age):
             asked = [(issued.signal.symbol, issued.signal.created_at) for issued in group]
             patterns = self._integration.find_related_patterns(asked, within=age)

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from runner.client.records import PlatformKey
 from runner.demo.books import DayStats
 from runner.demo.execution import Order, Plan
 from runner.demo.patterns import Pattern
@@ -58,7 +59,7 @@ def write_plans(connection: Connection, plans: Sequence[Plan]) -> list[int]:
     return _insert(connection, "trade_plans", columns, rows)
 
 
-def take_up_plans(connection: Connection, plans: Mapping[int, Plan]) -> None:
+def take_up_plans(connection: Connection, plans: Mapping[PlatformKey, Plan]) -> None:
     """Size plans (by id) that were made from signals, at the market as the engine finds it.
 
     A plan from a signal has the signal's prices, and enters where the model expects the price to
@@ -95,7 +96,7 @@ def take_up_plans(connection: Connection, plans: Mapping[int, Plan]) -> None:
 
 
 def write_orders(
-    connection: Connection, orders: Sequence[Order], plan_ids: Mapping[Plan, int]
+    connection: Connection, orders: Sequence[Order], plan_ids: Mapping[Plan, PlatformKey]
 ) -> list[int]:
     """Insert orders as they are now; return their ids, in order."""
     columns = (

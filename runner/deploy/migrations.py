@@ -46,6 +46,9 @@ _LEDGER = "public.ai_migration_ledger"
 
 _ATTEMPTS = 8
 
+KEY_TYPES = ("bigint", "uuid", "text")
+"""Types that the AI tables can give to a key of the platform; bigint holds every integer."""
+
 Report = Callable[[str], None]
 
 
@@ -125,15 +128,21 @@ def apply(
     *,
     lock_timeout: float,
     report: Report,
+    key_types: Mapping[str, str] = {},
     folder: Path = FOLDER,
 ) -> list[str]:
     """Apply pending migrations, in order, and return their names.
 
-    ``session`` holds the deploy lock; ``lock_timeout`` is in seconds. A migration that must wait
-    for a lock gives up, so that the platform's statements do not queue behind it, and tries again.
-    Raises LedgerError, or MigrationError naming the migration and the cause; migrations applied
-    before stay. Nothing is applied from a folder that breaks the rules of migrations.
+    ``session`` holds the deploy lock; ``lock_timeout`` is in seconds. ``key_types`` are the types
+    of the platform's keys, for ``pattern`` and ``trade_plan``: each of KEY_TYPES, or bigint if not
+    given. A migration that must wait for a lock gives up, so that the platform's statements do not
+    queue behind it, and tries again. Raises LedgerError, or MigrationError naming the migration and
+    the cause; migrations applied before stay. Nothing is applied from a folder that breaks the
+    rules of migrations.
     """
+    for name, given in key_types.items():
+        if name not in ("pattern", "trade_plan") or given not in KEY_TYPES:
+            raise UsageError(f"{name}: {given} is no type of a key: {', '.join(KEY_TYPES)} are")
     check_ledger(session, folder)
     if problems := check_folder(folder):
         raise MigrationError("\n".join(["the migrations break the rules:", *map(str, problems)]))
@@ -142,7 +151,8 @@ def apply(
     if not pending:
         _record(session, folder)
         return []
-    with _backend(primary, lock_timeout) as backend, yoyo_lock(session):
+    settings = {f"signal_marts.{name}_key_type": given for name, given in key_types.items()}
+    with _backend(primary, lock_timeout, settings) as backend, yoyo_lock(session):
         for migration in pending:
             backend.connection.execute("reset lock_timeout")
             patiently(partial(_apply_one, backend, migration), f"migration {migration.id}", report)
@@ -373,7 +383,9 @@ def applied_names(connection: Connection) -> set[str]:
 
 
 @contextmanager
-def _backend(primary: Database, lock_timeout: float) -> Iterator[PostgresqlPsycopgBackend]:
+def _backend(
+    primary: Database, lock_timeout: float, settings: Mapping[str, str] = {}
+) -> Iterator[PostgresqlPsycopgBackend]:
     """yoyo's connection, with time-outs; a statement of a dead runner ends by itself."""
     with primary.connect(autocommit=True) as session:
         check_public(session)
@@ -381,6 +393,7 @@ def _backend(primary: Database, lock_timeout: float) -> Iterator[PostgresqlPsyco
     ours = SESSION | {
         "lock_timeout": f"{int(lock_timeout * 1000)}",
         "client_connection_check_interval": "1000",
+        **settings,
     }
     options = f"-c role=none {given.pop('options', '')} {session_options(ours)}"
     backend = PostgresqlPsycopgBackend(

@@ -21,6 +21,7 @@ from runner.errors import UsageError
 from runner.store_import.values import TIME_FORMATS
 
 TEXT, DOUBLE, DECIMAL, INTEGER, JSON, TIME = "text", "double", "decimal", "integer", "json", "time"
+KEY = "key"
 
 MODEL_FIELDS = {"model_type": TEXT, "model_name": TEXT, "version": TEXT}
 
@@ -28,7 +29,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "ai_trading_signals": {
         "symbol": TEXT, "signal_type": TEXT, "confidence": DOUBLE, "created_at": TIME,
         "expires_at": TIME, "price_target": DECIMAL, "stop_loss": DECIMAL, "take_profit": DECIMAL,
-        "metadata": JSON, "pattern_id": INTEGER, "trade_plan_id": INTEGER, "status": TEXT,
+        "metadata": JSON, "pattern_id": KEY, "trade_plan_id": KEY, "status": TEXT,
         "idempotency_key": TEXT,
     },
     "rl_training_episodes": {

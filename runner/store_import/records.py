@@ -23,6 +23,7 @@ from runner.store_import.values import (
     to_double,
     to_integer,
     to_json,
+    to_key,
     to_text,
     to_time,
 )
@@ -117,7 +118,7 @@ class Converter:
             raise InvalidRecordError(self._record, "status", status, reason)
         plan = given.pop("trade_plan_id", None)
         if plan is not None:
-            plan = validation.checked_id(self._record, "trade_plan_id", plan)
+            plan = validation.checked_key(self._record, "trade_plan_id", plan)
         key = self._key(row)
         signal = Signal(**given, model_id=model_id)
         stored = validation.signal_row(signal, f"import/{self._mapping.source_name}/{key}")
@@ -179,6 +180,8 @@ def _converted(field: Field, raw: object) -> Any:
             return to_decimal(raw, field.decimals)
         case kinds.INTEGER:
             return to_integer(raw)
+        case kinds.KEY:
+            return to_key(raw)
         case kinds.JSON:
             return to_json(raw)
         case _:

@@ -11,6 +11,7 @@ import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any, NoReturn
+from uuid import UUID
 
 from runner.client.limits import END_OF_TIME, FIRST_TIME
 
@@ -18,6 +19,8 @@ from runner.client.limits import END_OF_TIME, FIRST_TIME
 _MOST_DIGITS = 60
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", re.IGNORECASE)
+# As a store writes it that keeps integers as doubles, too.
+_WHOLE = re.compile(r"-?[1-9][0-9]{0,18}(\.0+)?")
 # Python would silently cut these digits off.
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
 _UNIX = {
@@ -103,6 +106,19 @@ def to_integer(raw: object) -> int:
     if number.adjusted() > 30:
         _refuse("is too large")
     return int(number)
+
+
+def to_key(raw: object) -> int | str:
+    """A key of the platform, the same from every store: an integer, or another text.
+
+    A text of digits counts as the integer that a typed store has, unless it begins with a zero.
+    """
+    if isinstance(raw, UUID):
+        return str(raw)
+    if isinstance(raw, str):
+        text = raw.strip()
+        return int(text.split(".")[0]) if _WHOLE.fullmatch(text) else text
+    return to_integer(raw)
 
 
 def to_json(raw: object) -> Any:

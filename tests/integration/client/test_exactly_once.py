@@ -25,7 +25,7 @@ from runner.client import (
 )
 from runner.client.operations import Operation
 from runner.client.pools import TRADING, Pools
-from runner.client.records import Episode, SpectrumResult
+from runner.client.records import Episode, PlatformKey, SpectrumResult
 from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform
 from runner.deploy.deploy import deploy
@@ -229,7 +229,7 @@ def test_plans_are_made_once_though_the_server_dies(monkeypatch: pytest.MonkeyPa
             ids = module.store_ai_signals([replace(SIGNAL, model_id=model_id)] * count)
             done = threading.Semaphore(0)
 
-            def convert(client: int) -> dict[int, int]:
+            def convert(client: int) -> dict[int, PlatformKey]:
                 plans = {}
                 for id_ in random.Random(client).sample(ids, count):
                     plans[id_] = module.create_trade_plan_from_ai_signal(id_)

@@ -89,7 +89,7 @@ def test_a_callers_own_objects_fool_no_function(shared: Landscape) -> None:
             "reserve_ai_ids('spectrum_analysis', 2)",
             "stored_ai_ids('spectrum_analysis', array[1])",
             "find_related_pattern('BTCUSD')",
-            "missing_ai_references(array[0], array[0])",
+            "missing_ai_references(array[0], array['0'])",
             "create_trade_plan_from_ai_signal("
             "(select signal_id from public.find_ai_signals(array['trap'])))",
             "record_ai_signal_execution("
