@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from psycopg import sql
+
 from runner.deploy import id_sequences, migrations
 from runner.platform import mapping
 from runner.replication import fence, landing, mapped, sync, trial_copy
@@ -12,7 +14,7 @@ from runner.replication import login as replication_login
 from runner.replication.preconditions import reader
 from runner.servers.changes import Changes
 from runner.servers.contract import Table, read_contract
-from runner.servers.database import Connection, Database
+from runner.servers.database import Connection, Database, scalar
 from runner.servers.deploy_lock import WORKER, one_at_a_time
 from runner.servers.relations import check_platform, read_relations
 from runner.servers.sides import Sides, connected
@@ -58,7 +60,13 @@ def deploy(
         _check(sides, contract, changes)
         # Before the primary's: a column that a migration widens may get a wider value at once.
         landing.widen(sides.on_replica, contract, changes)
-        applied = migrations.apply(primary, session, lock_timeout=lock_timeout, report=report)
+        applied = migrations.apply(
+            primary,
+            session,
+            lock_timeout=lock_timeout,
+            report=report,
+            key_types=_key_types(sides.on_primary, mapping.read()),
+        )
         id_sequences.mend(sides.on_primary, changes)
         try:
             _converge(sides, contract, changes, fence_timeout, resync)
@@ -69,6 +77,30 @@ def deploy(
             report(f"{error}: doing so now")
             _converge(sides, contract, changes, fence_timeout, ())
     return [*applied, *changes.made]
+
+
+def _key_types(primary: Connection, platform: mapping.Platform) -> dict[str, str]:
+    """Types of the keys by which signals name patterns and plans.
+
+    A foreign key needs the platform's own type: the mapping lists a UUID as the text that it is on
+    the replica.
+    """
+    types = {}
+    for name, role in (("pattern", "micro_patterns"), ("trade_plan", "trade_plans")):
+        types[name] = platform.key_type(role)
+        if types[name] == "text" and scalar(
+            primary,
+            "select exists (select from pg_attribute as columns"
+            " inner join pg_type as types on columns.atttypid = types.oid"
+            " where columns.attrelid = to_regclass(%s) and columns.attname = %s"
+            " and 'uuid'::regtype in (types.oid, types.typbasetype))",
+            (
+                sql.Identifier(*platform.roles[role].table.split(".", 1)).as_string(),
+                str(platform.roles[role].columns["id"].expression.column),
+            ),
+        ):
+            types[name] = "uuid"
+    return types
 
 
 def _check(sides: Sides, contract: Sequence[Table], changes: Changes) -> None:

@@ -17,6 +17,7 @@ import children
 import psycopg
 import pytest
 from ai_desk import AT, MODEL, SIGNAL
+from drills import wait
 from landscapes import Landscape
 
 from runner.client import AITradingIntegration, InvalidRecordError, PlatformTableError
@@ -155,10 +156,12 @@ def test_signals_name_patterns_and_plans(landscape: Landscape, pattern: str, pla
                 module.record_execution(fourth, trade_plan_id="x", at=AT)
 
         # An old store's rows.
-        row = {"model_id": signal.model_id, "symbol": "X", "signal_type": "BUY", "confidence": 0.5}
-        row |= {"metadata": {}, "status": "EXECUTED", "created_at": str(AT), "updated_at": str(AT)}
+        row = {
+            "model_id": signal.model_id, "symbol": "X", "signal_type": "BUY", "confidence": 0.5,
+            "status": "EXECUTED", "created_at": str(AT), "updated_at": str(AT),
+        }  # fmt: skip
         keys = {"pattern_id": str(older), "trade_plan_id": str(own_plan)}
-        entry = json.dumps({"key": "k", "row": row | keys})
+        entry = json.dumps({"key": "k", "row": {**row, **keys, "metadata": {}}})
         assert module.import_rows("ai_trading_signals", "s", [entry]) == {"k": "stored"}
     assert landscape.on_primary(
         "select pattern_id, trade_plan_id from ai_trading_signals where symbol = 'X'"
@@ -174,6 +177,45 @@ def test_signals_name_patterns_and_plans(landscape: Landscape, pattern: str, pla
 
 def re_of(key: PlatformKey) -> str:
     return str(key) if isinstance(key, int) else f"'{key}'"
+
+
+@pytest.mark.parametrize("kind", ["uuid", "text"])
+def test_a_deploy_takes_the_types_from_the_platform(
+    landscape: Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """On the replica a UUID is a text; where it is one, the foreign key needs it."""
+    make_platform(landscape, kind, kind)
+    landscape.on_primary(
+        f"create table trading_orders (id bigint primary key, trade_plan_id {kind}, symbol text,"
+        " side text, quantity numeric, price numeric, filled_quantity numeric,"
+        " filled_price numeric, fee numeric, status text, created_at timestamptz,"
+        " filled_at timestamptz)"
+    )
+    described = (PROJECT / "platform.yml").read_text("utf-8")
+    for table in ("micro_patterns", "trade_plans"):
+        table_line = f"  public.{table}:\n    id: "
+        assert f"{table_line}bigint" in described
+        described = described.replace(f"{table_line}bigint", f"{table_line}text")
+    described = described.replace("trade_plan_id: bigint", "trade_plan_id: text")
+    (tmp_path / "platform.yml").write_text(described)
+    monkeypatch.setenv("SIGNAL_MARTS_PLATFORM", str(tmp_path / "platform.yml"))
+    landscape.deploy()
+    pattern, plan = new_pattern(landscape), new_plan(landscape)
+    with Pools(landscape.primary) as pools:
+        module = AITradingIntegration(pools, deadline_seconds=10)
+        signal = replace(SIGNAL, model_id=module.register_model(MODEL, at=AT))
+        first, second = module.store_ai_signals([replace(signal, pattern_id=pattern)] * 2)
+        module.record_execution(first, trade_plan_id=plan, at=AT)
+        made = module.create_trade_plan_from_ai_signal(second, at=AT)
+    wait(landscape)
+    keys = "select pattern_id, trade_plan_id from ai_trading_signals order by id"
+    assert landscape.on_primary(keys) == [(pattern, plan), (pattern, made)]
+    assert landscape.on_replica(keys) == [(str(pattern), str(plan)), (str(pattern), str(made))]
+    assert landscape.on_primary(
+        "select count(*) from pg_constraint where conrelid = 'ai_trading_signals'::regclass"
+        " and contype = 'f' and convalidated"
+    ) == [(3,)]
+    assert landscape.deploy() == []
 
 
 @pytest.mark.parametrize(("pattern", "plan"), PLATFORMS)
