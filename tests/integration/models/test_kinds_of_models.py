@@ -29,7 +29,7 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("runner", "models", "macros", "migrations", "tests/dbt"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=ignored)
-    for name in ("dbt_project.yml", "profiles.yml", "yoyo.ini"):
+    for name in ("dbt_project.yml", "platform.yml", "profiles.yml", "yoyo.ini"):
         shutil.copy(PROJECT / name, tmp_path)
     made = re.findall(r"^`([\w./]+)`[^\n]*:\n\n```\w+\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     assert len(made) == 4
