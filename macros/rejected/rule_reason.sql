@@ -7,6 +7,7 @@
         'present': 'missing',
         'symbol': 'blank, or longer than 64 characters',
         'label': 'longer than 200 characters',
+        'name': 'longer than 64 characters, or the name of all accounts together',
         'money': 'not a number, infinite, or ' ~ money_limit() ~ ' or more',
         'double': 'not a number, infinite, or beyond 1e-100 to 1e100',
         'share': 'not between 0 and 1, or closer to 0 than 1e-100',

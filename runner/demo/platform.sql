@@ -36,6 +36,8 @@ create table public.trade_plans (
     created_by varchar(50) not null default 'strategy-engine',
     notes text,
     signal_details jsonb,
+    account varchar(50),
+    currency varchar(10),
     created_at timestamptz not null default now()
 );
 
@@ -63,6 +65,8 @@ create table public.trading_orders (
     filled_quantity numeric(24, 8) check (filled_quantity <= quantity),
     fee numeric(18, 8),
     fee_currency varchar(10) not null default 'USD',
+    account varchar(50),
+    currency varchar(10),
     created_by varchar(50) not null
 );
 
@@ -73,7 +77,9 @@ where status in ('NEW', 'PARTIALLY_FILLED');
 
 create table public.trading_stats (
     id serial primary key,
-    date date not null unique,
+    date date not null,
+    account varchar(50),
+    currency varchar(10),
     total_trades integer not null default 0,
     winning_trades integer not null default 0,
     losing_trades integer not null default 0,
@@ -81,5 +87,6 @@ create table public.trading_stats (
     net_profit numeric(18, 8) not null default 0,
     balance numeric(18, 8),
     updated_at timestamptz not null default now(),
+    unique nulls not distinct (date, account, currency),
     check (winning_trades + losing_trades <= total_trades)
 );

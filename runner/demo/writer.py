@@ -155,7 +155,7 @@ def write_stats(connection: Connection, days: Sequence[DayStats]) -> None:
                 updated_at
             )
             values (%s, %s, %s, %s, %s, %s, %s::date + interval '1 day')
-            on conflict (date) do update
+            on conflict (date, account, currency) do update
             set
                 net_profit = stats.net_profit + excluded.net_profit,
                 total_trades = stats.total_trades + excluded.total_trades,

@@ -1,5 +1,5 @@
--- The days add up to all trades, all signals and all reports: nothing is left out, and
--- nothing is multiplied.
+-- The days of an account add up to all its trades and reports, and to all signals:
+-- nothing is left out, and nothing is multiplied.
 
 with daily_performance as (
 
@@ -28,21 +28,26 @@ trading_stats as (
 day_totals as (
 
     select
-        coalesce(sum(ai_net_profit + traditional_net_profit), 0) as net_profit,
-        coalesce(sum(ai_trades + traditional_trades), 0) as trade_count,
-        coalesce(sum(ai_buy_signals + ai_sell_signals + ai_hold_signals), 0)
-            as signal_count,
+        account,
+        currency,
+        sum(ai_net_profit + traditional_net_profit) as net_profit,
+        sum(ai_trades + traditional_trades) as trade_count,
+        sum(ai_buy_signals + ai_sell_signals + ai_hold_signals) as signal_count,
         coalesce(sum(reported_net_profit), 0) as reported_net_profit
     from daily_performance
+    group by account, currency
 
 ),
 
 trade_totals as (
 
     select
-        coalesce(sum(net_profit), 0) as net_profit,
+        account,
+        currency,
+        sum(net_profit) as net_profit,
         count(*) as trade_count
     from trades
+    group by account, currency
 
 ),
 
@@ -55,8 +60,12 @@ signal_totals as (
 
 report_totals as (
 
-    select coalesce(sum(net_profit), 0) as reported_net_profit
+    select
+        account,
+        currency,
+        coalesce(sum(net_profit), 0) as reported_net_profit
     from trading_stats
+    group by account, currency
 
 ),
 
@@ -64,14 +73,21 @@ violations as (
 
     select day_totals.*
     from day_totals
-    cross join trade_totals
+    full outer join trade_totals
+        on
+            day_totals.account = trade_totals.account
+            and day_totals.currency = trade_totals.currency
+    full outer join report_totals
+        on
+            day_totals.account = report_totals.account
+            and day_totals.currency = report_totals.currency
     cross join signal_totals
-    cross join report_totals
     where
-        day_totals.net_profit <> trade_totals.net_profit
-        or day_totals.trade_count <> trade_totals.trade_count
+        day_totals.net_profit is distinct from coalesce(trade_totals.net_profit, 0)
+        or day_totals.trade_count <> coalesce(trade_totals.trade_count, 0)
         or day_totals.signal_count <> signal_totals.signal_count
-        or day_totals.reported_net_profit <> report_totals.reported_net_profit
+        or day_totals.reported_net_profit
+        <> coalesce(report_totals.reported_net_profit, 0)
 
 )
 

@@ -1,5 +1,5 @@
 -- The fees of trades and open positions add up to the fees of the orders, to the last
--- decimal.
+-- decimal, in each account, currency and symbol.
 
 with fills as (
 
@@ -22,6 +22,8 @@ open_positions as (
 signed_fees as (
 
     select
+        account,
+        currency,
         symbol,
         fee as difference
     from fills
@@ -29,6 +31,8 @@ signed_fees as (
     union all
 
     select
+        account,
+        currency,
         symbol,
         -fees as difference
     from trades
@@ -36,6 +40,8 @@ signed_fees as (
     union all
 
     select
+        account,
+        currency,
         symbol,
         -fees as difference
     from open_positions
@@ -45,10 +51,12 @@ signed_fees as (
 violations as (
 
     select
+        account,
+        currency,
         symbol,
         sum(difference) as missing_fees
     from signed_fees
-    group by symbol
+    group by account, currency, symbol
     having sum(difference) <> 0
 
 )

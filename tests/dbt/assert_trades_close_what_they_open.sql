@@ -1,5 +1,5 @@
--- A trade is opened and closed by orders of its symbol on opposite sides, the opening
--- one first.
+-- A trade is opened and closed by orders of its account, currency and symbol on opposite
+-- sides, the opening one first.
 
 with trades as (
 
@@ -28,8 +28,10 @@ violations as (
         (
             trades.direction = case opening.side when 'BUY' then 'LONG' else 'SHORT' end
             and opening.side <> closing.side
-            and opening.symbol = trades.symbol
-            and closing.symbol = trades.symbol
+            {% for column in ['account', 'currency', 'symbol'] %}
+                and opening.{{ column }} = trades.{{ column }}
+                and closing.{{ column }} = trades.{{ column }}
+            {% endfor %}
             and trades.entry_at <= trades.exit_at
         ) is not true
 

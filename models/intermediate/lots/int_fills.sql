@@ -3,7 +3,10 @@
 {{ config(
     unique_key='order_id',
     meta={'follows': {'stg_platform__trading_orders': 'order_id'}},
-    indexes=[{'columns': ['symbol', 'filled_at']}, {'columns': ['trade_plan_id']}]
+    indexes=[
+        {'columns': ['symbol', 'account', 'currency', 'filled_at']},
+        {'columns': ['trade_plan_id']}
+    ]
 ) }}
 
 with orders as (
@@ -19,6 +22,8 @@ fills as (
     select
         order_id,
         trade_plan_id,
+        account,
+        currency,
         symbol,
         side,
         filled_quantity as quantity,

@@ -1,22 +1,35 @@
 -- Grain: an order with filled units that its trade plan left unmatched. Times are UTC.
--- Units are numbered within a symbol, so a change touches all later ones.
+-- Units are numbered within an account, currency and symbol, so a change touches all
+-- later ones of these.
 
 {{ config(
     unique_key='order_id',
     meta={
-        'affected_by': 'symbol',
+        'affected_by': ['account', 'currency', 'symbol'],
         'affected_from': 'filled_at',
         'follows': {
-            'int_fills': 'symbol, filled_at',
+            'int_fills': 'account, currency, symbol, filled_at',
             'int_fills_matched_in_plan': [
-                through('int_fills', 'order_id', of='buy_order_id', keys='symbol, filled_at'),
-                through('int_fills', 'order_id', of='sell_order_id', keys='symbol, filled_at')
+                through(
+                    'int_fills',
+                    'order_id',
+                    of='buy_order_id',
+                    keys='account, currency, symbol, filled_at'
+                ),
+                through(
+                    'int_fills',
+                    'order_id',
+                    of='sell_order_id',
+                    keys='account, currency, symbol, filled_at'
+                )
             ]
         }
     },
     indexes=[
-        {'columns': ['symbol', 'side', 'filled_at', 'last_unit']},
-        {'columns': ['symbol', 'last_unit']}
+        {'columns': [
+            'symbol', 'account', 'currency', 'side', 'filled_at', 'last_unit'
+        ]},
+        {'columns': ['symbol', 'account', 'currency', 'last_unit']}
     ],
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
@@ -34,6 +47,8 @@ with fills as (
 
         {% for side in ['BUY', 'SELL'] %}
             select
+                affected.account,
+                affected.currency,
                 affected.symbol,
                 '{{ side }}' as side,
                 last_kept.last_unit
@@ -43,7 +58,9 @@ with fills as (
                     select stored.last_unit
                     from {{ this }} as stored
                     where
-                        stored.symbol = affected.symbol
+                        stored.account = affected.account
+                        and stored.currency = affected.currency
+                        and stored.symbol = affected.symbol
                         and stored.side = '{{ side }}'
                         and stored.filled_at < affected.from_filled_at
                     order by stored.filled_at desc, stored.last_unit desc
@@ -105,6 +122,8 @@ rest_of_fills as (
 
     select
         fills.order_id,
+        fills.account,
+        fills.currency,
         fills.symbol,
         fills.side,
         cast(
@@ -124,7 +143,7 @@ rest_of_fills as (
 
 numbered_fills as (
 
-    {{ number_units('rest_of_fills', ['symbol']) }}
+    {{ number_units('rest_of_fills', ['account', 'currency', 'symbol']) }}
 
 ),
 
@@ -132,6 +151,8 @@ fills_left_by_plans as (
 
     select
         numbered_fills.order_id,
+        numbered_fills.account,
+        numbered_fills.currency,
         numbered_fills.symbol,
         numbered_fills.side,
         numbered_fills.quantity,
@@ -150,7 +171,9 @@ fills_left_by_plans as (
     {% if is_from_changes() %}
         left join kept  -- noqa: ST11
             on
-                numbered_fills.symbol = kept.symbol
+                numbered_fills.account = kept.account
+                and numbered_fills.currency = kept.currency
+                and numbered_fills.symbol = kept.symbol
                 and numbered_fills.side = kept.side
     {% endif %}
 

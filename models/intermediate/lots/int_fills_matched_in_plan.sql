@@ -1,4 +1,5 @@
--- Grain: a buy and a sell of the same trade plan and symbol that share units. No times.
+-- Grain: a buy and a sell of the same trade plan, account, currency and symbol that
+-- share units. No times.
 
 {{ config(
     unique_key=['buy_order_id', 'sell_order_id'],
@@ -10,6 +11,8 @@
     },
     indexes=[{'columns': ['trade_plan_id']}, {'columns': ['sell_order_id']}]
 ) }}
+
+{% set groups = ['trade_plan_id', 'account', 'currency', 'symbol'] %}
 
 with fills as (
 
@@ -28,13 +31,13 @@ planned_fills as (
 
 numbered_fills as (
 
-    {{ number_units('planned_fills', ['trade_plan_id', 'symbol']) }}
+    {{ number_units('planned_fills', groups) }}
 
 ),
 
 matched_fills as (
 
-    {{ match_units('numbered_fills', ['trade_plan_id', 'symbol']) }}
+    {{ match_units('numbered_fills', groups) }}
 
 )
 

@@ -1,15 +1,20 @@
--- Grain: a buy and a sell of the same symbol that share units which their trade plans
--- left unmatched. No times. All fills before the first changed one are matched as
--- before, so only later matches differ.
+-- Grain: a buy and a sell of the same account, currency and symbol that share units
+-- which their trade plans left unmatched. No times. All fills before the first changed
+-- one are matched as before, so only later matches differ.
 
 {{ config(
     unique_key=['buy_order_id', 'sell_order_id'],
     meta={
-        'affected_by': 'symbol',
+        'affected_by': ['account', 'currency', 'symbol'],
         'affected_after': 'last_unit',
-        'follows': {'int_fills_left_by_plans': 'symbol, last_unit - quantity'}
+        'follows': {
+            'int_fills_left_by_plans': 'account, currency, symbol, last_unit - quantity'
+        }
     },
-    indexes=[{'columns': ['symbol', 'last_unit']}, {'columns': ['sell_order_id']}],
+    indexes=[
+        {'columns': ['symbol', 'account', 'currency', 'last_unit']},
+        {'columns': ['sell_order_id']}
+    ],
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
@@ -27,7 +32,9 @@ with numbered_fills as (
     {% if is_from_changes() %}
         inner join affected
             on
-                fills.symbol = affected.symbol
+                fills.account = affected.account
+                and fills.currency = affected.currency
+                and fills.symbol = affected.symbol
                 and fills.last_unit > affected.after_last_unit
     {% endif %}
 
@@ -35,13 +42,15 @@ with numbered_fills as (
 
 matched_rest as (
 
-    {{ match_units('numbered_fills', ['symbol']) }}
+    {{ match_units('numbered_fills', ['account', 'currency', 'symbol']) }}
 
 ),
 
 matched_fills as (
 
     select
+        matched_rest.account,
+        matched_rest.currency,
         matched_rest.symbol,
         matched_rest.buy_order_id,
         matched_rest.sell_order_id,

@@ -51,8 +51,8 @@ attributed_orders as (
 
 -- Two orders share units at most once, so the pair is the key. Within a stage, the
 -- shared units are the intersection of two intervals, so there is one such range. Two
--- orders cannot meet in both stages: of the fills of one plan and symbol, the first
--- stage leaves units on one side only.
+-- orders cannot meet in both stages: of the fills of one plan, account, currency and
+-- symbol, the first stage leaves units on one side only.
 matched as (
 
     {% for stage, matched_within in [
@@ -81,6 +81,8 @@ priced as (
         matched.sell_order_id,
         matched.matched_within,
         matched.quantity,
+        buys.account,
+        buys.currency,
         buys.symbol,
         buys.price as buy_price,
         sells.price as sell_price,
@@ -109,6 +111,8 @@ lots as (
         case when is_long then sell_order_id else buy_order_id end as closing_order_id,
         buy_order_id,
         sell_order_id,
+        account,
+        currency,
         symbol,
         case when is_long then 'LONG' else 'SHORT' end as direction,
         matched_within,

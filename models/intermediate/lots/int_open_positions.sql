@@ -71,6 +71,8 @@ open_positions as (
 
     select
         open_fills.order_id,
+        open_fills.account,
+        open_fills.currency,
         open_fills.symbol,
         attributed_orders.source_type,
         attributed_orders.source_name,

@@ -104,6 +104,8 @@ attributed as (
     select
         orders.order_id,
         orders.trade_plan_id,
+        orders.account,
+        orders.currency,
         orders.symbol,
         orders.side,
         matched_with_models.signal_id,

@@ -1,8 +1,8 @@
 -- Grain: a UTC day and a source that placed an order, opened a position or closed a
--- trade on it.
+-- trade on it, in an account.
 
 {{ config(
-    unique_key=['trading_date', 'source_type', 'source_name'],
+    unique_key=['trading_date', 'source_type', 'source_name', 'account', 'currency'],
     meta={
         'affected_by': 'trading_date',
         'follows': {
@@ -18,6 +18,8 @@ with orders as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         {{ utc_date('created_at') }} as trading_date
     from {{ followed('int_orders_attributed') }}
 
@@ -28,6 +30,8 @@ opened_positions as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         {{ utc_date('entry_at') }} as trading_date
     from {{ followed('int_lots_closed', by=utc_date('entry_at')) }}
 
@@ -36,6 +40,8 @@ opened_positions as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         {{ utc_date('opened_at') }} as trading_date
     from {{ followed('int_open_positions') }}
 
@@ -46,6 +52,8 @@ closed_trades as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         {{ utc_date('exit_at') }} as trading_date,
         net_profit,
         result
@@ -58,6 +66,8 @@ facts as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         trading_date,
         count(*) as orders,
         0 as opened_positions,
@@ -68,13 +78,15 @@ facts as (
         0 as gross_profit,
         0 as gross_loss
     from orders
-    group by source_type, source_name, trading_date
+    group by source_type, source_name, account, currency, trading_date
 
     union all
 
     select
         source_type,
         source_name,
+        account,
+        currency,
         trading_date,
         0 as orders,
         count(*) as opened_positions,
@@ -85,13 +97,15 @@ facts as (
         0 as gross_profit,
         0 as gross_loss
     from opened_positions
-    group by source_type, source_name, trading_date
+    group by source_type, source_name, account, currency, trading_date
 
     union all
 
     select
         source_type,
         source_name,
+        account,
+        currency,
         trading_date,
         0 as orders,
         0 as opened_positions,
@@ -102,7 +116,7 @@ facts as (
         coalesce(sum(net_profit) filter (where net_profit > 0), 0) as gross_profit,
         coalesce(sum(net_profit) filter (where net_profit < 0), 0) as gross_loss
     from closed_trades
-    group by source_type, source_name, trading_date
+    group by source_type, source_name, account, currency, trading_date
 
 ),
 
@@ -112,6 +126,8 @@ source_days as (
         trading_date,
         source_type,
         source_name,
+        account,
+        currency,
         {% for column in [
             'orders', 'opened_positions', 'trades', 'winning_trades', 'losing_trades'
         ] -%}
@@ -122,7 +138,7 @@ source_days as (
             {%- if not loop.last %},{% endif %}
         {% endfor %}
     from facts
-    group by trading_date, source_type, source_name
+    group by trading_date, source_type, source_name, account, currency
 
 )
 

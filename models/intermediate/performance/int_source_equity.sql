@@ -1,11 +1,8 @@
--- Grain: a source and a UTC day, every one from the source's first to the last on which
--- a signal came, a trade closed or the platform reported.
-
-{# The linter has no value for a var: the default is for it alone. #}
-{% set capital_base = var('capital_base', 1) %}
+-- Grain: a source in an account and a UTC day, every one from the source's first to the
+-- last on which a signal came, a trade closed or the platform reported.
 
 {{ config(
-    unique_key=['source_type', 'source_name', 'trading_date'],
+    unique_key=['source_type', 'source_name', 'account', 'currency', 'trading_date'],
     meta={'follows': 'whole'}
 ) }}
 
@@ -23,6 +20,8 @@ facts as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         trading_date,
         {% for column in counts + amounts -%}
             {{ column }},
@@ -36,6 +35,8 @@ facts as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         trading_date + 1 as trading_date,
         {% for column in counts + amounts -%}
             0 as {{ column }},
@@ -56,6 +57,8 @@ named_facts as (
     select
         source_type,
         'all' as source_name,
+        account,
+        currency,
         trading_date,
         {% for column in counts + amounts -%}
             {{ column }},
@@ -65,13 +68,16 @@ named_facts as (
 
 ),
 
--- A position may have been opened, and an order's fill stamped, before the source's
--- first day.
+-- What a source did in an account is also part of all accounts of the currency. A
+-- position may have been opened, and an order's fill stamped, before the source's first
+-- day.
 daily_facts as (
 
     select
         sources.source_type,
         sources.source_name,
+        sources.account,
+        sources.currency,
         greatest(named_facts.trading_date, sources.first_date) as trading_date,
         {% for column in counts + amounts + ['change'] -%}
             sum(named_facts.{{ column }}) as {{ column }}
@@ -82,9 +88,13 @@ daily_facts as (
         on
             named_facts.source_type = sources.source_type
             and named_facts.source_name = sources.source_name
+            and named_facts.currency = sources.currency
+            and sources.account in (named_facts.account, 'all')
     group by
         sources.source_type,
         sources.source_name,
+        sources.account,
+        sources.currency,
         greatest(named_facts.trading_date, sources.first_date)
 
 ),
@@ -94,6 +104,9 @@ running as (
     select
         sources.source_type,
         sources.source_name,
+        sources.account,
+        sources.currency,
+        sources.is_all_accounts,
         calendar.trading_date,
         {% for column in counts -%}
             cast(coalesce(daily_facts.{{ column }}, 0) as bigint) as {{ column }},
@@ -104,7 +117,7 @@ running as (
             ) as {{ column }},
         {% endfor -%}
         cast(
-            {{ capital_base }} + coalesce(sum(daily_facts.net_profit) over past, 0)
+            sources.capital_base + coalesce(sum(daily_facts.net_profit) over past, 0)
             as {{ type_money() }}
         ) as equity,
         coalesce(sum(daily_facts.change) over past, 0) > 0 as has_open_position
@@ -113,11 +126,11 @@ running as (
         on sources.first_date <= calendar.trading_date
     left join daily_facts
         on
-            sources.source_type = daily_facts.source_type
-            and sources.source_name = daily_facts.source_name
+            {{ same_source('sources', 'daily_facts') }}
             and calendar.trading_date = daily_facts.trading_date
     window past as (
-        partition by sources.source_type, sources.source_name
+        partition by
+            sources.source_type, sources.source_name, sources.account, sources.currency
         order by calendar.trading_date
         rows between unbounded preceding and current row
     )

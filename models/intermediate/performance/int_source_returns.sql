@@ -1,7 +1,8 @@
--- Grain: a source and a window of days that has a day of it. Days are UTC.
+-- Grain: a source in an account and a window of days that has a day of it. Days are
+-- UTC.
 
 {{ config(
-    unique_key=['source_type', 'source_name', 'window_name'],
+    unique_key=['source_type', 'source_name', 'account', 'currency', 'window_name'],
     meta={'follows': 'whole'}
 ) }}
 
@@ -11,7 +12,7 @@ with sources as (
     select
         *,
         row_number() over (
-            order by source_type, source_name
+            order by source_type, source_name, account, currency
         ) as source_number
     from {{ ref('int_sources') }}
 
@@ -49,8 +50,7 @@ window_days as (
     from days
     inner join sources
         on
-            days.source_type = sources.source_type
-            and days.source_name = sources.source_name
+            {{ same_source('days', 'sources') }}
     inner join windows
         on days.trading_date between windows.first_date and windows.last_date
     window
@@ -74,6 +74,8 @@ sums as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         is_total,
         window_name,
         min(trading_date) as first_date,
@@ -123,6 +125,8 @@ sums as (
         window_number,
         source_type,
         source_name,
+        account,
+        currency,
         is_total,
         window_name
 

@@ -1,11 +1,15 @@
--- Grain: a UTC day and a source, or all of a type, that closed a trade on it.
+-- Grain: a UTC day and a source, or all of a type, that closed a trade on it in an
+-- account, or in all of a currency.
 
 {{ config(
-    unique_key=['trading_date', 'source_type', 'source_name', 'is_total'],
+    unique_key=[
+        'trading_date', 'source_type', 'source_name', 'is_total', 'account', 'currency'
+    ],
     meta={
         'affected_by': 'trading_date',
         'follows': {
-            'int_lots_closed': utc_date('exit_at')
+            'int_lots_closed': utc_date('exit_at'),
+            'int_accounts': through('this', 'currency', keys='trading_date')
         }
     }
 ) }}
@@ -15,6 +19,8 @@ with trades as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         closing_order_id,
         opening_order_id,
         exit_at,
@@ -24,17 +30,29 @@ with trades as (
 
 ),
 
+accounts as (
+
+    select * from {{ ref('int_accounts') }}
+
+),
+
 {# A source's own trades, and the trades of all sources of its type. #}
-{% set kinds = {'source_name': false, "'all'": true} %}
+{% set kinds = {'trades.source_name': false, "'all'": true} %}
 
 sources as (
 
     {% for source_name, is_total in kinds.items() %}
         select distinct
-            source_type,
+            trades.source_type,
             {{ source_name }} as source_name,
-            {{ is_total | lower }} as is_total
+            {{ is_total | lower }} as is_total,
+            accounts.account,
+            accounts.currency
         from trades
+        inner join accounts
+            on
+                trades.currency = accounts.currency
+                and accounts.account in (trades.account, 'all')
         {{ 'union all' if not loop.last }}
     {% endfor %}
 
@@ -46,7 +64,7 @@ numbered_sources as (
     select
         *,
         row_number() over (
-            order by source_type, source_name, is_total
+            order by source_type, source_name, is_total, account, currency
         ) as source_number
     from sources
 
@@ -66,6 +84,8 @@ named_trades as (
         inner join numbered_sources
             on
                 trades.source_type = numbered_sources.source_type
+                and trades.currency = numbered_sources.currency
+                and numbered_sources.account in (trades.account, 'all')
                 {% if not is_total %}
                     and trades.source_name = numbered_sources.source_name
                 {% endif %}
@@ -141,6 +161,8 @@ source_runs as (
         numbered_sources.source_type,
         numbered_sources.source_name,
         numbered_sources.is_total,
+        numbered_sources.account,
+        numbered_sources.currency,
         summed_runs.runs,
         summed_runs.first_result,
         summed_runs.first_run_trades,

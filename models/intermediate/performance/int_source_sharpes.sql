@@ -1,10 +1,11 @@
--- Grain: a source and a window of days that has a day of it. Days are UTC.
+-- Grain: a source in an account and a window of days that has a day of it. Days are
+-- UTC.
 
 {% set euler_gamma = 0.5772156649015329 %}
 {% set e = 2.718281828459045 %}
 
 {{ config(
-    unique_key=['source_type', 'source_name', 'window_name'],
+    unique_key=['source_type', 'source_name', 'account', 'currency', 'window_name'],
     meta={'follows': 'whole'}
 ) }}
 
@@ -54,16 +55,19 @@ ratios as (
 
 ),
 
--- Every version and every strategy counts as a trial, whether it traded or not. A total
--- is no trial: it was not chosen.
+-- Every version and every strategy of the currency counts as a trial, whether it traded
+-- in the account or not. A total is no trial: it was not chosen.
 trial_counts as (
 
     select
         source_type,
+        currency,
         cast(count(*) as {{ type_double() }}) as trials
     from {{ ref('int_sources') }}
-    where not is_total
-    group by source_type
+    where
+        is_all_accounts
+        and not is_total
+    group by source_type, currency
 
 ),
 
@@ -71,6 +75,7 @@ trial_chances as (
 
     select
         source_type,
+        currency,
         trials,
         1 - 1 / trials as best_chance,
         1 - 1 / (trials * {{ e }}) as next_chance
@@ -83,12 +88,14 @@ trials as (
 
     select
         source_type,
+        account,
+        currency,
         window_name,
         {{ aggregate_in_order('stddev_samp', 'sharpe_a_day', 'source_name') }}
             as sharpe_deviation
     from ratios
     where not is_total
-    group by source_type, window_name
+    group by source_type, account, currency, window_name
 
 ),
 
@@ -97,6 +104,8 @@ benchmarks as (
 
     select
         trials.source_type,
+        trials.account,
+        trials.currency,
         trials.window_name,
         case
             when trial_chances.trials = 1 then 0
@@ -109,7 +118,9 @@ benchmarks as (
         end as luck_sharpe_a_day
     from trials
     inner join trial_chances
-        on trials.source_type = trial_chances.source_type
+        on
+            trials.source_type = trial_chances.source_type
+            and trials.currency = trial_chances.currency
 
 ),
 
@@ -118,6 +129,8 @@ scored as (
     select
         ratios.source_type,
         ratios.source_name,
+        ratios.account,
+        ratios.currency,
         ratios.window_name,
         ratios.is_total,
         ratios.sharpe_a_day * ratios.sharpe_precision as score,
@@ -127,6 +140,8 @@ scored as (
     left join benchmarks
         on
             ratios.source_type = benchmarks.source_type
+            and ratios.account = benchmarks.account
+            and ratios.currency = benchmarks.currency
             and ratios.window_name = benchmarks.window_name
     {{ kept_apart() }}
 
@@ -137,6 +152,8 @@ source_sharpes as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         window_name,
         {{ normal_cdf('score') }} as probabilistic_sharpe,
         case

@@ -1,7 +1,7 @@
--- Grain: a source and a window in which it closed a trade. Days are UTC.
+-- Grain: a source in an account and a window in which it closed a trade. Days are UTC.
 
 {{ config(
-    unique_key=['source_type', 'source_name', 'window_name'],
+    unique_key=['source_type', 'source_name', 'account', 'currency', 'window_name'],
     meta={'follows': 'whole'}
 ) }}
 
@@ -18,8 +18,7 @@ source_runs as (
     from {{ ref('int_source_runs') }} as source_runs
     inner join {{ ref('int_sources') }} as sources
         on
-            source_runs.source_type = sources.source_type
-            and source_runs.source_name = sources.source_name
+            {{ same_source('source_runs', 'sources') }}
             and source_runs.is_total = sources.is_total
 
 ),
@@ -32,6 +31,8 @@ outer_runs as (
         select
             source_type,
             source_name,
+            account,
+            currency,
             trading_date,
             {{ loop.index }} as run_number,
             {{ place }}_result as result,
@@ -54,7 +55,7 @@ neighbours as (
     from outer_runs
     window
         source_days as (
-            partition by source_type, source_name
+            partition by source_type, source_name, account, currency
             order by trading_date, run_number
         )
 
@@ -66,11 +67,13 @@ streak_days as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         trading_date,
         result,
         trades,
         sum(case when continues then 0 else 1 end) over (
-            partition by source_type, source_name
+            partition by source_type, source_name, account, currency
             order by trading_date, run_number
             rows between unbounded preceding and current row
         ) as streak_number
@@ -87,6 +90,8 @@ streaks as (
     select
         streak_days.source_type,
         streak_days.source_name,
+        streak_days.account,
+        streak_days.currency,
         windows.window_name,
         streak_days.result,
         sum(streak_days.trades) as trades
@@ -96,6 +101,8 @@ streaks as (
     group by
         streak_days.source_type,
         streak_days.source_name,
+        streak_days.account,
+        streak_days.currency,
         windows.window_name,
         streak_days.result,
         streak_days.streak_number
@@ -107,6 +114,8 @@ wins_and_losses as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         window_name,
         case when result = 1 then trades else 0 end as won_trades,
         case when result = -1 then trades else 0 end as lost_trades
@@ -117,6 +126,8 @@ wins_and_losses as (
     select
         source_runs.source_type,
         source_runs.source_name,
+        source_runs.account,
+        source_runs.currency,
         windows.window_name,
         max(source_runs.longest_win_run_trades) as won_trades,
         max(source_runs.longest_loss_run_trades) as lost_trades
@@ -128,6 +139,8 @@ wins_and_losses as (
     group by
         source_runs.source_type,
         source_runs.source_name,
+        source_runs.account,
+        source_runs.currency,
         windows.window_name
 
 ),
@@ -137,11 +150,13 @@ longest_streaks as (
     select
         source_type,
         source_name,
+        account,
+        currency,
         window_name,
         cast(max(won_trades) as bigint) as longest_win_streak,
         cast(max(lost_trades) as bigint) as longest_loss_streak
     from wins_and_losses
-    group by source_type, source_name, window_name
+    group by source_type, source_name, account, currency, window_name
 
 )
 

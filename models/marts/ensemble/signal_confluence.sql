@@ -72,6 +72,8 @@ numbered_orders as (
         attributed_orders.signal_id,
         orders.order_id,
         orders.order_status,
+        orders.account,
+        orders.currency,
         orders.filled_quantity,
         orders.created_at,
         row_number() over (
@@ -94,6 +96,8 @@ signal_orders as (
         cast(sum(filled_quantity) as {{ type_money() }}) as filled_quantity,
         max(order_id) filter (where reverse_number = 1) as last_order_id,
         max(order_status) filter (where reverse_number = 1) as last_order_status,
+        max(account) filter (where reverse_number = 1) as last_account,
+        max(currency) filter (where reverse_number = 1) as last_currency,
         max(created_at) filter (where reverse_number = 1) as last_order_at
     from numbered_orders
     group by signal_id
@@ -129,6 +133,8 @@ signal_confluence as (
         signal_orders.last_order_id,
         signal_orders.last_order_status,
         signal_orders.last_order_at,
+        coalesce(signal_orders.last_account, trade_plans.account) as account,
+        coalesce(signal_orders.last_currency, trade_plans.currency) as currency,
         cast(
             coalesce(signal_orders.filled_quantity, 0) as {{ type_money() }}
         ) as filled_quantity,

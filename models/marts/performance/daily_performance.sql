@@ -1,17 +1,25 @@
--- Grain: a UTC day, every one from the first to the last on which a signal came, a
--- trade closed or the platform reported.
+-- Grain: an account of a currency and a UTC day, every one from the first to the last
+-- on which a signal came, a trade closed or the platform reported.
 
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set half_a_unit = '0.5e-' ~ var('account_decimals') | int(1) %}
 
 {{ config(
-    unique_key='trading_date',
+    unique_key=['trading_date', 'account', 'currency'],
     meta={'follows': 'whole'}
 ) }}
 
 with calendar as (
 
     select * from {{ ref('int_calendar') }}
+
+),
+
+accounts as (
+
+    select *
+    from {{ ref('int_accounts') }}
+    where account <> 'all'
 
 ),
 
@@ -34,15 +42,17 @@ signal_days as (
 ),
 
 -- Each relation is reduced to one row a day before the join: otherwise a day's profit
--- would be counted once for every signal of the day.
+-- would be counted once for every signal of the day. Signals belong to no account.
 daily_reports as (
 
     select
         trading_date,
+        account,
+        currency,
         cast(sum(net_profit) as {{ type_money() }}) as reported_net_profit,
         cast(sum(total_trades) as bigint) as reported_trades
     from trading_stats
-    group by trading_date
+    group by trading_date, account, currency
 
 ),
 
@@ -50,6 +60,8 @@ daily_trades as (
 
     select
         trading_date,
+        account,
+        currency,
         sum(net_profit) filter (where source_type = 'ai') as ai_net_profit,
         sum(net_profit) filter (
             where source_type = 'traditional'
@@ -57,7 +69,7 @@ daily_trades as (
         sum(trades) filter (where source_type = 'ai') as ai_trades,
         sum(trades) filter (where source_type = 'traditional') as traditional_trades
     from source_days
-    group by trading_date
+    group by trading_date, account, currency
 
 ),
 
@@ -79,6 +91,8 @@ joined as (
 
     select
         calendar.trading_date,
+        accounts.account,
+        accounts.currency,
         daily_reports.reported_net_profit,
         daily_reports.reported_trades,
         cast(
@@ -96,10 +110,14 @@ joined as (
         cast(coalesce(daily_signals.ai_hold_signals, 0) as bigint) as ai_hold_signals,
         daily_signals.avg_ai_confidence
     from calendar
-    left join daily_reports
-        on calendar.trading_date = daily_reports.trading_date
-    left join daily_trades
-        on calendar.trading_date = daily_trades.trading_date
+    cross join accounts
+    {% for relation in ['daily_reports', 'daily_trades'] %}
+        left join {{ relation }}
+            on
+                calendar.trading_date = {{ relation }}.trading_date
+                and accounts.account = {{ relation }}.account
+                and accounts.currency = {{ relation }}.currency
+    {% endfor %}
     left join daily_signals
         on calendar.trading_date = daily_signals.trading_date
 
@@ -122,6 +140,8 @@ daily_performance as (
 
     select
         trading_date,
+        account,
+        currency,
         reported_net_profit,
         ai_net_profit,
         traditional_net_profit,

@@ -18,6 +18,8 @@ order_attribution as (
     select
         order_id,
         signal_id,
+        account,
+        currency,
         symbol,
         side,
         source_type,

@@ -50,15 +50,19 @@ outcomes as {{ materialized }} (
 
 ),
 
--- One row a signal before the join, so that its trades do not multiply it.
+-- One row a signal before the join, so that its trades do not multiply it. Profits of
+-- different currencies have no sum.
 executed_signals as (
 
     select
         signal_id,
         count(*) as executed_trades,
         cast(sum(quantity) as {{ type_money() }}) as executed_quantity,
-        cast(sum(net_profit) as {{ type_money() }}) as executed_net_profit,
-        cast(sum(entry_price * quantity) as {{ type_money() }}) as executed_value,
+        case
+            when min(currency) = max(currency) then min(currency)
+        end as executed_currency,
+        cast(sum(net_profit) as {{ type_money() }}) as net_profit,
+        cast(sum(entry_price * quantity) as {{ type_money() }}) as entry_value,
         max(exit_at) as executed_available_at
     from {{ followed('int_lots_closed') }}
     where signal_id is not null
@@ -93,11 +97,19 @@ signal_outcomes as (
         outcomes.bars_held,
         coalesce(executed_signals.executed_trades, 0) as executed_trades,
         executed_signals.executed_quantity,
-        executed_signals.executed_net_profit,
-        cast(executed_signals.executed_net_profit as {{ type_double() }})
-        / cast(
-            nullif(executed_signals.executed_value, 0) as {{ type_double() }}
-        ) as executed_return,
+        executed_signals.executed_currency,
+        case
+            when executed_signals.executed_currency is not null
+                then executed_signals.net_profit
+        end as executed_net_profit,
+        case
+            when executed_signals.executed_currency is not null
+                then
+                    cast(executed_signals.net_profit as {{ type_double() }})
+                    / cast(
+                        nullif(executed_signals.entry_value, 0) as {{ type_double() }}
+                    )
+        end as executed_return,
         executed_signals.executed_available_at,
         signals.created_at,
         signals.valid_until_at,

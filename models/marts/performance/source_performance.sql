@@ -1,11 +1,11 @@
--- Grain: a source and a window of days that ends on the last closed day in the data.
--- Days are UTC.
+-- Grain: a source in an account and a window of days that ends on the last closed day
+-- in the data. Days are UTC.
 
 {# The linter has no value for a var: the default is for it alone. #}
 {% set periods = var('periods_per_year', 1) %}
 
 {{ config(
-    unique_key=['source_type', 'source_name', 'window_name'],
+    unique_key=['source_type', 'source_name', 'account', 'currency', 'window_name'],
     meta={'follows': 'whole'}
 ) }}
 
@@ -54,6 +54,9 @@ source_performance as (
     select
         sources.source_type,
         sources.source_name,
+        sources.account,
+        sources.currency,
+        sources.is_all_accounts,
         windows.window_name,
         returns.first_date as window_first_date,
         windows.last_date as window_last_date,
@@ -97,8 +100,7 @@ source_performance as (
     {% for relation in ['returns', 'sharpes', 'streaks'] %}
         left join {{ relation }}
             on
-                sources.source_type = {{ relation }}.source_type
-                and sources.source_name = {{ relation }}.source_name
+                {{ same_source('sources', relation) }}
                 and windows.window_name = {{ relation }}.window_name
     {% endfor %}
 

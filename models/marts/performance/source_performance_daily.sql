@@ -1,11 +1,8 @@
--- Grain: a source and a UTC day, every one from the source's first to the last on which
--- a signal came, a trade closed or the platform reported.
-
-{# The linter has no value for a var: the default is for it alone. #}
-{% set capital_base = var('capital_base', 1) %}
+-- Grain: a source in an account and a UTC day, every one from the source's first to the
+-- last on which a signal came, a trade closed or the platform reported.
 
 {{ config(
-    unique_key=['source_type', 'source_name', 'trading_date'],
+    unique_key=['source_type', 'source_name', 'account', 'currency', 'trading_date'],
     meta={'follows': 'whole'}
 ) }}
 
@@ -13,13 +10,10 @@ with peaks as (
 
     select
         *,
-        greatest(
-            cast({{ capital_base }} as {{ type_money() }}),
-            max(equity) over (
-                partition by source_type, source_name
-                order by trading_date
-                rows between unbounded preceding and current row
-            )
+        max(greatest(start_equity, equity)) over (
+            partition by source_type, source_name, account, currency
+            order by trading_date
+            rows between unbounded preceding and current row
         ) as peak_equity
     from {{ ref('int_source_equity') }}
 
@@ -37,6 +31,9 @@ source_performance_daily as (
     select
         peaks.source_type,
         peaks.source_name,
+        peaks.account,
+        peaks.currency,
+        peaks.is_all_accounts,
         peaks.trading_date,
         peaks.trades,
         peaks.winning_trades,

@@ -25,6 +25,8 @@ trades as (
         signal_id,
         source_type,
         source_name,
+        account,
+        currency,
         symbol,
         direction,
         matched_within,

@@ -6,6 +6,8 @@
     ['entry_price_target', 'money'],
     ['stop_loss_price', 'money'],
     ['take_profit_1_price', 'money'],
+    ['account', 'name'],
+    ['currency', 'name'],
     ['created_at', 'moment'],
 ] %}
 
@@ -29,6 +31,8 @@ renamed as (
         -- strings
         cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,
         cast(strategy as {{ dbt.type_string() }}) as strategy,
+        cast({{ name_or_main('account') }} as {{ dbt.type_string() }}) as account,
+        cast({{ name_or_main('currency') }} as {{ dbt.type_string() }}) as currency,
 
         -- numerics
         cast(entry_price_target as {{ type_money() }}) as entry_price_target,

@@ -41,6 +41,8 @@
     ['fee', 'money'],
     ['fee', 'holds', has_fill, 'a fee, and nothing was filled'],
     ['status', 'word', statuses],
+    ['account', 'name'],
+    ['currency', 'name'],
     ['created_at', 'present'],
     ['created_at', 'moment'],
     ['filled_at', 'moment'],
@@ -74,6 +76,8 @@ renamed as (
         cast(
             {{ known_word('status', statuses) }} as {{ dbt.type_string() }}
         ) as order_status,
+        cast({{ name_or_main('account') }} as {{ dbt.type_string() }}) as account,
+        cast({{ name_or_main('currency') }} as {{ dbt.type_string() }}) as currency,
 
         -- numerics
         cast(quantity as {{ type_money() }}) as quantity,

@@ -1,10 +1,13 @@
--- Grain: a trading day of the account, as the platform reports it. Days are UTC.
+-- Grain: a trading day of an account, as the platform reports it. Days are UTC.
 
+{% set same = ['date', name_or_main('account'), name_or_main('currency')] %}
 {% set rules = [
     ['date', 'present'],
     ['date', 'day'],
-    ['date', 'first', ['date'], 'id', 'the day was reported before'],
+    ['date', 'first', same, 'id', 'the day was reported before'],
     ['net_profit', 'money'],
+    ['account', 'name'],
+    ['currency', 'name'],
 ] %}
 
 {{ config(
@@ -23,6 +26,10 @@ renamed as (
     select
         -- ids
         id as trading_stat_id,
+
+        -- strings
+        cast({{ name_or_main('account') }} as {{ dbt.type_string() }}) as account,
+        cast({{ name_or_main('currency') }} as {{ dbt.type_string() }}) as currency,
 
         -- numerics
         cast(net_profit as {{ type_money() }}) as net_profit,
