@@ -36,8 +36,8 @@ create table public.trade_plans (
     created_by varchar(50) not null default 'strategy-engine',
     notes text,
     signal_details jsonb,
-    account varchar(50),
-    currency varchar(10),
+    account text,
+    currency text,
     created_at timestamptz not null default now()
 );
 
@@ -65,8 +65,8 @@ create table public.trading_orders (
     filled_quantity numeric(24, 8) check (filled_quantity <= quantity),
     fee numeric(18, 8),
     fee_currency varchar(10) not null default 'USD',
-    account varchar(50),
-    currency varchar(10),
+    account text,
+    currency text,
     created_by varchar(50) not null
 );
 
@@ -78,8 +78,8 @@ where status in ('NEW', 'PARTIALLY_FILLED');
 create table public.trading_stats (
     id serial primary key,
     date date not null,
-    account varchar(50),
-    currency varchar(10),
+    account text,
+    currency text,
     total_trades integer not null default 0,
     winning_trades integer not null default 0,
     losing_trades integer not null default 0,

@@ -66,12 +66,14 @@ accounts as (
         currency,
         min(first_date) as first_date,
         cast(
-            case account || '/' || currency
+            case
                 {% for name, amount in capital_bases.items() -%}
-                    when {{ dbt.string_literal(dbt.escape_single_quotes(name)) }}
+                    when
+                        account || '/' || currency
+                        = {{ dbt.string_literal(dbt.escape_single_quotes(name)) }}
                         then {{ amount }}
                 {% endfor -%}
-                else {{ capital_base }}
+                when true then {{ capital_base }}
             end as {{ type_money() }}
         ) as capital_base
     from known
