@@ -16,6 +16,7 @@ import psycopg
 from runner import extras
 from runner.errors import UsageError
 from runner.servers.database import Connection, Database
+from runner.views.dashboard.accounts import Account
 from runner.views.dashboard.marts import (
     LIMITS,
     MartError,
@@ -32,6 +33,7 @@ from runner.views.dashboard.wording import (
     count,
     day,
     duration,
+    in_currency,
     interval,
     moment,
     money,
@@ -155,9 +157,10 @@ class _Report:
         from jinja2 import Environment, PackageLoader, StrictUndefined
 
         self._now()
-        self._performance(period)
-        self._reconciliation(period)
-        self._trades(period)
+        for account in self._currencies():
+            self._performance(period, account)
+            self._reconciliation(period, account)
+            self._trades(period, account)
         self._signals(period)
         self._models()
         self._training()
@@ -182,6 +185,14 @@ class _Report:
             specs=json.dumps(self._specs, separators=(",", ":")).replace("<", "\\u003c"),
             library=_library(),
         )
+
+    def _currencies(self) -> list[Account]:
+        """All accounts together of each currency."""
+        try:
+            found = [Account(**row) for row in self._ask("accounts")]
+        except MartError:
+            found = []
+        return [each for each in found if each.is_all_accounts] or [Account()]
 
     # --- sections -----------------------------------------------------------------------------
 
@@ -215,15 +226,15 @@ class _Report:
             if weights := self._ask("expert_weights"):
                 self._chart(made, charts.weights(weights), "Weight of each expert, heaviest first")
 
-    def _performance(self, period: Period) -> None:
+    def _performance(self, period: Period, account: Account) -> None:
         from runner.views import charts
 
         with self._section(
-            "AI against traditional",
+            account.label("AI against traditional"),
             "performance.source_performance_daily",
             "performance.source_performance",
         ) as made:
-            sources = self._ask("period_sources", **period.days())
+            sources = self._ask("period_sources", **account.asked(), **period.days())
             for row in sources:
                 _add_rate(row, "hit_rate", row["wins"], row["wins"] + row["losses"])
             totals = {row["source"]: row for row in sources}
@@ -237,10 +248,12 @@ class _Report:
             ):
                 made.figures.append(
                     Figure(
-                        label, form(ai.get(column)), f"traditional {form(traditional.get(column))}"
+                        account.label(label) if form is money else label,
+                        form(ai.get(column)),
+                        f"traditional {form(traditional.get(column))}",
                     )
                 )
-            curves = self._ask("equity", sources=TOTALS, **period.days())
+            curves = self._ask("equity", sources=TOTALS, **account.asked(), **period.days())
             for row in curves:
                 row["source"] = f"{row['source_type']}: {row['source_name']}"
             if curves:
@@ -258,10 +271,10 @@ class _Report:
                 ("hit_rate_95", "95% interval", str),
                 ("lowest_drawdown", "Lowest drawdown", lambda value: share(value, 2)),
             )
-            self._whole_window(made)
+            self._whole_window(made, account)
 
-    def _whole_window(self, made: Section) -> None:
-        rows = self._ask("source_performance", window="all")
+    def _whole_window(self, made: Section, account: Account) -> None:
+        rows = self._ask("source_performance", window="all", **account.asked())
         for row in rows:
             row["source"] = f"{row['source_type']}: {row['source_name']}"
             ends = sharpe_interval(row["sharpe_ratio"], row["probabilistic_sharpe"])
@@ -283,11 +296,13 @@ class _Report:
             ("exposure", "In the market", share),
         )
 
-    def _reconciliation(self, period: Period) -> None:
+    def _reconciliation(self, period: Period, account: Account) -> None:
         from runner.views import charts
 
-        with self._section("Does it add up?", "performance.daily_performance") as made:
-            days = self._ask("reconciliation", **period.days())
+        with self._section(
+            account.label("Does it add up?"), "performance.daily_performance"
+        ) as made:
+            days = self._ask("reconciliation", **account.asked(), **period.days())
             told = [row for row in days if row["unreconciled_profit"] is not None]
             off = [row for row in told if not row["is_reconciled"]]
             for label, column in (
@@ -298,10 +313,11 @@ class _Report:
             ):
                 value = money(total(row[column] for row in told)) if told else UNDEFINED
                 about = self._about(f"performance.daily_performance.{column}", label)
-                made.figures.append(Figure(label, value, about=about))
+                made.figures.append(Figure(account.label(label), value, about=about))
             if len(told) < len(days):
                 left_out = plural(len(days) - len(told), "day")
-                made.notes.append(f"{left_out} that the platform did not report are left out.")
+                of = " of an account" if account.account == "all" else ""
+                made.notes.append(f"{left_out}{of} that the platform did not report are left out.")
             if off:
                 self._chart(made, charts.reconciliation(told), "Unreconciled profit by day")
                 self._table(
@@ -309,15 +325,22 @@ class _Report:
                     "performance.daily_performance",
                     sorted(off, key=lambda row: -abs(row["unreconciled_profit"]))[:20],
                     ("trading_date", "Day", day),
+                    *([("account", "Account", str)] if account.account == "all" else ()),
                     ("reported_net_profit", "Reported", money),
                     ("ai_net_profit", "AI", money),
                     ("traditional_net_profit", "Traditional", money),
                     ("unreconciled_profit", "Unreconciled", money),
                 )
 
-    def _trades(self, period: Period) -> None:
-        with self._section("Trades by symbol", "performance.trades") as made:
-            rows = self._ask("trades_by_symbol", symbols=None, models=None, **period.times())
+    def _trades(self, period: Period, account: Account) -> None:
+        with self._section(account.label("Trades by symbol"), "performance.trades") as made:
+            rows = self._ask(
+                "trades_by_symbol",
+                symbols=None,
+                models=None,
+                **account.asked(),
+                **period.times(),
+            )
             for row in rows:
                 _add_rate(row, "hit_rate", row["wins"], row["wins"] + row["losses"])
             self._table(
@@ -336,8 +359,15 @@ class _Report:
     def _signals(self, period: Period) -> None:
         with self._section("Signals of the period", "performance.signal_outcomes") as made:
             rows = self._ask("period_signals", **period.times())
+            made_by = self._ask("period_made", **period.times())
+            currencies = list(dict.fromkeys(row["currency"] for row in made_by))
+            earned = {
+                (row["model"], row["currency"]): row["executed_net_profit"] for row in made_by
+            }
             for row in rows:
                 _add_rate(row, "rate", row["wins"], row["resolved"])
+                for currency in currencies:
+                    row[f"executed_net_profit {currency}"] = earned.get((row["model"], currency))
             made.notes.append(
                 "Won: the prices after a signal went its way, whatever anybody traded and before "
                 "fees. Made: what its trades really earned."
@@ -357,7 +387,10 @@ class _Report:
                 ("expired", "Expired", count),
                 ("mean_return", "Mean return", lambda value: share(value, 2)),
                 ("traded", "Traded", count),
-                ("executed_net_profit", "Made", money),
+                *(
+                    (f"executed_net_profit {currency}", in_currency("Made", currency), money)
+                    for currency in currencies
+                ),
             )
 
     def _models(self) -> None:
@@ -508,7 +541,8 @@ class _Report:
         self, section: Section, mart: str, rows: Sequence[Row], *columns: tuple[str, str, Form]
     ) -> None:
         headings = [
-            (label, self._about(f"{mart}.{name}", label), form not in _WORDS)
+            # What follows a blank tells apart several columns of one definition.
+            (label, self._about(f"{mart}.{name.split()[0]}", label), form not in _WORDS)
             for name, label, form in columns
         ]
         cells = [[form(row.get(name)) for name, _, form in columns] for row in rows]

@@ -14,6 +14,7 @@ import streamlit as st
 
 from runner.views.charts import Chart
 from runner.views.dashboard import data
+from runner.views.dashboard.accounts import Account
 from runner.views.dashboard.marts import (
     MartError,
     MissingMartError,
@@ -26,10 +27,12 @@ from runner.views.dashboard.wording import (
     PRICE,
     QUANTITY,
     UNDEFINED,
+    UNNAMED,
     day,
     decimals_of,
     escaped,
     exactly,
+    in_currency,
 )
 
 RETRY_SECONDS = 5
@@ -222,6 +225,27 @@ def window() -> str:
     return str(chosen)
 
 
+def account() -> Account:
+    """The account of the page's money, at first all of the currency with most trades."""
+    found = [Account(**row) for row in data.rows("accounts")] or [Account()]
+    if len(found) == 1:
+        return found[0]
+    names = [str(each) for each in found]
+    asked = st.query_params.get("account", "")
+    if asked and asked not in names:
+        remember_wrong("account", f"There is no account {escaped(repr(asked[:60]))} in the marts.")
+    chosen = st.selectbox(
+        "Account",
+        names,
+        key="account",
+        bind="query-params",
+        width=240,
+        help=data.description("performance.source_performance.account"),
+    )
+    tell_wrong("account", has_choice=chosen != names[0])
+    return found[names.index(chosen)]
+
+
 # --- figures, tables, downloads ---------------------------------------------------------------
 
 
@@ -282,15 +306,24 @@ class Column:
 
 
 def table(
-    rows: Sequence[Row], columns: Mapping[str, Column], *, mart: str, name: str, alt: str
+    rows: Sequence[Row],
+    columns: Mapping[str, Column],
+    *,
+    mart: str,
+    name: str,
+    alt: str,
+    currency: str = UNNAMED,
 ) -> None:
-    """Rows as a table with each column's definition at its head, and a download of them."""
+    """Rows as a table with each column's definition at its head, and a download of them.
+
+    ``currency`` is that of columns of money.
+    """
     shown = [{key: row.get(key) for key in columns} for row in rows]
     st.dataframe(
         [{key: _scaled(value, columns[key].kind) for key, value in row.items()} for row in shown],
         hide_index=True,
         column_config={
-            key: _configured(key, column, mart, [row[key] for row in shown])
+            key: _configured(key, column, mart, currency, [row[key] for row in shown])
             for key, column in columns.items()
         },
         placeholder=UNDEFINED,
@@ -304,14 +337,15 @@ def _scaled(value: Any, kind: str) -> Any:
     return 100 * value if kind in ("share", "percent") and value is not None else value
 
 
-def _configured(key: str, column: Column, mart: str, values: Sequence[Any]) -> Any:
+def _configured(key: str, column: Column, mart: str, currency: str, values: Sequence[Any]) -> Any:
     about = column.about or data.description(column.of or f"{mart}.{key}")
     kinds = st.column_config
     if column.kind == "number":
         return kinds.NumberColumn(column.label, help=about, format=column.form or "localized")
     if column.kind in AMOUNTS:
         decimals = decimals_of(values, *AMOUNTS[column.kind])
-        return kinds.NumberColumn(column.label, help=about, format=f"%,.{decimals}f")
+        label = in_currency(column.label, currency) if column.kind == "money" else column.label
+        return kinds.NumberColumn(label, help=about, format=f"%,.{decimals}f")
     if column.kind == "percent":
         return kinds.NumberColumn(column.label, help=about, format="%.1f%%")
     if column.kind == "share":

@@ -9,6 +9,7 @@ import streamlit as st
 
 from runner.views import charts
 from runner.views.dashboard import data, parts
+from runner.views.dashboard.accounts import Account, days_of
 from runner.views.dashboard.marts import Row
 from runner.views.dashboard.parts import Column, Filters
 from runner.views.dashboard.wording import (
@@ -77,10 +78,13 @@ def page() -> None:
     """Draw the page."""
     st.title("Performance", anchor=False)
     window = parts.window()
+    account = Account()
+    with parts.section(""):
+        account = parts.account()
     with parts.section("AI against traditional", "performance.source_performance"):
-        sources = with_intervals(data.rows("source_performance", window=window))
+        sources = with_intervals(data.rows("source_performance", window=window, **account.asked()))
         if sources:
-            _headline(sources)
+            _headline(sources, account)
             _intervals(sources)
         else:
             st.info("**No closed day yet.** Metrics begin with the first day that is over.")
@@ -88,13 +92,13 @@ def page() -> None:
     with parts.section(""):
         asked = parts.filters(symbols=True, models=True, days=True)
     with parts.section("Equity and drawdown", "performance.source_performance_daily"):
-        _curves(asked)
+        _curves(asked, account)
     with parts.section("Does it add up?", "performance.daily_performance"):
-        _reconciliation(asked)
+        _reconciliation(asked, account)
     with parts.section("Trades by symbol", "performance.trades"):
-        _trades(asked)
+        _trades(asked, account)
     with parts.section("All sources", "performance.source_performance"):
-        sources = with_intervals(data.rows("source_performance", window=window))
+        sources = with_intervals(data.rows("source_performance", window=window, **account.asked()))
         if asked.models:
             sources = [row for row in sources if row["source_name"] in asked.models]
         parts.table(
@@ -103,6 +107,7 @@ def page() -> None:
             mart="performance.source_performance",
             name=f"source_performance_{window}",
             alt="Metrics of every model and strategy in the window",
+            currency=account.currency,
         )
 
 
@@ -118,7 +123,7 @@ def with_intervals(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _headline(sources: list[Row]) -> None:
+def _headline(sources: list[Row], account: Account) -> None:
     totals = {row["source_type"]: row for row in sources if row["source_name"] == "all"}
     ai, traditional = totals.get("ai", {}), totals.get("traditional", {})
     ends = next(iter(totals.values()), sources[0])
@@ -130,7 +135,7 @@ def _headline(sources: list[Row]) -> None:
         with parts.row_of_cards():
             for label, column, form in figures:
                 parts.figure(
-                    label,
+                    account.label(label) if form is money else label,
                     form(ai.get(column)),
                     beside=f"traditional {form(traditional.get(column))}",
                     column=f"performance.source_performance.{column}",
@@ -170,9 +175,9 @@ def interval_rows(rows: list[Row], column: str) -> list[Row]:
     ]
 
 
-def _curves(asked: Filters) -> None:
+def _curves(asked: Filters, account: Account) -> None:
     sources = [*TOTALS, *(f"ai: {model}" for model in asked.models or [])]
-    found = data.rows("equity", sources=sources, **asked.days())
+    found = data.rows("equity", sources=sources, **account.asked(), **asked.days())
     if not found:
         _nothing_in(asked)
         return
@@ -183,8 +188,8 @@ def _curves(asked: Filters) -> None:
     parts.download(found, "equity")
 
 
-def _reconciliation(asked: Filters) -> None:
-    days = data.rows("reconciliation", **asked.days())
+def _reconciliation(asked: Filters, account: Account) -> None:
+    days = data.rows("reconciliation", **account.asked(), **asked.days())
     if not days:
         _nothing_in(asked)
         return
@@ -194,6 +199,7 @@ def _reconciliation(asked: Filters) -> None:
     def summed(column: str) -> str:
         return money(total(row[column] for row in told)) if told else UNDEFINED
 
+    on = f"on {plural(days_of(off), 'day')}"
     with parts.row_of_cards():
         for label, column in (
             ("Platform reports", "reported_net_profit"),
@@ -202,18 +208,22 @@ def _reconciliation(asked: Filters) -> None:
             ("Unreconciled", "unreconciled_profit"),
         ):
             parts.figure(
-                label,
+                account.label(label),
                 summed(column),
-                beside=f"on {plural(len(off), 'day')}" if column == "unreconciled_profit" else None,
+                beside=on if column == "unreconciled_profit" else None,
                 column=f"performance.daily_performance.{column}",
             )
-    unreported = len(days) - len(told)
+    unreported = [row for row in days if row["unreconciled_profit"] is None]
     if unreported:
-        parts.remark(f"Not counted: {plural(unreported, 'day')} that the platform did not report.")
+        of = " of an account" if account.account == "all" else ""
+        parts.remark(
+            f"Not counted: {plural(len(unreported), 'day')}{of} that the platform did not report."
+        )
     if off:
         parts.chart(charts.reconciliation(told), "Profit of each day that no order explains")
     columns = {
         "trading_date": Column("Day", "day"),
+        **({"account": Column("Account")} if account.account == "all" else {}),
         "reported_net_profit": Column("Reported", "money"),
         "ai_net_profit": Column("AI", "money"),
         "traditional_net_profit": Column("Traditional", "money"),
@@ -233,11 +243,12 @@ def _reconciliation(asked: Filters) -> None:
             mart="performance.daily_performance",
             name="daily_performance",
             alt="Reported and explained profit of each day, the newest first",
+            currency=account.currency,
         )
 
 
-def _trades(asked: Filters) -> None:
-    found = data.rows("trades_by_symbol", **asked.names(), **asked.times())
+def _trades(asked: Filters, account: Account) -> None:
+    found = data.rows("trades_by_symbol", **account.asked(), **asked.names(), **asked.times())
     if not found:
         _nothing_in(asked, "trades")
         return
@@ -259,6 +270,7 @@ def _trades(asked: Filters) -> None:
         mart="performance.trades",
         name="trades_by_symbol",
         alt="Trades of each symbol and source",
+        currency=account.currency,
     )
 
 

@@ -14,10 +14,12 @@ from runner.views.dashboard.now import RELATIONS, SIGNALS
 from runner.views.dashboard.parts import Column, Filters
 from runner.views.dashboard.wording import (
     UNDEFINED,
+    UNNAMED,
     count,
     day,
     duration,
     escaped,
+    in_currency,
     in_words,
     interval,
     moment,
@@ -174,12 +176,12 @@ def _outcome_card(outcome: Row) -> None:
     if not outcome:
         _card("5 · Outcome", "not known", "performance\\.signal\\_outcomes has no row of it.")
         return
-    executed = (
-        f"{plural(outcome['executed_trades'], 'trade')} made "
-        f"{money(outcome['executed_net_profit'])}"
-        if outcome["executed_trades"]
-        else "never traded to the end"
-    )
+    executed = "never traded to the end"
+    if outcome["executed_trades"]:
+        made = in_currency(money(outcome["executed_net_profit"]), outcome["executed_currency"])
+        if outcome["executed_currency"] is None:
+            made = "money in several currencies"
+        executed = f"{plural(outcome['executed_trades'], 'trade')} made {escaped(made)}"
     held = f" in {plural(outcome['bars_held'], 'bar')}" if outcome["bars_held"] else ""
     _card(
         "5 · Outcome",
@@ -252,6 +254,7 @@ def _orders(number_: dict[str, Any]) -> None:
         orders,
         {
             "order_id": Column("Order", "number", "%d"),
+            **_accounts(orders),
             "side": Column("Side"),
             "method": Column("Found by"),
             "lag_seconds": Column("Seconds after", "number", "%.0f"),
@@ -267,6 +270,7 @@ def _orders(number_: dict[str, Any]) -> None:
             trades,
             {
                 "trade_id": Column("Trade"),
+                **_accounts(trades),
                 "direction": Column("Direction"),
                 "quantity": Column("Quantity", "quantity"),
                 "entry_at": Column("In", "time"),
@@ -280,6 +284,15 @@ def _orders(number_: dict[str, Any]) -> None:
             name=f"trades_of_signal_{number_['signal_id']}",
             alt="Trades that the signal opened",
         )
+
+
+def _accounts(rows: list[Row]) -> dict[str, Column]:
+    """Columns of account and currency, where rows name any."""
+    return {
+        name: Column(name.capitalize())
+        for name in ("account", "currency")
+        if any(row[name] != UNNAMED for row in rows)
+    }
 
 
 # --- the list ---------------------------------------------------------------------------------
@@ -328,11 +341,19 @@ def _list() -> None:
             "executed_net_profit": Column(
                 "Made", "money", of="performance.signal_outcomes.executed_net_profit"
             ),
+            **_made_in(found),
         },
         mart="ensemble.signal_confluence",
         name="signals",
         alt="Signals of this choice, the newest first",
     )
+
+
+def _made_in(found: list[Row]) -> dict[str, Column]:
+    if all(row.get("executed_currency") in (None, UNNAMED) for row in found):
+        return {}
+    of = "performance.signal_outcomes.executed_currency"
+    return {"executed_currency": Column("Currency", of=of)}
 
 
 def with_outcomes(found: list[Row]) -> None:

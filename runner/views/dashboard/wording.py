@@ -13,6 +13,8 @@ from runner.words import plural
 Number = float | Decimal
 
 UNDEFINED = "–"
+UNNAMED = "main"
+"""The name of an account or a currency to which the platform gives none."""
 MONEY, PRICE, QUANTITY = (2, 4), (4, 5), (4, 4)
 """Least number of decimals shown, and of significant digits below 1."""
 ARROWS = {"BUY": "▲", "SELL": "▼", "HOLD": "■"}
@@ -34,6 +36,11 @@ def in_words(name: str) -> str:
 def money(value: Number | None) -> str:
     """An amount in the account's currency: two decimals, below 1 four significant digits."""
     return _told(value, *MONEY)
+
+
+def in_currency(text: str, currency: str | None) -> str:
+    """A label or an amount with its currency, where that has a name."""
+    return text if currency in (None, UNNAMED) else f"{text} {currency}"
 
 
 def price(value: Number | None) -> str:

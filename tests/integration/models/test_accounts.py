@@ -94,8 +94,10 @@ def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
                 " filled_at, order_type, status, created_by)"
                 " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'MARKET', 'FILLED',"
                 " 'test')",
-                (number, number, plan, account, currency, symbol, side)
-                + (quantity, quantity, price, fee, at, at),
+                (
+                    *(number, number, plan, account, currency, symbol, side),
+                    *(quantity, quantity, price, fee, at, at),
+                ),
             )
         for account, currency, day, profit in cells(REPORTS):
             connection.execute(

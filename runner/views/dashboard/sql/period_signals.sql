@@ -9,8 +9,7 @@ select
     count(*) filter (where outcome = 'STOP_LOSS') as stopped,
     count(*) filter (where outcome = 'EXPIRED') as expired,
     avg(outcome_return) as mean_return,
-    count(*) filter (where executed_trades > 0) as traded,
-    sum(executed_net_profit) as executed_net_profit
+    count(*) filter (where executed_trades > 0) as traded
 from performance.signal_outcomes
 where created_at >= %(first)s and created_at < %(last)s
 group by model_name, model_version

@@ -11,6 +11,9 @@ select
     end as period_return,
     min(drawdown) as lowest_drawdown
 from performance.source_performance_daily
-where trading_date between %(first)s and %(last)s
+where
+    trading_date between %(first)s and %(last)s
+    and account = %(account)s
+    and currency = %(currency)s
 group by source_type, source_name
 order by source_type, source_name <> 'all', net_profit desc

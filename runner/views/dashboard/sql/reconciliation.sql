@@ -1,5 +1,7 @@
+-- Each account's days; 'all' asks for all accounts of the currency.
 select
     trading_date,
+    account,
     reported_net_profit,
     ai_net_profit,
     traditional_net_profit,
@@ -14,6 +16,8 @@ select
     avg_ai_confidence
 from performance.daily_performance
 where
-    (%(first)s::date is null or trading_date >= %(first)s)
+    currency = %(currency)s
+    and %(account)s in (account, 'all')
+    and (%(first)s::date is null or trading_date >= %(first)s)
     and (%(last)s::date is null or trading_date <= %(last)s)
-order by trading_date
+order by trading_date, account

@@ -1,5 +1,7 @@
 select
     order_id,
+    account,
+    currency,
     side,
     method,
     lag_seconds,

@@ -1,5 +1,7 @@
 select
     trade_id,
+    account,
+    currency,
     direction,
     quantity,
     entry_at,

@@ -32,10 +32,15 @@ cross join lateral (
     where
         daily.source_type = performance.source_type
         and daily.source_name = performance.source_name
+        and daily.account = performance.account
+        and daily.currency = performance.currency
         and daily.trading_date
         between performance.window_first_date and performance.window_last_date
 ) as days
-where performance.window_name = %(window)s
+where
+    performance.window_name = %(window)s
+    and performance.account = %(account)s
+    and performance.currency = %(currency)s
 order by
     performance.source_type,
     performance.source_name <> 'all',

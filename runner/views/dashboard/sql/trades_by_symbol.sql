@@ -8,7 +8,9 @@ select
     sum(net_profit) as net_profit
 from performance.trades
 where
-    (%(symbols)s::text[] is null or symbol = any(%(symbols)s))
+    currency = %(currency)s
+    and %(account)s in (account, 'all')
+    and (%(symbols)s::text[] is null or symbol = any(%(symbols)s))
     and (%(models)s::text[] is null or source_name = any(%(models)s))
     and (%(first)s::timestamptz is null or exit_at >= %(first)s)
     and (%(last)s::timestamptz is null or exit_at < %(last)s)
