@@ -55,6 +55,20 @@ def test_charts_read_columns_of_their_dataset() -> None:
         assert (words | named) - {None} <= columns, chart["slice_name"]
 
 
+def test_filters_read_columns_of_their_dataset() -> None:
+    filters = [
+        each
+        for board in documents(EXPORT / "dashboards", "*.yaml")
+        for each in board["metadata"].get("native_filter_configuration", ())
+    ]
+    assert {each["name"] for each in filters} >= {"Currency", "Account"}
+    for each in filters:
+        for target in each["targets"]:
+            columns = DATASETS[target["datasetUuid"]]["columns"]
+            names = {column["column_name"] for column in columns}
+            assert target["column"]["name"] in names, each["name"]
+
+
 def test_dashboards_show_every_chart_once() -> None:
     shown = [
         each["meta"]["uuid"]
