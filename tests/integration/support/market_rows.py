@@ -19,6 +19,9 @@ TIMEFRAMES = ("1h", "1h", "1h", "4h", "30m", "1d")
 SIDES = ("BUY", "SELL")
 # Some are common and some are rare, so that a day may be the first or only day of a source.
 STRATEGIES = ("breakout", "reversal") * 4 + ("carry", "grid", "gap", "all")
+# Names of one account in several spellings; a currency that is rare has one account or several.
+ACCOUNTS = (None, None, "spot", "spot", "bot ", "main", "")
+CURRENCIES = (None, None, None, "USDT", "USDT", "BTC")
 PATTERN_TYPES = ("engulfing", "pin bar") * 4 + ("doji", "harami")
 # Equal values that are written in another way.
 ZEROS = (0.0, -0.0)
@@ -45,12 +48,20 @@ UNUSABLE: tuple[tuple[str, dict[str, object]], ...] = (
     ("trading_orders", {"filled_at": "2125-06-01Z"}),
     ("trading_orders", {"symbol": "  "}),
     ("trading_orders", {"fee": "NaN"}),
+    ("trading_orders", {"account": "all"}),
+    ("trading_stats", {"currency": "x" * 65}),
     ("trading_stats", {"net_profit": "NaN"}),
 )
 USABLE: dict[str, dict[str, object]] = {
     "micro_patterns": {"symbol": "BTCUSD "},
     "trade_plans": {"stop_loss_price": 95},
-    "trading_orders": {"symbol": "BTCUSD", "filled_price": 101, "filled_at": None, "fee": None},
+    "trading_orders": {
+        "symbol": "BTCUSD",
+        "account": None,
+        "filled_price": 101,
+        "filled_at": None,
+        "fee": None,
+    },
 }
 
 
@@ -121,6 +132,8 @@ class RowsThatCome:
             "trade_plans",
             strategy=self.random.choice(STRATEGIES),
             symbol=self._symbol(),
+            account=self._choice(ACCOUNTS),
+            currency=self._choice(CURRENCIES),
             entry_price_target=100,
             stop_loss_price=95,
             take_profit_1_price=110,
@@ -159,6 +172,8 @@ class RowsThatCome:
             created_at=created_at,
             filled_at=self._later(created_at, 6) if filled else None,
             symbol=self._symbol(),
+            account=self._choice(ACCOUNTS),
+            currency=self._choice(CURRENCIES),
             order_type="market",
             side=self.random.choice(SIDES),
             status=self.random.choice(("NEW", "PARTIALLY_FILLED", "FILLED", "CANCELLED")),
@@ -211,6 +226,8 @@ class RowsThatCome:
         self._insert(
             "trading_stats",
             date=self._time().date(),
+            account=self._choice(ACCOUNTS),
+            currency=self._choice(CURRENCIES),
             net_profit=self.random.randrange(-50, 50),
             total_trades=3,
             winning_trades=2,

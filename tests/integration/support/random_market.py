@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import psycopg
 from market_rows import (
+    ACCOUNTS,
+    CURRENCIES,
     GENES,
     HOURS,
     PATTERN_TYPES,
@@ -88,6 +90,8 @@ class RandomMarket(RowsThatCome):
                     {"trade_plan_id": self._pick("trade_plans")},
                     {"trade_plan_id": None},
                     {"symbol": self._symbol()},
+                    {"account": self._choice(ACCOUNTS)},
+                    {"currency": self._choice(CURRENCIES)},
                     {"side": self.random.choice(SIDES)},
                     {"created_at": self._time()},
                     {"quantity": self.random.randrange(1, 6)},
@@ -108,6 +112,9 @@ class RandomMarket(RowsThatCome):
                 ("trade_plans", {"strategy": self.random.choice(STRATEGIES)}),
                 ("trade_plans", {"symbol": self._symbol()}),
                 ("trade_plans", {"created_at": self._time()}),
+                ("trade_plans", {"account": self._choice(ACCOUNTS)}),
+                ("trading_stats", {"account": self._choice(ACCOUNTS)}),
+                ("trading_stats", {"currency": self._choice(CURRENCIES)}),
                 ("trading_stats", {"net_profit": 7}),
                 ("trading_stats", {"date": self._time().date()}),
                 ("rl_training_episodes", {"total_reward": 3.5}),
@@ -144,6 +151,7 @@ class RandomMarket(RowsThatCome):
                 ("trade_plans", "strategy"),
                 ("trading_orders", "filled_at"),
                 ("trading_orders", "trade_plan_id"),
+                ("trading_orders", "account"),
             )
         )
         self.connection.execute(
