@@ -29,19 +29,20 @@ PLATFORM = """
     create table trade_plans (
         id bigint primary key, symbol text, strategy text, entry_price_target numeric,
         stop_loss_price numeric, take_profit_1_price numeric, signal_details jsonb,
-        created_at timestamptz
+        created_at timestamptz, account text, currency text
     );
     create table trading_orders (
         id bigint primary key, trade_plan_id bigint, symbol text, side text, quantity numeric,
         price numeric, filled_quantity numeric, filled_price numeric, fee numeric, status text,
-        created_at timestamptz, filled_at timestamptz
+        created_at timestamptz, filled_at timestamptz, account text, currency text
     );
     create table trading_stats (
         id bigint primary key, date date, net_profit numeric, total_trades integer,
-        winning_trades integer, losing_trades integer
+        winning_trades integer, losing_trades integer, account text, currency text
     );
 """
 
+ACCOUNT = {"account": "main", "currency": "main"}
 # A row of each table, every copy of which can be used.
 GOOD: Mapping[str, Mapping[str, Any]] = {
     "ai_models": {
@@ -128,6 +129,7 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
         "take_profit_1_price": 110,
         "signal_details": Jsonb({}),
         "created_at": "2025-03-01 12:00Z",
+        **ACCOUNT,
     },
     "trading_orders": {
         "trade_plan_id": 1,
@@ -141,12 +143,14 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
         "status": "FILLED",
         "created_at": "2025-03-01 12:00Z",
         "filled_at": "2025-03-01 12:00Z",
+        **ACCOUNT,
     },
     "trading_stats": {
         "net_profit": 1,
         "total_trades": 1,
         "winning_trades": 1,
         "losing_trades": 0,
+        **ACCOUNT,
     },
 }
 
@@ -183,15 +187,16 @@ MAY_BE_MISSING = {
     "micro_patterns": {"pattern_type", "signal", "confidence"},
     "trade_plans": {
         *("symbol", "strategy", "entry_price_target", "stop_loss_price", "take_profit_1_price"),
-        *("signal_details", "created_at"),
+        *("signal_details", "created_at", *ACCOUNT),
     },
     "trading_orders": {
         *("trade_plan_id", "quantity", "price", "filled_price", "status", "filled_at"),
         # Without it nothing was filled, and the fee is to blame.
-        "filled_quantity",
-        "fee",
+        *("filled_quantity", "fee", *ACCOUNT),
     },
-    "trading_stats": {"net_profit", "total_trades", "winning_trades", "losing_trades"},
+    "trading_stats": {
+        *("net_profit", "total_trades", "winning_trades", "losing_trades", *ACCOUNT),
+    },
 }
 
 
@@ -199,6 +204,8 @@ def is_usable(table: str, column: str, data_type: str, value: Any) -> bool:
     """Whether a row may hold the value: where nothing is computed from it, or it is a plain one."""
     if value is None:
         return column in MAY_BE_MISSING[table]
+    if column in ACCOUNT:
+        return len(value) <= 64
     if data_type == "text":
         if column in FREE_TEXTS:
             return len(value) <= 200 or column == "idempotency_key"
