@@ -10,7 +10,7 @@ import math
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -30,10 +30,12 @@ from metrics_world import (
     SKILLED,
     WINDOWS,
     Signal,
+    Source,
     World,
     degenerate_sources,
     first_day,
     make_world,
+    together,
     write,
 )
 from oracle_barriers import Outcome, judge
@@ -112,18 +114,43 @@ def own_name(row: Row) -> str:
     return name.removesuffix(" 1") if row["source_type"] == "ai" else name
 
 
-def performance_rows(built: Built) -> dict[tuple[str, str], Row]:
+def performance_rows(built: Built, account: str = "main") -> dict[tuple[str, str], Row]:
     return {
         (own_name(row), row["window_name"]): row
-        for row in built.rows("select * from performance.source_performance")
+        for row in built.rows(
+            f"select * from performance.source_performance where account = '{account}'"
+        )
         if row["source_name"] != "all"
     }
 
 
 def test_sources_are_as_the_libraries_say(built: Built) -> None:
-    rows = performance_rows(built)
+    assert_as_the_libraries_say(built.world.sources, performance_rows(built))
+
+
+@pytest.mark.parametrize("account", ["spot", "bot", "all"])
+def test_accounts_are_as_the_libraries_say(built: Built, account: str) -> None:
+    """Alone, and all of the currency together."""
+    rows = performance_rows(built, account)
+    assert_as_the_libraries_say(
+        [
+            each
+            for pair in built.world.twins
+            for each in (*pair, together(*pair))
+            if each.account == account
+        ],
+        rows,
+    )
+    assert {(row["currency"], row["is_all_accounts"]) for row in rows.values()} == {
+        ("USDT", account == "all")
+    }
+
+
+def assert_as_the_libraries_say(
+    sources: Sequence[Source], rows: Mapping[tuple[str, str], Row]
+) -> None:
     wrong = []
-    for source in built.world.sources:
+    for source in sources:
         for window in WINDOWS:
             row, first = rows[source.name, window], first_day(window)
             returns, profits = source.returns(first), source.profits(first)
@@ -149,7 +176,10 @@ def test_luck_is_that_of_all_versions_tried(built: Built) -> None:
     rows = performance_rows(built)
     # Models that never traded were tried too: their equity stands still, without a ratio.
     trials = {True: 12 + 1 + len(SKILLED), False: 200 + len(degenerate_sources()) + 1 + 5}
-    named = built.rows("select source_type, count(*) from intermediate.int_sources group by 1")
+    named = built.rows(
+        "select source_type, count(*) from intermediate.int_sources where account = 'main'"
+        " group by source_type"
+    )
     assert {row["source_type"] == "ai": row["count"] - 1 for row in named} == trials
     for window in WINDOWS:
         for is_ai in (True, False):
@@ -188,7 +218,8 @@ def test_a_used_up_equity_has_no_returns(built: Built) -> None:
 def test_days_have_the_equity_that_trades_made(built: Built) -> None:
     days: dict[str, list[Row]] = defaultdict(list)
     for row in built.rows(
-        "select * from performance.source_performance_daily order by trading_date"
+        "select * from performance.source_performance_daily where account = 'main'"
+        " order by trading_date"
     ):
         days[own_name(row)].append(row)
     for source in built.world.sources:
@@ -215,15 +246,15 @@ def test_sources_add_up_to_the_account(built: Built) -> None:
             (select count(*) from performance.trades) as trades,
             (
                 select sum(net_profit) from performance.source_performance
-                where window_name = 'all' and source_name = 'all'
+                where window_name = 'all' and source_name = 'all' and is_all_accounts
             ) as of_totals,
             (
                 select sum(net_profit) from performance.source_performance
-                where window_name = 'all' and source_name <> 'all'
+                where window_name = 'all' and source_name <> 'all' and is_all_accounts
             ) as of_sources,
             (
                 select sum(trades) from performance.source_performance
-                where window_name = 'all' and source_name <> 'all'
+                where window_name = 'all' and source_name <> 'all' and account <> 'all'
             ) as source_trades
         """
     )

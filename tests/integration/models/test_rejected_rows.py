@@ -302,7 +302,7 @@ def test_money_that_a_rejected_order_leaves_open_is_shown(market: Market) -> Non
     assert replica("select count(*) from performance.trades where symbol = 'OPEN'") == [(0,)]
     assert replica(
         "select reported_net_profit, unreconciled_profit from performance.daily_performance"
-        f" where trading_date = '{at.date()}'"
+        f" where trading_date = '{at.date()}' and account = 'main' and currency = 'main'"
     ) == [(7, 7)]
 
 

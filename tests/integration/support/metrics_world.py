@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -51,6 +51,9 @@ class Source:
     first_day: date
     trades: list[Trade] = field(default_factory=list)
     is_ai: bool = False
+    account: str = "main"
+    currency: str = "main"
+    capital: Decimal = CAPITAL
 
     def profits(self, first: date) -> list[float]:
         """Net profits of the trades that were closed from ``first`` on, in order."""
@@ -67,7 +70,7 @@ class Source:
         for trade in self.trades:
             if trade.exit_at:
                 by_day[trade.exit_at.date()] += trade.profit
-        equity, returns = CAPITAL, []
+        equity, returns = self.capital, []
         for day in self.days(self.first_day):
             if day >= first:
                 returns.append(float(by_day[day] / equity))
@@ -156,6 +159,28 @@ def degenerate_sources() -> list[Source]:
 
 
 RUINED = with_profits("ruined", 10, -150_000, 20, 100_000, 5)
+
+
+def twins(random: Random, number: int) -> list[tuple[Source, Source]]:
+    """Strategies that trade in two accounts of another currency, in the same symbol."""
+    return [
+        (
+            replace(random_source(f"twin {n}", random), account="spot", currency="USDT"),
+            replace(random_source(f"twin {n}", random), account="bot", currency="USDT"),
+        )
+        for n in range(number)
+    ]
+
+
+def together(one: Source, other: Source) -> Source:
+    """Both accounts as one."""
+    return replace(
+        one,
+        first_day=min(one.first_day, other.first_day),
+        trades=[*one.trades, *other.trades],
+        account="all",
+        capital=one.capital + other.capital,
+    )
 
 
 @dataclass(frozen=True)
@@ -251,6 +276,7 @@ class World:
     sources: list[Source]
     bars: dict[str, list[Bar]]
     signals: list[Signal]
+    twins: list[tuple[Source, Source]]
 
     def of_model(self, model: str) -> list[tuple[int, Signal]]:
         return [(n, s) for n, s in enumerate(self.signals, 1) if s.model == model]
@@ -277,7 +303,7 @@ def make_world() -> World:
         for n in range(2)
         for bar in bars[f"F{n}"][5::50]
     ]
-    return World(sources, bars, signals)
+    return World(sources, bars, signals, twins(Random(20260401), 12))
 
 
 def write(connection: psycopg.Connection[Any], world: World) -> None:
@@ -311,7 +337,8 @@ def write(connection: psycopg.Connection[Any], world: World) -> None:
         "insert into trading_stats (date, total_trades) values (%s, 0)",
         (LAST_DAY,),
     )
-    _write_orders(cursor, [*world.sources, RUINED], ids, len(world.signals))
+    of_twins = [source for pair in world.twins for source in pair]
+    _write_orders(cursor, [*world.sources, RUINED, *of_twins], ids, len(world.signals))
 
 
 def _write_orders(
@@ -322,11 +349,14 @@ def _write_orders(
     orders: list[tuple[Any, ...]] = []
     number = 1_000_000
 
-    def order(side: str, at: datetime, price: Decimal, *, is_filled: bool = True) -> None:
+    def order(
+        source: Source, side: str, at: datetime, price: Decimal, *, is_filled: bool = True
+    ) -> None:
         status = "FILLED" if is_filled else "CANCELLED"
         filled = (1, price, at) if is_filled else (None, None, None)
         keys = (number + len(orders), str(number + len(orders)), number + len(plans))
-        orders.append((*keys, side, price, status, at, *filled))
+        of = (source.account, source.currency)
+        orders.append((*keys, *of, side, price, status, at, *filled))
 
     def plan(source: Source, at: datetime) -> None:
         plans.append((number + len(plans) + 1, source.name, at))
@@ -335,12 +365,12 @@ def _write_orders(
 
     for source in sources:
         plan(source, moment(source.first_day, 0))
-        order("BUY", moment(source.first_day, 0), PRICE, is_filled=False)
+        order(source, "BUY", moment(source.first_day, 0), PRICE, is_filled=False)
         for trade in source.trades:
             plan(source, trade.entry_at)
-            order("BUY", trade.entry_at, PRICE)
+            order(source, "BUY", trade.entry_at, PRICE)
             if trade.exit_at:
-                order("SELL", trade.exit_at, PRICE + trade.profit)
+                order(source, "SELL", trade.exit_at, PRICE + trade.profit)
     cursor.executemany(
         "insert into trade_plans (id, strategy, created_at, symbol, timeframe, direction,"
         " entry_price_target, stop_loss_price, take_profit_1_price, position_size)"
@@ -353,9 +383,10 @@ def _write_orders(
         linked,
     )
     cursor.executemany(
-        "insert into trading_orders (id, client_order_id, trade_plan_id, side, price, status,"
-        " created_at, filled_quantity, filled_price, filled_at, symbol, order_type, quantity,"
-        " created_by)"
-        " values (%s, %s, %s, %s::order_side, %s, %s, %s, %s, %s, %s, 'T', 'MARKET', 1, 'test')",
+        "insert into trading_orders (id, client_order_id, trade_plan_id, account, currency, side,"
+        " price, status, created_at, filled_quantity, filled_price, filled_at, symbol, order_type,"
+        " quantity, created_by)"
+        " values (%s, %s, %s, %s, %s, %s::order_side, %s, %s, %s, %s, %s, %s, 'T', 'MARKET', 1,"
+        " 'test')",
         orders,
     )
