@@ -120,17 +120,12 @@ def trades(built: Built) -> list[tuple[Any, ...]]:
 
 def test_rows_that_name_all_accounts_or_a_reported_day_are_set_aside(built: Built) -> None:
     assert built.rows(
-        "select source_table, row_key, column_name, reason from operations.rejected_rows"
-        " where source_table = 'public.trading_orders'"
-    ) == [
-        (
-            *("public.trading_orders", "16", "account"),
-            "longer than 64 characters, or the name of all accounts together",
-        )
-    ]
+        "select row_key, column_name, reason from operations.rejected_rows"
+        " where source_table like '%.trading_orders'"
+    ) == [("16", "account", "longer than 64 characters, or the name of all accounts together")]
     assert built.rows(
         "select value, reason from operations.rejected_rows"
-        " where source_table = 'public.trading_stats'"
+        " where source_table like '%.trading_stats'"
     ) == [("2026-01-07", "the day was reported before")]
 
 
