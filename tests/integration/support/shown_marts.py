@@ -14,6 +14,7 @@ from browser import BIN
 from landscapes import Landscape
 from mortal_servers import at_server, create_database
 from psycopg import sql
+from psycopg.types.json import Jsonb
 from streamlit.testing.v1 import AppTest
 
 from runner.build import builds
@@ -78,6 +79,40 @@ def named(marts: Landscape, symbol: str) -> Iterator[None]:
     rename("ETHUSD", symbol)
     yield
     rename(symbol, "ETHUSD")
+
+
+@contextmanager
+def other_account(marts: Landscape) -> Iterator[None]:
+    """The AI's trades once more, in another currency that has two accounts, for a while."""
+    copied = {
+        "source_performance": {"bot": False, "all": True},
+        "source_performance_daily": {"bot": False, "all": True},
+        "daily_performance": {"bot": False, "spot": False},
+        "trades": {"bot": False},
+    }
+    with marts.replica.connect() as connection:
+        for mart, accounts in copied.items():
+            where = "true" if mart == "daily_performance" else "source_type = 'ai'"
+            for account, is_all_accounts in accounts.items():
+                values = {"account": account, "currency": "USDT"}
+                connection.execute(
+                    sql.SQL(
+                        "insert into {mart} select (jsonb_populate_record(found, {values})).*"
+                        " from {mart} as found where currency = 'main' and {where}"
+                    ).format(
+                        mart=sql.Identifier("performance", mart),
+                        values=Jsonb(values | {"is_all_accounts": is_all_accounts}),
+                        where=sql.SQL(where),
+                    )
+                )
+    yield
+    with marts.replica.connect() as connection:
+        for mart in copied:
+            connection.execute(
+                sql.SQL("delete from {} where currency = 'USDT'").format(
+                    sql.Identifier("performance", mart)
+                )
+            )
 
 
 def draw(module: str) -> AppTest:

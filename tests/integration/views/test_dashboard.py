@@ -19,7 +19,17 @@ from landscapes import Landscape
 from pgbouncer import needs_pgbouncer, pooler
 from playwright.sync_api import Browser, Dialog, sync_playwright
 from psycopg import errors, sql
-from shown_marts import HOSTILE, all_marts, draw, named, renamed, run, shown_marts, told
+from shown_marts import (
+    HOSTILE,
+    all_marts,
+    draw,
+    named,
+    other_account,
+    renamed,
+    run,
+    shown_marts,
+    told,
+)
 from streamlit.testing.v1 import AppTest
 
 from runner.demo.embedded import EmbeddedPair
@@ -233,6 +243,37 @@ def test_one_mart_that_is_dropped_spoils_its_own_part_alone(
         assert "performance.daily_performance is not built yet" in told(drawn)
         assert [metric.label for metric in drawn.metric][:2] == ["Net profit", "Return"]
         assert len(drawn.dataframe) == 2
+
+
+def test_money_is_that_of_the_account_that_is_chosen(
+    marts: Landscape, page: Callable[[str], AppTest], tmp_path: Path
+) -> None:
+    drawn = page("performance")
+    # One account is no choice, and has no currency to name.
+    assert [each.label for each in drawn.selectbox] == []
+    traditional = drawn.metric[0].delta
+    assert "–" not in traditional
+
+    with other_account(marts):
+        drawn = page("performance")
+        assert drawn.selectbox(key="account").options == ["main", "USDT: all accounts", "USDT: bot"]
+        assert drawn.metric[0].label == "Net profit"
+        assert drawn.metric[0].delta == traditional
+        for account in ("USDT: all accounts", "USDT: bot"):
+            drawn.selectbox(key="account").set_value(account).run()
+            assert not drawn.exception
+            labels = [metric.label for metric in drawn.metric]
+            assert labels[0] == "Net profit USDT"
+            assert "Unreconciled USDT" in labels
+            # The platform's own strategies did not trade there.
+            assert drawn.metric[0].delta == "traditional –"
+            assert told(drawn) == ""
+        path = tmp_path / "report.html"
+        assert run("report", "--output", str(path), marts=marts).returncode == 0
+        text = path.read_text("utf-8")
+        for title in ("AI against traditional", "Does it add up?", "Trades by symbol"):
+            assert f">{title}</h2>" in text
+            assert f">{title} USDT</h2>" in text
 
 
 def test_old_decisions_are_called_stale(marts: Landscape, page: Callable[[str], AppTest]) -> None:
