@@ -3,7 +3,7 @@
 
 {# The linter has no value for a var: the defaults are for it alone. #}
 {% set capital_base = var('capital_base', 1) %}
-{% set capital_bases = var('capital_bases', {}) %}
+{% set capital_bases = var('capital_bases') %}
 
 {{ config(
     unique_key=['account', 'currency'],
@@ -67,11 +67,11 @@ accounts as (
         min(first_date) as first_date,
         cast(
             case
-                {% for name, amount in capital_bases.items() -%}
+                {% for name in capital_bases -%}
                     when
                         account || '/' || currency
                         = {{ dbt.string_literal(dbt.escape_single_quotes(name)) }}
-                        then {{ amount }}
+                        then {{ capital_bases[name] | default(1) }}
                 {% endfor -%}
                 when true then {{ capital_base }}
             end as {{ type_money() }}
