@@ -80,7 +80,7 @@ trade_totals as (
 last_days as (
 
     select
-        source_performance_daily.*,
+        *,
         row_number() over (
             partition by source_type, source_name, account, currency
             order by trading_date desc

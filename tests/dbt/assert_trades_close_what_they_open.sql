@@ -1,5 +1,5 @@
--- A trade is opened and closed by orders of its account, currency and symbol on opposite
--- sides, the opening one first.
+-- A trade is opened and closed by orders of its account, currency and symbol on
+-- opposite sides, the opening one first.
 
 with trades as (
 

@@ -1,6 +1,6 @@
 -- The profit of a symbol's trades in an account is the cash that its fills moved,
--- without that of open positions. The cash flow knows nothing of matching, so a unit that is counted
--- twice or not at all shows.
+-- without that of open positions. The cash flow knows nothing of matching, so a unit
+-- that is counted twice or not at all shows.
 
 {# The linter has no value for a var: the default of int is for it alone. #}
 {% set half_a_unit = '0.5e-' ~ var('money_decimals') | int(1) %}
