@@ -180,7 +180,7 @@ def test_a_platform_that_nobody_recognises(make: Any) -> None:
     ("old", "new", "told"),
     [
         ("fee: fee", "fee: fee || 'x'", "trading_orders.columns.fee is text; it must be"),
-        ("fee: fee", "fee: lower(fee)", "no SQL that the server can compute (function lower(numeric)"),
+        ("fee: fee", "fee: lower(fee)", "no SQL that the server can compute (function lower("),
         ("    net_profit: numeric", "    net_profit: boolean", "is boolean, which is no number"),
         ("  columns:\n    id: id\n    trade", "  where: fee\n  columns:\n    id: id\n    trade",
          "trading_orders.where is numeric; a filter is true or false"),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import bot
 import pytest
-from command_line import clean_environment
 from landscapes import Landscape, drop_landscape, make_landscape
 from platform_marts import MODELS, differences
 
@@ -89,8 +87,8 @@ def test_changes_are_followed_exactly(
         # The entry is filled, and closed at a loss.
         "update orders set status = 'closed', filled = 10, order_filled_date = '2026-01-06 15:10'"
         " where id = 11;"
-        "insert into orders (id, ft_trade_id, ft_order_side, ft_pair, status, average, amount, filled,"
-        " order_date, order_filled_date) values (19, 5, 'sell', 'LTC/USDT', 'closed', 45, 10, 10,"
+        "insert into orders (id, ft_trade_id, ft_order_side, ft_pair, status, average, amount,"
+        " filled, order_date, order_filled_date) values (19, 5, 'sell', 'LTC/USDT', 'closed', 45, 10, 10,"
         " '2026-01-07 10:00', '2026-01-07 10:00');"
         "update trades set is_open = false, close_date = '2026-01-07 10:00',"
         " close_profit_abs = -50.95, exit_reason = 'stop_loss' where id = 5",
@@ -100,15 +98,11 @@ def test_changes_are_followed_exactly(
         # An order belongs to another trade, with another side of fees.
         "update orders set ft_trade_id = 3 where id = 6",
         # A row that nobody can use, and its neighbours.
-        "update orders set average = 'NaN' where id = 17; update orders set status = 'odd' where id = 3",
+        "update orders set average = 'NaN' where id = 17;"
+        "update orders set status = 'odd' where id = 3",
         "truncate trades, orders",
     ):
         landscape.on_primary(change)
         assert not landscape.build(target, *MODELS).failures
         assert differences(landscape, target) == {}
     assert profits(landscape) == {}
-
-
-@pytest.mark.skipif("SIGNAL_MARTS_BOT_ROWS" not in os.environ, reason="no folder of a bot's rows")
-def test_of_a_bot_itself(pair: EmbeddedPair, tmp_path: Path) -> None:
-    clean_environment()

@@ -1,4 +1,4 @@
-"""Platforms with tables of their own making, as teams have them: schemas, and rows to begin with."""
+"""Platforms with tables of their own making, as teams have them, and rows to begin with."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ insert into "Pattern" ("symbol", "kind", "direction", "confidence", "detectedAt"
 insert into "DailyStats" values ('2026-01-05', 0, 0, 0, 0), ('2026-01-06', 19, 1, 1, 0);
 """
 
-# A schema of its own; the clock of Berlin; words of its own; rates and percentages; text and epochs.
+# A schema of its own; Berlin's clock; words of its own; rates and percentages; text and epochs.
 BERLIN = """
 create schema handel;
 create table handel.setups (

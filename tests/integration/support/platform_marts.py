@@ -40,7 +40,7 @@ def differences(landscape: Landscape, target: Path) -> dict[str, object]:
             schema_prefix="full",
         )
     assert not built.failures, built.failures
-    found = {}
+    found: dict[str, object] = {}
     with landscape.replica.connect() as replica:
         for name in _STORED:
             schema, table = name.split(".")
