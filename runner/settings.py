@@ -43,10 +43,10 @@ class Settings(BaseSettings):
         validation_alias="SIGNAL_MARTS_HOME",
         description="Folder of the embedded pair, and of what dbt writes without a checkout.",
     )
-    platform: Path = Field(
-        PROJECT / "platform.yml",
+    platform: Path | None = Field(
+        None,
         validation_alias="SIGNAL_MARTS_PLATFORM",
-        description="The file that says what the platform's tables and columns mean.",
+        description="The file that says what the platform's tables mean; else the project's.",
     )
     fence_timeout_seconds: float = Field(
         300,

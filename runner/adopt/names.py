@@ -34,7 +34,6 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "created_at": ("created_at", "open_date", "opened_at", "timestamp", "time", "created"),
         "account": ("account", "account_id", "account_name", "exchange", "bot_id"),
         "currency": ("currency", "stake_currency", "quote_currency", "quote_asset"),
-        "tag": ("tag", "enter_tag", "entry_tag", "label"),
     },
     "trading_orders": {
         "symbol": ("symbol", "pair", "instrument", "ticker", "market", "asset", "ft_pair"),

@@ -53,7 +53,7 @@ def adopt(
     from runner.platform import mapping
     from runner.servers.contract import ai_tables
 
-    path = output or settings.load().platform
+    path = output or mapping.default_path()
     primary, _ = databases(settings.load())
     with primary.connect(
         options="-c default_transaction_read_only=on -c TimeZone=UTC"

@@ -20,7 +20,7 @@ from runner.errors import UsageError
 from runner.platform import expressions
 from runner.platform.expressions import THIS, Expression, ExpressionError
 from runner.platform.roles import DAILY, FITTING, KEY, KEY_TYPES, NAIVE, ROLES, TYPES, WORD
-from runner.settings import load
+from runner.settings import PROJECT, load
 
 _Path = tuple[str, ...]
 
@@ -141,7 +141,7 @@ class _GivenFile(_Strict):
 
 def read(path: Path | None = None) -> Platform:
     """Read a mapping file, by default the setting's; raise PlatformFileError with all faults."""
-    path = path or load().platform
+    path = path or default_path()
     try:
         text = path.read_text("utf-8")
     except OSError as error:
@@ -149,6 +149,11 @@ def read(path: Path | None = None) -> Platform:
     except UnicodeDecodeError:
         raise PlatformFileError(path, [(1, "is no text in UTF-8")]) from None
     return parse(path, text)
+
+
+def default_path() -> Path:
+    """The file of the setting, else the project's."""
+    return load().platform or PROJECT / "platform.yml"
 
 
 @lru_cache(maxsize=8)

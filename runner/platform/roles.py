@@ -45,7 +45,6 @@ ROLES: Mapping[str, Mapping[str, Field]] = {
         "created_at": Field(TIME),
         "account": Field(TEXT),
         "currency": Field(TEXT),
-        "tag": Field(TEXT),
     },
     "trading_orders": {
         "id": Field(KEY, True),

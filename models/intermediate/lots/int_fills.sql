@@ -29,6 +29,9 @@ fills as (
         filled_quantity as quantity,
         coalesce(filled_price, price) as price,
         fee,
+        tag,
+        exit_reason,
+        leverage,
         coalesce(filled_at, created_at) as filled_at,
         coalesce(filled_at, created_at) as available_at
     from orders

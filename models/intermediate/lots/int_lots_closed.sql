@@ -88,6 +88,10 @@ priced as (
         sells.price as sell_price,
         buys.filled_at as bought_at,
         sells.filled_at as sold_at,
+        {% for column in ['tag', 'exit_reason', 'leverage'] -%}
+        buys.{{ column }} as buy_{{ column }},
+        sells.{{ column }} as sell_{{ column }},
+        {% endfor -%}
         (buys.filled_at, buys.order_id) < (sells.filled_at, sells.order_id) as is_long,
         {{ share_of_amount(
             'buys.fee', 'matched.buy_quantity_before', 'matched.quantity', 'buys.quantity'
@@ -121,6 +125,9 @@ lots as (
         case when is_long then sold_at else bought_at end as exit_at,
         case when is_long then buy_price else sell_price end as entry_price,
         case when is_long then sell_price else buy_price end as exit_price,
+        case when is_long then buy_tag else sell_tag end as entry_tag,
+        case when is_long then sell_exit_reason else buy_exit_reason end as exit_reason,
+        case when is_long then buy_leverage else sell_leverage end as leverage,
         cast(buy_fees + sell_fees as {{ type_money() }}) as fees,
         cast(
             (sell_price - buy_price) * quantity - buy_fees - sell_fees

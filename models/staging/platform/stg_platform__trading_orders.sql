@@ -43,6 +43,9 @@
     ['status', 'word', statuses],
     ['account', 'name'],
     ['currency', 'name'],
+    ['tag', 'label'],
+    ['exit_reason', 'label'],
+    ['leverage', 'money'],
     ['created_at', 'present'],
     ['created_at', 'moment'],
     ['filled_at', 'moment'],
@@ -78,6 +81,8 @@ renamed as (
         ) as order_status,
         cast({{ name_or_main('account') }} as {{ dbt.type_string() }}) as account,
         cast({{ name_or_main('currency') }} as {{ dbt.type_string() }}) as currency,
+        cast(tag as {{ dbt.type_string() }}) as tag,
+        cast(exit_reason as {{ dbt.type_string() }}) as exit_reason,
 
         -- numerics
         cast(quantity as {{ type_money() }}) as quantity,
@@ -85,6 +90,7 @@ renamed as (
         cast(coalesce(filled_quantity, 0) as {{ type_money() }}) as filled_quantity,
         cast(filled_price as {{ type_money() }}) as filled_price,
         cast(coalesce(fee, 0) as {{ type_money() }}) as fee,
+        cast(leverage as {{ type_money() }}) as leverage,
 
         -- timestamps
         created_at,

@@ -88,7 +88,8 @@ def test_changes_are_followed_exactly(
         "update orders set status = 'closed', filled = 10, order_filled_date = '2026-01-06 15:10'"
         " where id = 11;"
         "insert into orders (id, ft_trade_id, ft_order_side, ft_pair, status, average, amount,"
-        " filled, order_date, order_filled_date) values (19, 5, 'sell', 'LTC/USDT', 'closed', 45, 10, 10,"
+        " filled, order_date, order_filled_date) values"
+        " (19, 5, 'sell', 'LTC/USDT', 'closed', 45, 10, 10,"
         " '2026-01-07 10:00', '2026-01-07 10:00');"
         "update trades set is_open = false, close_date = '2026-01-07 10:00',"
         " close_profit_abs = -50.95, exit_reason = 'stop_loss' where id = 5",

@@ -25,7 +25,11 @@ def settings() -> Iterator[tuple[str, str]]:
 
 
 def of_dbt() -> Iterator[tuple[str, str]]:
-    for path in (PROJECT / "profiles.yml", *sorted((PROJECT / "macros").rglob("*.sql"))):
+    for path in (
+        PROJECT / "profiles.yml",
+        *sorted((PROJECT / "macros").rglob("*.sql")),
+        *sorted((PROJECT / "models/marts").rglob("*.yml")),
+    ):
         yield from re.findall(r"env_var\('(\w+)', '(.*?)'\)", path.read_text("utf-8"))
 
 
@@ -35,7 +39,7 @@ def variables() -> Iterator[tuple[str, str]]:
         yield name, str(default)
 
 
-EXPECTED = [*settings(), *of_dbt(), *variables()]
+EXPECTED = sorted({*settings(), *of_dbt(), *variables()})
 
 
 @pytest.mark.parametrize(("name", "default"), EXPECTED, ids=[name for name, _ in EXPECTED])

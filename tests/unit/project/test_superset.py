@@ -28,7 +28,11 @@ def test_datasets_are_the_marts_as_their_contracts_say() -> None:
     decimals = str(variables["money_decimals"])
     marts = {
         model["name"]: {
-            each["name"]: each["data_type"].replace("{{ var('money_decimals') }}", decimals)
+            each["name"]: re.sub(
+                r"{{ env_var\('\w+', '(\w+)'\) }}",
+                r"\1",
+                each["data_type"].replace("{{ var('money_decimals') }}", decimals),
+            )
             for each in model["columns"]
         }
         for file in documents(PROJECT / "models/marts", "*.yml")
