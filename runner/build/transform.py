@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from runner.build.dbt_speed import without_waste
 from runner.build.stalled_builds import StalledError, ending_when_stalled
 from runner.errors import SignalMartsError, UsageError
 from runner.platform import mapping
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
     from dbt.contracts.graph.manifest import Manifest
 
+
+# The event that tells that a model or test is done.
+_FINISHED = "NodeFinished"
 
 # The result of a run has all its messages.
 _SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "info")
@@ -188,7 +192,12 @@ def _invoke(
     from dbt.cli.main import dbtRunner
 
     try:
-        with _environment(environment), _interruptible(), ending_when_stalled():
+        with (
+            _environment(environment),
+            _interruptible(),
+            ending_when_stalled(),
+            without_waste(_FINISHED),
+        ):
             runner = dbtRunner(manifest=project, callbacks=[_counter(advance)])
             result = runner.invoke([*_SILENT, *arguments])
     finally:
@@ -295,7 +304,7 @@ def _counter(advance: Advance) -> Callable[..., None]:
         data = event.data  # type: ignore[attr-defined]
         if name == "LogStartLine":
             total = max(total, int(data.total))
-        elif name == "NodeFinished":
+        elif name == _FINISHED:
             done.add(data.node_info.unique_id)
             advance(min(len(done), total), total, data.node_info.node_name)
 

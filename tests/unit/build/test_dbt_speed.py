@@ -1,0 +1,68 @@
+"""What dbt is spared: work that nobody sees, for as long as the runner calls it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dbt.events.types import NodeFinished
+from dbt_common.behavior_flags import BehaviorFlagRendered
+from dbt_common.clients import agate_helper, jinja
+from dbt_common.events.event_manager import EventManager
+from dbt_common.events.types import Formatting, Note
+
+from runner.build.dbt_speed import without_waste
+
+
+def told(*events: Any) -> list[str]:
+    """The names of the events that a listener hears."""
+    heard: list[str] = []
+    manager = EventManager()
+    manager.add_callback(lambda message: heard.append(message.info.name))
+    for event in events:
+        manager.fire_event(event)
+    return heard
+
+
+def test_only_debug_events_that_are_heard_are_told() -> None:
+    # dbt's level of the one is debug, and of the other info.
+    events = (NodeFinished(), Note(msg="a"), Formatting(msg="b"))
+    assert told(*events) == ["NodeFinished", "Note", "Formatting"]
+    with without_waste("NodeFinished"):
+        assert told(*events) == ["NodeFinished", "Note", "Formatting"]
+    with without_waste():
+        assert told(*events) == ["Note", "Formatting"]
+
+
+def test_a_template_is_compiled_once_and_is_itself_in_each_context() -> None:
+    text = "{{ name }} {{ [1, 2] }}"
+
+    def rendered(name: str, *, native: bool = False) -> object:
+        context = {"name": name}
+        return jinja.get_template(text, context, native=native).render(context)
+
+    before = [rendered("a"), rendered("a", native=True)]
+    with without_waste():
+        assert [rendered("a"), rendered("a", native=True)] == before
+        assert rendered("b") == "b [1, 2]"
+        codes = {
+            native: [jinja.get_environment(native=native).compile(text) for _ in range(2)]
+            for native in (False, True)
+        }
+    assert codes[False][0] is codes[False][1]
+    assert codes[True][0] is codes[True][1] is not codes[False][0]
+
+
+def test_an_error_in_a_template_is_told_each_time() -> None:
+    with without_waste():
+        for _ in range(2):
+            with pytest.raises(Exception, match="unexpected"):
+                jinja.get_template("{{ ) }}", {})
+
+
+def test_dbt_is_afterwards_as_it_was() -> None:
+    owners = (EventManager, jinja.MacroFuzzEnvironment, BehaviorFlagRendered, agate_helper)
+    before = [dict(vars(owner)) for owner in owners]
+    with without_waste():
+        assert [dict(vars(owner)) for owner in owners] != before
+    assert [dict(vars(owner)) for owner in owners] == before
