@@ -31,7 +31,8 @@ _TABLE = re.compile(r'"full_(?!changes")(\w+)"\."(\w+)"')
 
 
 class FullBuild:
-    """The statements of a build of all models into schemas with the prefix ``full_``, made anew.
+    """The statements of a build of all models: a first one, or one into schemas with the prefix
+    ``full_``, which are made anew.
 
     dbt runs them where they are recorded. They can be run again on any replica of the same name
     whose columns have the same types.
@@ -116,15 +117,8 @@ class FullBuild:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield file
 
-    def differing(
-        self, replica: Database, by_dbt: Callable[[], transform.Build]
-    ) -> dict[str, tuple[int, int]]:
-        """The models whose rows differ from a full build: see differing_models.
-
-        ``by_dbt`` builds into schemas with the prefix ``full_``, the first time in a run. If
-        possible, only models with the fault itself are returned: a model that also differs when it
-        is built in full on the stored rows of its parents.
-        """
+    def build(self, replica: Database, by_dbt: Callable[[], transform.Build]) -> None:
+        """Build all models: ``by_dbt`` the first time in a run, and then as it did."""
         with self._shared() as file:
             if not self.is_recorded and file is not None and file.exists():
                 self._sessions = json.loads(file.read_text())
@@ -137,6 +131,17 @@ class FullBuild:
                     file.write_text(json.dumps(self._sessions))
         if not is_first:
             self.run(replica)
+
+    def differing(
+        self, replica: Database, by_dbt: Callable[[], transform.Build]
+    ) -> dict[str, tuple[int, int]]:
+        """The models whose rows differ from a full build: see differing_models.
+
+        ``by_dbt`` builds into schemas with the prefix ``full_``. If possible, only models with the
+        fault itself are returned: a model that also differs when it is built in full on the stored
+        rows of its parents.
+        """
+        self.build(replica, by_dbt)
         with replica.connect() as connection:
             found = differing_models(connection, "full")
         if found:
