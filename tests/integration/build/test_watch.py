@@ -36,8 +36,11 @@ def landscape(own_pair: EmbeddedPair, tmp_path: Path) -> Iterator[Landscape]:
 
 
 @contextlib.contextmanager
-def watching(landscape: Landscape, target: Path, *options: str) -> Iterator[Watching]:
-    watch = Watching(landscape, target, *options)
+def watching(
+    landscape: Landscape, target: Path, *options: str, tests: bool = False
+) -> Iterator[Watching]:
+    """A watch after its first round, which takes far longer with the data tests."""
+    watch = Watching(landscape, target, *options, *(() if tests else ("--test-every", "0")))
     try:
         eventually(lambda: watch.has_built(1), seconds=240, what="a first round")
         yield watch
@@ -70,7 +73,7 @@ def test_rounds_follow_changes_until_sigterm(
     landscape: Landscape, tmp_path: Path, unused_port: Callable[[], int]
 ) -> None:
     port = unused_port()
-    with watching(landscape, tmp_path, "--metrics-port", str(port)) as watch:
+    with watching(landscape, tmp_path, "--metrics-port", str(port), tests=True) as watch:
         assert "(everything)" in watch.rounds[0]
         landscape.on_primary(ORDER.format(1))
         eventually(lambda: is_attributed(landscape, "BTC 1"), seconds=120)

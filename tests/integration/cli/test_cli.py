@@ -307,7 +307,7 @@ def test_status_while_a_slot_is_being_made(landscape: Landscape) -> None:
 
 def test_a_part_builds_where_nothing_else_is(landscape: Landscape, tmp_path: Path) -> None:
     landscape.deploy()
-    built = landscape.build(tmp_path, "+trades")
+    built = landscape.build(tmp_path, "+trades", tests=True)
     assert built.failures == ()
     assert {"model", "test"} <= {node.kind for node in built.nodes}
 

@@ -321,7 +321,7 @@ def test_tests_name_the_rows_that_they_found(
         *("stg_ai__models", "stg_platform__micro_patterns", "stg_platform__trade_plans"),
         *("stg_ai__trading_signals", "stg_platform__trading_orders"),
     )
-    built = market.landscape.build(market.folder, *models)
+    built = market.landscape.build(market.folder, *models, tests=True)
     (failed,) = built.failures
     assert '{"side": "NEITHER", "order_id": 1}' in failed.message
     found = [node.message for node in built.warnings]

@@ -294,7 +294,7 @@ def test_what_transformer_plants(landscape: Landscape, tmp_path: Path) -> None:
     assert drawn(landscape, "replica", "touched")
     landscape.on_primary("update trading_orders set filled_price = filled_price + 1")
     with suppress(SignalMartsError):
-        landscape.build(tmp_path, "+order_attribution")
+        landscape.build(tmp_path, "+order_attribution", tests=True)
     urls = {"PRIMARY_URL": primary.url, "REPLICA_URL": replica.url}
     CliRunner(env=urls).invoke(cli, ["build", "--select", "order_attribution"])
     doctor.examine(primary, replica)

@@ -89,7 +89,7 @@ def marts(landscape: Landscape, target: Path) -> dict[str, Any]:
         cross join (select timestamptz '2025-02-03 04:05:06.789012+00' as created_at) as at
         """
     )
-    built = landscape.build(target, "+trades", "+signal_confluence")
+    built = landscape.build(target, "+trades", "+signal_confluence", tests=True)
     assert built.failures == ()
     found = status(landscape.primary, landscape.replica)
     with landscape.replica.connect() as replica:

@@ -51,13 +51,15 @@ class Landscape:
             resync=resync,
         )
 
-    def build(self, target: Path, *select: str) -> transform.Build:
+    def build(self, target: Path, *select: str, tests: bool = False) -> transform.Build:
+        """Build some models, with their data tests where these are looked at."""
         return builds.build(
             Database("primary", self.primary.url),
             Database("replica", self.replica.url),
             fence_timeout=60,
             advance=lambda done, total, at: None,
             select=select,
+            exclude=() if tests else ("resource_type:test",),
             target=target,
         )
 
