@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import shutil
 import signal
@@ -10,9 +11,12 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import sqlparse
+import yoyo.migrations
 from ai_desk import desk, module, primary, shared  # noqa: F401 - fixtures
 from embedded_servers import made_pair, public_home  # noqa: F401 - fixtures
 from landscapes import PARSE, Landscape, drop_landscape, make_database, make_landscape
@@ -21,6 +25,7 @@ from mortal_servers import bare, mortals, servers  # noqa: F401 - fixtures
 from runner.build import transform
 from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform
+from runner.deploy import migration_rules
 from runner.progress import Advance
 from runner.servers.database import Connection
 from runner.settings import PROJECT
@@ -29,22 +34,17 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
     from histories import Histories
 
-_LONG = frozenset(
-    f"test_{name}.py"
-    for name in (
-        "builds_at_once",
-        "changes",
-        "cli",
-        "drills_replication",
-        "rare_histories",
-        "watch",
-    )
+# Files that take longest, in this order.
+_LONG = (
+    *("changes", "builds_at_once", "closed_builds", "rejected_rows", "rare_histories", "cli"),
+    *("code_versions", "watch", "ensemble", "drills_replication", "drills_servers"),
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take minutes begin first: a worker with such a file would be alone at the end."""
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    order = {f"test_{name}.py": number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(_LONG)))
 
 
 # If pytest was started in the background, it and all its children would ignore SIGINT.
@@ -111,6 +111,18 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transform, "_invoke", invoke_with_what_was_read)
         patch.setattr(FullBuild, "folder", folder)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrations_read_once() -> Iterator[None]:
+    """A text of migrations is cut into statements once: that is half of a deploy's own work."""
+    split = functools.cache(lambda text: tuple(sqlparse.split(text)))
+    statements = functools.cache(lambda text: tuple(cut(text)))
+    cut = migration_rules._statements
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migration_rules, "_statements", statements)
+        patch.setattr(yoyo.migrations, "sqlparse", SimpleNamespace(split=lambda s: [*split(s)]))
         yield
 
 
