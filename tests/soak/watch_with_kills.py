@@ -21,7 +21,9 @@ import traceback
 from pathlib import Path
 from random import Random
 
-sys.path.extend(str(Path(__file__).parents[1] / name) for name in (".", "integration/support"))
+sys.path.extend(
+    str(Path(__file__).parents[1] / name) for name in (".", "integration/support", "reference")
+)
 
 from histories import Histories
 from mishaps import ACCIDENTS

@@ -78,7 +78,7 @@ def test_rounds_follow_changes_until_sigterm(
         landscape.on_primary(ORDER.format(1))
         eventually(lambda: is_attributed(landscape, "BTC 1"), seconds=120)
         eventually(lambda: watch.has_built(2), seconds=60)
-        assert watch.rounds[1].endswith("(public.trading_orders)")
+        assert watch.rounds[1].endswith("(mapped.trading_orders)")
         landscape.on_primary(f"{ORDER.format(2)}; {PLAN}; {UNUSABLE}")
         eventually(lambda: is_attributed(landscape, "BTC 2"), seconds=120)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
@@ -143,7 +143,7 @@ def test_live_marts_do_not_wait_for_the_others(landscape: Landscape, tmp_path: P
         landscape.on_primary("update trading_stats set net_profit = 7")
         landscape.on_primary(ORDER.format(2))
         eventually(lambda: watch.has_built(3), seconds=120)
-        assert watch.rounds[2].endswith("(public.trading_orders, public.trading_stats)")
+        assert watch.rounds[2].endswith("(mapped.trading_orders, mapped.trading_stats)")
         assert sum(told in line for line in watch.notes) == 1
         assert watch.end(signal.SIGTERM) == 0
 
@@ -202,7 +202,7 @@ def test_a_watch_follows_what_a_plain_dbt_left_undone(landscape: Landscape, tmp_
         )
         landscape.on_primary(ORDER.format(2))
         eventually(lambda: watch.has_built(3), seconds=60)
-        assert watch.rounds[2].endswith("(public.trading_orders)")
+        assert watch.rounds[2].endswith("(mapped.trading_orders)")
         assert watch.end(signal.SIGTERM) == 0
 
 

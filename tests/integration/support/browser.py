@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import children
 from axe_playwright_python.sync_playwright import Axe
@@ -135,3 +136,17 @@ class Tab:
             for each in found
             if each["impact"] in ("serious", "critical")
         ]
+
+
+@contextmanager
+def tabs(browser: Browser) -> Iterator[Callable[..., Tab]]:
+    """Opens tabs, and closes them in the end."""
+    opened: list[Tab] = []
+
+    def open_tab(**given: Any) -> Tab:
+        opened.append(Tab(browser, **given))
+        return opened[-1]
+
+    yield open_tab
+    for each in opened:
+        each.page.context.close()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from landscapes import Landscape
+from lots import Fill, first_in_first_out
 from psycopg import sql
 
 from runner.servers.database import Connection
@@ -74,3 +78,16 @@ def _columns(connection: Connection, schema: str, table: str) -> sql.Composed:
     return sql.SQL(", ").join(
         sql.SQL("{0}::text as {0}").format(sql.Identifier(name)) for (name,) in columns
     )
+
+
+def assert_lots_are_those_of_a_loop(landscape: Landscape) -> None:
+    """Within each account, currency and symbol."""
+    fills: list[tuple[Any, ...]] = landscape.on_replica(
+        "select order_id, trade_plan_id, account, currency, symbol, side, quantity, filled_at"
+        " from intermediate.int_fills"
+    )
+    closed = landscape.on_replica(
+        "select buy_order_id, sell_order_id, quantity from intermediate.int_lots_closed"
+    )
+    found = {(buy, sell): quantity for buy, sell, quantity in closed}
+    assert found == first_in_first_out(Fill(*fill) for fill in fills)

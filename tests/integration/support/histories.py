@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import children
-from comparison import SCHEMAS
+from comparison import SCHEMAS, assert_lots_are_those_of_a_loop
 from drills import (
     eventually,
     no_problem,
@@ -28,7 +28,6 @@ from full_builds import FullBuild
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from landscapes import Landscape
-from lots import Fill, first_in_first_out
 from mortal_servers import kill_server, landscape_on
 from psycopg import sql
 from random_market import RandomMarket
@@ -344,19 +343,6 @@ class Histories(RuleBasedStateMachine):
                 return True
         except ConnectionFailedError:
             return False
-
-
-def assert_lots_are_those_of_a_loop(landscape: Landscape) -> None:
-    """Within each account, currency and symbol."""
-    fills: list[tuple[Any, ...]] = landscape.on_replica(
-        "select order_id, trade_plan_id, account, currency, symbol, side, quantity, filled_at"
-        " from intermediate.int_fills"
-    )
-    closed = landscape.on_replica(
-        "select buy_order_id, sell_order_id, quantity from intermediate.int_lots_closed"
-    )
-    found = {(buy, sell): quantity for buy, sell, quantity in closed}
-    assert found == first_in_first_out(Fill(*fill) for fill in fills)
 
 
 def build(history: Histories, *select: str, exclude: Sequence[str] = ()) -> None:

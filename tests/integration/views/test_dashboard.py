@@ -9,11 +9,11 @@ import csv
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import pytest
 import streamlit as st
-from browser import BIN, CHROMIUM, PAGES, QUIET, TROUBLES, Tab, served
+from browser import BIN, CHROMIUM, PAGES, QUIET, TROUBLES, Tab, served, tabs
 from drills import eventually
 from landscapes import Landscape
 from pgbouncer import needs_pgbouncer, pooler
@@ -63,15 +63,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
-    opened: list[Tab] = []
-
-    def open_tab(**given: Any) -> Tab:
-        opened.append(Tab(browser, **given))
-        return opened[-1]
-
-    yield open_tab
-    for each in opened:
-        each.page.context.close()
+    with tabs(browser) as open_tab:
+        yield open_tab
 
 
 # --- the walk ---------------------------------------------------------------------------------
@@ -218,23 +211,6 @@ def test_marts_that_are_not_there(marts: Landscape, page: Callable[[str], AppTes
     assert "is not built yet" not in told(page("performance"))
 
 
-def test_databases_where_nothing_was_deployed_or_built(
-    landscape: Landscape, page: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It starts all the same, and its pages say what to run until that was done."""
-    monkeypatch.delenv("DASHBOARD_URL")
-    monkeypatch.setenv("REPLICA_URL", landscape.replica.url)
-    with served(BIN, env=dict(os.environ)):
-        pass
-    for module in ("now", "performance"):  # Each waits for its pool.
-        assert "Nothing to see yet. " in (notes := told(page(module)).replace("*", "")), module
-        assert "run signal-marts deploy, then signal-marts build" in notes, module
-    landscape.deploy()
-    for module in MODULES:
-        assert "is not built yet; run signal-marts build" in (notes := told(page(module))), module
-        assert "deploy" not in notes.replace("No subscription", ""), module
-
-
 def test_one_mart_that_is_dropped_spoils_its_own_part_alone(
     marts: Landscape, page: Callable[[str], AppTest]
 ) -> None:
@@ -286,16 +262,6 @@ def test_old_decisions_are_called_stale(marts: Landscape, page: Callable[[str], 
     assert "Stale." not in told(page("now"))
     with marts.replica.connect() as connection:
         connection.execute(move, (-age,))  # type: ignore[operator]
-
-
-def test_a_database_that_refuses(
-    page: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch, marts: Landscape
-) -> None:
-    gone = marts.replica.url.replace("shown_marts", "shown_marts_gone")
-    monkeypatch.setenv("DASHBOARD_URL", gone)
-    drawn = page("now")
-    assert "The marts cannot be read" in told(drawn)
-    assert "does not exist" in told(drawn)
 
 
 @pytest.fixture(scope="module")
