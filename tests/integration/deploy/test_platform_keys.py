@@ -50,9 +50,9 @@ def make_platform(landscape: Landscape, pattern: str, plan: str) -> dict[str, st
         "drop table trading_orders, trade_plans, micro_patterns cascade;"
         f"create table micro_patterns (id {IDS[pattern]}, symbol text, pattern_type text,"
         " signal text, confidence numeric, created_at timestamptz);"
-        f"create table trade_plans (id {IDS[plan]}, symbol text, strategy text,"
-        " entry_price_target numeric, stop_loss_price numeric, take_profit_1_price numeric,"
-        " signal_details jsonb, created_at timestamptz)"
+        f"create table trade_plans (id {IDS[plan]}, account text, currency text, symbol text,"
+        " strategy text, entry_price_target numeric, stop_loss_price numeric,"
+        " take_profit_1_price numeric, signal_details jsonb, created_at timestamptz)"
     )
     kinds = {"pattern": pattern, "trade_plan": plan}
     return {name: kind for name, kind in kinds.items() if kind != "integer"}
@@ -186,10 +186,10 @@ def test_a_deploy_takes_the_types_from_the_platform(
     """On the replica a UUID is a text; where it is one, the foreign key needs it."""
     make_platform(landscape, kind, kind)
     landscape.on_primary(
-        f"create table trading_orders (id bigint primary key, trade_plan_id {kind}, symbol text,"
-        " side text, quantity numeric, price numeric, filled_quantity numeric,"
-        " filled_price numeric, fee numeric, status text, created_at timestamptz,"
-        " filled_at timestamptz)"
+        f"create table trading_orders (id bigint primary key, trade_plan_id {kind}, account text,"
+        " currency text, symbol text, side text, quantity numeric, price numeric,"
+        " filled_quantity numeric, filled_price numeric, fee numeric, status text,"
+        " created_at timestamptz, filled_at timestamptz)"
     )
     described = (PROJECT / "platform.yml").read_text("utf-8")
     for table in ("micro_patterns", "trade_plans"):
