@@ -8,6 +8,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PROJECT = (
     "dbt_project.yml",
+    "platform.yml",
     "profiles.yml",
     "yoyo.ini",
     "models",

@@ -8,7 +8,7 @@
 {% macro affected_int_ensemble_forecasts() %}
     {% set parents = [
         ('signal', 'stg_ai__trading_signals', 'signal_id', 'available_at'),
-        ('pattern', 'stg_platform__micro_patterns', 'pattern_id', 'created_at')
+        ('pattern', 'stg_platform__micro_patterns', 'pattern_number', 'created_at')
     ] %}
     with changed_numbers as (
 
@@ -115,7 +115,7 @@
 
     select
         'pattern' as forecast_type,
-        pattern_id as forecast_id
+        pattern_number as forecast_id
     from {{ ref('stg_platform__micro_patterns') }}
     where coalesce(pattern_type, 'unknown') in (
         select expert_name from changed_experts where expert_type = 'pattern'

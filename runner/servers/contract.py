@@ -1,6 +1,6 @@
 """The contract with the primary: every raw table and column that the dbt models read.
 
-The AI tables are listed in ``models/staging/ai/_sources.yml``, the platform's in ``platform.yml``
+The AI tables are listed in the sources of ``models/staging/ai``, the platform's in ``platform.yml``
 (``runner.platform``). The publication, the landing tables and the check of the platform's tables
 (``runner.servers.relations``) are all made from it.
 """
@@ -18,7 +18,7 @@ from runner.errors import UsageError
 from runner.platform import mapping
 from runner.settings import PROJECT
 
-AI_SOURCES = "models/staging/ai/_sources.yml"
+AI_SOURCES = "models/staging/ai"
 
 # The primary's types that fit each type of the contract: every value of these types arrives
 # unchanged in the contract's type, since replication carries text.
@@ -92,21 +92,27 @@ def read_contract(project: Path = PROJECT) -> tuple[Table, ...]:
 
 def ai_tables(project: Path = PROJECT) -> list[Table]:
     """The project's own tables on the primary; raise ContractError where their list is wrong."""
-    path = project / AI_SOURCES
+    paths = sorted((project / AI_SOURCES).glob("*.yml"))
+    tables = [table for path in paths for table in _read_sources(path, project)]
+    if not tables:
+        raise ContractError(f"no sources under {project / AI_SOURCES}: is this the project?")
+    return tables
+
+
+def _read_sources(path: Path, project: Path) -> list[Table]:
+    shown = path.relative_to(project)
     try:
         document = yaml.safe_load(path.read_text())
         return [
-            _table(source, table) for source in document["sources"] for table in source["tables"]
+            _table(source, table)
+            for source in document.get("sources", ())
+            for table in source["tables"]
         ]
-    except OSError as error:
-        raise ContractError(
-            f"{path} cannot be read ({error.strerror}): is this the project?"
-        ) from None
     except yaml.YAMLError as error:
-        raise ContractError(f"{AI_SOURCES} is not YAML: {error}") from None
+        raise ContractError(f"{shown} is not YAML: {error}") from None
     except (KeyError, TypeError, AttributeError, ContractError) as error:
         raise ContractError(
-            f"{AI_SOURCES}: {error}. Every source has a name and tables; every table has columns, "
+            f"{shown}: {error}. Every source has a name and tables; every table has columns, "
             "and every column a name and a data_type"
         ) from None
 

@@ -39,10 +39,10 @@ with models as (
         select
             affected.pattern_type,
             (
-                select min(patterns.pattern_id)
+                select min(patterns.pattern_number)
                 from {{ ref('stg_platform__micro_patterns') }} as patterns
                 where coalesce(patterns.pattern_type, 'unknown') = affected.pattern_type
-            ) as first_pattern_id,
+            ) as first_pattern_number,
             (
                 select patterns.available_at
                 from {{ ref('stg_platform__micro_patterns') }} as patterns
@@ -71,7 +71,7 @@ with models as (
 
         select
             coalesce(pattern_type, 'unknown') as pattern_type,
-            min(pattern_id) as first_pattern_id,
+            min(pattern_number) as first_pattern_number,
             min(available_at) as available_at
         from {{ ref('stg_platform__micro_patterns') }}
         group by coalesce(pattern_type, 'unknown')
@@ -101,14 +101,14 @@ experts as (
     union all
 
     select
-        2 * first_pattern_id + 1 as expert_number,
+        2 * first_pattern_number + 1 as expert_number,
         cast('pattern: ' || pattern_type as {{ dbt.type_string() }}) as expert_id,
         cast('pattern' as {{ dbt.type_string() }}) as expert_type,
         pattern_type as expert_name,
         null as model_id,
         available_at
     from pattern_types
-    where first_pattern_id is not null
+    where first_pattern_number is not null
 
 ),
 

@@ -29,7 +29,7 @@ signals as (
 patterns as (
 
     select *
-    from {{ followed('stg_platform__micro_patterns', by="'pattern', pattern_id") }}
+    from {{ followed('stg_platform__micro_patterns', by="'pattern', pattern_number") }}
 
 ),
 
@@ -57,7 +57,7 @@ statements as (
 
     select
         cast('pattern' as {{ dbt.type_string() }}) as forecast_type,
-        patterns.pattern_id as forecast_id,
+        patterns.pattern_number as forecast_id,
         experts.expert_number,
         patterns.symbol,
         patterns.pattern_signal as direction,

@@ -17,7 +17,8 @@
     indexes=[
         {'columns': ['symbol', 'created_at']},
         {'columns': ["(coalesce(pattern_type, 'unknown'))", 'created_at']},
-        {'columns': ["(coalesce(pattern_type, 'unknown'))", 'pattern_id']}
+        {'columns': ["(coalesce(pattern_type, 'unknown'))", 'pattern_number']},
+        {'columns': ['pattern_number']}
     ]
 ) }}
 
@@ -32,6 +33,7 @@ renamed as (
     select
         -- ids
         id as pattern_id,
+        {{ number_of_key('id', env_var('SIGNAL_MARTS_PATTERN_KEY', 'bigint')) }} as pattern_number,
 
         -- strings
         cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,

@@ -102,7 +102,7 @@ def test_the_wheel_holds_the_package_and_the_project_and_nothing_else(wheel: Pat
     expected = {f"{name}/{file}" for name in packages for file in files(PROJECT / name)}
     for folder in PACKAGED:
         expected |= {f"runner/project/{folder}/{name}" for name in files(PROJECT / folder)}
-    for name in ("dbt_project.yml", "profiles.yml", "yoyo.ini"):
+    for name in ("dbt_project.yml", "platform.yml", "profiles.yml", "yoyo.ini"):
         expected.add(f"runner/project/{name}")
     assert held == expected
 
