@@ -26,6 +26,10 @@ class StaleViewsError(SignalMartsError):
     """The replica's views are not as the mapping file says."""
 
 
+class ForeignSchemaError(SignalMartsError):
+    """The schema of the views is somebody else's, who could put other views in their place."""
+
+
 def check_types(connection: Connection, platform: Platform) -> None:
     """Raise PlatformFileError for expressions whose types do not fit; any server can tell.
 
@@ -109,6 +113,19 @@ def sync(replica: Connection, platform: Platform, changes: Changes) -> None:
             f"create schema {views.SCHEMA}",
             f"grant usage on schema {views.SCHEMA} to transformer",
             in_transaction=True,
+        )
+    foreign = scalar(
+        replica,
+        "select m.nspowner::regrole::text from pg_namespace as m, pg_namespace as ours"
+        " where m.nspname = %s and ours.nspname = 'signal_marts'"
+        " and not pg_has_role(m.nspowner, ours.nspowner, 'usage')",
+        (views.SCHEMA,),
+    )
+    if foreign is not None:
+        raise ForeignSchemaError(
+            f"on the replica, schema {views.SCHEMA} belongs to {foreign}, who could put views in "
+            "place of ours. Nothing was done with it; drop it, or alter its owner once you have "
+            "looked at what is in it"
         )
     for name in stale(replica, platform):
         changes.run(

@@ -19,6 +19,21 @@ from runner.demo.embedded import EmbeddedPair
 from runner.platform import mapping
 from runner.settings import PROJECT
 
+# A model's signal that names a pattern and a plan of uuids, and the prices after it.
+SIGNALS = """
+insert into ai_models (model_type, model_name, version, created_at)
+values ('supervised', 'dqn', '1', '2026-01-01Z');
+insert into ai_trading_signals
+    (model_id, symbol, signal_type, confidence, pattern_id, trade_plan_id, created_at, expires_at)
+select
+    1, 'BTCUSD', 'BUY', 0.8, p."id", '00000000-0000-4000-8000-000000000001',
+    '2026-01-05 09:30Z', '2026-01-06 09:30Z'
+from "Pattern" as p;
+insert into market_bars
+select 'BTCUSD', '1h', at, 100, 103, 99, 100 + extract(hour from at) / 10, 1
+from generate_series(timestamptz '2026-01-05Z', '2026-01-08Z', interval '1 hour') as at;
+"""
+
 
 class Adopted:
     """A platform, its databases, and the file that is proposed for it."""
@@ -96,6 +111,15 @@ def test_as_prisma_writes_it(make: Any) -> None:
     platform.build()
     assert platform.trades() == [("BTCUSD", "LONG", 2, Decimal(19), "breakout")]
     assert platform.rejected() == []
+    with platform.landscape.primary.connect() as connection:
+        connection.execute(SIGNALS)
+    assert not platform.landscape.build(platform.target).failures
+    found = platform.landscape.on_replica(
+        "select relation, pattern_type, plan_strategy, order_count from ensemble.signal_confluence"
+    )
+    assert found == [("confirm", "flag", "breakout", 1)]
+    experts = "select distinct expert_id from ensemble.expert_weights order by 1"
+    assert platform.landscape.on_replica(experts) == [("model: dqn 1",), ("pattern: flag",)]
     opening = platform.landscape.on_replica("select opening_order_id from performance.trades")
     assert opening == [("10000000-0000-4000-8000-000000000001",)]
     platform.follow(
@@ -148,7 +172,7 @@ def test_orders_only(make: Any) -> None:
     assert "CHECK: 0.0 to 0.01, as small as a rate" in platform.file.read_text("utf-8")
     platform.landscape.deploy()
     platform.build()
-    assert platform.trades() == [("PEPE", "LONG", 1_000_000, Decimal("3.48"), "unknown")]
+    assert platform.trades() == [("PEPE", "LONG", 1_000_000, Decimal("3.48"), "unplanned")]
     assert platform.rejected() == [("b-1", "side", "XXX")]
     platform.follow(
         "update executions set side = 'BOT', exec_id = 'c-1' where exec_id = 'b-1'",
@@ -157,22 +181,27 @@ def test_orders_only(make: Any) -> None:
     )
 
 
-def test_nothing_is_written_unasked(make: Any) -> None:
+def test_nothing_is_written_unasked(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     platform: Adopted = make(ORDERS_ONLY)
-    before = platform.landscape.on_primary("select pg_current_wal_insert_lsn()")
-    done = platform.adopt()
+    url = platform.landscape.primary.url
+    platform.landscape.on_primary(
+        "create role looker login password 'looks'; grant select on executions to looker"
+    )
+    try:
+        server = url.rpartition("@")[2]
+        monkeypatch.setenv("PRIMARY_URL", f"postgresql://looker:looks@{server}")
+        done = platform.adopt()
+    finally:
+        platform.landscape.on_primary("drop owned by looker; drop role looker")
     assert not platform.file.exists()
     assert "nothing was written; --yes writes the file" in done.stderr
     assert "trading_orders:" in done.stdout
-    assert platform.landscape.on_primary("select pg_current_wal_insert_lsn()") == before
 
 
 def test_a_platform_that_nobody_recognises(make: Any) -> None:
     platform: Adopted = make("create table weather (id serial primary key, degrees numeric)")
-    done = platform.adopt("--yes")
-    assert "no table that this login may read looks like orders" in str(
-        done.exception or done.stderr
-    )
+    done = CliRunner().invoke(cli, ["adopt", "--yes"])
+    assert "no table that this login may read looks like orders" in str(done.exception)
     assert not platform.file.exists()
 
 
