@@ -86,7 +86,7 @@ def test_rounds_follow_changes_until_sigterm(
         assert 'signal_marts_rounds_total{result="failure"} 0.0' in metrics
         # Rows that were set aside are counted when their number changes.
         told = [
-            "rows that cannot be used: 1 of public.trade_plans;"
+            "rows that cannot be used: 1 of mapped.trade_plans;"
             " operations.rejected_rows names them",
             "every row can be used",
         ]
@@ -265,9 +265,9 @@ def test_changed_tables_are_those_that_staging_has_not_read(
     assert changed() == ()
     landscape.on_replica("update public.trading_stats set net_profit = 1")
     landscape.on_replica("delete from public.micro_patterns where id = 1")
-    assert changed() == ("public.micro_patterns", "public.trading_stats")
+    assert changed() == ("mapped.micro_patterns", "mapped.trading_stats")
     landscape.build(tmp_path, "stg_platform__trading_stats")
-    assert changed() == ("public.micro_patterns",)
+    assert changed() == ("mapped.micro_patterns",)
     landscape.build(tmp_path, "staging")
     assert changed() == ()
     # A row that was too late is built when its time has come; a row that can never be used is not
@@ -283,11 +283,11 @@ def test_changed_tables_are_those_that_staging_has_not_read(
     assert changed() == ()
     assert landscape.on_replica(
         "select count(*), min(value::date - (usable_from at time zone 'UTC')::date)"
-        " from changes.rejected_rows where source_table = 'public.trading_stats'"
+        " from changes.rejected_rows where source_table = 'mapped.trading_stats'"
     ) == [(2, 1)]
     for hours, tables in (
-        (3, ("public.micro_patterns",)),
-        (6, ("public.market_bars", "public.micro_patterns")),
+        (3, ("mapped.micro_patterns",)),
+        (6, ("mapped.micro_patterns", "public.market_bars")),
     ):
         landscape.on_primary(
             f"update ai_replication_fence set written_at = now() + {hours} * interval '1 hour'"
