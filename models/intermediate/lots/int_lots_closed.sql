@@ -88,10 +88,10 @@ priced as (
         sells.price as sell_price,
         buys.filled_at as bought_at,
         sells.filled_at as sold_at,
-        {% for column in ['tag', 'exit_reason', 'leverage'] -%}
-        buys.{{ column }} as buy_{{ column }},
-        sells.{{ column }} as sell_{{ column }},
-        {% endfor -%}
+        {% for column in ['tag', 'exit_reason', 'leverage'] %}
+            buys.{{ column }} as buy_{{ column }},
+            sells.{{ column }} as sell_{{ column }},
+        {% endfor %}
         (buys.filled_at, buys.order_id) < (sells.filled_at, sells.order_id) as is_long,
         {{ share_of_amount(
             'buys.fee', 'matched.buy_quantity_before', 'matched.quantity', 'buys.quantity'

@@ -33,7 +33,7 @@ renamed as (
     select
         -- ids
         id as pattern_id,
-        {{ number_of_key('id', env_var('SIGNAL_MARTS_PATTERN_KEY', 'bigint')) }} as pattern_number,
+        number as pattern_number,
 
         -- strings
         cast({{ trimmed('symbol') }} as {{ dbt.type_string() }}) as symbol,

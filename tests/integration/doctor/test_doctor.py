@@ -77,12 +77,12 @@ def test_nothing_is_written(landscape: Landscape, monkeypatch: pytest.MonkeyPatc
         (
             "alter table trading_stats drop column net_profit",
             "column public.trading_stats.net_profit is missing (wanted: numeric)",
-            "_sources.yml",
+            "platform.yml",
         ),
         (
             "alter table trading_orders rename to orders",
             "table public.trading_orders is missing",
-            "_sources.yml",
+            "platform.yml",
         ),
         (
             "alter table trading_stats drop constraint trading_stats_pkey cascade",

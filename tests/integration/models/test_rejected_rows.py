@@ -184,7 +184,7 @@ def test_rows_that_are_judged_beside_others(market: Market) -> None:
 
     def named(*of_stats: int) -> set[tuple[str, str, str]]:
         return {
-            *(("public.trading_stats", days[i]["key"], "date") for i in of_stats),
+            *(("mapped.trading_stats", days[i]["key"], "date") for i in of_stats),
             ("public.ai_models", namesake["key"], "model_name"),
             *(("public.market_bars", bars[i]["key"], "symbol") for i in blamed_bars),
         }
@@ -202,7 +202,7 @@ def test_rows_that_are_judged_beside_others(market: Market) -> None:
     blamed_bars = [1]
     _build_and_compare(market)
     assert set(market.rejected()) == named(2) | {
-        ("public.trading_stats", days[0]["key"], "net_profit")
+        ("mapped.trading_stats", days[0]["key"], "net_profit")
     }
     assert market.landscape.on_replica(
         "select symbol, count(*) from staging.stg_ai__market_bars"
@@ -295,8 +295,8 @@ def test_money_that_a_rejected_order_leaves_open_is_shown(market: Market) -> Non
         market.insert(primary, "trading_stats", date=at.date(), net_profit=7)
     _build_and_compare(market)
     assert set(market.rejected()) == {
-        ("public.trading_orders", bought["key"], "filled_quantity"),
-        ("public.trading_orders", charged["key"], "fee"),
+        ("mapped.trading_orders", bought["key"], "filled_quantity"),
+        ("mapped.trading_orders", charged["key"], "fee"),
     }
     replica = market.landscape.on_replica
     assert replica("select count(*) from performance.trades where symbol = 'OPEN'") == [(0,)]
@@ -336,13 +336,13 @@ def test_tests_name_the_rows_that_they_found(
     monkeypatch.setenv("PRIMARY_URL", market.landscape.primary.url)
     monkeypatch.setenv("REPLICA_URL", market.landscape.replica.url)
     select = ("--select", "stg_platform__trade_plans")
-    told = f"rows that cannot be used: {len(market.rejected())} of public.trading_orders"
+    told = f"rows that cannot be used: {len(market.rejected())} of mapped.trading_orders"
     cli(["build", *select], standalone_mode=False)
     assert told in capsys.readouterr().err
     monkeypatch.setenv("SIGNAL_MARTS_FAIL_ON_REJECTED_ROWS", "true")
     with pytest.raises(Failure, match=told):
         cli(["build", *select], standalone_mode=False)
-    assert ("public.trading_orders", order["key"], "status") in market.rejected()
+    assert ("mapped.trading_orders", order["key"], "status") in market.rejected()
 
 
 def test_a_row_of_the_future_comes_when_its_time_has_come(market: Market) -> None:
@@ -352,17 +352,17 @@ def test_a_row_of_the_future_comes_when_its_time_has_come(market: Market) -> Non
     with market.landscape.primary.connect() as connection:
         early = market.insert(connection, "trade_plans", created_at=at)
     _build_and_compare(market)
-    assert ("public.trade_plans", early["key"], "created_at") in market.rejected()
+    assert ("mapped.trade_plans", early["key"], "created_at") in market.rejected()
     # While the token is copied again, nothing tells which rows are too early.
     replica("delete from ai_replication_fence")
     for full_refresh in (False, True):
         refused = market.build(select=["stg_platform__trade_plans"], full_refresh=full_refresh)
         assert "holds no moment of the primary" in refused.failures[0].message
-    assert ("public.trade_plans", early["key"], "created_at") in market.rejected()
+    assert ("mapped.trade_plans", early["key"], "created_at") in market.rejected()
     primary("update ai_replication_fence set written_at = written_at + interval '20 hours'")
     market.landscape.deploy(resync=["public.ai_replication_fence"])
     _build_and_compare(market)
-    assert ("public.trade_plans", early["key"], "created_at") not in market.rejected()
+    assert ("mapped.trade_plans", early["key"], "created_at") not in market.rejected()
     assert replica(
         "select created_at from staging.stg_platform__trade_plans"
         f" where trade_plan_id = {early['id']}"
