@@ -32,7 +32,11 @@ _FUNCTIONS: Mapping[type[exp.Expr], str] = {
 }  # fmt: skip
 _AGGREGATES = (exp.Sum, exp.Min, exp.Max, exp.Count)
 _CONSTANTS = {"DATE": "date", "TIMESTAMPTZ": "timestamp with time zone"}
-_NUMBER = r"^\s*[-+]?(\d{1,90}(\.\d{0,90})?|\.\d{1,90})([eE][-+]?\d{1,2})?\s*$"
+# Not \d, which has the digits of all scripts in some collations; a cast has not.
+_NUMBER = (
+    r"^[ \t\r\n]*[-+]?([0-9]{1,90}([.][0-9]{0,90})?|[.][0-9]{1,90})"
+    r"([eE][-+]?[0-9]{1,2})?[ \t\r\n]*$"
+)
 
 KNOWN = (
     "columns, constants, + - * /, comparisons, and, or, not, between, in, like, is null, case, ||, "
