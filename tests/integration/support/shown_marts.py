@@ -93,15 +93,19 @@ def other_account(marts: Landscape) -> Iterator[None]:
     with marts.replica.connect() as connection:
         for mart, accounts in copied.items():
             where = "true" if mart == "daily_performance" else "source_type = 'ai'"
+            # A trade has a key without its account.
+            key = "'opening_order_id', -opening_order_id" if mart == "trades" else ""
             for account, is_all_accounts in accounts.items():
                 values = {"account": account, "currency": "USDT"}
                 connection.execute(
                     sql.SQL(
-                        "insert into {mart} select (jsonb_populate_record(found, {values})).*"
+                        "insert into {mart} select (jsonb_populate_record(found,"
+                        " {values} || jsonb_build_object({key}))).*"
                         " from {mart} as found where currency = 'main' and {where}"
                     ).format(
                         mart=sql.Identifier("performance", mart),
                         values=Jsonb(values | {"is_all_accounts": is_all_accounts}),
+                        key=sql.SQL(key),
                         where=sql.SQL(where),
                     )
                 )
