@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runner.adopt import catalog, preview
 from runner.platform.mapping import Platform
-from runner.platform.roles import NAIVE
+from runner.platform.roles import DAILY, NAIVE
 from runner.replication import mapped
 from runner.servers.contract import Table
 from runner.servers.database import Connection
@@ -26,6 +26,29 @@ def faults(primary: Connection, platform: Platform) -> list[str]:
     return [str(problem) for problem in problems(primary, tables, None)]
 
 
+def useless(previews: list[preview.Preview]) -> list[str]:
+    """Roles of which no row could be used, or whose keys name several rows; a line each."""
+    found = [
+        f"{seen.role}.columns.{column}: all {count:,} rows would be set aside: {reason}, such as "
+        f"{example}"
+        for seen in previews
+        for column, reason, count, example in seen.set_aside
+        if count == seen.count
+    ]
+    for seen in previews:
+        if seen.repeated is not None and seen.role == DAILY:
+            found.append(
+                f"{seen.role}: the day {seen.repeated} has several rows: write sum(…) where the "
+                "table has a row a trade, or map id"
+            )
+        elif seen.repeated is not None:
+            found.append(
+                f"{seen.role}.columns.id: {seen.repeated} is the key of several rows; a key names "
+                "one row by itself"
+            )
+    return found
+
+
 def warnings(
     primary: Connection, platform: Platform, previews: list[preview.Preview]
 ) -> Iterator[str]:
@@ -42,6 +65,8 @@ def warnings(
                 )
     for seen in previews:
         for column, reason, count, example in seen.set_aside:
+            if count == seen.count:
+                continue
             yield (
                 f"{seen.role}.columns.{column}: {count:,} of {seen.count:,} rows would be set "
                 f"aside: {reason}, such as {example}"

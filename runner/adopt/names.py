@@ -97,6 +97,13 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 """Other platforms' words for each of ours, in small letters."""
 
 
+UNREAL = ("is_paper", "is_test", "is_simulated", "is_backtest", "paper", "sandbox", "dry_run")
+"""Columns that tell trades without money."""
+
+_SHORT = {"px": "price", "ccy": "currency", "qty": "quantity", "ms": "at", "ts": "at"}
+
+
 def plain(name: str) -> str:
-    """A column's name in small letters with underscores, however it is written."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
+    """A column's name in small letters with underscores, however it is written or shortened."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_").split("_")
+    return "_".join(_SHORT.get(word, word) for word in words)

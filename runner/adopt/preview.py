@@ -26,6 +26,7 @@ _SPELLINGS = ("CANCELED", "PARTIALLY FILLED")
 class Preview:
     """A role's columns and first rows as texts, the number of sampled rows, and what is set aside.
 
+    ``repeated`` is a key, or a day of the statistics, that several rows have; None if none has.
     ``set_aside`` has a column, a reason, the number of rows and a value, as staging judges them;
     staging judges more: operations.rejected_rows has all after a build.
     """
@@ -35,6 +36,7 @@ class Preview:
     rows: Sequence[Sequence[str | None]]
     count: int
     set_aside: Sequence[tuple[str, str, int, str]]
+    repeated: str | None
 
 
 def look(primary: Connection, platform: Platform) -> list[Preview]:
@@ -72,7 +74,16 @@ def _of_role(primary: Connection, platform: Platform, name: str) -> Preview:
         for n, (column, _, reason) in enumerate(reasons)
         if counts[2 * n + 1]
     ]
-    return Preview(name, columns, first, counts[0], set_aside)
+    repeated = primary.execute(
+        _over(
+            mapped,
+            "cast(id as text)",
+            "where id is not null group by id having count(*) > 1 limit 1",
+        )
+    ).fetchone()
+    return Preview(
+        name, columns, first, counts[0], set_aside, None if repeated is None else repeated[0]
+    )
 
 
 def _as_text(role: str, column: str) -> str:

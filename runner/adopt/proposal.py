@@ -84,6 +84,9 @@ class Proposer:
         _, table = max(candidates, key=lambda each: (each[0], each[1].rows, each[1].name))
         lines = {c: line for c in ROLES[role] if (line := self._line(role, c, table)) is not None}
         proposed = Proposed(table.name, f"about {table.rows:,} rows" if table.rows else "", lines)
+        unreal = [name for name in table.columns if names.plain(name) in names.UNREAL]
+        if unreal and table.columns[unreal[0]] == "boolean":
+            proposed.where = f"not coalesce({_sql(unreal[0])}, false)"
         if role == "trading_orders":
             self._look_up(proposed, table)
             self._fills(proposed)
@@ -128,7 +131,7 @@ class Proposer:
         """The table's column of the likeliest name whose type can fit."""
         by_name = {names.plain(name): name for name in table.columns}
         for candidate in names.COLUMNS[role].get(column, ()):
-            name = by_name.get(candidate)
+            name = by_name.get(names.plain(candidate))
             if name is not None and self._may_fit(ROLES[role][column].kind, table.columns[name]):
                 return name
         return None
@@ -285,16 +288,18 @@ class Proposer:
             by_name = {names.plain(name): name for name in found.columns}
             profit = next((by_name[n] for n in names.PROFITS if n in by_name), None)
             closed = next((by_name[n] for n in names.CLOSED if n in by_name), None)
-            if (
-                profit is None
-                or closed is None
-                or not self._may_fit(DAY, found.columns[closed])
-                or found.columns[profit] != "numeric"
-            ):
+            if profit is None or closed is None or found.columns[profit] != "numeric":
+                continue
+            day: Line | None = Line(_sql(closed), f"named {closed}")
+            if found.columns[closed] == "bigint":
+                day = self._epoch(found, closed, _sql(closed))
+            elif not self._may_fit(DAY, found.columns[closed]):
+                day = None
+            if day is None:
                 continue
             bare = _sql(profit)
             lines = {
-                "date": Line(_sql(closed), f"named {closed}"),
+                "date": day,
                 "net_profit": Line(f"sum({bare})", f"of {profit}, by day"),
                 "total_trades": Line("count(*)", "trades closed on the day"),
                 "winning_trades": Line(f"count(*) filter (where {bare} > 0)", "with a profit"),

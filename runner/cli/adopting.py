@@ -79,7 +79,8 @@ def adopt(
         previews = [] if found else preview.look(connection, platform)
         for seen in previews:
             _show(seen)
-        warned = list(check.warnings(connection, platform, previews))
+        warned = [] if found else list(check.warnings(connection, platform, previews))
+        found += check.useless(previews)
     for line in [*found, *warned]:
         note(f"! {line}")
     if is_check:

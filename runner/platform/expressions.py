@@ -228,7 +228,10 @@ class _Writer:
                 return f"which is a column of the lookup: write {prefix}{_bare(name)}"
             for listed in columns:
                 if listed.lower() == name.lower():
-                    return f"and the column listed is {listed}: write {prefix}{_quoted(listed)}"
+                    return (
+                        f"and the column listed is {listed}: write '{prefix}{_quoted(listed)}', in "
+                        "both kinds of quotes, as YAML takes the outer ones"
+                    )
         return "a column that its table does not list under tables"
 
     def _like(self, node: exp.Expr) -> str:

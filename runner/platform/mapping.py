@@ -210,7 +210,8 @@ class _Reader:
             mark = getattr(error, "problem_mark", None)
             told = getattr(error, "problem", None) or str(error)
             line = 1 if mark is None else mark.line + 1
-            raise PlatformFileError(self.path, [(line, f"is no YAML: {told}")]) from None
+            mend = "put an expression with quotes, ': ' or ' #' in single quotes as a whole"
+            raise PlatformFileError(self.path, [(line, f"is no YAML: {told}; {mend}")]) from None
         document = self._plain(node, ())
         if self.faults:
             raise PlatformFileError(self.path, self.faults)
@@ -314,6 +315,13 @@ class _Reader:
             ):
                 if at and wanted not in at:
                     self._fault((*place, "on"), f"names {wanted}, which {table} does not list")
+            types = {theirs.get(key), scope[THIS].get(column)}
+            if len(types) > 1 and None not in types:
+                self._fault(
+                    (*place, "on"),
+                    f"joins {key} ({theirs[key]}) with {column} ({scope[THIS][column]}); list both "
+                    "in one type",
+                )
         where = None
         if given.where is not None:
             where = self._expression((name, "where"), given.where, scope)

@@ -71,7 +71,10 @@ def _misfits(connection: Connection, platform: Platform, role: Role) -> Iterator
 def _type_of(connection: Connection, expression: str, source: str) -> str:
     """The type of an expression, or the server's word on why it has none."""
     try:
-        found = str(scalar(connection, f"select cast(pg_typeof({expression}) as text) {source}"))
+        with connection.transaction():
+            found = str(
+                scalar(connection, f"select cast(pg_typeof({expression}) as text) {source}")
+            )
     except psycopg.Error as error:
         return f"no SQL that the server can compute ({error.diag.message_primary})"
     return _OWN_TYPES.get(found, found)

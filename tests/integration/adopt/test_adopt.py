@@ -176,7 +176,9 @@ def test_orders_only(make: Any) -> None:
     assert platform.rejected() == [("b-1", "side", "XXX")]
     platform.follow(
         "update executions set side = 'BOT', exec_id = 'c-1' where exec_id = 'b-1'",
-        "insert into executions values ('d', 'PEPE', 'sld ', 1, 3, 'NaN', 'x', '2026-01-06')",
+        "insert into executions"
+        " values ('d', 'PEPE', 'sld ', 1, 3, 'NaN', 'x', false, 1767700800000)",
+        """update executions set "isPaper" = true where exec_id = 'a-1'""",
         "delete from executions where exec_id = 'a-2'",
     )
 
@@ -208,6 +210,7 @@ def test_a_platform_that_nobody_recognises(make: Any) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
+        ("    fee: fee\n", "    fee: price - symbol\n", "no SQL that the server can compute"),
         ("fee: fee", "fee: fee || 'x'", "trading_orders.columns.fee is text; it must be"),
         ("fee: fee", "fee: lower(fee)", "no SQL that the server can compute (function lower("),
         ("    net_profit: numeric", "    net_profit: boolean", "is boolean, which is no number"),
@@ -236,3 +239,42 @@ def test_check_tells_what_does_not_fit(
     done = CliRunner().invoke(cli, ["adopt", "--check"])
     assert done.exit_code == 1 or done.exception is not None
     assert told in done.stderr + re.sub(r"\s+", " ", str(done.exception))
+
+
+@pytest.mark.parametrize(
+    ("change", "old", "new", "told"),
+    [
+        (
+            "alter table daily_summary drop constraint daily_summary_pkey;"
+            "alter table daily_summary add column id serial primary key",
+            "net_profit: pnl",
+            "net_profit: pnl",
+            "trading_stats: the day 2026-07-02 has several rows: write sum(",
+        ),
+        (
+            "select 1",
+            "placed_at  # named",
+            "to_timestamp(executed_at)  # named",
+            "all 3 rows would be",
+        ),
+        ("alter table handel.orders drop column placed_at", "x", "x", "placed_at is missing"),
+    ],
+)
+def test_check_tells_what_would_stop_or_empty_the_marts(
+    make: Any, change: str, old: str, new: str, told: str
+) -> None:
+    platform: Adopted = make(BERLIN)
+    platform.adopt("--yes")
+    platform.landscape.on_primary(f"set search_path = handel; {change}")
+    if "serial" in change:
+        platform.landscape.on_primary("insert into handel.daily_summary values ('2026-07-02', 1)")
+        text = platform.file.read_text("utf-8")
+        text = text.replace(
+            "  handel.daily_summary:\n", "  handel.daily_summary:\n    id: bigint\n"
+        )
+        platform.file.write_text(text)
+    text = platform.file.read_text("utf-8")
+    platform.file.write_text(text.replace(old, new), "utf-8")
+    done = CliRunner().invoke(cli, ["adopt", "--check"])
+    assert done.exit_code == 1
+    assert told in done.stderr
