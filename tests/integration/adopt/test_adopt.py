@@ -254,7 +254,7 @@ def test_check_tells_what_does_not_fit(
         (
             "select 1",
             "placed_at  # named",
-            "to_timestamp(executed_at)  # named",
+            "to_timestamp(order_no * 100000000000)  # named",
             "all 3 rows would be",
         ),
         ("alter table handel.orders drop column placed_at", "x", "x", "placed_at is missing"),
