@@ -15,7 +15,7 @@ Advance = Callable[[int, int, str], None]
 """Called with the number done, the total, and what is being worked on."""
 
 
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def harmless(text: str) -> str:

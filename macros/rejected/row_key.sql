@@ -1,8 +1,11 @@
 {#
-    A raw row's key as text, as operations.rejected_rows shows it.
+    A raw row's key as text, as operations.rejected_rows shows it; of a long one, the beginning and a hash.
 
     columns: the key's columns.
 #}
 {% macro row_key(columns) -%}
-    concat_ws(', ', {% for column in columns %}cast({{ column }} as text){{ ', ' if not loop.last }}{% endfor %})
+    {%- set text -%}
+        concat_ws(', ', {% for column in columns %}cast({{ column }} as text){{ ', ' if not loop.last }}{% endfor %})
+    {%- endset -%}
+    case when length({{ text }}) <= 250 then {{ text }} else left({{ text }}, 200) || ' ' || md5({{ text }}) end
 {%- endmacro %}

@@ -7,7 +7,7 @@
 
     present: there is a value.
     symbol: it is not blank, and at most 64 characters.
-    label: at most 200 characters, as an index can hold.
+    label, key: at most 200 characters, as an index can hold.
     name: at most 64 characters, and not 'all', which stands for all accounts (name_or_main).
     word: it is known; a mapping of words to their other spellings (known_word).
     money, double: it is a number that the marts can compute with.
@@ -36,6 +36,7 @@
         ({{ column }} is null or
         {%- if kind == 'symbol' %} length({{ trimmed(column) }}) between 1 and 64
         {%- elif kind == 'label' %} length({{ column }}) <= 200
+        {%- elif kind == 'key' %} length(cast({{ column }} as text)) between 1 and 200
         {%- elif kind == 'name' %} length({{ trimmed(column) }}) <= 64 and {{ trimmed(column) }} <> 'all'
         {%- elif kind == 'word' %} {{ known_word(column, rule[2]) }} is not null
         {%- elif kind == 'money' %} abs({{ column }}) < {{ money_limit() }}

@@ -7,6 +7,7 @@
         'present': 'missing',
         'symbol': 'blank, or longer than 64 characters',
         'label': 'longer than 200 characters',
+        'key': 'empty, or longer than 200 characters',
         'name': 'longer than 64 characters, or the name of all accounts together',
         'money': 'not a number, infinite, or ' ~ money_limit() ~ ' or more',
         'double': 'not a number, infinite, or beyond 1e-100 to 1e100',

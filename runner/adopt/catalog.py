@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
+from runner.platform.expressions import NUMBER
 from runner.platform.roles import TYPES
 from runner.servers.database import Connection
 
@@ -74,13 +75,16 @@ def read(primary: Connection, ours: frozenset[str]) -> dict[str, Found]:
 
 
 def words(primary: Connection, found: Found, column: str) -> list[str]:
-    """The texts that a column may have by its type, else those that it has: at most fifty."""
+    """The texts that a column may have by its type, else those that it has: at most fifty.
+
+    Read by the type's own output: a cast may be code of the table's owner.
+    """
     if column in found.labels:
         return found.labels[column]
     seen = _ask(
         primary,
-        "select {column}::text from {table} where {column} is not null group by 1"
-        " order by count(*) desc, 1 limit 50",
+        "select pg_catalog.format('%s', {column}) from {table} where {column} is not null"
+        " group by 1 order by count(*) desc, 1 limit 50",
         found.name,
         column,
     )
@@ -93,7 +97,7 @@ def extent(primary: Connection, table: str, column: str) -> tuple[Any, Any] | No
         primary,
         "select min(v), max(v) from"
         " (select {column} as v from {table} where {column} is not null limit {sample}) as s"
-        " where v::text not in ('NaN', 'Infinity', '-Infinity')",
+        " where pg_catalog.format('%s', v) not in ('NaN', 'Infinity', '-Infinity')",
         table,
         column,
     )
@@ -104,10 +108,11 @@ def are_numbers(primary: Connection, table: str, column: str) -> bool:
     """Whether all texts in a sample are numbers, and there are some."""
     ((found,),) = _ask(
         primary,
-        r"select coalesce(bool_and(v::text ~ '^\s*[-+]?\d+(\.\d*)?([eE][-+]?\d+)?\s*$'), false)"
+        "select coalesce(bool_and(v ~ {number}), false)"
         " from (select {column} as v from {table} where {column} is not null limit {sample}) as s",
         table,
         column,
+        number=sql.Literal(NUMBER),
     )
     return bool(found)
 
@@ -117,7 +122,7 @@ def hours_ahead(primary: Connection, table: str, column: str, timezone: str) -> 
     ((found,),) = _ask(
         primary,
         "select round(extract(epoch from max({column} at time zone {zone}) - now()) / 3600, 1)"
-        " from {table} where isfinite({column})",
+        " from {table} where {column} between '1900-01-01' and '9999-12-30'",
         table,
         column,
         zone=sql.Literal(timezone),

@@ -47,7 +47,9 @@ def look(primary: Connection, platform: Platform) -> list[Preview]:
 def _of_role(primary: Connection, platform: Platform, name: str) -> Preview:
     def sampled(table: str) -> str:
         columns = ", ".join(
-            f"cast(cast({column} as text) as {data_type}) as {column}"
+            # By the type's own output, as replication sends it: a cast may be code of the owner's.
+            f"cast(case when {column} is not null then pg_catalog.format('%s', {column}) end"
+            f" as {data_type}) as {column}"
             for column, data_type in (
                 (sql.Identifier(raw).as_string(), data_type)
                 for raw, data_type in platform.tables[table].items()
@@ -65,7 +67,8 @@ def _of_role(primary: Connection, platform: Platform, name: str) -> Preview:
     reasons = [reason for column in columns for reason in _reasons(name, column)]
     counted = "".join(
         f", count(*) filter (where {broken}),"
-        f" min(cast({sql.Identifier(column).as_string()} as text)) filter (where {broken})"
+        f" min(left(cast({sql.Identifier(column).as_string()} as text), 60))"
+        f" filter (where {broken})"
         for column, broken, _ in reasons
     )
     counts = primary.execute(_over(mapped, f"count(*){counted}")).fetchone() or (0,)

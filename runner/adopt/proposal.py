@@ -17,6 +17,7 @@ from runner.adopt.catalog import Found
 from runner.platform import expressions
 from runner.platform.expressions import THIS, ExpressionError
 from runner.platform.roles import COUNT, DAILY, DAY, KEY, NAIVE, NUMBER, ROLES, TEXT, TIME, WORD
+from runner.progress import harmless
 from runner.servers.database import Connection
 
 _LEAST = {
@@ -236,10 +237,9 @@ class Proposer:
         if (referred := self._referred(table)) is None:
             return
         other, key, column = referred
-        alias = (
-            re.sub(r"[^a-z0-9_]", "", names.plain(other.name.split(".", 1)[1])).rstrip("s")
-            or "other"
-        )
+        alias = re.sub(r"[^a-z0-9_]", "", names.plain(other.name.split(".", 1)[1])).rstrip("s")
+        if not alias.isidentifier() or alias == THIS:
+            alias = "other"
         for missing in ("symbol", "side", "account", "currency", "exit_reason", "tag", "leverage"):
             if missing in proposed.lines:
                 continue
@@ -408,10 +408,10 @@ def _flow(value: object) -> str:
 
 def _scalar(text: str) -> str:
     """A text as YAML has it on one line."""
-    return (
-        str(yaml.safe_dump(text, width=100_000, allow_unicode=True)).removesuffix("...\n").strip()
-    )
+    style = None if text.isprintable() else '"'
+    written = yaml.safe_dump(text, width=100_000, allow_unicode=True, default_style=style)
+    return str(written).removesuffix("...\n").strip("\n")
 
 
 def _comment(text: str) -> str:
-    return " ".join(text.split())[:200]
+    return harmless(" ".join(text.split()))[:200]

@@ -20,6 +20,7 @@ THIS = "this_row"
 """The alias of the role's own table."""
 
 _LONGEST = 2_000
+_LONGEST_WRITTEN = 100_000
 _BINARY: Mapping[type[exp.Expr], str] = {
     exp.And: "and", exp.Or: "or", exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=",
     exp.LT: "<", exp.LTE: "<=", exp.DPipe: "||",
@@ -33,10 +34,11 @@ _FUNCTIONS: Mapping[type[exp.Expr], str] = {
 _AGGREGATES = (exp.Sum, exp.Min, exp.Max, exp.Count)
 _CONSTANTS = {"DATE": "date", "TIMESTAMPTZ": "timestamp with time zone"}
 # Not \d, which has the digits of all scripts in some collations; a cast has not.
-_NUMBER = (
+NUMBER = (
     r"^[ \t\r\n]*[-+]?([0-9]{1,90}([.][0-9]{0,90})?|[.][0-9]{1,90})"
     r"([eE][-+]?[0-9]{1,2})?[ \t\r\n]*$"
 )
+"""Texts that are numbers, as a regular expression of PostgreSQL's."""
 
 KNOWN = (
     "columns, constants, + - * /, comparisons, and, or, not, between, in, like, is null, case, ||, "
@@ -104,6 +106,8 @@ def read(text: str, scope: Mapping[str, Sequence[str]]) -> Expression:
         written = writer.write(tree)
     except RecursionError:
         raise ExpressionError("is nested too deeply") from None
+    if len(written) > _LONGEST_WRITTEN:
+        raise ExpressionError("is too deep")
     bare = tree.unnest()
     own = [name for alias, name in writer.columns if alias == THIS]
     return Expression(
@@ -134,6 +138,8 @@ class _Writer:
         if kind in _ARITHMETIC:
             left, right = self.write(node.this, True), self.write(node.expression, True)
             return f"({left} {_ARITHMETIC[kind]} {right})"
+        if kind is exp.Replace:
+            _check_replacement(node)
         if kind in _FUNCTIONS:
             is_number |= kind in (exp.Abs, exp.Sum)
             written = (
@@ -154,7 +160,9 @@ class _Writer:
             case exp.Boolean():
                 return "true" if node.this else "false"
             case exp.Literal():
-                return _literal(node)
+                if is_number and node.is_string:
+                    raise ExpressionError(f"has the text {_shown(node)} in a sum or a product")
+                return f"{_literal(node)}::numeric" if is_number else _literal(node)
             case exp.Not():
                 return f"(not {self.write(node.this)})"
             case exp.Neg():
@@ -198,7 +206,9 @@ class _Writer:
             case exp.JSONExtractScalar():
                 return f"({self.write(node.this)} ->> {_json_key(node.expression)})"
             case exp.UnixToTime():
-                return _moment(self.write(node.this, True))
+                if any(moment is not node for moment in node.find_all(exp.UnixToTime)):
+                    raise ExpressionError("has to_timestamp within to_timestamp")
+                return _moment(f"round({self.write(node.this, True)}, 6)")
             case exp.Filter() if isinstance(node.this, _AGGREGATES):
                 condition = self.write(node.expression.this)
                 return f"{self.write(node.this, is_number)} filter (where {condition})"
@@ -256,7 +266,7 @@ class _Writer:
         to, value = node.to, self.write(node.this)
         if any(part for name, part in to.args.items() if name != "this"):
             raise ExpressionError("has a cast to a type with a size; cast to text or numeric")
-        name = to.this.name
+        name = str(getattr(to.this, "name", to.this))
         if name in ("TEXT", "VARCHAR"):
             return f"cast({value} as text)"
         if name == "DECIMAL":
@@ -266,7 +276,7 @@ class _Writer:
                 )
             text = f"cast({value} as text)"
             return (
-                f"(case when {text} ~ '{_NUMBER}' then cast({text} as numeric)"
+                f"(case when {text} ~ '{NUMBER}' then cast({text} as numeric)"
                 f" when {text} is not null then 'NaN'::numeric end)"
             )
         if name in _CONSTANTS and isinstance(node.this, exp.Literal):
@@ -298,6 +308,17 @@ def _literal(node: exp.Expr) -> str:
     if not re.fullmatch(r"\d{1,50}(\.\d{0,50})?|\.\d{1,50}", text):
         raise ExpressionError(f"has the number {text[:60]}; write it with at most 50 digits")
     return text
+
+
+def _check_replacement(node: exp.Expr) -> None:
+    """Refuse a replacement by which a text could grow without bound."""
+    old, new = node.expression, node.args.get("replacement")
+    if not (
+        isinstance(old, exp.Literal)
+        and isinstance(new, exp.Literal)
+        and len(str(new.this)) <= len(str(old.this))
+    ):
+        raise ExpressionError("has replace, of which the texts are constants, the second no longer")
 
 
 def _whole(node: exp.Expr | None, low: int, high: int) -> int:

@@ -5,6 +5,7 @@ The whole file is checked, without a database; every fault is told, with its lin
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from runner.platform.roles import DAILY, FITTING, KEY, KEY_TYPES, NAIVE, ROLES, 
 from runner.settings import PROJECT, load
 
 _Path = tuple[str, ...]
+_OURS = ("mapped", "signal_marts", "changes")
 
 
 class PlatformFileError(UsageError):
@@ -101,12 +103,13 @@ class Platform:
 
 
 def variables(platform: Platform) -> dict[str, str]:
-    """The environment in which dbt knows the platform's types of keys (profiles.yml)."""
-    return {
+    """The environment in which dbt knows the types of keys that are not its default, bigint."""
+    types = {
         "SIGNAL_MARTS_PATTERN_KEY": platform.key_type("micro_patterns"),
         "SIGNAL_MARTS_PLAN_KEY": platform.key_type("trade_plans"),
         "SIGNAL_MARTS_ORDER_KEY": platform.key_type("trading_orders"),
     }
+    return {name: data_type for name, data_type in types.items() if data_type != "bigint"}
 
 
 class _Strict(BaseModel):
@@ -235,15 +238,17 @@ class _Reader:
             return values
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(value, (*place, str(n))) for n, value in enumerate(node.value)]
+        if node is not None and re.search("[\0\ud800-\udfff]", node.value):
+            self.faults.append((node.start_mark.line + 1, "has a character that no text may have"))
         return None if node is None else node.value
 
     def _told_by_pydantic(self, fault: ErrorDetails) -> None:
         # A choice of types names the type in the path: only names of the file are kept.
         place: _Path = ()
-        for part in fault["loc"]:
+        for part in fault["loc"] or ("",):
             if (*place, str(part)) in self.lines:
                 place = (*place, str(part))
-        missing = str(fault["loc"][-1])
+        missing = str(fault["loc"][-1]) if fault["loc"] else ""
         match fault["type"]:
             case "missing":
                 self._fault((*place, missing) if place else (missing,), "is missing")
@@ -268,7 +273,7 @@ class _Reader:
     # --- the meaning ----------------------------------------------------------------------------
 
     def _zone(self, given: _GivenFile) -> str:
-        if given.timezone not in zoneinfo.available_timezones():
+        if given.timezone not in zoneinfo.available_timezones() - {"localtime", "Factory"}:
             self._fault(
                 ("timezone",), f"is {given.timezone!r}, no name of a zone such as Europe/Berlin"
             )
@@ -281,6 +286,8 @@ class _Reader:
             schema, dot, table = name.partition(".")
             if not (schema and dot and table):
                 self._fault(place, "is no name of a table with its schema, such as public.orders")
+            if schema in _OURS:
+                self._fault(place, f"is in {schema}, a schema of this program's on the replica")
             if not columns:
                 self._fault(place, "lists no columns")
             tables[name] = {}

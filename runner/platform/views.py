@@ -18,6 +18,8 @@ from runner.platform.roles import COUNT, DAILY, DAY, KEY, NAIVE, NUMBER, ROLES, 
 SCHEMA = "mapped"
 """The views' schema on the replica."""
 
+# No lookup can have this name.
+_LOG = '"change log"'
 _TYPES = {
     NUMBER: "numeric",
     COUNT: "bigint",
@@ -53,9 +55,11 @@ def _number(platform: Platform, name: str, key: str) -> dict[str, str]:
     """
     if name != "micro_patterns":
         return {}
-    is_text = platform.key_type(name) == "text"
-    hashed = f"cast(cast('x' || left(md5({key}), 15) as bit(60)) as bigint)"
-    return {"number": hashed if is_text else key}
+    hashed = f"cast(cast('x' || left(md5(cast({key} as text)), 15) as bit(60)) as bigint)"
+    if platform.key_type(name) == "text":
+        return {"number": hashed}
+    # Experts have twice the number.
+    return {"number": f"case when {key} between -4e18 and 4e18 then {key} else {hashed} end"}
 
 
 def source(platform: Platform, role: Role, relation: Callable[[str], str]) -> str:
@@ -90,7 +94,7 @@ def changes(platform: Platform, name: str) -> str:
     this, key = _q(THIS), f"{_q(THIS)}.{_q(str(role.columns['id'].expression.column))}"
     queries = [
         _select({"xid": f"{this}._xid", "id": key}, f"from {_identifier(role.table)} as {this}"),
-        _select({"xid": "log.xid", "id": key}, _logged(role.table, THIS)),
+        _select({"xid": f"{_LOG}.xid", "id": key}, _logged(role.table, THIS)),
     ]
     for alias, lookup in role.lookups.items():
         other, refers = _q(alias), f"{this}.{_q(lookup.column)} = {_q(alias)}.{_q(lookup.key)}"
@@ -99,17 +103,17 @@ def changes(platform: Platform, name: str) -> str:
         gone = _logged(lookup.table, alias, joined)
         queries += [
             _select({"xid": f"{other}._xid", "id": key}, there),
-            _select({"xid": "log.xid", "id": key}, gone),
+            _select({"xid": f"{_LOG}.xid", "id": key}, gone),
         ]
     return "\nunion all\n".join(queries)
 
 
 def _logged(table: str, alias: str, joined: str = "") -> str:
     """The FROM clause of keys that a raw table no longer holds."""
-    record = f"jsonb_populate_record(cast(null as {_identifier(table)}), log.key) as {_q(alias)}"
+    record = f"jsonb_populate_record(cast(null as {_identifier(table)}), {_LOG}.key) as {_q(alias)}"
     return (
-        f"from signal_marts.change_log as log cross join lateral {record} {joined}"
-        f" where log.table_name = {_literal(table)}"
+        f"from signal_marts.change_log as {_LOG} cross join lateral {record} {joined}"
+        f" where {_LOG}.table_name = {_literal(table)}"
     )
 
 
@@ -164,12 +168,14 @@ def _read(platform: Platform, table: str, used: set[str]) -> Mapping[str, str]:
             continue
         name = _q(column)
         values[column] = name
-        if data_type == NAIVE:
-            # Beyond these years, a zone's offset could leave the range of times.
+        if data_type in (NAIVE, "date"):
+            # Beyond these years, a zone's offset or a date as a moment could leave the range.
+            within = (
+                f"{name} at time zone {_literal(platform.timezone)}" if data_type == NAIVE else name
+            )
             values[column] = (
                 f"case when {name} < '0001-01-02' then '-infinity'"
-                f" when {name} > '9999-12-30' then 'infinity'"
-                f" else {name} at time zone {_literal(platform.timezone)} end"
+                f" when {name} > '9999-12-30' then 'infinity' else {within} end"
             )
     return values
 

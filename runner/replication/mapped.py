@@ -198,8 +198,11 @@ def _statements(platform: Platform, name: str) -> Iterator[sql.Composed]:
     for column in {lookup.column for lookup in role.lookups.values()}:
         # By it, a change of a looked-up row finds the rows that it alters.
         name = hashlib.sha256(f"{role.table}.{column}".encode()).hexdigest()[:16]
-        yield sql.SQL("create index if not exists {} on {} ({})").format(
+        # A text of any length fits a hash, and no btree: the row would stop replication.
+        method = "hash" if platform.tables[role.table][column] == "text" else "btree"
+        yield sql.SQL("create index if not exists {} on {} using {} ({})").format(
             sql.Identifier(f"lookup_{name}"),
             sql.Identifier(*role.table.split(".", 1)),
+            sql.SQL(method),
             sql.Identifier(column),
         )

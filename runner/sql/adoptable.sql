@@ -67,7 +67,7 @@ where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and n.nspname not in ('pg_catalog', 'information_schema')
-    and n.nspname !~ '^pg_(toast|temp)'
+    and n.nspname !~ '^pg_(toast|temp)|[.]'
     and has_schema_privilege(n.oid, 'usage')
     and has_any_column_privilege(c.oid, 'select')
 order by 1

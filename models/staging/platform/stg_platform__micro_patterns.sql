@@ -2,6 +2,7 @@
 
 {% set signals = {'BUY': [], 'SELL': [], 'HOLD': []} %}
 {% set rules = [
+    ['id', 'key'],
     ['symbol', 'present'],
     ['symbol', 'symbol'],
     ['pattern_type', 'label'],

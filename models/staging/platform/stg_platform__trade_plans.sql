@@ -1,6 +1,7 @@
 -- Grain: a plan to trade. Times are UTC.
 
 {% set rules = [
+    ['id', 'key'],
     ['symbol', 'symbol'],
     ['strategy', 'label'],
     ['entry_price_target', 'money'],

@@ -27,6 +27,8 @@
     end
 {%- endset %}
 {% set rules = [
+    ['id', 'key'],
+    ['trade_plan_id', 'key'],
     ['symbol', 'present'],
     ['symbol', 'symbol'],
     ['side', 'present'],

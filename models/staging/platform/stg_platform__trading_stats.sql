@@ -2,6 +2,7 @@
 
 {% set same = ['date', name_or_main('account'), name_or_main('currency')] %}
 {% set rules = [
+    ['id', 'key'],
     ['date', 'present'],
     ['date', 'day'],
     ['date', 'first', same, 'id', 'the day was reported before'],
