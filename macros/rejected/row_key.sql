@@ -7,5 +7,5 @@
     {%- set text -%}
         concat_ws(', ', {% for column in columns %}cast({{ column }} as text){{ ', ' if not loop.last }}{% endfor %})
     {%- endset -%}
-    case when length({{ text }}) <= 250 then {{ text }} else left({{ text }}, 200) || ' ' || md5({{ text }}) end
+    case when octet_length({{ text }}) <= 2000 then {{ text }} else left({{ text }}, 400) || md5({{ text }}) end
 {%- endmacro %}

@@ -87,7 +87,8 @@ def test_its_trades_add_up(platform: Landscape, tmp_path: Path) -> None:
         "update trading.orders set is_test = false where id = 3;"
         "update trading.orders set is_test = true where id = 2",
         "update trading.orders set state = 'done', done_quantity = 1, avg_price = 5 where id = 5",
-        "delete from trading.patterns where id = 1; update trading.daily_stats set day = day + 1",
+        "delete from trading.patterns where id = 1;"
+        "update trading.daily_stats set day = '2026-07-05' where day = '2026-07-02'",
     ):
         platform.on_primary(change)
         assert not platform.build(tmp_path / "dbt", *MODELS).failures
