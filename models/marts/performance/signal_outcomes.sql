@@ -98,10 +98,12 @@ signal_outcomes as (
         coalesce(executed_signals.executed_trades, 0) as executed_trades,
         executed_signals.executed_quantity,
         executed_signals.executed_currency,
-        case
-            when executed_signals.executed_currency is not null
-                then executed_signals.net_profit
-        end as executed_net_profit,
+        cast(
+            case
+                when executed_signals.executed_currency is not null
+                    then executed_signals.net_profit
+            end as {{ type_money() }}
+        ) as executed_net_profit,
         case
             when executed_signals.executed_currency is not null
                 then

@@ -137,7 +137,8 @@ ACCIDENTS = {
     ),
     "landing column of another type": Accident(
         "landing table public.trading_stats is not as the sources say",
-        replica="alter table trading_stats alter column net_profit type text",
+        replica="drop view mapped.trading_stats;"
+        "alter table trading_stats alter column net_profit type text",
         changed="public.trading_stats.net_profit added",
     ),
     "landing table dropped": Accident(
