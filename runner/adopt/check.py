@@ -8,18 +8,14 @@ from runner.adopt import catalog, preview
 from runner.platform.mapping import Platform
 from runner.platform.roles import DAILY, NAIVE
 from runner.replication import mapped
-from runner.servers.contract import Table
+from runner.servers.contract import platform_tables
 from runner.servers.database import Connection
 from runner.servers.relations import problems, read_relations
 
 
 def faults(primary: Connection, platform: Platform) -> list[str]:
     """What keeps a deploy from using the file, a line each; raise PlatformFileError for its own."""
-    tables = [
-        Table(schema, name, "platform", tuple(columns.items()))
-        for qualified, columns in platform.tables.items()
-        for schema, name in [qualified.split(".", 1)]
-    ]
+    tables = platform_tables(platform)
     mapped.check_types(primary, platform)
     mapped.check_keys(platform, read_relations(primary, tables))
     # Rows that a role of the replica may not see are told by doctor, once that role is there.

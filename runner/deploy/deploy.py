@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from psycopg import sql
-
 from runner.deploy import id_sequences, migrations
 from runner.platform import mapping
 from runner.replication import fence, landing, mapped, sync, trial_copy
@@ -14,7 +12,7 @@ from runner.replication import login as replication_login
 from runner.replication.preconditions import reader
 from runner.servers.changes import Changes
 from runner.servers.contract import Table, read_contract
-from runner.servers.database import Connection, Database, scalar
+from runner.servers.database import Connection, Database
 from runner.servers.deploy_lock import WORKER, one_at_a_time
 from runner.servers.relations import check_platform, read_relations
 from runner.servers.sides import Sides, connected
@@ -65,7 +63,7 @@ def deploy(
             session,
             lock_timeout=lock_timeout,
             report=report,
-            key_types=_key_types(sides.on_primary, mapping.read()),
+            key_types=_key_types(sides.on_primary, contract),
         )
         id_sequences.mend(sides.on_primary, changes)
         try:
@@ -79,27 +77,20 @@ def deploy(
     return [*applied, *changes.made]
 
 
-def _key_types(primary: Connection, platform: mapping.Platform) -> dict[str, str]:
+def _key_types(primary: Connection, contract: Sequence[Table]) -> dict[str, str]:
     """Types of the keys by which signals name patterns and plans.
 
     A foreign key needs the platform's own type: the mapping lists a UUID as the text that it is on
     the replica.
     """
+    platform, relations = mapping.read(), read_relations(primary, contract)
     types = {}
     for name, role in (("pattern", "micro_patterns"), ("trade_plan", "trade_plans")):
         types[name] = platform.key_type(role)
-        if types[name] == "text" and scalar(
-            primary,
-            "select exists (select from pg_attribute as columns"
-            " inner join pg_type as types on columns.atttypid = types.oid"
-            " where columns.attrelid = to_regclass(%s) and columns.attname = %s"
-            " and 'uuid'::regtype in (types.oid, types.typbasetype))",
-            (
-                sql.Identifier(*platform.roles[role].table.split(".", 1)).as_string(),
-                str(platform.roles[role].columns["id"].expression.column),
-            ),
-        ):
-            types[name] = "uuid"
+        if types[name] == "text":
+            column = str(platform.roles[role].columns["id"].expression.column)
+            if relations[platform.roles[role].table].columns[column] == "uuid":
+                types[name] = "uuid"
     return types
 
 

@@ -229,7 +229,7 @@ class _Writer:
         if name not in self._scope[alias]:
             raise ExpressionError(f"has {_shown(node)}, {self._unlisted(name)}")
         self.columns.add((alias, name))
-        return f"{_quoted(alias)}.{_quoted(name)}"
+        return f"{quoted(alias)}.{quoted(name)}"
 
     def _unlisted(self, name: str) -> str:
         for alias, columns in self._scope.items():
@@ -239,7 +239,7 @@ class _Writer:
             for listed in columns:
                 if listed.lower() == name.lower():
                     return (
-                        f"and the column listed is {listed}: write '{prefix}{_quoted(listed)}', in "
+                        f"and the column listed is {listed}: write '{prefix}{quoted(listed)}', in "
                         "both kinds of quotes, as YAML takes the outer ones"
                     )
         return "a column that its table does not list under tables"
@@ -352,9 +352,10 @@ def _shown(node: exp.Expr | None) -> str:
     return "nothing" if node is None else node.sql(dialect="postgres")[:60]
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name as SQL has it in double quotes."""
     return sql.Identifier(name).as_string()
 
 
 def _bare(name: str) -> str:
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else _quoted(name)
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoted(name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from psycopg import sql
 
-from runner.platform.expressions import THIS, Expression
+from runner.platform.expressions import THIS, Expression, quoted
 from runner.platform.mapping import Column, Platform, Role
 from runner.platform.roles import COUNT, DAILY, DAY, KEY, NAIVE, NUMBER, ROLES, TIME, Field
 
@@ -73,12 +73,13 @@ def source(platform: Platform, role: Role, relation: Callable[[str], str]) -> st
         used[alias].add(lookup.key)
         used[THIS].add(lookup.column)
     written = {
-        alias: f"({_select(_read(platform, table, used[alias]), tail)}) as {_q(alias)}"
+        alias: f"({_select(_read(platform, table, used[alias]), tail)}) as {quoted(alias)}"
         for alias, table in role.tables.items()
         for tail in [f"from {relation(table)}"]
     }
     joins = [
-        f"left join {written[alias]} on {_q(alias)}.{_q(each.key)} = {_q(THIS)}.{_q(each.column)}"
+        f"left join {written[alias]} on {quoted(alias)}.{quoted(each.key)}"
+        f" = {quoted(THIS)}.{quoted(each.column)}"
         for alias, each in role.lookups.items()
     ]
     return "\n".join([f"from {written[THIS]}", *joins])
@@ -91,13 +92,16 @@ def changes(platform: Platform, name: str) -> str:
         # Rows of another grain are compared as a whole.
         nulls = {"xid": _null("xid8"), "id": _null(platform.key_type(name))}
         return _select(nulls, "where false")
-    this, key = _q(THIS), f"{_q(THIS)}.{_q(str(role.columns['id'].expression.column))}"
+    this, key = quoted(THIS), f"{quoted(THIS)}.{quoted(str(role.columns['id'].expression.column))}"
     queries = [
         _select({"xid": f"{this}._xid", "id": key}, f"from {_identifier(role.table)} as {this}"),
         _select({"xid": f"{_LOG}.xid", "id": key}, _logged(role.table, THIS)),
     ]
     for alias, lookup in role.lookups.items():
-        other, refers = _q(alias), f"{this}.{_q(lookup.column)} = {_q(alias)}.{_q(lookup.key)}"
+        other, refers = (
+            quoted(alias),
+            f"{this}.{quoted(lookup.column)} = {quoted(alias)}.{quoted(lookup.key)}",
+        )
         joined = f"inner join {_identifier(role.table)} as {this} on {refers}"
         there = f"from {_identifier(lookup.table)} as {other} {joined}"
         gone = _logged(lookup.table, alias, joined)
@@ -110,7 +114,9 @@ def changes(platform: Platform, name: str) -> str:
 
 def _logged(table: str, alias: str, joined: str = "") -> str:
     """The FROM clause of keys that a raw table no longer holds."""
-    record = f"jsonb_populate_record(cast(null as {_identifier(table)}), {_LOG}.key) as {_q(alias)}"
+    record = (
+        f"jsonb_populate_record(cast(null as {_identifier(table)}), {_LOG}.key) as {quoted(alias)}"
+    )
     return (
         f"from signal_marts.change_log as {_LOG} cross join lateral {record} {joined}"
         f" where {_LOG}.table_name = {_literal(table)}"
@@ -166,7 +172,7 @@ def _read(platform: Platform, table: str, used: set[str]) -> Mapping[str, str]:
     for column, data_type in platform.tables[table].items():
         if column not in used:
             continue
-        name = _q(column)
+        name = quoted(column)
         values[column] = name
         if data_type in (NAIVE, "date"):
             # Beyond these years, a zone's offset or a date as a moment could leave the range.
@@ -182,17 +188,14 @@ def _read(platform: Platform, table: str, used: set[str]) -> Mapping[str, str]:
 
 def _select(values: Mapping[str, str], tail: str) -> str:
     columns = ",\n    ".join(
-        value if value == _q(name) else f"{value} as {_q(name)}" for name, value in values.items()
+        value if value == quoted(name) else f"{value} as {quoted(name)}"
+        for name, value in values.items()
     )
     return f"select\n    {columns}\n{tail}"
 
 
 def _identifier(table: str) -> str:
     return sql.Identifier(*table.split(".", 1)).as_string()
-
-
-def _q(name: str) -> str:
-    return sql.Identifier(name).as_string()
 
 
 def _literal(text: str) -> str:

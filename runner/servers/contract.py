@@ -82,12 +82,16 @@ def read_contract(project: Path = PROJECT) -> tuple[Table, ...]:
         raise ContractError(
             f"{platform.path} lists {', '.join(both)}, which {AI_SOURCES} lists; keep one of them"
         )
-    theirs = (
+    return tuple(sorted([*ai, *platform_tables(platform)]))
+
+
+def platform_tables(platform: mapping.Platform) -> list[Table]:
+    """The tables of a mapping file."""
+    return [
         Table(schema, name, "platform", tuple(columns.items()))
         for qualified, columns in platform.tables.items()
         for schema, name in [qualified.split(".", 1)]
-    )
-    return tuple(sorted([*ai, *theirs]))
+    ]
 
 
 def ai_tables(project: Path = PROJECT) -> list[Table]:
