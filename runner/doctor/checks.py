@@ -130,13 +130,13 @@ def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
             (column,),
         ).fetchall()
         stray = [each for each in keys if each[1] != target]
-        for name, points_at in stray:
+        for key_name, points_at in stray:
             yield wrong(
                 "foreign keys",
                 "primary",
-                f"ai_trading_signals.{column} points at {points_at}, which is no table of {name}",
-                f"alter table public.ai_trading_signals drop constraint {quoted(name)}"
-                + (f", {added}" if stray == keys and name == constraint else ";"),
+                f"ai_trading_signals.{column} points at {points_at}, which is not the table of {name}",
+                f"alter table public.ai_trading_signals drop constraint {quoted(key_name)}"
+                + (f", {added}" if stray == keys and key_name == constraint else ";"),
             )
         if not keys:
             yield warning(

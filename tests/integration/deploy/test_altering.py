@@ -75,7 +75,7 @@ def test_landing_columns_are_widened_in_place(landscape: Landscape) -> None:
             f"alter table {STATS} alter column id type bigint,"
             " alter column total_trades type bigint;"
             f"alter publication signal_marts add table {STATS}"
-            " (id, date, net_profit, total_trades, winning_trades, losing_trades)"
+            f" ({', '.join(name for name, _ in columns_of(wide, STATS))})"
         )
         landscape.on_primary(
             f"insert into {STATS} (id, date, net_profit, total_trades)"

@@ -124,7 +124,7 @@ def test_what_the_platform_lacks(landscape: Landscape, fault: str, text: str, me
             "foreign keys",
             "warning",
             "ai_trading_signals.pattern_id points at no table",
-            'foreign key (pattern_id) references "public"."micro_patterns" (id)',
+            'foreign key (pattern_id) references "public"."micro_patterns" ("id")',
         ),
         (
             "primary",

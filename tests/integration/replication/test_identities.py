@@ -140,7 +140,8 @@ def test_identities_before_and_after_a_deploy(landscape: Landscape) -> None:
     landscape.on_primary(
         "alter table trading_orders replica identity full;"
         "alter table micro_patterns replica identity nothing;"
-        "alter table trading_stats replica identity using index trading_stats_date_key"
+        "create unique index date_key on trading_stats (date);"
+        "alter table trading_stats replica identity using index date_key"
     )
     with pytest.raises(PlatformMismatchError) as caught:
         landscape.deploy()

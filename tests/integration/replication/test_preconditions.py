@@ -360,7 +360,8 @@ def test_a_foreign_key_that_follows_a_renamed_table_is_seen(landscape: Landscape
         "create table micro_patterns (like old_patterns including indexes)"
     )
     text = (
-        "ai_trading_signals.pattern_id points at public.old_patterns, which the sources do not list"
+        "ai_trading_signals.pattern_id points at public.old_patterns, "
+        "which is not the table of micro_patterns"
     )
     landscape.on_primary(wrong(landscape)[text])
     landscape.deploy()
