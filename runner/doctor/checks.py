@@ -134,7 +134,8 @@ def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
             yield wrong(
                 "foreign keys",
                 "primary",
-                f"ai_trading_signals.{column} points at {points_at}, which is not the table of {name}",
+                f"ai_trading_signals.{column} points at {points_at}, "
+                f"which is not the table of {name}",
                 f"alter table public.ai_trading_signals drop constraint {quoted(key_name)}"
                 + (f", {added}" if stray == keys and key_name == constraint else ";"),
             )
