@@ -64,6 +64,7 @@ ROLES: Mapping[str, Mapping[str, Field]] = {
         "exit_reason": Field(TEXT),
         "tag": Field(TEXT),
         "leverage": Field(NUMBER),
+        "signal_key": Field(TEXT),
     },
     "trading_stats": {
         "id": Field(KEY),

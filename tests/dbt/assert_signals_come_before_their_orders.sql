@@ -1,5 +1,5 @@
--- No order is attributed to a signal that came after it, or, but for a link through the
--- trade plan, to one that was no longer valid.
+-- No order is attributed to a signal that came after it, or, but for a link by key or
+-- through the trade plan, to one that was no longer valid.
 
 with order_attribution as (
 

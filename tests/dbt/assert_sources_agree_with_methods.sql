@@ -1,5 +1,5 @@
 -- An order is the AI's exactly if a method found so, and an order with a plan is
--- decided by the plan alone.
+-- decided by a signal's key or by the plan.
 
 with attributed_orders as (
 
@@ -14,12 +14,14 @@ violations as (
         source_type,
         method,
         signal_id,
+        model_id,
         trade_plan_id
     from attributed_orders
     where
         (source_type = 'ai') <> (method <> 'none')
         or (method = 'none' and signal_id is not null)
         or (method = 'as_of' and signal_id is null)
+        or (method = 'signal_key' and model_id is null)
         or (method = 'trade_plan' and trade_plan_id is null)
         or (method = 'as_of' and trade_plan_id is not null)
 

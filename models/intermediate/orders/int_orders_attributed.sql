@@ -5,6 +5,7 @@
     meta={
         'follows': {
             'stg_platform__trading_orders': 'order_id',
+            'int_orders_matched_by_key': 'order_id',
             'int_orders_matched_in_plan': 'order_id',
             'int_orders_matched_as_of': 'order_id',
             'stg_ai__trading_signals': through('this', 'signal_id'),
@@ -46,6 +47,13 @@ models as (
 
 ),
 
+matched_by_key as (
+
+    select *
+    from {{ followed('int_orders_matched_by_key') }}
+
+),
+
 matched_in_plan as (
 
     select *
@@ -60,29 +68,46 @@ matched_as_of as (
 
 ),
 
--- An order with a plan is matched within it alone, so no order is in both.
+-- What an order says itself goes before its plan. An order with a plan is matched
+-- within it alone, so no order is in both of the other two.
 matched as (
 
     select
         order_id,
         signal_id,
-        plan_model_id,
-        'trade_plan' as method
-    from matched_in_plan
+        key_model_id as linked_model_id,
+        'signal_key' as method
+    from matched_by_key
 
     union all
 
     select
-        order_id,
-        signal_id,
-        null as plan_model_id,
+        matched_in_plan.order_id,
+        matched_in_plan.signal_id,
+        matched_in_plan.plan_model_id as linked_model_id,
+        'trade_plan' as method
+    from matched_in_plan
+    left join matched_by_key
+        on matched_in_plan.order_id = matched_by_key.order_id
+    where matched_by_key.order_id is null
+
+    union all
+
+    select
+        matched_as_of.order_id,
+        matched_as_of.signal_id,
+        null as linked_model_id,
         'as_of' as method
     from matched_as_of
+    left join matched_by_key
+        on matched_as_of.order_id = matched_by_key.order_id
+    where matched_by_key.order_id is null
 
 ),
 
 -- An order that executes a signal belongs to the signal's model; an order of an AI's
--- plan that executes no signal, such as an exit, belongs to the plan's model.
+-- key or plan that executes no signal, such as an exit, belongs to the key's or plan's
+-- model.
 matched_with_models as (
 
     select
@@ -90,7 +115,7 @@ matched_with_models as (
         matched.signal_id,
         matched.method,
         signals.created_at as signal_created_at,
-        coalesce(signals.model_id, matched.plan_model_id) as model_id
+        coalesce(signals.model_id, matched.linked_model_id) as model_id
     from matched
     left join signals
         on matched.signal_id = signals.signal_id

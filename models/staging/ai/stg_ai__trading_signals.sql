@@ -29,6 +29,7 @@
         {'columns': ['symbol', 'created_at']},
         {'columns': ['symbol', 'available_at']},
         {'columns': ['trade_plan_id']},
+        {'columns': ['idempotency_key'], 'type': 'hash'},
         {'columns': ['pattern_id']},
         {'columns': ['model_id', 'created_at']},
         {'columns': ['model_id', 'available_at']},

@@ -58,7 +58,8 @@
     meta={'landing_key': ['id'], 'rules': rules},
     indexes=[
         {'columns': ['symbol', 'created_at']},
-        {'columns': ['trade_plan_id']}
+        {'columns': ['trade_plan_id']},
+        {'columns': ['signal_key']}
     ]
 ) }}
 
@@ -85,6 +86,11 @@ renamed as (
         cast({{ name_or_main('currency') }} as {{ dbt.type_string() }}) as currency,
         cast(tag as {{ dbt.type_string() }}) as tag,
         cast(exit_reason as {{ dbt.type_string() }}) as exit_reason,
+        -- A text that is no key, however long, leaves the order usable.
+        case
+            when length({{ trimmed('signal_key') }}) between 1 and 200
+                then cast({{ trimmed('signal_key') }} as {{ dbt.type_string() }})
+        end as signal_key,
 
         -- numerics
         cast(quantity as {{ type_money() }}) as quantity,
