@@ -54,6 +54,7 @@ class Journal:
         self._connection = connection
         self._integration = AITradingIntegration.inside(connection)
         self._plan_ids: dict[Plan, PlatformKey] = {}
+        self._signal_keys: dict[Plan, str] = {}
         self._order_ids: dict[Order, int] = {}
         self._model_ids: dict[tuple[str, str], int] = {}
         self.counts: Counter[str] = Counter()
@@ -112,7 +113,7 @@ class Journal:
         if known:
             writer.update_orders(self._connection, known)
         if fresh:
-            ids = writer.write_orders(self._connection, fresh, self._plan_ids)
+            ids = writer.write_orders(self._connection, fresh, self._plan_ids, self._signal_keys)
             self._order_ids.update(zip(fresh, ids, strict=True))
             self.counts["orders"] += len(ids)
 
@@ -135,6 +136,7 @@ class Journal:
                 )
                 taken[plan_id] = issued.plan
                 self._plan_ids[issued.plan] = plan_id
+                self._signal_keys[issued.plan] = issued.idempotency_key
         writer.take_up_plans(self._connection, taken)
         self.counts["signals"] += len(ids)
         self.counts["executed"] += len(taken)

@@ -96,9 +96,15 @@ def take_up_plans(connection: Connection, plans: Mapping[PlatformKey, Plan]) -> 
 
 
 def write_orders(
-    connection: Connection, orders: Sequence[Order], plan_ids: Mapping[Plan, PlatformKey]
+    connection: Connection,
+    orders: Sequence[Order],
+    plan_ids: Mapping[Plan, PlatformKey],
+    signal_keys: Mapping[Plan, str],
 ) -> list[int]:
-    """Insert orders as they are now; return their ids, in order."""
+    """Insert orders as they are now; return their ids, in order.
+
+    ``signal_keys`` are the keys of the signals that plans were made from.
+    """
     columns = (
         "trade_plan_id", "symbol", "order_type", "side", "status", "reason", "price", "quantity",
         "filled_price", "filled_quantity", "fee", "filled_at", "created_by", "created_at",
@@ -119,9 +125,12 @@ def write_orders(
         )
         for order in orders
     ]
-    # The platform names an order by its id, as its exchange does.
+    # The platform names an order by its id, as its exchange does; and by the signal it enters on.
     ids = _reserve(connection, "trading_orders", len(rows))
-    named = ((id_, f"SM-{id_}", f"X{id_:010d}", *row) for id_, row in zip(ids, rows, strict=True))
+    named = (
+        (id_, f"{_signal_key(order, signal_keys)}#{id_}", f"X{id_:010d}", *row)
+        for id_, order, row in zip(ids, orders, rows, strict=True)
+    )
     names = ("id", "client_order_id", "exchange_order_id", *columns)
     _copy(connection, "trading_orders", names, named)
     return ids
@@ -200,6 +209,13 @@ def update_balances(connection: Connection, capital: Decimal) -> None:
 
 def _direction(plan: Plan) -> str:
     return "LONG" if plan.side == "BUY" else "SHORT"
+
+
+def _signal_key(order: Order, signal_keys: Mapping[Plan, str]) -> str:
+    """The key of the signal that an order enters on, SM for any other order."""
+    if order.plan is None or order.reason != "entry":
+        return "SM"
+    return signal_keys.get(order.plan, "SM")
 
 
 def _execution(order: Order) -> tuple[Any, Any, Any, datetime | None]:

@@ -22,6 +22,7 @@
     ['imported_at', 'moment'],
 ] %}
 
+{# A key older than its limit may be too long for a B-tree. #}
 {{ config(
     unique_key='signal_id',
     meta={'landing_key': ['id'], 'rules': rules},

@@ -258,3 +258,86 @@ def test_orders_that_come_to_a_plan_or_leave_it(history: Histories) -> None:
         build(history, model)
         history.connection.execute("update trading_orders set fee = fee + 1")
     history.compare()
+
+
+def test_keys_that_come_go_and_move(history: Histories) -> None:
+    """An order's key goes before its plan and the latest signal; whatever changes is followed."""
+    history.connection.execute(
+        """
+        delete from trading_orders;
+
+        insert into trade_plans (id, strategy, symbol, entry_price_target, stop_loss_price,
+            take_profit_1_price, created_at)
+        values (1, 'grid', 'BTCUSD', 100, 95, 110, '2025-03-01Z');
+
+        insert into ai_models (id, model_type, model_name, version, created_at)
+        select id, 'genetic_optimization', name, '1', '2025-03-01Z'
+        from (values (1, 'keys'), (2, 'plans'), (3, 'latest')) as models (id, name);
+
+        -- The signal of key a is over before the first order.
+        insert into ai_trading_signals (id, model_id, trade_plan_id, idempotency_key, symbol,
+            signal_type, confidence, created_at, expires_at)
+        values
+            (1, 1, null, 'a', 'BTCUSD', 'BUY', 0.5, '2025-03-01 10:00Z', '2025-03-01 11:00Z'),
+            (2, 2, 1, 'b', 'BTCUSD', 'BUY', 0.5, '2025-03-01 10:00Z', null),
+            (3, 3, null, null, 'BTCUSD', 'BUY', 0.5, '2025-03-01 12:00Z', null);
+
+        insert into trading_orders (id, client_order_id, trade_plan_id, side, filled_price,
+            created_at, filled_at, symbol, order_type, status, quantity, filled_quantity,
+            created_by)
+        select id, name, plan, side::order_side, price, placed_at, placed_at, 'BTCUSD', 'market',
+            'FILLED', 1, 1, 'test'
+        from (
+            values
+                (1, ' a #1', 1, 'BUY', 100, timestamptz '2025-03-01 13:00Z'),
+                (2, 'a#2', null, 'SELL', 105, '2025-03-01 14:00Z'),
+                (3, 'c#3', 1, 'BUY', 100, '2025-03-01 13:00Z'),
+                (4, 'c#4', null, 'BUY', 100, '2025-03-01 13:00Z'),
+                (5, 'c#5', null, 'SELL', 100, '2025-03-01 14:00Z')
+        ) as orders (id, name, plan, side, price, placed_at);
+        """
+    )
+
+    def found(change: str = "select 1") -> dict[object, tuple[object, ...]]:
+        """Source, method and signal of the orders, after a change."""
+        history.connection.execute(change)
+        history.compare()
+        rows = history.landscape.on_replica(
+            "select order_id, source_name, method, signal_id from performance.order_attribution"
+        )
+        return {order: tuple(found) for order, *found in rows}
+
+    by_key, exit_by_key = ("keys 1", "signal_key", 1), ("keys 1", "signal_key", None)
+    in_plan, as_of = ("plans 1", "trade_plan", 2), ("latest 1", "as_of", 3)
+    alone = ("unplanned", "none", None)
+    assert found() == {1: by_key, 2: exit_by_key, 3: in_plan, 4: as_of, 5: alone}
+
+    # A signal of the others' key that comes after them changes nothing; one before them does.
+    late = "update ai_trading_signals set created_at = '{}Z', expires_at = null where id = 1"
+    late += "; update ai_trading_signals set idempotency_key = 'c' where id = 1"
+    assert found(late.format("2025-03-01 13:30")) == {
+        1: in_plan, 2: alone, 3: in_plan, 4: as_of, 5: exit_by_key,
+    }  # fmt: skip
+    early = late.format("2025-03-01 09:00")
+    keyed = {1: in_plan, 2: alone, 3: by_key, 4: by_key, 5: exit_by_key}
+    assert found(early) == keyed
+
+    # While what matches them sleeps, an order leaves its key and another comes to it.
+    history.connection.execute(
+        "update trading_orders set client_order_id = 'b#3' where id = 3;"
+        "update trading_orders set client_order_id = 'c#2' where id = 2"
+    )
+    build(history, "stg_platform__trading_orders")
+    keyed |= {2: exit_by_key, 3: ("plans 1", "signal_key", 2)}
+    assert found() == keyed
+
+    # The key's signal becomes another model's, then a HOLD, then none.
+    other = {4: ("latest 1", "signal_key", 1), 5: ("latest 1", "signal_key", None)}
+    other |= {2: other[5]}
+    assert found("update ai_trading_signals set model_id = 3 where id = 1") == keyed | other
+    unkeyed = keyed | {2: alone, 4: as_of, 5: alone}
+    assert found("update ai_trading_signals set signal_type = 'HOLD' where id = 1") == unkeyed
+    side = "update ai_trading_signals set signal_type = 'SELL' where id = 1"
+    turned = {2: ("latest 1", "signal_key", 1), 4: ("latest 1", "signal_key", None)}
+    assert found(side) == keyed | turned | {5: turned[2]}
+    assert found("delete from ai_trading_signals where id = 1") == unkeyed

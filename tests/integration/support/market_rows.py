@@ -19,6 +19,8 @@ TIMEFRAMES = ("1h", "1h", "1h", "4h", "30m", "1d")
 SIDES = ("BUY", "SELL")
 # Some are common and some are rare, so that a day may be the first or only day of a source.
 STRATEGIES = ("breakout", "reversal") * 4 + ("carry", "grid", "gap", "all")
+# Keys of signals, some of them alike; orders also carry others.
+KEYS = (*(f"key {n}" for n in range(12)), "KEY 1", " key 2")
 # Names of one account in several spellings; a currency that is rare has one account or several.
 ACCOUNTS = (None, None, "spot", "spot", "bot ", "main", "")
 CURRENCIES = (None, None, None, "USDT", "USDT", "BTC")
@@ -156,6 +158,7 @@ class RowsThatCome:
             take_profit=100 + sign * far if is_barred else None,
             pattern_id=self._pick("micro_patterns") if self.random.random() < 0.7 else None,
             trade_plan_id=self._pick("trade_plans") if self.random.random() < 0.3 else None,
+            idempotency_key=self._free_key() if self.random.random() < 0.4 else None,
             created_at=created_at,
             expires_at=self._expiry(created_at),
             imported_at=self._later(created_at, 72) if self.random.random() < 0.1 else None,
@@ -167,7 +170,7 @@ class RowsThatCome:
         created_at = self._time()
         self._insert(
             "trading_orders",
-            client_order_id=str(self.random.randrange(10**15)),
+            client_order_id=self._order_name(),
             trade_plan_id=self._pick("trade_plans") if self.random.random() < 0.5 else None,
             created_at=created_at,
             filled_at=self._later(created_at, 6) if filled else None,
@@ -264,6 +267,20 @@ class RowsThatCome:
             sql.SQL("select id from {} order by id").format(sql.Identifier("public", table))
         ).fetchall()
         return self.random.choice(ids)[0] if ids else None
+
+    def _free_key(self) -> str | None:
+        """A key that no signal has, None where all are taken."""
+        keys = self.connection.execute(
+            "select key from unnest(%s::text[]) as key where not exists"
+            " (select from ai_trading_signals where idempotency_key = key) order by key",
+            (list(KEYS),),
+        ).fetchall()
+        return self.random.choice(keys)[0] if keys else None
+
+    def _order_name(self) -> str:
+        """A client order id: some begin with a key, of a signal that there is, was, or will be."""
+        key = self._choice((*KEYS, *KEYS, " key 3\t", "no key", *("", " ", "") * 5))
+        return f"{key}#{self.random.randrange(10**15)}"
 
     def _bar(self) -> tuple[str, str] | None:
         """Symbol and time of some bar; as text, since infinity is a time as well."""

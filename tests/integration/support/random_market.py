@@ -14,6 +14,7 @@ from market_rows import (
     CURRENCIES,
     GENES,
     HOURS,
+    KEYS,
     PATTERN_TYPES,
     SIDES,
     STRATEGIES,
@@ -73,6 +74,11 @@ class RandomMarket(RowsThatCome):
                     {"created_at": created_at, "expires_at": self._expiry(created_at)},
                     {"imported_at": self._later(created_at, 72)},
                     {"take_profit": None},
+                    # Refused where another signal has it: a key leaves one, and comes to another.
+                    {"idempotency_key": None},
+                    {"idempotency_key": self._choice(KEYS)},
+                    {"idempotency_key": self._free_key()},
+                    {"signal_type": "HOLD", "stop_loss": None, "take_profit": None},
                 )
             ),
         )
@@ -95,6 +101,8 @@ class RandomMarket(RowsThatCome):
                     {"side": self.random.choice(SIDES)},
                     {"created_at": self._time()},
                     {"quantity": self.random.randrange(1, 6)},
+                    {"client_order_id": self._order_name()},
+                    {"client_order_id": self._order_name()},
                 )
             ),
         )

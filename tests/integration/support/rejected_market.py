@@ -34,7 +34,8 @@ PLATFORM = """
     create table trading_orders (
         id bigint primary key, trade_plan_id bigint, symbol text, side text, quantity numeric,
         price numeric, filled_quantity numeric, filled_price numeric, fee numeric, status text,
-        created_at timestamptz, filled_at timestamptz, account text, currency text
+        created_at timestamptz, filled_at timestamptz, client_order_id text, account text,
+        currency text
     );
     create table trading_stats (
         id bigint primary key, date date, net_profit numeric, total_trades integer,
@@ -143,6 +144,7 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
         "status": "FILLED",
         "created_at": "2025-03-01 12:00Z",
         "filled_at": "2025-03-01 12:00Z",
+        "client_order_id": "key {n}#1",
         **ACCOUNT,
     },
     "trading_stats": {
@@ -192,7 +194,7 @@ MAY_BE_MISSING = {
     "trading_orders": {
         *("trade_plan_id", "quantity", "price", "filled_price", "status", "filled_at"),
         # Without it nothing was filled, and the fee is to blame.
-        *("filled_quantity", "fee", *ACCOUNT),
+        *("filled_quantity", "fee", "client_order_id", *ACCOUNT),
     },
     "trading_stats": {
         *("net_profit", "total_trades", "winning_trades", "losing_trades", *ACCOUNT),
@@ -206,6 +208,8 @@ def is_usable(table: str, column: str, data_type: str, value: Any) -> bool:
         return column in MAY_BE_MISSING[table]
     if column in ACCOUNT:
         return len(value) <= 64
+    if column == "client_order_id":
+        return True
     if data_type == "text":
         if column in FREE_TEXTS:
             return len(value) <= 200 or column == "idempotency_key"
