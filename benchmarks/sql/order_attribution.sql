@@ -1,5 +1,17 @@
--- An order belongs to the signal of its plan, else to the latest signal that was valid.
-with plan_signals as (
+-- An order belongs to the signal of its key, else of its plan, else to the latest that was valid.
+with by_key as (
+    select
+        o.id as order_id, s.model_id,
+        case when s.symbol = o.symbol and upper(s.signal_type) = upper(o.side) then s.id end
+            as signal_id
+    from trading_orders as o
+    inner join ai_trading_signals as s
+        on s.idempotency_key = btrim(split_part(o.client_order_id, '#', 1), e' \t\r\n')
+        and s.created_at <= o.created_at
+    where upper(s.signal_type) in ('BUY', 'SELL')
+),
+
+plan_signals as (
     select id, model_id, trade_plan_id, symbol, upper(signal_type) as side, created_at
     from ai_trading_signals
     where trade_plan_id is not null and upper(signal_type) in ('BUY', 'SELL')
@@ -39,9 +51,13 @@ as_of as (
 ),
 
 matched as (
-    select order_id, signal_id, model_id, 'trade_plan' as method from in_plan
+    select order_id, signal_id, model_id, 'signal_key' as method from by_key
+    union all
+    select order_id, signal_id, model_id, 'trade_plan' from in_plan
+    where order_id not in (select order_id from by_key)
     union all
     select order_id, signal_id, model_id, 'as_of' from as_of
+    where order_id not in (select order_id from by_key)
 )
 
 select

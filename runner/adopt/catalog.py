@@ -117,6 +117,22 @@ def are_numbers(primary: Connection, table: str, column: str) -> bool:
     return bool(found)
 
 
+def carries_signal_keys(primary: Connection, table: str, column: str) -> bool:
+    """Whether a text in a sample is an AI signal's key; no where signals cannot be read."""
+    signals = "select has_table_privilege(to_regclass('public.ai_trading_signals'), 'select')"
+    if primary.execute(signals).fetchone() != (True,):
+        return False
+    ((found,),) = _ask(
+        primary,
+        "select exists (select from public.ai_trading_signals where idempotency_key in"
+        " (select pg_catalog.format('%s', v) from"
+        " (select {column} as v from {table} where {column} is not null limit {sample}) as s))",
+        table,
+        column,
+    )
+    return bool(found)
+
+
 def hours_ahead(primary: Connection, table: str, column: str, timezone: str) -> Decimal | None:
     """By how many hours the newest time without zone is ahead of the server's clock, if it is."""
     ((found,),) = _ask(

@@ -80,6 +80,9 @@ PROFITS = ("close_profit_abs", "net_profit", "realized_pnl", "realised_pnl", "pn
 CLOSED = ("close_date", "closed_at", "exit_at", "exit_time", "close_time")
 """Columns of a closed trade, from which days can be summed up."""
 
+SIGNAL_KEYS = ("signal_key", "client_order_id", "client_oid", "cl_ord_id", "order_link_id", "tag")
+"""Columns of an order that may carry the key of the signal that it executes."""
+
 WORDS: Mapping[str, tuple[str, ...]] = {
     "BUY": ("buy", "b", "long", "bid", "bullish", "up", "bot", "1"),
     "SELL": ("sell", "s", "short", "ask", "bearish", "down", "sld", "-1"),

@@ -44,13 +44,14 @@ class Line:
 
 @dataclass
 class Proposed:
-    """A role: its table, lookups by alias with their columns, filter, and lines by column."""
+    """A role: its table, lookups by alias with their columns, filter, lines by column, a hint."""
 
     table: str
     reason: str
     lines: dict[str, Line]
     lookups: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     where: str | None = None
+    hint: str = ""
 
 
 class Proposer:
@@ -92,6 +93,7 @@ class Proposer:
             self._look_up(proposed, table)
             self._fills(proposed)
             self._fee(proposed, table)
+            self._signal_key(proposed, table)
         return proposed
 
     def _score(self, role: str, table: Found) -> int | None:
@@ -282,6 +284,17 @@ class Proposer:
         line.reason += f"; looks like a rate: {seen}"
         line.value = f"({quantity.value}) * ({price.value}) * {line.value}"
 
+    def _signal_key(self, proposed: Proposed, table: Found) -> None:
+        """The column that carries keys of signals, or a hint at the likeliest to do so."""
+        by_name = {names.plain(c): c for c, kind in table.columns.items() if kind == "text"}
+        named = [by_name[name] for name in names.SIGNAL_KEYS if name in by_name]
+        for name in named:
+            if catalog.carries_signal_keys(self._primary, table.name, name):
+                proposed.lines["signal_key"] = Line(_sql(name), "has keys of AI signals")
+                return
+        if named:
+            proposed.hint = f"signal_key: {_scalar(_sql(named[0]))}, if it has keys of AI signals"
+
     def _summed_up(self) -> Proposed | None:
         """Days from closed trades, where the platform reports none."""
         for found in sorted(self._found.values(), key=lambda each: -each.rows):
@@ -384,6 +397,8 @@ class Proposer:
             yield "      words:"
             for word, texts in line.words.items():
                 yield f"        {word}: {_flow(texts)}"
+        if proposed.hint:
+            yield f"    # {_comment(proposed.hint)}"
 
 
 def _sql(name: str) -> str:

@@ -169,7 +169,9 @@ def test_orders_only(make: Any) -> None:
     platform.adopt("--yes")
     proposed = mapping.read(platform.file)
     assert set(proposed.roles) == {"trading_orders"}
-    assert "CHECK: 0.0 to 0.01, as small as a rate" in platform.file.read_text("utf-8")
+    text = platform.file.read_text("utf-8")
+    assert "CHECK: 0.0 to 0.01, as small as a rate" in text
+    assert "    # signal_key: '\"clOrdId\"', if it has keys of AI signals\n" in text
     platform.landscape.deploy()
     platform.build()
     assert platform.trades() == [("PEPE", "LONG", 1_000_000, Decimal("3.48"), "unplanned")]
@@ -177,9 +179,44 @@ def test_orders_only(make: Any) -> None:
     platform.follow(
         "update executions set side = 'BOT', exec_id = 'c-1' where exec_id = 'b-1'",
         "insert into executions"
-        " values ('d', 'PEPE', 'sld ', 1, 3, 'NaN', 'x', false, 1767700800000)",
+        " values ('d', 'PEPE', 'sld ', 1, 3, 'NaN', 'x', null, false, 1767700800000)",
         """update executions set "isPaper" = true where exec_id = 'a-1'""",
         "delete from executions where exec_id = 'a-2'",
+    )
+
+
+def test_orders_that_carry_keys_of_signals(make: Any) -> None:
+    """No plans: what an order says of its signal is all that links the two."""
+    platform: Adopted = make(ORDERS_ONLY)
+    platform.adopt("--yes")
+    platform.landscape.deploy()
+    platform.landscape.on_primary(
+        "insert into ai_models (model_type, model_name, version, created_at)"
+        " values ('supervised', 'dqn', '1', '2026-01-01Z');"
+        "insert into ai_trading_signals (model_id, symbol, signal_type, confidence,"
+        " idempotency_key, created_at, expires_at) values"
+        " (1, 'PEPE', 'BUY', 0.8, 'dqn/BUY/7', '2026-01-05 09:00Z', '2026-01-05 09:30Z')"
+    )
+    platform.adopt("--yes")
+    text = platform.file.read_text("utf-8")
+    assert "    signal_key: '\"clOrdId\"'  # has keys of AI signals\n" in text
+    platform.landscape.deploy()
+    platform.build()
+    assert platform.trades() == [("PEPE", "LONG", 1_000_000, Decimal("3.48"), "dqn 1")]
+    attributed = (
+        "select order_id, source_name, method, signal_id from performance.order_attribution"
+        " order by order_id"
+    )
+    assert platform.landscape.on_replica(attributed) == [
+        ("a-1", "dqn 1", "signal_key", 1),
+        ("a-2", "dqn 1", "signal_key", None),
+    ]
+    platform.follow(
+        "update ai_trading_signals set created_at = '2026-01-05 10:30Z',"
+        " expires_at = '2026-01-06Z'",
+        """update executions set "clOrdId" = 'p' where exec_id = 'a-2'""",
+        "update ai_trading_signals set idempotency_key = 'p', created_at = '2026-01-01Z'",
+        "delete from ai_trading_signals",
     )
 
 

@@ -127,12 +127,13 @@ create table executions (
     price double precision not null,
     commission double precision,
     venue text,
+    "clOrdId" text,
     "isPaper" boolean,
     executed_ms bigint not null
 );
 insert into executions values
-('a-1', 'PEPE', 'BOT', 1000000, 0.00000850, 0.01, 'x', null, 1767607200000),
-('a-2', 'PEPE', 'SLD', 1000000, 0.00001200, 0.01, 'x', false, 1767610800000),
-('b-1', 'PEPE', 'XXX', 1, 1, 0, 'x', false, 1767614400000),
-('p-1', 'PEPE', 'SLD', 5, 1, 0, 'x', true, 1767614400000);
+('a-1', 'PEPE', 'BOT', 1000000, 0.00000850, 0.01, 'x', 'dqn/BUY/7', null, 1767607200000),
+('a-2', 'PEPE', 'SLD', 1000000, 0.00001200, 0.01, 'x', ' dqn/BUY/7 ', false, 1767610800000),
+('b-1', 'PEPE', 'XXX', 1, 1, 0, 'x', null, false, 1767614400000),
+('p-1', 'PEPE', 'SLD', 5, 1, 0, 'x', 'p', true, 1767614400000);
 """
