@@ -25,7 +25,11 @@ LOTS = (
     "int_fills_matched_in_symbol",
     "int_lots_closed",
 )
-MATCHES = ("int_orders_matched_as_of", "int_orders_matched_in_plan")
+MATCHES = (
+    "int_orders_matched_as_of",
+    "int_orders_matched_by_key",
+    "int_orders_matched_in_plan",
+)
 
 
 def add_order(history: Histories) -> None:
@@ -134,7 +138,8 @@ def test_a_plain_dbt_refuses_older_parents(history: Histories) -> None:
     told = " ".join(refused)
     for needed in (
         "int_orders_attributed needs intermediate.int_orders_matched_as_of,"
-        " intermediate.int_orders_matched_in_plan, not built since what it reads changed",
+        " intermediate.int_orders_matched_by_key, intermediate.int_orders_matched_in_plan,"
+        " not built since what it reads changed",
         "signal-marts build --select int_orders_attributed builds that too,"
         " and so does dbt build --select +int_orders_attributed",
         # A mart that is built whole, from models far above it.

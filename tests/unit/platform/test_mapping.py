@@ -39,6 +39,11 @@ def line_of(text: str, part: str) -> int:
             "timezone: Mars/Olympus",
             "timezone is 'Mars/Olympus', no name of a zone",
         ),
+        (
+            "signal_key: split_part(client_order_id, '#', 1)",
+            "signal_key: quantity",
+            "trading_orders.columns.signal_key is numeric, which is no text: bigint, boolean,",
+        ),
         ("timezone: UTC", "zone: UTC", "zone is not known here; known are timezone, tables,"),
         (
             "    id: bigint\n    symbol",
