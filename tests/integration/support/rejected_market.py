@@ -144,7 +144,7 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
         "status": "FILLED",
         "created_at": "2025-03-01 12:00Z",
         "filled_at": "2025-03-01 12:00Z",
-        "client_order_id": "key {n}#1",
+        "client_order_id": "SM#{n}",
         **ACCOUNT,
     },
     "trading_stats": {
