@@ -20,7 +20,7 @@ SIDES = ("BUY", "SELL")
 # Some are common and some are rare, so that a day may be the first or only day of a source.
 STRATEGIES = ("breakout", "reversal") * 4 + ("carry", "grid", "gap", "all")
 # Keys of signals, some of them alike; orders also carry others.
-KEYS = (*(f"key {n}" for n in range(12)), "KEY 1", " key 2")
+KEYS = (*(f"key {n}" for n in range(40)), "KEY 1", " key 2")
 # Names of one account in several spellings; a currency that is rare has one account or several.
 ACCOUNTS = (None, None, "spot", "spot", "bot ", "main", "")
 CURRENCIES = (None, None, None, "USDT", "USDT", "BTC")
@@ -158,7 +158,7 @@ class RowsThatCome:
             take_profit=100 + sign * far if is_barred else None,
             pattern_id=self._pick("micro_patterns") if self.random.random() < 0.7 else None,
             trade_plan_id=self._pick("trade_plans") if self.random.random() < 0.3 else None,
-            idempotency_key=self._free_key() if self.random.random() < 0.4 else None,
+            idempotency_key=self._free_key() if self.random.random() < 0.7 else None,
             created_at=created_at,
             expires_at=self._expiry(created_at),
             imported_at=self._later(created_at, 72) if self.random.random() < 0.1 else None,
@@ -278,8 +278,15 @@ class RowsThatCome:
         return self.random.choice(keys)[0] if keys else None
 
     def _order_name(self) -> str:
-        """A client order id: some begin with a key, of a signal that there is, was, or will be."""
-        key = self._choice((*KEYS, *KEYS, " key 3\t", "no key", *("", " ", "") * 5))
+        """A client order id: many begin with the key of a signal that there is, was, or will be."""
+        key = self._choice(KEYS)
+        if self.random.random() < 0.5:
+            keys = self.connection.execute(
+                "select idempotency_key from ai_trading_signals"
+                " where idempotency_key is not null order by 1"
+            ).fetchall()
+            key = self.random.choice(keys)[0] if keys else key
+        key = self._choice((key, key, key, f" {key}\t", "no key", ""))
         return f"{key}#{self.random.randrange(10**15)}"
 
     def _bar(self) -> tuple[str, str] | None:
