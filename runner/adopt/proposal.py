@@ -7,17 +7,14 @@ column of the likeliest name, in an expression that its values call for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-
-import yaml
+from collections.abc import Mapping
 
 from runner.adopt import catalog, names
 from runner.adopt.catalog import Found
+from runner.adopt.proposed import Line, Proposed, written
 from runner.platform import expressions
 from runner.platform.expressions import THIS, ExpressionError
 from runner.platform.roles import COUNT, DAILY, DAY, KEY, NAIVE, NUMBER, ROLES, TEXT, TIME, WORD
-from runner.progress import harmless
 from runner.servers.database import Connection
 
 _LEAST = {
@@ -30,28 +27,6 @@ _LEAST = {
 
 _LARGEST_RATE = 0.01
 _ORDER = ("trading_orders", "trade_plans", "micro_patterns", "trading_stats")
-
-
-@dataclass
-class Line:
-    """A column of a role: its expression, the words for its texts, the reason, and what is left."""
-
-    value: str
-    reason: str
-    words: Mapping[str, list[str]] = field(default_factory=dict)
-    unmapped: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Proposed:
-    """A role: its table, lookups by alias with their columns, filter, lines by column, a hint."""
-
-    table: str
-    reason: str
-    lines: dict[str, Line]
-    lookups: dict[str, tuple[str, str, str]] = field(default_factory=dict)
-    where: str | None = None
-    hint: str = ""
 
 
 class Proposer:
@@ -71,7 +46,26 @@ class Proposer:
                 self.roles[role] = proposed
         if DAILY not in self.roles and (daily := self._summed_up()) is not None:
             self.roles[DAILY] = daily
-        return self._text()
+        nearest = {role: self.nearest(role) for role in ROLES if role not in self.roles}
+        return written(self.roles, self._found, self._timezone, nearest)
+
+    def nearest(self, role: str) -> str:
+        """The table that has most of what a role needs, with what it lacks; empty without any."""
+        least = _LEAST[role]
+        lacking = {
+            table.name: sorted(c for c in least if self._named(role, c, table) is None)
+            for table in self._found.values()
+        }
+        if not lacking:
+            return ""
+        name = min(lacking, key=lambda each: (len(lacking[each]), each))
+        if len(lacking[name]) == len(least):
+            return ""
+        if not self._found[name].key:
+            return f"{name} comes nearest, and has no primary key"
+        if not lacking[name]:
+            return f"{name} comes nearest, by its columns alone"
+        return f"{name} comes nearest, without {', '.join(lacking[name])}"
 
     # --- tables ---------------------------------------------------------------------------------
 
@@ -293,7 +287,7 @@ class Proposer:
                 proposed.lines["signal_key"] = Line(_sql(name), "has keys of AI signals")
                 return
         if named:
-            proposed.hint = f"signal_key: {_scalar(_sql(named[0]))}, if it has keys of AI signals"
+            proposed.hint = f"signal_key: {_sql(named[0])}, if it has keys of AI signals"
 
     def _summed_up(self) -> Proposed | None:
         """Days from closed trades, where the platform reports none."""
@@ -325,81 +319,6 @@ class Proposer:
             return Proposed(found.name, reason, lines, where=f"{_sql(closed)} is not null")
         return None
 
-    # --- the text -------------------------------------------------------------------------------
-
-    def _text(self) -> str:
-        lines = [
-            "# Proposed by signal-marts adopt, with the reason for each line beside it. Change",
-            "# what is wrong, then run signal-marts adopt --check.",
-            "",
-            "# Zone of times without one.",
-            f"timezone: {self._timezone}",
-            "",
-            "# What leaves the primary.",
-            "tables:",
-        ]
-        for name, columns in sorted(self._used().items()):
-            lines.append(f"  {_scalar(name)}:")
-            types = self._found[name].columns
-            lines += [f"    {_scalar(c)}: {types[c]}" for c in types if c in columns]
-        for role in ROLES:
-            lines += ["", *self._role_text(role)]
-        return "\n".join(lines) + "\n"
-
-    def _used(self) -> dict[str, set[str]]:
-        used: dict[str, set[str]] = {}
-        for proposed in self.roles.values():
-            own = used.setdefault(proposed.table, set())
-            own.update(self._found[proposed.table].key)
-            scope = {THIS: list(self._found[proposed.table].columns)}
-            tables = {THIS: proposed.table}
-            for alias, (table, key, column) in proposed.lookups.items():
-                used.setdefault(table, set()).update({key, *self._found[table].key})
-                own.add(column)
-                scope[alias], tables[alias] = list(self._found[table].columns), table
-            values = [line.value for line in proposed.lines.values()]
-            for value in [*values, *([proposed.where] if proposed.where else [])]:
-                for alias, column in expressions.read(value, scope).columns:
-                    used.setdefault(tables[alias], set()).add(column)
-        return used
-
-    def _role_text(self, role: str) -> Iterator[str]:
-        proposed = self.roles.get(role)
-        if proposed is None:
-            yield f"# No table looks like {role}."
-            yield f"{role}: absent"
-            return
-        if proposed.reason:
-            yield f"# {_comment(proposed.reason)}"
-        yield f"{role}:"
-        yield f"  table: {_scalar(proposed.table)}"
-        if proposed.lookups:
-            yield "  lookups:"
-        for alias, (table, key, column) in proposed.lookups.items():
-            yield f"    {alias}:"
-            yield f"      table: {_scalar(table)}"
-            yield f"      on: {_flow({key: column})}"
-        if proposed.where is not None:
-            yield f"  where: {_scalar(proposed.where)}"
-        yield "  columns:"
-        for column in ROLES[role]:
-            if (line := proposed.lines.get(column)) is None:
-                continue
-            if line.unmapped:
-                shown = _comment(", ".join(line.unmapped))
-                yield f"    # CHECK: rows with these words are set aside: {shown}"
-            comment = f"  # {_comment(line.reason)}"
-            if not line.words:
-                yield f"    {column}: {_scalar(line.value)}{comment}"
-                continue
-            yield f"    {column}:{comment}"
-            yield f"      value: {_scalar(line.value)}"
-            yield "      words:"
-            for word, texts in line.words.items():
-                yield f"        {word}: {_flow(texts)}"
-        if proposed.hint:
-            yield f"    # {_comment(proposed.hint)}"
-
 
 def _sql(name: str) -> str:
     """A column's name as an expression has it: quoted where SQL would read it otherwise."""
@@ -413,20 +332,3 @@ def _sql(name: str) -> str:
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
-
-
-def _flow(value: object) -> str:
-    """A list or a mapping as YAML has it on one line."""
-    written = yaml.safe_dump(value, width=100_000, allow_unicode=True, default_flow_style=True)
-    return str(written).strip()
-
-
-def _scalar(text: str) -> str:
-    """A text as YAML has it on one line."""
-    style = None if text.isprintable() else '"'
-    written = yaml.safe_dump(text, width=100_000, allow_unicode=True, default_style=style)
-    return str(written).removesuffix("...\n").strip("\n")
-
-
-def _comment(text: str) -> str:
-    return harmless(" ".join(text.split()))[:200]

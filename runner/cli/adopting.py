@@ -51,6 +51,7 @@ def adopt(
     from runner.adopt import catalog, check, preview
     from runner.adopt.proposal import Proposer
     from runner.platform import mapping
+    from runner.platform.roles import ROLES
     from runner.servers.contract import ai_tables
 
     path = output or mapping.default_path()
@@ -70,6 +71,11 @@ def adopt(
                     raise UsageError(
                         "no table that this login may read looks like orders, plans, patterns or "
                         "statistics of a trading platform; write the file by hand: docs/adoption.md"
+                        + "".join(
+                            f"; {role}: {near}"
+                            for role in ROLES
+                            if (near := proposer.nearest(role))
+                        )
                     )
             platform = mapping.parse(path, text)
             click.echo(text)

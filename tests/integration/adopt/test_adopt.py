@@ -238,9 +238,14 @@ def test_nothing_is_written_unasked(make: Any, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_platform_that_nobody_recognises(make: Any) -> None:
-    platform: Adopted = make("create table weather (id serial primary key, degrees numeric)")
+    platform: Adopted = make(
+        "create table weather (id serial primary key, degrees numeric);"
+        "create table deals (id serial primary key, pair text, side text)"
+    )
     done = CliRunner().invoke(cli, ["adopt", "--yes"])
     assert "no table that this login may read looks like orders" in str(done.exception)
+    nearest = "trading_orders: public.deals comes nearest, without created_at"
+    assert nearest in str(done.exception)
     assert not platform.file.exists()
 
 
