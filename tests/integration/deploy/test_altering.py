@@ -93,6 +93,27 @@ def test_landing_columns_are_widened_in_place(landscape: Landscape) -> None:
     assert ({"id": -5000000000},) in landscape.on_replica(keys)
 
 
+def test_keys_of_another_type_are_forgotten(landscape: Landscape) -> None:
+    """A deleted row's old key could be no key of the new type, and stop a build."""
+    landscape.deploy()
+    key = (
+        f"alter publication signal_marts drop table {STATS};"
+        f"alter table {STATS} alter column id drop default, alter column id type"
+    )
+    landscape.on_primary(f"{key} text")
+    logged = f"select count(*) from signal_marts.change_log where table_name = 'public.{STATS}'"
+    sync_to(landscape, with_types(read_contract(), {"id": "text"}))
+    landscape.on_primary(f"delete from {STATS} where id = (select min(id) from {STATS})")
+    wait(landscape)
+    assert landscape.on_replica(logged) == [(1,)]
+    landscape.on_primary(f"{key} bigint using id::bigint")
+    made = landscape.deploy()
+    assert any("key has another type" in line for line in made)
+    assert landscape.on_replica(logged) == [(0,)]
+    assert landscape.differences() == []
+
+
+
 @pytest.mark.parametrize(
     ("former", "latter"), [("bigint", "integer"), ("double precision", "numeric")]
 )
