@@ -287,7 +287,7 @@ class Proposer:
                 proposed.lines["signal_key"] = Line(_sql(name), "has keys of AI signals")
                 return
         if named:
-            proposed.hint = f"signal_key: {_sql(named[0])}, if it has keys of AI signals"
+            proposed.likely_key = _sql(named[0])
 
     def _summed_up(self) -> Proposed | None:
         """Days from closed trades, where the platform reports none."""

@@ -26,14 +26,14 @@ class Line:
 
 @dataclass
 class Proposed:
-    """A role: its table, lookups by alias with their columns, filter, lines by column, a hint."""
+    """A role: its table, lookups by alias with their columns, filter, lines by column, and what may be a key."""
 
     table: str
     reason: str
     lines: dict[str, Line]
     lookups: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     where: str | None = None
-    hint: str = ""
+    likely_key: str = ""
 
 
 def written(
@@ -113,8 +113,9 @@ def _role_text(role: str, proposed: Proposed | None, nearest: str) -> Iterator[s
         yield "      words:"
         for word, texts in line.words.items():
             yield f"        {word}: {_flow(texts)}"
-    if proposed.hint:
-        yield f"    # {_comment(proposed.hint)}"
+    if proposed.likely_key:
+        key = _comment(_scalar(proposed.likely_key))
+        yield f"    # signal_key: {key}, if it has keys of AI signals"
 
 
 def _flow(value: object) -> str:
