@@ -26,7 +26,7 @@ class Line:
 
 @dataclass
 class Proposed:
-    """A role: its table, lookups by alias with their columns, filter, lines by column, and what may be a key."""
+    """A role: its table, lookups by alias, filter, lines by column, and the likeliest signal key."""
 
     table: str
     reason: str
