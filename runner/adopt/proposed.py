@@ -26,7 +26,7 @@ class Line:
 
 @dataclass
 class Proposed:
-    """A role: its table, lookups by alias, filter, lines by column, and the likeliest signal key."""
+    """A role: its table, lookups by alias, filter, lines by column, and what may be signal keys."""
 
     table: str
     reason: str
