@@ -121,6 +121,26 @@ def expectancy(profits: Numbers) -> float | None:
     return float(np.mean(profits)) if profits else None
 
 
+def average_win(profits: Numbers) -> float | None:
+    if not profits or max(profits) <= 0:
+        return None
+    return quietly(qs.avg_win, _series(profits), prepare_returns=False)
+
+
+def average_loss(profits: Numbers) -> float | None:
+    if not profits or min(profits) >= 0:
+        return None
+    return quietly(qs.avg_loss, _series(profits), prepare_returns=False)
+
+
+def max_drawdown_by_trade(profits: Numbers) -> float | None:
+    """The largest fall of the cumulated profits; libraries know drawdowns of returns alone."""
+    if not profits:
+        return None
+    equity = np.cumsum([0.0, *profits])
+    return float(np.max(np.maximum.accumulate(equity) - equity))
+
+
 def longest_win_streak(profits: Numbers) -> int:
     if not profits or max(profits) <= 0:
         return 0

@@ -80,6 +80,8 @@ open_positions as (
         case open_fills.side when 'BUY' then 'LONG' else 'SHORT' end as direction,
         open_fills.open_quantity,
         open_fills.price,
+        open_fills.tag as entry_tag,
+        open_fills.leverage,
         -- The order's fee less the fees of its closed lots.
         {{ share_of_amount(
             'open_fills.fee',

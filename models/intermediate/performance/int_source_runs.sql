@@ -16,16 +16,7 @@
 
 with trades as (
 
-    select
-        source_type,
-        source_name,
-        account,
-        currency,
-        closing_order_id,
-        opening_order_id,
-        exit_at,
-        {{ utc_date('exit_at') }} as trading_date,
-        case result when 'WIN' then 1 when 'LOSS' then -1 else 0 end as result
+    select *
     from {{ followed('int_lots_closed') }}
 
 ),
@@ -36,62 +27,35 @@ accounts as (
 
 ),
 
-{# A source's own trades, and the trades of all sources of its type. #}
-{% set kinds = {'trades.source_name': false, "'all'": true} %}
+source_trades as (
 
-sources as (
-
-    {% for source_name, is_total in kinds.items() %}
-        select distinct
-            trades.source_type,
-            {{ source_name }} as source_name,
-            {{ is_total | lower }} as is_total,
-            accounts.account,
-            accounts.currency
-        from trades
-        inner join accounts
-            on
-                trades.currency = accounts.currency
-                and accounts.account in (trades.account, 'all')
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    {{ trades_by_source('trades', 'accounts') }}
 
 ),
 
--- Numbers sort faster than names.
 numbered_sources as (
 
-    select
-        *,
-        row_number() over (
-            order by source_type, source_name, is_total, account, currency
-        ) as source_number
-    from sources
+    select distinct
+        source_number,
+        source_type,
+        source_name,
+        is_total,
+        account,
+        currency
+    from source_trades
 
 ),
 
 named_trades as (
 
-    {% for source_name, is_total in kinds.items() %}
-        select
-            numbered_sources.source_number,
-            trades.trading_date,
-            trades.exit_at,
-            trades.closing_order_id,
-            trades.opening_order_id,
-            trades.result
-        from trades
-        inner join numbered_sources
-            on
-                trades.source_type = numbered_sources.source_type
-                and trades.currency = numbered_sources.currency
-                and numbered_sources.account in (trades.account, 'all')
-                {% if not is_total %}
-                    and trades.source_name = numbered_sources.source_name
-                {% endif %}
-                and numbered_sources.is_total = {{ is_total | lower }}
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select
+        source_number,
+        trading_date,
+        exit_at,
+        closing_order_id,
+        opening_order_id,
+        case result when 'WIN' then 1 when 'LOSS' then -1 else 0 end as result
+    from source_trades
 
 ),
 

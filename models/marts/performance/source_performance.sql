@@ -33,6 +33,12 @@ streaks as (
 
 ),
 
+drawdowns as (
+
+    select * from {{ ref('int_source_drawdowns') }}
+
+),
+
 -- Returns are undefined from the day on that the equity is used up.
 returns as (
 
@@ -65,11 +71,10 @@ source_performance as (
         cast(
             coalesce(returns.net_profit, 0) as {{ type_money() }}
         ) as net_profit,
-        cast(returns.winning_trades as {{ type_double() }})
-        / nullif(returns.winning_trades + returns.losing_trades, 0) as hit_rate,
-        returns.gross_profit / abs(nullif(returns.gross_loss, 0)) as profit_factor,
-        cast(returns.net_profit as {{ type_double() }})
-        / nullif(returns.trades, 0) as expectancy,
+        {{ hit_rate('returns.winning_trades', 'returns.losing_trades') }} as hit_rate,
+        {{ profit_factor('returns.gross_profit', 'returns.gross_loss') }}
+            as profit_factor,
+        {{ mean_profit('returns.net_profit', 'returns.trades') }} as expectancy,
         returns.total_return,
         returns.sharpe_a_day * sqrt({{ periods }}) as sharpe_ratio,
         case
@@ -89,6 +94,7 @@ source_performance as (
             else (exp(returns.log_growth_a_year) - 1) / abs(returns.max_drawdown)
         end as calmar_ratio,
         returns.max_drawdown,
+        drawdowns.max_drawdown_by_trade,
         sharpes.probabilistic_sharpe,
         sharpes.deflated_sharpe,
         coalesce(streaks.longest_win_streak, 0) as longest_win_streak,
@@ -97,7 +103,7 @@ source_performance as (
         {{ utc_midnight('windows.last_date + 1') }} as available_at
     from sources
     cross join windows
-    {% for relation in ['returns', 'sharpes', 'streaks'] %}
+    {% for relation in ['returns', 'sharpes', 'streaks', 'drawdowns'] %}
         left join {{ relation }}
             on
                 {{ same_source('sources', relation) }}

@@ -147,25 +147,26 @@ def test_lots_are_matched_within_an_account_and_currency(built: Built) -> None:
 def test_sources_are_those_of_an_account_and_of_all_of_a_currency(built: Built) -> None:
     rows = built.rows(
         "select source_type, account, currency, is_all_accounts, days, trades, net_profit,"
-        " longest_win_streak, longest_loss_streak, total_return, max_drawdown"
+        " longest_win_streak, longest_loss_streak, max_drawdown_by_trade,"
+        " total_return, max_drawdown"
         " from performance.source_performance"
         " where window_name = 'all' and source_name = 'all'"
         ' order by source_type, currency collate "C", account collate "C"'
     )
     # The model is silent in the account without a name from this account's first day on.
-    assert [row[:9] for row in rows] == [
-        ("ai", "spot", "BTC", True, 2, 1, Decimal(2), 1, 0),
-        ("ai", "all", "USDT", True, 2, 1, Decimal(1), 1, 0),
-        ("ai", "spot", "USDT", False, 1, 1, Decimal(1), 1, 0),
-        ("ai", "main", "main", True, 1, 0, Decimal(0), 0, 0),
-        ("traditional", "spot", "BTC", True, 2, 1, Decimal("0.5"), 1, 0),
+    assert [row[:10] for row in rows] == [
+        ("ai", "spot", "BTC", True, 2, 1, Decimal(2), 1, 0, 0),
+        ("ai", "all", "USDT", True, 2, 1, Decimal(1), 1, 0, 0),
+        ("ai", "spot", "USDT", False, 1, 1, Decimal(1), 1, 0, 0),
+        ("ai", "main", "main", True, 1, 0, Decimal(0), 0, 0, None),
+        ("traditional", "spot", "BTC", True, 2, 1, Decimal("0.5"), 1, 0, 0),
         # A loss of one account lies between two wins of the other.
-        ("traditional", "all", "USDT", True, 2, 3, Decimal(2), 1, 1),
-        ("traditional", "bot", "USDT", False, 2, 2, Decimal(15), 2, 0),
-        ("traditional", "spot", "USDT", False, 2, 1, Decimal(-13), 0, 1),
-        ("traditional", "main", "main", True, 1, 1, Decimal(1), 1, 0),
+        ("traditional", "all", "USDT", True, 2, 3, Decimal(2), 1, 1, 13),
+        ("traditional", "bot", "USDT", False, 2, 2, Decimal(15), 2, 0, 0),
+        ("traditional", "spot", "USDT", False, 2, 1, Decimal(-13), 0, 1, 13),
+        ("traditional", "main", "main", True, 1, 1, Decimal(1), 1, 0, 0),
     ]
-    returns = {row[:3]: row[9:] for row in rows}
+    returns = {row[:3]: row[10:] for row in rows}
     # Two accounts begin with twice 100,000: 199,997 on the 6th, 200,002 on the 7th.
     assert returns["traditional", "all", "USDT"] == pytest.approx((2 / 200_000, -3 / 200_000))
     assert returns["traditional", "bot", "USDT"] == pytest.approx((15 / 100_000, 0))

@@ -27,6 +27,7 @@ from metrics_world import (
     HORIZONS,
     LAST_DAY,
     MODELS,
+    RUINED,
     SKILLED,
     WINDOWS,
     Signal,
@@ -105,6 +106,21 @@ OF_PROFITS: dict[str, Callable[[list[float]], float | None]] = {
     "expectancy": performance.expectancy,
     "longest_win_streak": performance.longest_win_streak,
     "longest_loss_streak": performance.longest_loss_streak,
+    "max_drawdown_by_trade": performance.max_drawdown_by_trade,
+}
+OF_SYMBOLS: dict[str, Callable[[list[float]], float | None]] = {
+    "hit_rate": performance.hit_rate,
+    "profit_factor": performance.profit_factor,
+    "expectancy": performance.expectancy,
+    "average_win": performance.average_win,
+    "average_loss": performance.average_loss,
+    "net_profit": sum,
+    "gross_profit": lambda profits: sum(each for each in profits if each > 0),
+    "gross_loss": lambda profits: sum(each for each in profits if each < 0),
+    "trades": len,
+    "winning_trades": lambda profits: sum(each > 0 for each in profits),
+    "losing_trades": lambda profits: sum(each < 0 for each in profits),
+    "break_even_trades": lambda profits: profits.count(0),
 }
 
 
@@ -169,6 +185,40 @@ def assert_as_the_libraries_say(
             value = performance.probabilistic_sharpe(returns)
             if differs(row["probabilistic_sharpe"], value, 1e-6):
                 wrong.append((source.name, window, "psr", row["probabilistic_sharpe"], value))
+    assert not wrong, wrong[:20]
+
+
+@pytest.mark.parametrize("account", ["main", "spot", "bot", "all"])
+def test_symbols_are_as_the_libraries_say(built: Built, account: str) -> None:
+    """All sources trade the symbol T; those that never closed a trade have no row."""
+    rows = {
+        own_name(row): row
+        for row in built.rows(
+            "select * from performance.symbol_performance"
+            f" where account = '{account}' and symbol = 'T'"
+        )
+        if row["source_name"] not in ("all", RUINED.name)
+    }
+    sources = [
+        *built.world.sources,
+        *(each for pair in built.world.twins for each in (*pair, together(*pair))),
+    ]
+    expected = {
+        source.name: profits
+        for source in sources
+        if source.account == account and (profits := source.profits(source.first_day))
+    }
+    assert rows.keys() == expected.keys()
+    wrong = []
+    for name, profits in expected.items():
+        row = rows[name]
+        assert row["is_all_accounts"] == (account in ("main", "all"))
+        assert row["available_at"] == row["last_closed_at"]
+        wrong += [
+            (name, column, row[column], value)
+            for column, oracle in OF_SYMBOLS.items()
+            if differs(row[column], value := oracle(profits), 1e-9)
+        ]
     assert not wrong, wrong[:20]
 
 

@@ -29,7 +29,7 @@ WINDOWS = {"all": 10_000, "365d": 365, "90d": 90, "30d": 30}
 HORIZONS = (4, 8, 12, 16, 20, 24)
 
 MODELS = (
-    *("+source_performance", "+source_performance_daily", "+trades"),
+    *("+source_performance", "+source_performance_daily", "+symbol_performance", "+trades"),
     *("+signal_outcomes", "+model_skill", "+model_calibration"),
 )
 
