@@ -57,7 +57,8 @@ create table public.trading_orders (
     status varchar(20) not null default 'NEW' check (
         status in ('NEW', 'PARTIALLY_FILLED', 'FILLED', 'CANCELLED', 'REJECTED')
     ),
-    reason varchar(20),
+    tag varchar(50),
+    exit_reason varchar(20),
     leverage smallint not null default 1,
     price numeric(18, 8),
     quantity numeric(24, 8) not null check (quantity > 0),

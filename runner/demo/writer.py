@@ -106,8 +106,9 @@ def write_orders(
     ``signal_keys`` are the keys of the signals that plans were made from.
     """
     columns = (
-        "trade_plan_id", "symbol", "order_type", "side", "status", "reason", "price", "quantity",
-        "filled_price", "filled_quantity", "fee", "filled_at", "created_by", "created_at",
+        "trade_plan_id", "symbol", "order_type", "side", "status", "tag", "exit_reason", "price",
+        "quantity", "filled_price", "filled_quantity", "fee", "filled_at", "created_by",
+        "created_at",
     )  # fmt: skip
     rows = [
         (
@@ -116,7 +117,8 @@ def write_orders(
             order.kind,
             order.side,
             order.status,
-            order.reason,
+            _tag(order),
+            None if order.reason == "entry" else order.reason,
             order.price,
             order.quantity,
             *_execution(order),
@@ -216,6 +218,14 @@ def _signal_key(order: Order, signal_keys: Mapping[Plan, str]) -> str:
     if order.plan is None or order.reason != "entry":
         return "SM"
     return signal_keys.get(order.plan, "SM")
+
+
+def _tag(order: Order) -> str | None:
+    """What an entry was made from: the type of a pattern, or a signal."""
+    if order.plan is None or order.reason != "entry":
+        return None
+    tag: str | None = order.plan.details.get("pattern_type") or order.plan.details.get("source")
+    return tag
 
 
 def _execution(order: Order) -> tuple[Any, Any, Any, datetime | None]:

@@ -10,7 +10,7 @@ from runner.demo.market import STARTED_AT
 from runner.servers.database import Connection
 
 ORDERS: LiteralString = """
-    select symbol, side, order_type, status, reason, price, quantity, filled_quantity,
+    select symbol, side, order_type, status, tag, exit_reason, price, quantity, filled_quantity,
         filled_price, fee, created_at, filled_at, trade_plan_id is null
     from trading_orders
     order by id
@@ -72,8 +72,8 @@ def test_the_rows_agree_with_the_counts_and_with_each_other(deployed_primary: Co
         select count(*)
         from (
             select
-                sum(filled_quantity) filter (where reason = 'entry') as opened,
-                sum(filled_quantity) filter (where reason <> 'entry') as closed
+                sum(filled_quantity) filter (where exit_reason is null) as opened,
+                sum(filled_quantity) filter (where exit_reason is not null) as closed
             from trading_orders
             where trade_plan_id is not null
             group by trade_plan_id

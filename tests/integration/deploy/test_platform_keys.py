@@ -189,7 +189,8 @@ def test_a_deploy_takes_the_types_from_the_platform(
         f"create table trading_orders (id bigint primary key, trade_plan_id {kind}, account text,"
         " currency text, symbol text, side text, quantity numeric, price numeric,"
         " filled_quantity numeric, filled_price numeric, fee numeric, status text,"
-        " created_at timestamptz, filled_at timestamptz, client_order_id text)"
+        " created_at timestamptz, filled_at timestamptz, client_order_id text, tag text,"
+        " exit_reason text, leverage numeric)"
     )
     described = (PROJECT / "platform.yml").read_text("utf-8")
     for table in ("micro_patterns", "trade_plans"):

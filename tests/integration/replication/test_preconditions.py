@@ -199,7 +199,7 @@ def test_a_platform_with_domains_children_and_stored_columns_is_replicated(
         alter table trade_plans add note_of_all text;
         alter table trade_plans inherit all_plans;
         alter table trading_orders drop constraint trading_orders_pkey;
-        alter table trading_orders add primary key (id) include (reason);
+        alter table trading_orders add primary key (id) include (exit_reason);
         """
     )
     if VERSION >= 18:

@@ -35,7 +35,7 @@ PLATFORM = """
         id bigint primary key, trade_plan_id bigint, symbol text, side text, quantity numeric,
         price numeric, filled_quantity numeric, filled_price numeric, fee numeric, status text,
         created_at timestamptz, filled_at timestamptz, client_order_id text, account text,
-        currency text
+        currency text, tag text, exit_reason text, leverage numeric
     );
     create table trading_stats (
         id bigint primary key, date date, net_profit numeric, total_trades integer,
@@ -145,6 +145,9 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
         "created_at": "2025-03-01 12:00Z",
         "filled_at": "2025-03-01 12:00Z",
         "client_order_id": "SM#{n}",
+        "tag": "hammer",
+        "exit_reason": "stop_loss",
+        "leverage": 1,
         **ACCOUNT,
     },
     "trading_stats": {
@@ -171,7 +174,10 @@ HOSTILE: Mapping[str, tuple[Any, ...]] = {
     "jsonb": (Jsonb([{"amplitude": 10**400}]), Jsonb("{}"), None),
 }
 
-FREE_TEXTS = {"model_type", "model_name", "version", "idempotency_key", "pattern_type", "strategy"}
+FREE_TEXTS = {
+    *("model_type", "model_name", "version", "idempotency_key", "pattern_type", "strategy"),
+    *("tag", "exit_reason"),
+}
 MAY_BE_MISSING = {
     "ai_models": {"config", "is_active", "updated_at"},
     "ai_trading_signals": {
@@ -195,6 +201,7 @@ MAY_BE_MISSING = {
         *("trade_plan_id", "quantity", "price", "filled_price", "status", "filled_at"),
         # Without it nothing was filled, and the fee is to blame.
         *("filled_quantity", "fee", "client_order_id", *ACCOUNT),
+        *("tag", "exit_reason", "leverage"),
     },
     "trading_stats": {
         *("net_profit", "total_trades", "winning_trades", "losing_trades", *ACCOUNT),
