@@ -39,6 +39,7 @@ from runner.views.dashboard.wording import (
     money,
     number,
     price,
+    quantity,
     share,
     sharpe_interval,
     total,
@@ -161,6 +162,7 @@ class _Report:
             self._performance(period, account)
             self._reconciliation(period, account)
             self._trades(period, account)
+            self._positions(account)
         self._signals(period)
         self._models()
         self._training()
@@ -293,6 +295,7 @@ class _Report:
             ("profit_factor", "Profit factor", number),
             ("expectancy", "A trade earns", money),
             ("max_drawdown", "Worst drawdown", lambda value: share(value, 2)),
+            ("max_drawdown_by_trade", "Drawdown by trade", money),
             ("exposure", "In the market", share),
         )
 
@@ -333,7 +336,11 @@ class _Report:
                 )
 
     def _trades(self, period: Period, account: Account) -> None:
-        with self._section(account.label("Trades by symbol"), "performance.trades") as made:
+        with self._section(
+            account.label("Trades by symbol"),
+            "performance.trades",
+            "performance.symbol_performance",
+        ) as made:
             rows = self._ask(
                 "trades_by_symbol",
                 symbols=None,
@@ -354,6 +361,51 @@ class _Report:
                 ("hit_rate_95", "95% interval", str),
                 ("fees", "Fees", money),
                 ("net_profit", "Net profit", money),
+            )
+            symbols = self._ask("symbol_performance", symbols=None, models=None, **account.asked())
+            self._table(
+                made,
+                "performance.symbol_performance",
+                symbols,
+                ("symbol", "All days", str),
+                ("source", "Source", str),
+                ("trades", "Trades", count),
+                ("hit_rate", "Hit rate", share),
+                ("profit_factor", "Profit factor", number),
+                ("expectancy", "A trade earns", money),
+                ("average_win", "A win earns", money),
+                ("average_loss", "A loss costs", money),
+                ("net_profit", "Net profit", money),
+            )
+
+    def _positions(self, account: Account) -> None:
+        with self._section(account.label("Open positions"), "performance.open_positions") as made:
+            rows = self._ask("open_positions", symbols=None, models=None, **account.asked())
+            if not rows:
+                made.notes.append("No position is open.")
+                return
+            positions, total_ = (
+                rows[0]["positions"],
+                in_currency(money(rows[0]["total"]), account.currency),
+            )
+            made.notes.append(
+                f"{plural(positions, 'position')} as of the last build, unrealized {total_}."
+                + (f" The {len(rows)} largest:" if len(rows) < positions else "")
+            )
+            self._table(
+                made,
+                "performance.open_positions",
+                rows,
+                ("symbol", "Symbol", str),
+                ("source", "Source", str),
+                *([("account", "Account", str)] if account.account == "all" else ()),
+                ("direction", "Direction", str),
+                ("open_quantity", "Quantity", quantity),
+                ("opened_at", "In", moment),
+                ("entry_price", "In at", price),
+                ("last_close_at", "Last close", moment),
+                ("last_close", "Now at", price),
+                ("unrealized_profit", "Unrealized", money),
             )
 
     def _signals(self, period: Period) -> None:

@@ -16,6 +16,7 @@ from runner.views.dashboard.wording import (
     UNDEFINED,
     count,
     day,
+    in_currency,
     interval,
     money,
     number,
@@ -68,6 +69,7 @@ SOURCES = {
     "sortino_ratio": Column("Sortino", "number", "%,.2f"),
     "calmar_ratio": Column("Calmar", "number", "%,.2f"),
     "max_drawdown": Column("Worst drawdown", "percent"),
+    "max_drawdown_by_trade": Column("Drawdown by trade", "money"),
     "longest_win_streak": Column("Wins in a row", "number"),
     "longest_loss_streak": Column("Losses in a row", "number"),
     "exposure": Column("In the market", "percent"),
@@ -95,8 +97,12 @@ def page() -> None:
         _curves(asked, account)
     with parts.section("Does it add up?", "performance.daily_performance"):
         _reconciliation(asked, account)
+    with parts.section("Open positions", "performance.open_positions"):
+        _positions(asked, account)
     with parts.section("Trades by symbol", "performance.trades"):
         _trades(asked, account)
+    with parts.section("Symbols over all days", "performance.symbol_performance"):
+        _symbols(asked, account)
     with parts.section("All sources", "performance.source_performance"):
         sources = with_intervals(data.rows("source_performance", window=window, **account.asked()))
         if asked.models:
@@ -270,6 +276,72 @@ def _trades(asked: Filters, account: Account) -> None:
         mart="performance.trades",
         name="trades_by_symbol",
         alt="Trades of each symbol and source",
+        currency=account.currency,
+    )
+
+
+def _positions(asked: Filters, account: Account) -> None:
+    found = data.rows("open_positions", **account.asked(), **asked.names())
+    if not found:
+        st.info("No position is open.")
+        return
+    told = plural(found[0]["positions"], "position")
+    unknown = found[0]["positions"] - found[0]["valued"]
+    parts.remark(
+        f"{told}, unrealized {in_currency(money(found[0]['total']), account.currency)}"
+        + (f"; {unknown} without a price" if unknown else "")
+        + (f". The {len(found)} largest:" if len(found) < found[0]["positions"] else "")
+    )
+    parts.table(
+        found,
+        {
+            "symbol": Column("Symbol"),
+            "source": Column("Source", of="performance.open_positions.source_name"),
+            **({"account": Column("Account")} if account.account == "all" else {}),
+            "direction": Column("Direction"),
+            **({"entry_tag": Column("Tag")} if any(row["entry_tag"] for row in found) else {}),
+            "open_quantity": Column("Quantity", "quantity"),
+            "opened_at": Column("In", "time"),
+            "entry_price": Column("In at", "price"),
+            "last_close_at": Column("Last close", "time"),
+            "last_close": Column("Now at", "price"),
+            "fees": Column("Fees", "money"),
+            "unrealized_profit": Column("Unrealized", "money"),
+        },
+        mart="performance.open_positions",
+        name="open_positions",
+        alt="Open positions at the last close, the largest profits and losses first",
+        currency=account.currency,
+    )
+
+
+def _symbols(asked: Filters, account: Account) -> None:
+    found = data.rows("symbol_performance", **account.asked(), **asked.names())
+    if not found:
+        st.info("No trade was closed.")
+        return
+    for row in found:
+        ends = wilson(row["wins"], row["wins"] + row["losses"])
+        row["hit_rate_95"] = interval(ends, as_share=True)
+    parts.table(
+        found,
+        {
+            "symbol": Column("Symbol"),
+            "source": Column("Source", of="performance.symbol_performance.source_name"),
+            "trades": Column("Trades", "number"),
+            "hit_rate": Column("Hit rate", "percent"),
+            "hit_rate_95": Column("95% interval", about="Wilson's interval of the hit rate."),
+            "profit_factor": Column("Profit factor", "number", "%,.2f"),
+            "expectancy": Column("A trade earns", "money"),
+            "average_win": Column("A win earns", "money"),
+            "average_loss": Column("A loss costs", "money"),
+            "fees": Column("Fees", "money"),
+            "net_profit": Column("Net profit", "money"),
+            "last_closed_at": Column("Last closed", "time"),
+        },
+        mart="performance.symbol_performance",
+        name="symbol_performance",
+        alt="All trades of each symbol and source",
         currency=account.currency,
     )
 

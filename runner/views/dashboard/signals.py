@@ -277,6 +277,7 @@ def _orders(number_: dict[str, Any]) -> None:
                 "entry_price": Column("In at", "price"),
                 "exit_at": Column("Out", "time"),
                 "exit_price": Column("Out at", "price"),
+                **_if_told(trades, entry_tag="Tag", exit_reason="Closed by"),
                 "fees": Column("Fees", "money"),
                 "net_profit": Column("Net profit", "money"),
             },
@@ -284,6 +285,15 @@ def _orders(number_: dict[str, Any]) -> None:
             name=f"trades_of_signal_{number_['signal_id']}",
             alt="Trades that the signal opened",
         )
+
+
+def _if_told(rows: list[Row], **labels: str) -> dict[str, Column]:
+    """Columns that some row has a value for."""
+    return {
+        name: Column(label)
+        for name, label in labels.items()
+        if any(row[name] is not None for row in rows)
+    }
 
 
 def _accounts(rows: list[Row]) -> dict[str, Column]:

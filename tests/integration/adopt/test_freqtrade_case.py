@@ -167,8 +167,8 @@ def test_the_drawdown_by_trade_is_that_of_the_trades_of_the_bot(adopted: Landsca
 
 def test_every_pair_is_as_the_bot_says(adopted: Landscape) -> None:
     told = defaultdict(list)
-    for row in rows_of("trades"):
-        told[row["pair"]].append(float(row["close_profit_abs"]))
+    for trade in rows_of("trades"):
+        told[trade["pair"]].append(float(trade["close_profit_abs"]))
     rows = {
         row["symbol"]: row
         for row in found(
@@ -178,12 +178,12 @@ def test_every_pair_is_as_the_bot_says(adopted: Landscape) -> None:
     }
     assert rows.keys() == told.keys()
     for pair, profits in told.items():
-        row, trades_ = rows[pair], len(profits)
+        row = rows[pair]
         assert (row["account"], row["currency"]) == ("binance", "BTC")
-        assert row["trades"] == trades_
+        assert row["trades"] == len(profits)
         assert row["winning_trades"] == sum(profit > 0 for profit in profits)
         assert row["losing_trades"] == sum(profit < 0 for profit in profits)
-        assert abs(float(row["net_profit"]) - sum(profits)) < trades_ * HALF_A_DECIMAL, pair
+        assert abs(float(row["net_profit"]) - sum(profits)) < len(profits) * HALF_A_DECIMAL, pair
     counted = [
         sum(row[name] for row in rows.values())
         for name in ("winning_trades", "losing_trades", "break_even_trades")

@@ -88,13 +88,16 @@ def other_account(marts: Landscape) -> Iterator[None]:
         "source_performance": {"bot": False, "all": True},
         "source_performance_daily": {"bot": False, "all": True},
         "daily_performance": {"bot": False, "spot": False},
+        "symbol_performance": {"bot": False, "all": True},
         "trades": {"bot": False},
+        "open_positions": {"bot": False},
     }
+    # These have a key without their account.
+    keys = {"trades": "opening_order_id", "open_positions": "order_id"}
     with marts.replica.connect() as connection:
         for mart, accounts in copied.items():
             where = "true" if mart == "daily_performance" else "source_type = 'ai'"
-            # A trade has a key without its account.
-            key = "'opening_order_id', -opening_order_id" if mart == "trades" else ""
+            key = f"'{keys[mart]}', -{keys[mart]}" if mart in keys else ""
             for account, is_all_accounts in accounts.items():
                 values = {"account": account, "currency": "USDT"}
                 connection.execute(

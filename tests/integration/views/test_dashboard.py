@@ -218,7 +218,7 @@ def test_one_mart_that_is_dropped_spoils_its_own_part_alone(
         drawn = page("performance")
         assert "performance.daily_performance is not built yet" in told(drawn)
         assert [metric.label for metric in drawn.metric][:2] == ["Net profit", "Return"]
-        assert len(drawn.dataframe) == 2
+        assert len(drawn.dataframe) == 4
 
 
 def test_money_is_that_of_the_account_that_is_chosen(
@@ -247,7 +247,8 @@ def test_money_is_that_of_the_account_that_is_chosen(
         path = tmp_path / "report.html"
         assert run("report", "--output", str(path), marts=marts).returncode == 0
         text = path.read_text("utf-8")
-        for title in ("AI against traditional", "Does it add up?", "Trades by symbol"):
+        titles = ("AI against traditional", "Does it add up?", "Trades by symbol", "Open positions")
+        for title in titles:
             assert f">{title}</h2>" in text
             assert f">{title} USDT</h2>" in text
 

@@ -16,6 +16,7 @@ select
     performance.sortino_ratio,
     performance.calmar_ratio,
     performance.max_drawdown,
+    performance.max_drawdown_by_trade,
     performance.probabilistic_sharpe,
     performance.deflated_sharpe,
     performance.longest_win_streak,
