@@ -91,6 +91,7 @@ class RandomMarket(RowsThatCome):
                     {"filled_quantity": 1, "filled_price": 101, "filled_at": self._time()},
                     {"filled_quantity": None, "status": "CANCELLED"},
                     {"fee": "0.7"},
+                    {"tag": "dip", "exit_reason": "manual", "leverage": 2},
                     {"filled_price": self._price()},
                     {"filled_at": self._time()},
                     {"trade_plan_id": self._pick("trade_plans")},
