@@ -113,7 +113,6 @@ def test_keys_of_another_type_are_forgotten(landscape: Landscape) -> None:
     assert landscape.differences() == []
 
 
-
 @pytest.mark.parametrize(
     ("former", "latter"), [("bigint", "integer"), ("double precision", "numeric")]
 )
