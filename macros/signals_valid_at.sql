@@ -53,6 +53,7 @@
     cross join lateral (
         select
             stored.signal_id,
+            stored.model_id,
             stored.symbol,
             stored.signal_type,
             stored.created_at,

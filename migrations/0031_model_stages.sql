@@ -96,6 +96,11 @@ security definer
 set search_path = ''
 as $$
 begin
+    if tg_relid <> 'public.ai_models'::pg_catalog.regclass then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = 'this trigger is of public.ai_models';
+    end if;
     if tg_when = 'AFTER' then
         insert into public.ai_model_stages (model_id, stage, since, reason)
         values (new.id, new.stage, new.created_at, 'registered');
@@ -245,6 +250,11 @@ as $$
 declare
     model pg_catalog.record;
 begin
+    if tg_relid <> 'public.ai_trading_signals'::pg_catalog.regclass then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = 'this trigger is of public.ai_trading_signals';
+    end if;
     -- A change of its stage that is under way comes first.
     select models.model_name, models.version, models.stage
     into model

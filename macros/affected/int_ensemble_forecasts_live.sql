@@ -2,8 +2,9 @@
     Changed closes, and every close at which a changed forecast is or was live, but not the closes between
     its old and new span. Of a forecast whose end alone changed: the closes between its old and new end.
     Where closes have other numbers, the closes that had these numbers before have changed. Where an expert
-    joins on another day: the closes of its forecasts between the old and the new day. If an expert was
-    inserted or deleted, so were its forecasts.
+    joins on another day: the closes of its forecasts between the old and the new day. Where a version has
+    another stage: the closes of its forecasts from the first such day on. If an expert was inserted or
+    deleted, so were its forecasts.
 #}
 {% macro affected_int_ensemble_forecasts_live() %}
     with forecasts as (
@@ -59,6 +60,15 @@
             moved.to_date
         from (
             select
+                2 * model_id as expert_number,
+                min(counts_from_date) as from_date,
+                cast(null as date) as to_date
+            from {{ changes_of('int_model_stages') }} as changed
+            group by model_id
+
+            union all
+
+            select
                 expert_number,
                 min(joined_date) as from_date,
                 max(joined_date) as to_date
@@ -80,7 +90,8 @@
         ('spans', 'true'),
         (
             'spans_of_moved_experts',
-            'bars.decided_date >= spans.from_date and bars.decided_date < spans.to_date'
+            'bars.decided_date >= spans.from_date'
+            ~ ' and coalesce(bars.decided_date < spans.to_date, true)'
         )
     ] %}
         union

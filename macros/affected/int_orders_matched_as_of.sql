@@ -1,6 +1,6 @@
 {#
     Changed orders, and every order that came while a changed signal was or is valid: a signal that was
-    inserted or deleted, or has another side or time. A signal that was rewritten unchanged has as many old
+    inserted or deleted, or has another side or time, or whose version has another stage. A signal that was rewritten unchanged has as many old
     images as new ones; an odd number of equal images means an inserted or deleted signal.
 #}
 {% macro affected_int_orders_matched_as_of() %}
@@ -13,6 +13,25 @@
         from {{ changes_of('stg_ai__trading_signals') }} as signals
         group by signal_id, symbol, signal_type, created_at, valid_until_at
         having mod(count(*), 2) = 1
+
+        union
+
+        select
+            signals.symbol,
+            signals.created_at,
+            signals.valid_until_at
+        from {{ changes_of('int_model_stages') }} as stages
+        cross join lateral (
+            select
+                stored.symbol,
+                stored.created_at,
+                stored.valid_until_at
+            from {{ ref('stg_ai__trading_signals') }} as stored
+            where
+                stored.model_id = stages.model_id
+                and stored.created_at >= stages.counts_from_at
+            {{ kept_apart() }}
+        ) as signals
 
     )
 

@@ -1,4 +1,5 @@
--- Grain: a symbol and a close at which an expert has a live forecast. Times are UTC.
+-- Grain: a symbol and a close at which an expert that decides has a live forecast. Times
+-- are UTC.
 
 {{ config(
     unique_key=['symbol', 'decided_at'],
@@ -43,6 +44,7 @@ moves as (
         on
             live_forecasts.expert_number = weights.expert_number
             and live_forecasts.decided_date = weights.weight_date
+    where live_forecasts.is_deciding
 
 ),
 

@@ -45,6 +45,7 @@ decided_bars as (
             where
                 live_forecasts.symbol = bars.symbol
                 and live_forecasts.decided_at = bars.decided_at
+                and live_forecasts.is_deciding
         )
 
 ),

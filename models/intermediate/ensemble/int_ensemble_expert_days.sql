@@ -8,13 +8,7 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
-with experts as (
-
-    select * from {{ ref('int_ensemble_experts') }}
-
-),
-
-weights as (
+with weights as (
 
     select * from {{ ref('int_ensemble_weights') }}
 
@@ -43,8 +37,8 @@ summed as (
     select
         weights.weight_date as trading_date,
         weights.expert_id,
-        experts.joined_date,
-        weights.weight_rank = 1 as is_leader,
+        weights.is_deciding,
+        weights.is_deciding and weights.weight_rank = 1 as is_leader,
         cast(coalesce(daily_losses.excess_loss, 0) as numeric(38, 15)) as excess_loss,
         cast(
             coalesce(
@@ -57,8 +51,6 @@ summed as (
             ) as numeric(38, 15)
         ) as cumulative_excess_loss
     from weights
-    inner join experts
-        on weights.expert_number = experts.expert_number
     inner join first_rounds
         on weights.weight_date >= first_rounds.first_date
     left join daily_losses
@@ -74,7 +66,10 @@ expert_days as (
         *,
         row_number() over (
             partition by trading_date
-            order by cumulative_excess_loss, expert_id
+            order by
+                case when is_deciding then 0 else 1 end,
+                cumulative_excess_loss,
+                expert_id
         ) as hindsight_rank
     from summed
 

@@ -60,6 +60,12 @@ experts as (
 
 ),
 
+stages as (
+
+    {{ stage_spans() }}
+
+),
+
 -- Later forecasts of an expert have higher numbers.
 spans as (
 
@@ -151,7 +157,8 @@ int_ensemble_forecasts_live as (
         spans.probability_up,
         bars.went_up,
         bars.decided_date,
-        bars.resolved_date
+        bars.resolved_date,
+        coalesce(stages.stage, 'champion') = 'champion' as is_deciding
     from latest
     inner join spans
         on latest.forecast_number = spans.forecast_number
@@ -161,6 +168,11 @@ int_ensemble_forecasts_live as (
             and latest.bar_number = bars.bar_number
     inner join experts
         on spans.expert_number = experts.expert_number
+    left join stages
+        on
+            {{ is_in_span(
+                'experts.model_id', 'bars.decided_date', 'stages', 'date'
+            ) | indent(12) }}
     where bars.decided_date >= experts.joined_date
 
 )

@@ -7,7 +7,8 @@
         'follows': {
             'int_ensemble_calendar': 'trading_date',
             'int_ensemble_experts': 'joined_date',
-            'int_ensemble_losses': 'resolved_date + 1'
+            'int_ensemble_losses': 'resolved_date + 1',
+            'int_model_stages': 'counts_from_date'
         }
     }
 ) }}
@@ -27,6 +28,12 @@ calendar as (
 losses as (
 
     select * from {{ ref('int_ensemble_losses') }}
+
+),
+
+stages as (
+
+    {{ stage_spans() }}
 
 ),
 
@@ -64,6 +71,8 @@ summed as (
         experts.expert_number,
         experts.expert_id,
         experts.expert_name,
+        stages.stage,
+        coalesce(stages.stage, 'champion') = 'champion' as is_deciding,
         coalesce(sum(resolved_losses.forecasts) over days_before, 0)
             as forecasts_resolved,
         coalesce(sum(resolved_losses.excess_loss) over days_before, 0) as excess_loss
@@ -74,6 +83,11 @@ summed as (
         on
             experts.expert_number = resolved_losses.expert_number
             and calendar.trading_date = resolved_losses.resolved_date
+    left join stages
+        on
+            {{ is_in_span(
+                'experts.model_id', 'calendar.trading_date', 'stages', 'date'
+            ) | indent(12) }}
     {% if is_from_changes() %}
         where calendar.trading_date >= (
             select affected.from_weight_date - 1 from affected
@@ -88,16 +102,20 @@ summed as (
 
 ),
 
--- The loss of silence is the same for all experts and cancels. The least loss is
--- subtracted, so the largest exponential is 1 and none overflows.
+-- The loss of silence is the same for all experts and cancels. The least loss of those
+-- that decide is subtracted, so the largest exponential is 1 and none overflows.
 compared as (
 
     select
         *,
-        count(*) over (partition by trading_date) as expert_count,
+        count(*) filter (where is_deciding) over (partition by trading_date)
+            as expert_count,
         cast(
-            0.5 * (min(excess_loss) over (partition by trading_date) - excess_loss)
-            as {{ type_double() }}
+            0.5 * (
+                min(excess_loss) filter (where is_deciding)
+                    over (partition by trading_date)
+                - excess_loss
+            ) as {{ type_double() }}
         ) as log_weight
     from summed
     {% if is_from_changes() %}
@@ -110,7 +128,8 @@ raised as (
 
     select
         *,
-        {{ exp_or_zero('log_weight') }} as raw_weight
+        case when is_deciding then {{ exp_or_zero('log_weight') }} else 0 end
+            as raw_weight
     from compared
 
 ),
@@ -122,14 +141,18 @@ int_ensemble_weights as (
         expert_number,
         expert_id,
         expert_name,
+        stage,
+        is_deciding,
         cast(expert_count as bigint) as experts,
         rounds_resolved,
         cast(forecasts_resolved as bigint) as forecasts_resolved,
         cast(excess_loss as numeric(38, 15)) as excess_loss,
-        raw_weight / sum(raw_weight) over whole_day as weight,
+        case
+            when is_deciding then raw_weight / sum(raw_weight) over whole_day else 0
+        end as weight,
         row_number() over (
             partition by trading_date
-            order by excess_loss, expert_id
+            order by case when is_deciding then 0 else 1 end, excess_loss, expert_id
         ) as weight_rank
     from raised
     -- In a fixed order, so that the last digit of the sum is the same in every build.

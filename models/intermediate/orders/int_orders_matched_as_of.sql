@@ -28,19 +28,35 @@ signals as (
 
 ),
 
--- HOLD advises against trading: it claims no order. A signal's status is its present
--- one, not its status at the order's time, so it does not count here.
+stages as (
+
+    {{ stage_spans() }}
+
+),
+
+-- HOLD advises against trading: it claims no order, and neither does a forecast in
+-- shadow. A signal's status is its present one, not its status at the order's time, so
+-- it does not count here.
 numbered_signals as (
 
     select
-        signal_id,
-        symbol,
-        signal_type as side,
-        created_at,
-        valid_until_at,
-        row_number() over (order by created_at, signal_id) as signal_number
+        signals.signal_id,
+        signals.symbol,
+        signals.signal_type as side,
+        signals.created_at,
+        signals.valid_until_at,
+        row_number() over (
+            order by signals.created_at, signals.signal_id
+        ) as signal_number
     from signals
-    where signal_type in ('BUY', 'SELL')
+    left join stages
+        on
+            {{ is_in_span(
+                'signals.model_id', 'signals.created_at', 'stages', 'at'
+            ) | indent(12) }}
+    where
+        signals.signal_type in ('BUY', 'SELL')
+        and coalesce(stages.stage, 'champion') = 'champion'
 
 ),
 

@@ -17,22 +17,24 @@ calendar as (
 
 ),
 
-newcomer_costs as (
+pool_costs as (
 
-    select * from {{ ref('int_ensemble_newcomer_costs') }}
+    select * from {{ ref('int_ensemble_pool_costs') }}
 
 ),
 
--- The experts of a day, the baseline that follows the leading expert, and the expert
+-- The experts that decide on a day, the baseline that follows the leading expert, and the expert
 -- with the least loss so far.
 expert_losses as (
 
     select
         trading_date,
-        count(*) as experts,
-        max(excess_loss) filter (where is_leader) as leader_excess_loss,
-        min(cumulative_excess_loss) as cumulative_excess_loss,
-        max(expert_id) filter (where hindsight_rank = 1) as best_expert_id
+        count(*) filter (where is_deciding) as experts,
+        coalesce(max(excess_loss) filter (where is_leader), 0) as leader_excess_loss,
+        min(cumulative_excess_loss) filter (where is_deciding)
+            as cumulative_excess_loss,
+        max(expert_id) filter (where is_deciding and hindsight_rank = 1)
+            as best_expert_id
     from {{ ref('int_ensemble_expert_days') }}
     group by trading_date
 
@@ -61,16 +63,16 @@ joined as (
             0.25 * coalesce(daily_ensemble.rounds, 0) + days.leader_excess_loss
         ) over all_days as best_so_far_loss,
         coalesce(
-            sum(newcomer_costs.newcomer_cost) over all_days, 0
-        ) as newcomer_cost,
+            sum(pool_costs.pool_cost) over all_days, 0
+        ) as pool_cost,
         max(daily_ensemble.resolved_at) over all_days as available_at
     from expert_losses as days
     inner join calendar
         on days.trading_date = calendar.trading_date
     left join daily_ensemble
         on days.trading_date = daily_ensemble.decided_date
-    left join newcomer_costs
-        on days.trading_date = newcomer_costs.trading_date
+    left join pool_costs
+        on days.trading_date = pool_costs.trading_date
     window
         all_days as (
             order by days.trading_date
@@ -117,10 +119,10 @@ ensemble_regret as (
             as {{ type_double() }}
         ) as regret,
         cast(unresolved_rounds as bigint) as unresolved_rounds,
-        cast(newcomer_cost as {{ type_double() }}) as newcomer_cost,
+        cast(pool_cost as {{ type_double() }}) as pool_cost,
         cast(
             2 * ln(first_experts)
-            + newcomer_cost
+            + pool_cost
             + unresolved_rounds / 4.0
             as {{ type_double() }}
         ) as regret_bound,

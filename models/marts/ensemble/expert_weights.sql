@@ -33,6 +33,7 @@ expert_weights as (
         weights.expert_name,
         experts.model_id,
         experts.joined_date,
+        weights.stage,
         weights.experts,
         weights.rounds_resolved,
         weights.forecasts_resolved,

@@ -126,7 +126,8 @@ def test_a_column_comes_and_goes(landscape: Landscape) -> None:
     landscape.deploy()
     store_signal(landscape)
     everything = applied(landscape)
-    back(landscape, len(everything) - everything.index("0022_import_ai_rows"))
+    # With the stage of the signal's model.
+    back(landscape, len(everything) - everything.index("0022_import_ai_rows"), discard_data=True)
     columns = (
         "select count(*) from pg_attribute where attrelid = 'ai_trading_signals'::regclass"
         " and attname = 'imported_at'"
@@ -148,7 +149,11 @@ def test_rows_are_not_deleted_unasked(landscape: Landscape) -> None:
     everything = applied(landscape)
     with pytest.raises(DataLossError) as caught:
         back(landscape, len(everything))
-    assert caught.value.rows == {"public.ai_models": 1, "public.ai_trading_signals": 1}
+    assert caught.value.rows == {
+        "public.ai_model_stages": 1,
+        "public.ai_models": 1,
+        "public.ai_trading_signals": 1,
+    }
     assert applied(landscape) == everything
     landscape.deploy()
     assert landscape.reports == []
@@ -168,7 +173,7 @@ def test_prices_that_do_not_fit_are_not_deleted_unasked(landscape: Landscape) ->
     )
     with pytest.raises(DataLossError) as caught:
         back(landscape, count)
-    assert caught.value.rows == {"public.market_bars": 1}
+    assert caught.value.rows == {"public.ai_model_stages": 1, "public.market_bars": 1}
     assert applied(landscape) == everything
     back(landscape, count, discard_data=True)
     kept = landscape.on_primary("select low, scale(low) from market_bars")
