@@ -1,4 +1,4 @@
--- The weights of a day add up to 1, whoever joined.
+-- The weights of a day add up to 1, whoever joined, or to 0 where no expert decides.
 
 with expert_weights as (
 
@@ -13,7 +13,7 @@ violations as (
         sum(weight) as total_weight
     from expert_weights
     group by weight_date
-    having abs(sum(weight) - 1) > 1e-9
+    having abs(sum(weight) - case when max(experts) > 0 then 1 else 0 end) > 1e-9
 
 )
 

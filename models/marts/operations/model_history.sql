@@ -1,20 +1,8 @@
 -- Grain: a stage of a model version. Times are UTC.
 
-{{ config(
-    unique_key='stage_id',
-    meta={
-        'affected_by': 'model_id',
-        'follows': {
-            'stg_ai__model_stages': 'model_id',
-            'stg_ai__models': 'model_id'
-        }
-    }
-) }}
-
 with stages as (
 
-    select *
-    from {{ followed('stg_ai__model_stages') }}
+    select * from {{ ref('stg_ai__model_stages') }}
 
 ),
 

@@ -13,13 +13,13 @@ __all__ = ["AIModule", "GeneticModule", "ReinforcementModule", "SpectrumModule",
 def modules(seed: int) -> list[AIModule]:
     """The modules that the demo replays a market through; the same for the same seed.
 
-    Each kind comes in two versions, as on a platform that tries a new one beside the old.
+    Two of each kind, which look at windows of other lengths.
     """
     return [
         ReinforcementModule(seed),
-        ReinforcementModule(seed, "1.1.0", memory=1440, discount=0.5, horizon=24),
+        ReinforcementModule(seed, "q_trader_short", memory=1440, discount=0.5, horizon=24),
         GeneticModule(seed),
-        GeneticModule(seed, "1.1.0", memory=1440, population=32, horizon=12),
+        GeneticModule(seed, "strategy_breeder_wide", memory=1440, population=32, horizon=12),
         SpectrumModule(seed),
-        SpectrumModule(seed, "1.1.0", window=480, retrain_bars=48, horizon=8),
+        SpectrumModule(seed, "cycle_finder_long", window=480, retrain_bars=48, horizon=8),
     ]

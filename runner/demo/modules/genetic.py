@@ -92,7 +92,7 @@ class GeneticModule(WindowedModule):
 
     Args:
         seed: of the search.
-        version: the model's version.
+        name: the model's name.
         window: least bars of a symbol that a strategy is tried on.
         memory: bars of each symbol that it is tried on once there are as many.
         population: individuals of a generation.
@@ -103,7 +103,7 @@ class GeneticModule(WindowedModule):
     def __init__(
         self,
         seed: int,
-        version: str = "1.0.0",
+        name: str = "strategy_breeder",
         *,
         window: int = 336,
         memory: int = 720,
@@ -123,7 +123,7 @@ class GeneticModule(WindowedModule):
             "cost_atr": _COST,
         }
         super().__init__(
-            Model("genetic_optimization", "strategy_breeder", version, config),
+            Model("genetic_optimization", name, "1.0.0", config),
             window=window,
             retrain_bars=retrain_bars,
             horizon=horizon,

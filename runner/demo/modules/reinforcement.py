@@ -44,7 +44,7 @@ class ReinforcementModule(WindowedModule):
 
     Args:
         seed: of the exploration.
-        version: the model's version.
+        name: the model's name.
         window: least bars of a symbol that it learns from.
         memory: bars of each symbol that an episode passes through once there are as many.
         episodes: episodes of a training.
@@ -55,7 +55,7 @@ class ReinforcementModule(WindowedModule):
     def __init__(
         self,
         seed: int,
-        version: str = "1.0.0",
+        name: str = "q_trader",
         *,
         window: int = 336,
         memory: int = 720,
@@ -76,7 +76,7 @@ class ReinforcementModule(WindowedModule):
             "states": MARKET_STATES * len(_POSITIONS),
         }
         super().__init__(
-            Model("reinforcement_learning", "q_trader", version, config),
+            Model("reinforcement_learning", name, "1.0.0", config),
             window=window,
             retrain_bars=retrain_bars,
             horizon=horizon,

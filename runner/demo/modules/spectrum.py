@@ -85,7 +85,7 @@ class SpectrumModule(WindowedModule):
 
     Args:
         seed: of the bars that compressed sensing samples.
-        version: the model's version.
+        name: the model's name.
         window: bars of an analysis.
         retrain_bars, horizon: see :class:`WindowedModule`.
     """
@@ -93,7 +93,7 @@ class SpectrumModule(WindowedModule):
     def __init__(
         self,
         seed: int,
-        version: str = "1.0.0",
+        name: str = "cycle_finder",
         *,
         window: int = 336,
         retrain_bars: int = 24,
@@ -108,7 +108,7 @@ class SpectrumModule(WindowedModule):
             "atoms": _ATOMS,
         }
         super().__init__(
-            Model("sparse_spectrum", "cycle_finder", version, config),
+            Model("sparse_spectrum", name, "1.0.0", config),
             window=window,
             retrain_bars=retrain_bars,
             horizon=horizon,
