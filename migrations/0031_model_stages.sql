@@ -12,7 +12,7 @@ $$;
 -- holds for the time before it as well.
 create table public.ai_model_stages (
     id bigint generated always as identity primary key,
-    model_id bigint not null references public.ai_models (id),
+    model_id bigint not null references public.ai_models (id) on delete cascade,
     stage text not null,
     since timestamptz not null,
     reason text not null,

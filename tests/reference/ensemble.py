@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+Pool = Callable[[int], Booleans]
+"""The experts that decide on a day."""
 
 
 def weights_of_day(
-    forecasts: Floats, outcomes: Floats, resolved: Integers, joined: Integers, day: int
+    forecasts: Floats, outcomes: Floats, resolved: Integers, pool: Pool, day: int
 ) -> Floats:
     """Exponential weights from delayed feedback: Cesa-Bianchi and Lugosi 2006, section 3.3.
 
@@ -23,18 +26,18 @@ def weights_of_day(
         forecasts: (rounds, experts), 0.5 for silence, also before an expert joined.
         outcomes: (rounds,), 1 for up and 0 for down; NaN is no round.
         resolved: (rounds,), the day on which the outcome was known.
-        joined: (experts,), the first day on which an expert counts.
+        pool: the experts that decide on a day, (experts,).
         day: the day that the weights are for.
 
     Returns:
-        (experts,), adding up to 1; all 0 where nobody has joined.
+        (experts,), adding up to 1; all 0 where nobody decides.
     """
     seen = (resolved < day) & ~np.isnan(outcomes)
     losses = ((forecasts[seen] - outcomes[seen, None]) ** 2).sum(axis=0)
-    known = joined <= day
-    if not known.any():
-        return np.zeros(len(joined))
-    raw = np.where(known, np.exp(-0.5 * (losses - losses[known].min())), 0.0)
+    deciding = pool(day)
+    if not deciding.any():
+        return np.zeros(len(deciding))
+    raw = np.where(deciding, np.exp(-0.5 * (losses - losses[deciding].min())), 0.0)
     weights: Floats = raw / raw.sum()
     return weights
 
@@ -44,13 +47,13 @@ def averages(
     outcomes: Floats,
     decided: Integers,
     resolved: Integers,
-    joined: Integers,
+    pool: Pool,
 ) -> Floats:
     """The ensemble's probability in every round, (rounds,); arguments as in weights_of_day."""
     result = np.full(len(decided), np.nan)
     for day in np.unique(decided):
         at = decided == day
-        weights = weights_of_day(forecasts, outcomes, resolved, joined, int(day))
+        weights = weights_of_day(forecasts, outcomes, resolved, pool, int(day))
         result[at] = forecasts[at] @ weights
     return result
 
@@ -65,21 +68,37 @@ def regret_and_bound(
     outcomes: Floats,
     decided: Integers,
     resolved: Integers,
-    joined: Integers,
+    pool: Pool,
+    made: Booleans | None = None,
+    last_day: int | None = None,
 ) -> tuple[float, float]:
-    """The regret against the best expert known on the last day, and its bound."""
-    probabilities = averages(forecasts, outcomes, decided, resolved, joined)
-    rounds = ~np.isnan(outcomes)
-    losses = (forecasts[rounds] - outcomes[rounds, None]) ** 2
-    own = float(((probabilities[rounds] - outcomes[rounds]) ** 2).sum())
-    known = joined <= decided.max()
-    days = decided[rounds]
-    first = joined <= days.min()
-    bound = 2 * np.log(first.sum()) + unresolved_rounds(days, resolved[rounds]) / 4
-    for day in np.unique(joined[known & ~first]):
-        raw = np.exp(-0.5 * losses[days < day].sum(axis=0))
-        bound += 2 * np.log1p(raw[joined == day].sum() / raw[joined < day].sum())
-    return own - float(losses.sum(axis=0)[known].min()), float(bound)
+    """The regret against the best expert that decides on the last day, and its bound.
+
+    ``made`` are the rounds that were decided, (rounds,): of the others, the forecasts of experts
+    that did not decide are judged. By default all; ``last_day`` is that of the last round.
+    """
+    probabilities = averages(forecasts, outcomes, decided, resolved, pool)
+    scored = ~np.isnan(outcomes)
+    rounds = scored if made is None else scored & made
+    losses = (forecasts[scored] - outcomes[scored, None]) ** 2 - 0.25
+    own = float(((probabilities[rounds] - outcomes[rounds]) ** 2 - 0.25).sum())
+    days, first = decided[scored], int(decided[rounds].min())
+    last = int(decided.max()) if last_day is None else last_day
+    bound = 2 * np.log(pool(first).sum())
+    bound += unresolved_rounds(decided[rounds], resolved[rounds]) / 4
+
+    def potential(until: int, members: Booleans) -> float:
+        summed = losses[days < until].sum(axis=0)[members]
+        return float(np.log(np.exp(-0.5 * (summed - summed.min())).sum()) - 0.5 * summed.min())
+
+    former = first
+    for day in range(first + 1, last + 1):
+        if not pool(day).any():
+            continue
+        if day > former + 1 or (pool(day) != pool(former)).any():
+            bound += 2 * (potential(day, pool(day)) - potential(former + 1, pool(former)))
+        former = day
+    return own - float(losses.sum(axis=0)[pool(last)].min()), float(bound)
 
 
 @dataclass(frozen=True)
@@ -112,6 +131,15 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A stage of a model version; it counts from the next day on, the first one always."""
+
+    expert: str
+    name: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Decision:
     symbol: str
     decided_at: datetime
@@ -122,6 +150,13 @@ class Decision:
 
 def day_number(at: datetime) -> int:
     return at.astimezone(UTC).date().toordinal()
+
+
+def stage_of(expert: str, stages: Sequence[Stage], day: int) -> str:
+    """Its stage on a day; an expert without any decides."""
+    own = [stage for stage in stages if stage.expert == expert]
+    counting = [stage for n, stage in enumerate(own) if not n or day_number(stage.since) < day]
+    return counting[-1].name if counting else "champion"
 
 
 def own_bars(bars: Sequence[Bar]) -> list[Bar]:
@@ -171,21 +206,28 @@ def decide(
     bars: Sequence[Bar],
     forecasts: Sequence[Forecast],
     heard_of: dict[str, datetime],
+    stages: Sequence[Stage] = (),
     *,
     horizon: int,
     lifetime: int,
 ) -> tuple[list[Decision], dict[tuple[int, str], float], tuple[float, float]]:
     """Decisions, weights by day and expert, and the final regret with its bound.
 
-    ``heard_of`` says when each expert was registered or first spoke.
+    ``heard_of`` says when each expert was registered or first spoke; ``stages`` are in order.
     """
     experts = sorted(heard_of)
     joined = np.array([day_number(heard_of[expert]) + 1 for expert in experts])
+
+    def pool(day: int) -> Booleans:
+        decides = [stage_of(expert, stages, day) == "champion" for expert in experts]
+        return (joined <= day) & np.array(decides)
+
     mine = own_bars(bars)
     closes = {bar.symbol: [b.closed_at for b in mine if b.symbol == bar.symbol] for bar in mine}
     rows, places, contributors = [], [], []
     for bar in sorted(mine, key=lambda bar: (bar.closed_at, bar.symbol)):
-        row, live = np.full(len(experts), 0.5), 0
+        day = day_number(bar.closed_at)
+        row, live = np.full(len(experts), 0.5), np.zeros(len(experts), dtype=bool)
         for number, expert in enumerate(experts):
             said = [
                 forecast
@@ -194,28 +236,30 @@ def decide(
                 and forecast.symbol == bar.symbol
                 and is_live(forecast, bar.closed_at, closes[bar.symbol], lifetime)
             ]
-            if said and joined[number] <= day_number(bar.closed_at):
-                live += 1
+            if said and joined[number] <= day:
+                live[number] = True
                 row[number] = max(said, key=lambda f: (f.at, f.id)).probability_up
-        if live:
+        if live.any():
             rows.append(row)
             places.append(bar)
-            contributors.append(live)
+            contributors.append(int((live & pool(day)).sum()))
     targets = [target(bar, bars, horizon) for bar in places]
     matrix = np.array(rows)
     outcomes = np.array([went for went, _ in targets])
     decided = np.array([day_number(bar.closed_at) for bar in places])
     resolved = np.array([10**9 if at is None else day_number(at) for _, at in targets])
-    probabilities = averages(matrix, outcomes, decided, resolved, joined)
+    made = np.array(contributors) > 0
+    probabilities = averages(matrix, outcomes, decided, resolved, pool)
     decisions = [
         Decision(
             bar.symbol,
             bar.closed_at,
             float(probabilities[n]),
-            float(matrix[n, joined <= decided[n]].mean()),
+            float(matrix[n, pool(decided[n])].mean()),
             contributors[n],
         )
         for n, bar in enumerate(places)
+        if made[n]
     ]
     days = [day_number(bar.closed_at) for bar in mine]
     weights = {
@@ -223,13 +267,14 @@ def decide(
         for day in range(max(min(days), int(joined.min())), max(days) + 1)
         for expert, weight, since in zip(
             experts,
-            weights_of_day(matrix, outcomes, resolved, joined, day),
+            weights_of_day(matrix, outcomes, resolved, pool, day),
             joined,
             strict=True,
         )
         if since <= day
     }
-    return decisions, weights, regret_and_bound(matrix, outcomes, decided, resolved, joined)
+    regret = regret_and_bound(matrix, outcomes, decided, resolved, pool, made, max(days))
+    return decisions, weights, regret
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,7 @@ def assert_equals_reference(landscape: Landscape, history: History) -> None:
         history.bars,
         [*history.signals, *history.patterns],
         history.heard_of(),
+        history.stages,
         horizon=HORIZON,
         lifetime=LIFETIME,
     )
@@ -232,6 +233,7 @@ def cut(landscape: Landscape, at: datetime) -> None:
     for statement in (
         f"delete from ai_trading_signals where created_at > {moment}",
         f"delete from micro_patterns where created_at > {moment}",
+        f"delete from ai_model_stages where since > {moment} and reason <> 'registered'",
         "delete from ai_models as m where not exists"
         " (select from ai_trading_signals as s where s.model_id = m.id)"
         f" and created_at > {moment}",
@@ -319,6 +321,10 @@ def assert_equals_averages(landscape: Landscape, history: History) -> None:
     for signal in history.signals:
         said.setdefault((signal.at, signal.symbol), {})[signal.expert] = signal.probability_up
     places = sorted(said)
+
+    def pool(day: int) -> reference.Booleans:
+        return joined <= day
+
     forecasts = np.array([[said[place].get(e, 0.5) for e in experts] for place in places])
     outcomes, resolved = np.full(len(places), np.nan), np.full(len(places), 10**9)
     for number, (at, symbol) in enumerate(places):
@@ -328,13 +334,13 @@ def assert_equals_averages(landscape: Landscape, history: History) -> None:
             outcomes[number] = float(end.close > start.close)
             resolved[number] = reference.day_number(end.closed_at)
     decided = np.array([reference.day_number(at) for at, _ in places])
-    probabilities = reference.averages(forecasts, outcomes, decided, resolved, joined)
+    probabilities = reference.averages(forecasts, outcomes, decided, resolved, pool)
     found = keyed(rows(landscape, "ensemble.ensemble_decisions"), "decided_at", "symbol")
     assert sorted(found) == places
     for place, probability in zip(places, probabilities, strict=True):
         assert found[place]["probability_up"] == pytest.approx(probability, rel=1e-9)
     regrets = sorted(rows(landscape, "ensemble.ensemble_regret"), key=lambda r: r["decision_date"])
-    regret, bound = reference.regret_and_bound(forecasts, outcomes, decided, resolved, joined)
+    regret, bound = reference.regret_and_bound(forecasts, outcomes, decided, resolved, pool)
     assert regrets[-1]["regret"] == pytest.approx(regret, rel=1e-9, abs=1e-9)
     assert regrets[-1]["regret_bound"] == pytest.approx(bound, rel=1e-9)
 

@@ -31,6 +31,7 @@ class History:
     """Rows of the primary, as one would write them by hand. Keys are row numbers from 1."""
 
     models: list[tuple[str, datetime]] = field(default_factory=list)
+    stages: list[reference.Stage] = field(default_factory=list)
     bars: list[reference.Bar] = field(default_factory=list)
     patterns: list[reference.Forecast] = field(default_factory=list)
     signals: list[reference.Forecast] = field(default_factory=list)
@@ -47,6 +48,14 @@ class History:
                     "insert into ai_models (id, model_type, model_name, version, created_at)"
                     " values (%s, 'genetic_optimization', %s, 'v1', %s) on conflict do nothing",
                     (number, name, created_at),
+                )
+            for stage in self.stages:
+                cursor.execute(
+                    "insert into ai_model_stages (model_id, stage, since, reason)"
+                    " select id, %(stage)s, %(since)s, 'a test' from ai_models"
+                    " where 'model: ' || model_name || ' v1' = %(expert)s and not exists (select"
+                    " from ai_model_stages where model_id = ai_models.id and since = %(since)s)",
+                    {"stage": stage.name, "since": stage.since, "expert": stage.expert},
                 )
             cursor.executemany(
                 "insert into market_bars"
@@ -146,6 +155,14 @@ def random_history(seed: int) -> History:
         ("late", START + 5 * 24 * HOUR + 7 * HOUR),
         ("registered_after_its_signals", START + 9 * 24 * HOUR),
         ("silent", START - 30 * HOUR),
+    ]
+    # One goes into shadow and comes back, another ends for good.
+    history.stages = [
+        reference.Stage("model: steady v1", "champion", START - 30 * HOUR),
+        reference.Stage("model: steady v1", "shadow", START + 3 * 24 * HOUR + 5 * HOUR),
+        reference.Stage("model: steady v1", "champion", START + 7 * 24 * HOUR - 0.5 * HOUR),
+        reference.Stage("model: late v1", "champion", history.models[1][1]),
+        reference.Stage("model: late v1", "retired", START + 10 * 24 * HOUR),
     ]
     end = START + 12 * 24 * HOUR
 

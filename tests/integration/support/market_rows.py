@@ -17,6 +17,7 @@ HOURS = 96
 SYMBOLS = ("BTCUSD", "ETHUSD", "O'Neil; --", "NEWUSD")
 TIMEFRAMES = ("1h", "1h", "1h", "4h", "30m", "1d")
 SIDES = ("BUY", "SELL")
+STAGES = ("champion", "champion", "shadow", "retired")
 # Some are common and some are rare, so that a day may be the first or only day of a source.
 STRATEGIES = ("breakout", "reversal") * 4 + ("carry", "grid", "gap", "all")
 # Keys of signals, some of them alike; orders also carry others.
@@ -31,6 +32,7 @@ GENES = ("{}", '{"gene": 1.0}', '{"gene": 1.00}')
 FAR_FUTURE = datetime(2199, 12, 31, tzinfo=UTC)
 TABLES = (
     "ai_models",
+    "ai_model_stages",
     "ai_trading_signals",
     "rl_training_episodes",
     "genetic_generations",
@@ -86,6 +88,16 @@ class RowsThatCome:
             model_name=f"model {self.random.randrange(10**9)}",
             version="1",
             created_at=self.random.choice((BEGIN, self._time())),
+        )
+
+    def add_stage(self) -> None:
+        """Of a version, at any time."""
+        self._insert(
+            "ai_model_stages",
+            model_id=self._pick("ai_models"),
+            stage=self._choice(STAGES),
+            since=self._time(),
+            reason="a test",
         )
 
     def add_bar(self) -> None:

@@ -17,6 +17,7 @@ from market_rows import (
     KEYS,
     PATTERN_TYPES,
     SIDES,
+    STAGES,
     STRATEGIES,
     SYMBOLS,
     TABLES,
@@ -49,6 +50,7 @@ class RandomMarket(RowsThatCome):
         """Enough rows for the first changes."""
         for _ in range(4):
             self.add_model()
+        self.add_stage()
         # The last symbol is traded before it has bars.
         for symbol in SYMBOLS[:-1]:
             for hour in range(HOURS // 2):
@@ -114,6 +116,9 @@ class RandomMarket(RowsThatCome):
                 ("ai_models", {"model_name": f"model {self.random.randrange(10**9)}"}),
                 ("ai_models", {"is_active": False}),
                 ("ai_models", {"created_at": self._time()}),
+                ("ai_model_stages", {"stage": self._choice(STAGES)}),
+                ("ai_model_stages", {"since": self._time()}),
+                ("ai_model_stages", {"model_id": self._pick("ai_models")}),
                 ("micro_patterns", {"signal": self.random.choice((*SIDES, "HOLD"))}),
                 ("micro_patterns", {"pattern_type": self._choice(PATTERN_TYPES)}),
                 ("micro_patterns", {"symbol": self._symbol()}),
@@ -227,6 +232,7 @@ _WEIGHTS: dict[Callable[[RandomMarket], None], int] = {
     RandomMarket.add_pattern: 5,
     RandomMarket.add_plan: 3,
     RandomMarket.add_model: 1,
+    RandomMarket.add_stage: 3,
     RandomMarket.add_training: 6,
     RandomMarket.add_statistics: 2,
     RandomMarket.change_signal: 10,

@@ -29,8 +29,16 @@ def simulated(seed: int, skill: float, delay: int) -> tuple[np.ndarray[Any, Any]
     joined = np.zeros(experts, dtype=np.int64)
     joined[-1] = generator.integers(0, days // 2)
     forecasts[decided < joined[-1], -1] = 0.5
-    regret, bound = reference.regret_and_bound(forecasts, outcomes, decided, resolved, joined)
-    weights = reference.weights_of_day(forecasts, outcomes, resolved, joined, days)
+    # Another expert goes into shadow for some days, and comes back.
+    first, last = sorted(generator.integers(1, days, 2))
+
+    def pool(day: int) -> reference.Booleans:
+        deciding = joined <= day
+        deciding[1] = not first <= day < last
+        return deciding
+
+    regret, bound = reference.regret_and_bound(forecasts, outcomes, decided, resolved, pool)
+    weights = reference.weights_of_day(forecasts, outcomes, resolved, pool, days)
     return weights, regret, bound
 
 
@@ -56,8 +64,9 @@ def test_without_delay_regret_is_at_most_2_ln_n() -> None:
         forecasts = generator.random((rounds, experts))
         outcomes = generator.integers(0, 2, rounds).astype(float)
         decided = np.arange(rounds)
-        joined = np.zeros(experts, dtype=np.int64)
         # Every outcome is known before the next round's day begins.
-        regret, bound = reference.regret_and_bound(forecasts, outcomes, decided, decided, joined)
+        regret, bound = reference.regret_and_bound(
+            forecasts, outcomes, decided, decided, lambda day: np.ones(8, dtype=bool)
+        )
         assert bound == pytest.approx(2 * np.log(experts))
         assert regret <= bound
