@@ -268,7 +268,7 @@ begin
                 'signal %s is of %s version %s, whose stage is %s: it becomes no plan',
                 new.id, model.model_name, model.version, model.stage
             ),
-            hint = 'plans are made from the champion''s signals; see signal-marts promote';
+            hint = 'plans are made from the champion''s signals; signal-marts stage makes a version champion';
     end if;
     return new;
 end

@@ -2,10 +2,20 @@
 
 A command loads its modules when it runs. Nothing imports it. Rooms it imports: servers, client,
 replication, deploy, build, doctor, views, store_import, demo, platform,
-adopt.
+adopt, retraining.
 """
 
-from runner.cli import adopting, building, deploying, importing, looking, pair
+from runner.cli import adopting, building, deploying, importing, looking, models, pair
 from runner.cli.entry import cli, main
 
-__all__ = ["adopting", "building", "cli", "deploying", "importing", "looking", "main", "pair"]
+__all__ = [
+    "adopting",
+    "building",
+    "cli",
+    "deploying",
+    "importing",
+    "looking",
+    "main",
+    "models",
+    "pair",
+]

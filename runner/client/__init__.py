@@ -16,6 +16,7 @@ from runner.client.errors import (
     PlanRefusedError,
     PlatformTableError,
     RowsRefusedError,
+    ShadowSignalError,
     StoreError,
     UnknownSignalError,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Pools",
     "RelatedPattern",
     "RowsRefusedError",
+    "ShadowSignalError",
     "Signal",
     "SignalType",
     "SpectrumResult",

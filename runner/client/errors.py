@@ -52,6 +52,10 @@ class ModelConflictError(StoreError):
     """The model's name and version are registered with another model_type (SM008)."""
 
 
+class ShadowSignalError(StoreError):
+    """The signal is of a version in shadow or retired, and becomes no plan (SM012)."""
+
+
 class DuplicateRecordError(StoreError):
     """A row of this key is stored already, such as an episode of the same number.
 
@@ -93,6 +97,7 @@ _BY_SQLSTATE: dict[str, type[StoreError]] = {
     "SM007": IdempotencyConflictError,
     "SM008": ModelConflictError,
     "SM010": ExecutedSignalError,
+    "SM012": ShadowSignalError,
 }
 
 # Codes of a server that stops or starts, or of a conflict with another session: try again.

@@ -161,8 +161,8 @@ class AITradingIntegration:
 
         The signal is EXECUTED and linked in the same transaction; every other call for it, at the
         same time or later, returns the same plan. Raises UnknownSignalError, HoldSignalError,
-        ExpiredSignalError, ExecutedSignalError (executed without a plan), PlanRefusedError,
-        PlatformTableError.
+        ExpiredSignalError, ExecutedSignalError (executed without a plan), ShadowSignalError,
+        PlanRefusedError, PlatformTableError.
         """
         return self._run(operations.create_trade_plan(signal_id, at))
 
@@ -177,7 +177,8 @@ class AITradingIntegration:
 
         Returns whether the signal was not yet recorded as executed. Raises InvalidRecordError for a
         plan that the platform does not have, UnknownSignalError, HoldSignalError,
-        ExpiredSignalError (it had expired by ``at``), ExecutedSignalError (otherwise executed).
+        ExpiredSignalError (it had expired by ``at``), ExecutedSignalError (otherwise executed),
+        ShadowSignalError.
         """
         return self._run(operations.record_execution(signal_id, trade_plan_id, at))
 

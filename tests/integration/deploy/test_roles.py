@@ -19,9 +19,15 @@ from runner.settings import PROJECT
 VERBS = ("select", "insert", "update", "delete", "truncate")
 
 WRITTEN = {table.name for table in read_contract() if table.source == "ai"} - {
-    "ai_replication_fence"
+    "ai_replication_fence",
+    "ai_model_stages",
 }
-OURS = WRITTEN | {"ai_replication_fence", "ai_migration_ledger", "ai_imported_records"}
+OURS = WRITTEN | {
+    "ai_replication_fence",
+    "ai_migration_ledger",
+    "ai_imported_records",
+    "ai_model_stages",
+}
 # Records of modules' training, of whatever kinds there are.
 TRAINING = WRITTEN - {"ai_models", "ai_trading_signals", "market_bars"}
 FUNCTIONS = {
@@ -40,6 +46,8 @@ FUNCTIONS = {
     "store_ai_signal",
     "stored_ai_ids",
 }
+# A module does not decide which of its versions decides.
+FOR_KEEPERS = {"set_ai_model_stage"}
 # Of the login that deploys, for owners of tables: whoever else calls them changes nothing.
 FOR_OWNERS = {
     "change_column_types": False,
@@ -67,6 +75,7 @@ LIMITS = {
 VERBS_OF_FUNCTIONS: dict[str, set[str]] = {
     "ai_models": {"select", "insert", "update"},
     "ai_trading_signals": {"select", "insert", "update"},
+    "ai_model_stages": {"select", "insert"},
     "market_bars": set(),
     "ai_imported_records": {"select", "insert", "delete"},
     "micro_patterns": {"select"},
@@ -219,6 +228,7 @@ def test_functions_of_the_primary(shared: Landscape, role: str) -> None:
         ).fetchall()
         assert {name for name, *_ in functions} == {
             *FUNCTIONS,
+            *FOR_KEEPERS,
             *FOR_OWNERS,
             *LIMITS,
             "limit_ai_rows",
@@ -230,8 +240,8 @@ def test_functions_of_the_primary(shared: Landscape, role: str) -> None:
                 assert is_definer is FOR_OWNERS[name]
                 assert owner == connection.info.user
                 continue
-            assert is_definer is (name in FUNCTIONS)
-            assert owner == ("ai_functions" if name in FUNCTIONS else "migrator")
+            assert is_definer is (name in FUNCTIONS | FOR_KEEPERS)
+            assert owner == ("ai_functions" if is_definer else "migrator")
             may = role in (owner, "migrator") or (role == "ai_writer" and name in FUNCTIONS)
             may |= name in LIMITS
             assert gets_through(connection, role, sql.SQL(call)) is may, signature

@@ -1,0 +1,53 @@
+"""Commands about versions of models: which there are, and which one decides."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from runner import settings
+from runner.cli.databases import databases
+from runner.cli.entry import cli
+from runner.progress import harmless, note
+from runner.retraining.stages import STAGES, Stage
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+def models(as_json: bool) -> None:
+    """List the versions of models: their stages, since when, and why."""
+    from runner.retraining import stages
+
+    primary, _ = databases(settings.load())
+    with primary.connect() as connection:
+        found = stages.read(connection)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) for each in found], default=str, indent=2))
+        return
+    table = Table("model", "version", "stage", "since", "reason", box=None, pad_edge=False)
+    for each in found:
+        since = f"{each.since:%Y-%m-%d %H:%M}"
+        table.add_row(*map(harmless, (each.name, each.version, each.stage, since, each.reason)))
+    Console(highlight=False, soft_wrap=True, markup=False).print(table)
+
+
+@cli.command()
+@click.argument("model")
+@click.argument("version")
+@click.argument("stage", type=click.Choice(STAGES))
+@click.option("--reason", required=True, help="Why; it stays in the model's history.")
+def stage(model: str, version: str, stage: Stage, reason: str) -> None:
+    """Make a VERSION of a MODEL its champion, or let it forecast in shadow, or retire it.
+
+    A new champion puts the former one into shadow. Earlier decisions stay as they were.
+    """
+    from runner.retraining import stages
+
+    primary, _ = databases(settings.load())
+    with primary.connect() as connection:
+        changed = stages.set_stage(connection, model, version, stage, reason)
+    note(f"{model} {version} is {stage}" + ("" if changed else ", as it was"))

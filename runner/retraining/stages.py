@@ -1,0 +1,76 @@
+"""Stages of model versions: champion, shadow, retired. One champion a name, kept by the primary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from runner.errors import UsageError
+from runner.servers.database import Connection, scalar
+
+Stage = Literal["champion", "shadow", "retired"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A registered version of a model, with its stage of now: since when, and why."""
+
+    model_id: int
+    name: str
+    version: str
+    stage: Stage
+    since: datetime
+    reason: str
+
+
+def read(primary: Connection) -> list[Version]:
+    """All versions, by name and age."""
+    cursor = primary.cursor(row_factory=class_row(Version))
+    return cursor.execute(
+        "select m.id as model_id, m.model_name as name, m.version, s.stage, s.since, s.reason"
+        " from public.ai_models as m cross join lateral ("
+        " select stage, since, reason from public.ai_model_stages where model_id = m.id"
+        " order by since desc, id desc limit 1) as s order by m.model_name, m.id"
+    ).fetchall()
+
+
+def set_stage(
+    primary: Connection,
+    name: str,
+    version: str,
+    stage: Stage,
+    reason: str,
+    evidence: Mapping[str, Any] | None = None,
+) -> bool:
+    """Give a version a stage from now on; a new champion puts the former one into shadow.
+
+    Returns whether anything changed. Raises UsageError if there is no such version, or no reason.
+    """
+    if not reason.strip():
+        raise UsageError("give a reason: it stays in the model's history")
+    model_id = scalar(
+        primary,
+        "select id from public.ai_models where model_name = %s and version = %s",
+        (name, version),
+    )
+    if model_id is None:
+        known = [f"{each.name} {each.version}" for each in read(primary)]
+        listed = ", ".join(known) or "none yet"
+        raise UsageError(f"there is no model {name} {version}; registered are: {listed}")
+    try:
+        return bool(
+            scalar(
+                primary,
+                "select public.set_ai_model_stage(%s, %s, %s, %s)",
+                (model_id, stage, reason, Jsonb(dict(evidence or {}))),
+            )
+        )
+    except psycopg.errors.CheckViolation as error:
+        raise UsageError(error.diag.message_primary or str(error)) from error
