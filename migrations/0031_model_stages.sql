@@ -131,8 +131,9 @@ for each row execute function public.ai_begin_stage();
 
 -- Makes a version champion, in which case the champion of its name goes into shadow, or puts it into
 -- shadow or retires it. Returns whether anything changed. The reason, the evidence, the time up to
--- which data were looked at, and the hashes of code and artifact are kept. SM013: there is no such
--- model. SM014: a stage of a version of this name began later.
+-- which data were looked at, and the hashes of code and artifact are kept. Whoever decided some time
+-- ago says what was so then: `was` is the version's stage, `replaces` the champion. SM013: there is no
+-- such model. SM014: a stage of a version of this name began later. SM015: it is no longer so.
 create function public.set_ai_model_stage(
     model_id bigint,
     stage text,
@@ -141,6 +142,8 @@ create function public.set_ai_model_stage(
     data_cut timestamptz default null,
     code_hash text default null,
     artifact_hash text default null,
+    was text default null,
+    replaces bigint default null,
     at timestamptz default null
 ) returns boolean
 language plpgsql
@@ -178,6 +181,26 @@ begin
     where models.id = set_ai_model_stage.model_id;
     if model.stage = set_ai_model_stage.stage then
         return false;
+    end if;
+    if model.stage <> set_ai_model_stage.was
+        or (
+            set_ai_model_stage.replaces is not null
+            and not exists (
+                select
+                from public.ai_models as models
+                where
+                    models.id = set_ai_model_stage.replaces
+                    and models.model_name = model.model_name
+                    and models.stage = 'champion'
+            )
+        )
+    then
+        raise exception using
+            errcode = 'SM015',
+            message = pg_catalog.format(
+                'stages of %s changed since this was decided', model.model_name
+            ),
+            hint = 'look again: signal-marts models';
     end if;
 
     moment := coalesce(
@@ -293,7 +316,7 @@ revoke execute on function
     public.ai_begin_stage(),
     public.ai_refuse_execution(),
     public.set_ai_model_stage(
-        bigint, text, text, jsonb, timestamptz, text, text, timestamptz
+        bigint, text, text, jsonb, timestamptz, text, text, text, bigint, timestamptz
     )
 from public;
 
@@ -302,6 +325,6 @@ grant create on schema public to ai_functions;
 alter function public.ai_begin_stage() owner to ai_functions;
 alter function public.ai_refuse_execution() owner to ai_functions;
 alter function public.set_ai_model_stage(
-    bigint, text, text, jsonb, timestamptz, text, text, timestamptz
+    bigint, text, text, jsonb, timestamptz, text, text, text, bigint, timestamptz
 ) owner to ai_functions;
 revoke create on schema public from ai_functions;

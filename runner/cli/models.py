@@ -51,3 +51,42 @@ def stage(model: str, version: str, stage: Stage, reason: str) -> None:
     with primary.connect() as connection:
         changed = stages.set_stage(connection, model, version, stage, reason)
     note(f"{model} {version} is {stage}" + ("" if changed else ", as it was"))
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Only show the trials.")
+@click.option("--json", "as_json", is_flag=True, help="Print the trials as a JSON array.")
+def judge(dry_run: bool, as_json: bool) -> None:
+    """Promote versions in shadow that are proven better, and retire those whose time is over.
+
+    The evidence is that of the last build (operations.model_trials); run it after each.
+    """
+    from runner.retraining import trials
+
+    primary, replica = databases(settings.load())
+    with replica.connect(autocommit=True) as connection:
+        found = trials.read(connection)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) for each in found], default=str, indent=2))
+    else:
+        table = Table(
+            *("challenger", "champion", "outcomes", "evidence", "until", "verdict"),
+            box=None,
+            pad_edge=False,
+        )
+        for each in found:
+            table.add_row(
+                harmless(f"{each.model_name} {each.challenger_version}"),
+                harmless(each.champion_version),
+                f"{each.challenger_outcomes:,}",
+                f"{each.e_value:.2f}",
+                each.deadline_date,
+                each.verdict,
+            )
+        Console(highlight=False, soft_wrap=True, markup=False).print(table)
+    if dry_run:
+        return
+    with primary.connect(autocommit=True) as connection:
+        done = [trials.decide(connection, each, note) for each in found]
+    if not any(done):
+        note("no trial is decided")

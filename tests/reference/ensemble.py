@@ -220,7 +220,8 @@ def decide(
 
     def pool(day: int) -> Booleans:
         decides = [stage_of(expert, stages, day) == "champion" for expert in experts]
-        return (joined <= day) & np.array(decides)
+        deciding: Booleans = (joined <= day) & np.array(decides)
+        return deciding
 
     mine = own_bars(bars)
     closes = {bar.symbol: [b.closed_at for b in mine if b.symbol == bar.symbol] for bar in mine}
