@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from runner.errors import UsageError
-from runner.servers.database import Connection
+from runner.servers.database import Connection, scalar
 
 _RUNNING = (
     "select model_name, challenger_id, challenger_version, champion_id, champion_version, clusters,"
@@ -83,7 +83,8 @@ def decide(primary: Connection, trial: Trial, report: Callable[[str], None]) -> 
     }
     try:
         with primary.transaction():
-            primary.execute(
+            is_changed = scalar(
+                primary,
                 "select public.set_ai_model_stage(%s, %s, %s, %s, data_cut => %s, was => 'shadow',"
                 " replaces => %s)",
                 (
@@ -100,5 +101,6 @@ def decide(primary: Connection, trial: Trial, report: Callable[[str], None]) -> 
             raise
         report(f"{label}: nothing done: {error.diag.message_primary}")
         return False
-    report(f"{label} is {stage}: {reason}")
-    return True
+    if is_changed:
+        report(f"{label} is {stage}: {reason}")
+    return bool(is_changed)

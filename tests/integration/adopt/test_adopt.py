@@ -19,6 +19,9 @@ from runner.demo.embedded import EmbeddedPair
 from runner.platform import mapping
 from runner.settings import PROJECT
 
+# Several builds in a test, each of which takes long beside other tests.
+pytestmark = pytest.mark.timeout(900)
+
 # A model's signal that names a pattern and a plan of uuids, and the prices after it.
 SIGNALS = """
 insert into ai_models (model_type, model_name, version, created_at)

@@ -14,6 +14,9 @@ from platform_marts import MODELS, differences
 from runner.demo.embedded import EmbeddedPair
 from runner.settings import PROJECT
 
+# Several builds in a test, each of which takes long beside other tests.
+pytestmark = pytest.mark.timeout(900)
+
 TABLES = """
 create schema trading;
 create table trading.patterns (
