@@ -85,8 +85,9 @@ class RowsThatCome:
         self._insert(
             "ai_models",
             model_type=kind,
-            model_name=f"model {self.random.randrange(10**9)}",
-            version="1",
+            # Some are versions of one name, of which one is champion.
+            model_name=f"model {self.random.choice((0, 1, self.random.randrange(10**9)))}",
+            version=str(self.random.randrange(10**9)),
             created_at=self.random.choice((BEGIN, self._time())),
         )
 
