@@ -14,6 +14,7 @@ _REPORT = ("altair", "vl_convert")
 MODULES = {
     "run": ("click", "dbt", "prometheus_client", "rich", "sqlparse", "yoyo"),
     "embedded": _EMBEDDED,
+    "parquet": ("pyarrow",),
     "report": _REPORT,
     "dashboard": ("altair", "streamlit"),
     "demo": (*_EMBEDDED, *_REPORT, "deap", "numpy", "pywt", "scipy", "sklearn"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -12,7 +14,7 @@ from rich.table import Table
 from runner import settings
 from runner.cli.databases import databases
 from runner.cli.entry import cli
-from runner.progress import harmless, note
+from runner.progress import harmless, note, progress
 from runner.retraining.stages import STAGES, Stage
 
 
@@ -90,3 +92,49 @@ def judge(dry_run: bool, as_json: bool) -> None:
         done = [trials.decide(connection, each, note) for each in found]
     if not any(done):
         note("no trial is decided")
+
+
+@cli.command("training-set")
+@click.option("--model", required=True, help="Name of the model.")
+@click.option(
+    "--as-of",
+    required=True,
+    type=click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")),
+    help="The moment, in UTC, whose knowledge is written.",
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Parquet file to write.",
+)
+def training_set(model: str, as_of: datetime, output: Path) -> None:
+    """Write what was known at a moment: signals with outcomes, plans with fills, patterns, bars.
+
+    The rows are those of the last build; the same rows give the same hash.
+    """
+    from runner.retraining import training_set as sets
+
+    _, replica = databases(settings.load())
+    with (
+        replica.connect(autocommit=True) as connection,
+        progress("writing the training set") as advance,
+    ):
+        written = sets.write(
+            connection,
+            model,
+            as_of.replace(tzinfo=UTC),
+            output,
+            lambda done, total: advance(done, total, ""),
+        )
+    click.echo(
+        json.dumps(
+            {
+                "file": str(written.path),
+                "model": model,
+                "as_of": written.as_of.isoformat(),
+                "rows": written.rows,
+                "sha256": written.sha256,
+            }
+        )
+    )
