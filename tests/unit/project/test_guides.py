@@ -17,7 +17,7 @@ def listed(page: str, heading: str) -> set[str]:
     """The names in the first column below a heading of a page, without arguments."""
     text = (PROJECT / page).read_text("utf-8")
     section = text.split(f"# {heading}\n")[1].split("\n## ")[0]
-    return set(re.findall(r"^\| `([\w.]+)", section, re.MULTILINE))
+    return set(re.findall(r"^\| `([\w.-]+)", section, re.MULTILINE))
 
 
 def test_every_command_is_in_the_readme() -> None:
@@ -85,6 +85,6 @@ def test_every_file_that_pages_name_is_there() -> None:
 def test_every_command_that_pages_name_is_one() -> None:
     assert isinstance(cli.cli, click.Group)
     commands = cli.cli.commands
-    assert missing(r"signal-marts ([a-z]+)\b", lambda _, name: name in commands) == []
+    assert missing(r"signal-marts ([a-z]+(?:-[a-z]+)*)\b", lambda _, name: name in commands) == []
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     assert missing(r"(?m)(?:`|^)make ([a-z-]+)", lambda _, name: name in targets) == []
