@@ -186,7 +186,8 @@ def test_prices_that_do_not_fit_are_not_deleted_unasked(landscape: Landscape) ->
         " ('market_bars', 'ai_trading_signals', 'rl_training_episodes') order by 1"
     )
     assert landscape.differences() == []
-    back(landscape, len(everything) - everything.index("0025_exact_prices_checked"))
+    count = len(everything) - everything.index("0025_exact_prices_checked")
+    back(landscape, count, discard_data=True)
     before = landscape.on_primary(files)
     landscape.deploy()
     assert landscape.on_primary(files) == before
