@@ -29,15 +29,19 @@ create table public.ai_model_stages (
 create index idx_ai_model_stages_model on public.ai_model_stages (model_id, since, id);
 
 alter table public.ai_model_stages owner to migrator;
-select public.limit_ai_rows(
-    'public.ai_model_stages',
-    array[
-        'evidence', 'ai_is_json',
-        'since', 'ai_is_time',
-        'data_cut', 'ai_is_time',
-        'created_at', 'ai_is_time'
-    ]
-);
+do $$
+begin
+    perform public.limit_ai_rows(
+        'public.ai_model_stages',
+        array[
+            'evidence', 'ai_is_json',
+            'since', 'ai_is_time',
+            'data_cut', 'ai_is_time',
+            'created_at', 'ai_is_time'
+        ]
+    );
+end
+$$;
 
 -- The stage of now.
 alter table public.ai_models add column stage text
