@@ -266,6 +266,45 @@ begin
 end
 $$;
 
+-- As before. A version that is new here counted in its store, until now.
+create or replace function public.import_ai_model(
+    model_type text,
+    model_name text,
+    version text,
+    config jsonb default '{}'
+) returns bigint
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    model_id bigint;
+begin
+    select models.id
+    into model_id
+    from public.ai_models as models
+    where
+        models.model_name = import_ai_model.model_name
+        and models.version = import_ai_model.version
+        and models.model_type = import_ai_model.model_type;
+    if found then
+        return model_id;
+    end if;
+    model_id := public.register_ai_model(model_type, model_name, version, config);
+    insert into public.ai_model_stages (model_id, stage, since, reason)
+    select models.id, 'champion', '1971-01-01 00:00:00+00', 'imported, as it counted in its store'
+    from public.ai_models as models
+    where
+        models.id = model_id
+        and not exists (
+            select
+            from public.ai_model_stages as stages
+            where stages.model_id = models.id and stages.since < models.created_at
+        );
+    return model_id;
+end
+$$;
+
 -- A signal becomes a plan, or is executed, only if its version decides. Rows of an old store tell
 -- what happened before. SM012: it is a forecast in shadow.
 create function public.ai_refuse_execution() returns trigger

@@ -203,6 +203,25 @@ def test_no_stage_begins_before_the_last_one(desk: Desk) -> None:
     assert caught.value.sqlstate == "SM013"
 
 
+def test_imported_versions_counted_in_their_store(desk: Desk) -> None:
+    """All of them, until the import; from then on, one decides."""
+    for version in ("old", "newer", "old"):
+        desk.module.import_model(newer(version))
+    history = desk.look(
+        "select m.version, s.stage, s.reason, s.since < now() - interval '10 years'"
+        " from ai_model_stages as s inner join ai_models as m on s.model_id = m.id"
+        " where m.version <> '1' order by m.id, s.since"
+    )
+    counted = "imported, as it counted in its store"
+    assert history == [
+        ("old", "champion", counted, True),
+        ("old", "shadow", "registered", False),
+        ("newer", "champion", counted, True),
+        ("newer", "shadow", "registered", False),
+    ]
+    assert now(desk) == {"1": "champion", "old": "shadow", "newer": "shadow"}
+
+
 def test_the_commands(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRIMARY_URL", desk.landscape.primary.url)
     monkeypatch.setenv("REPLICA_URL", desk.landscape.replica.url)
