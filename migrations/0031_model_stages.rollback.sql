@@ -9,7 +9,7 @@ drop trigger ai_trading_signals_refuse_later_execution on public.ai_trading_sign
 drop trigger ai_trading_signals_refuse_execution on public.ai_trading_signals;
 drop function public.ai_refuse_execution();
 drop function public.set_ai_model_stage(
-    bigint, text, text, jsonb, timestamptz, text, text, text, bigint, timestamptz
+    bigint, text, text, jsonb, timestamptz, text, text, text, bigint
 );
 drop trigger ai_models_note_stage on public.ai_models;
 drop trigger ai_models_begin_stage on public.ai_models;

@@ -93,7 +93,8 @@ grant insert on public.ai_model_stages to ai_functions;
 grant update (stage) on public.ai_models to ai_functions;
 
 -- The first version of a name is its champion, a later one begins in shadow, whatever it was stored
--- with. Versions of a name are stored one after another.
+-- with, and even if the champion was retired. It begins by our clock, or earlier: a stage of the
+-- future would hold up all that follow.
 create function public.ai_begin_stage() returns trigger
 language plpgsql
 security definer
@@ -107,17 +108,23 @@ begin
     end if;
     if tg_when = 'AFTER' then
         insert into public.ai_model_stages (model_id, stage, since, reason)
-        values (new.id, new.stage, new.created_at, 'registered');
+        values (
+            new.id, new.stage, least(new.created_at, pg_catalog.clock_timestamp()), 'registered'
+        );
         return null;
     end if;
-    perform pg_catalog.pg_advisory_xact_lock(
-        pg_catalog.hashtextextended('ai_models ' || new.model_name, 0)
-    );
+    -- Of two that are the first at once, one waits. Any login can hold this lock, so nothing else
+    -- waits for it.
+    if not exists (
+        select from public.ai_models as models where models.model_name = new.model_name
+    ) then
+        perform pg_catalog.pg_advisory_xact_lock(
+            pg_catalog.hashtextextended('ai_models ' || new.model_name, 0)
+        );
+    end if;
     new.stage := case
         when exists (
-            select
-            from public.ai_models as models
-            where models.model_name = new.model_name and models.stage = 'champion'
+            select from public.ai_models as models where models.model_name = new.model_name
         ) then 'shadow'
         else 'champion'
     end;
@@ -137,7 +144,7 @@ for each row execute function public.ai_begin_stage();
 -- shadow or retires it. Returns whether anything changed. The reason, the evidence, the time up to
 -- which data were looked at, and the hashes of code and artifact are kept. Whoever decided some time
 -- ago says what was so then: `was` is the version's stage, `replaces` the champion. SM013: there is no
--- such model. SM014: a stage of a version of this name began later. SM015: it is no longer so.
+-- such model. SM015: it is no longer so.
 create function public.set_ai_model_stage(
     model_id bigint,
     stage text,
@@ -147,8 +154,7 @@ create function public.set_ai_model_stage(
     code_hash text default null,
     artifact_hash text default null,
     was text default null,
-    replaces bigint default null,
-    at timestamptz default null
+    replaces bigint default null
 ) returns boolean
 language plpgsql
 security definer
@@ -158,7 +164,6 @@ as $$
 declare
     model pg_catalog.record;
     moment timestamp with time zone;
-    latest timestamp with time zone;
 begin
     select models.model_name, models.version, models.stage
     into model
@@ -170,9 +175,6 @@ begin
             message = pg_catalog.format('there is no model %s', model_id),
             hint = 'give the id that registering the model returned';
     end if;
-    perform pg_catalog.pg_advisory_xact_lock(
-        pg_catalog.hashtextextended('ai_models ' || model.model_name, 0)
-    );
     -- Another session may have set it meanwhile. Plans of signals wait for the end.
     perform
     from public.ai_models as models
@@ -207,22 +209,12 @@ begin
             hint = 'look again: signal-marts models';
     end if;
 
-    moment := coalesce(
-        public.ai_checked_time('at', set_ai_model_stage.at), pg_catalog.clock_timestamp()
-    );
-    select pg_catalog.max(stages.since)
-    into latest
+    -- Later than the last one, though the clock may have gone back.
+    select greatest(pg_catalog.max(stages.since), pg_catalog.clock_timestamp())
+    into moment
     from public.ai_model_stages as stages
     inner join public.ai_models as models on stages.model_id = models.id
     where models.model_name = model.model_name;
-    if moment < latest then
-        raise exception using
-            errcode = 'SM014',
-            message = pg_catalog.format(
-                'a stage of %s began at %s, after %s', model.model_name, latest, moment
-            ),
-            hint = 'earlier decisions stay as they were: give no time, or a later one';
-    end if;
 
     if set_ai_model_stage.stage = 'champion' then
         with former as (
@@ -327,7 +319,7 @@ begin
     from public.ai_models as models
     where models.id = new.model_id
     for share;
-    if found and model.stage <> 'champion' then
+    if found and model.stage is distinct from 'champion' then
         raise exception using
             errcode = 'SM012',
             message = pg_catalog.format(
@@ -359,7 +351,7 @@ revoke execute on function
     public.ai_begin_stage(),
     public.ai_refuse_execution(),
     public.set_ai_model_stage(
-        bigint, text, text, jsonb, timestamptz, text, text, text, bigint, timestamptz
+        bigint, text, text, jsonb, timestamptz, text, text, text, bigint
     )
 from public;
 
@@ -368,6 +360,6 @@ grant create on schema public to ai_functions;
 alter function public.ai_begin_stage() owner to ai_functions;
 alter function public.ai_refuse_execution() owner to ai_functions;
 alter function public.set_ai_model_stage(
-    bigint, text, text, jsonb, timestamptz, text, text, text, bigint, timestamptz
+    bigint, text, text, jsonb, timestamptz, text, text, text, bigint
 ) owner to ai_functions;
 revoke create on schema public from ai_functions;

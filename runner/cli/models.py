@@ -64,9 +64,10 @@ def judge(dry_run: bool, as_json: bool) -> None:
     The evidence is that of the last build (operations.model_trials); run it after each.
     """
     from runner.retraining import trials
+    from runner.servers.role_logins import as_role
 
     primary, replica = databases(settings.load())
-    with replica.connect(autocommit=True) as connection:
+    with as_role(replica, "transformer").connect(autocommit=True) as connection:
         found = trials.read(connection)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(each) for each in found], default=str, indent=2))
@@ -114,10 +115,11 @@ def training_set(model: str, as_of: datetime, output: Path) -> None:
     The rows are those of the last build; the same rows give the same hash.
     """
     from runner.retraining import training_set as sets
+    from runner.servers.role_logins import as_role
 
     _, replica = databases(settings.load())
     with (
-        replica.connect(autocommit=True) as connection,
+        as_role(replica, "transformer").connect(autocommit=True) as connection,
         progress("writing the training set") as advance,
     ):
         written = sets.write(

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from runner.errors import UsageError
 from runner.servers.database import Connection, scalar
+from runner.servers.planted import plain
 
 Stage = Literal["champion", "shadow", "retired"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -31,14 +32,15 @@ class Version:
 
 
 def read(primary: Connection) -> list[Version]:
-    """All versions, by name and age."""
+    """All versions, by name and age. Raises PlantedError if reading would run somebody's code."""
     cursor = primary.cursor(row_factory=class_row(Version))
-    return cursor.execute(
-        "select m.id as model_id, m.model_name as name, m.version, s.stage, s.since, s.reason"
-        " from public.ai_models as m cross join lateral ("
-        " select stage, since, reason from public.ai_model_stages where model_id = m.id"
-        " order by since desc, id desc limit 1) as s order by m.model_name, m.id"
-    ).fetchall()
+    with plain(primary, "public.ai_models"), plain(primary, "public.ai_model_stages"):
+        return cursor.execute(
+            "select m.id as model_id, m.model_name as name, m.version, s.stage, s.since, s.reason"
+            " from public.ai_models as m cross join lateral ("
+            " select stage, since, reason from public.ai_model_stages where model_id = m.id"
+            " order by since desc, id desc limit 1) as s order by m.model_name, m.id"
+        ).fetchall()
 
 
 def set_stage(
@@ -55,14 +57,10 @@ def set_stage(
     """
     if not reason.strip():
         raise UsageError("give a reason: it stays in the model's history")
-    model_id = scalar(
-        primary,
-        "select id from public.ai_models where model_name = %s and version = %s",
-        (name, version),
-    )
+    versions = {(each.name, each.version): each.model_id for each in read(primary)}
+    model_id = versions.get((name, version))
     if model_id is None:
-        known = [f"{each.name} {each.version}" for each in read(primary)]
-        listed = ", ".join(known) or "none yet"
+        listed = ", ".join(map(" ".join, versions)) or "none yet"
         raise UsageError(f"there is no model {name} {version}; registered are: {listed}")
     try:
         return bool(

@@ -59,13 +59,13 @@ def decide(primary: Connection, trial: Trial, report: Callable[[str], None]) -> 
     """
     label = f"{trial.model_name} {trial.challenger_version}"
     if trial.verdict == "better":
-        stage, replaces = "champion", trial.champion_id
+        stage = "champion"
         reason = (
             f"better than version {trial.champion_version} on {trial.challenger_outcomes} outcomes,"
             f" proven on {trial.proven_date}"
         )
     elif trial.verdict == "unproven":
-        stage, replaces = "retired", None
+        stage = "retired"
         reason = (
             f"not proven better than version {trial.champion_version} by {trial.deadline_date},"
             f" on {trial.challenger_outcomes} outcomes"
@@ -93,11 +93,11 @@ def decide(primary: Connection, trial: Trial, report: Callable[[str], None]) -> 
                     reason,
                     Jsonb(evidence),
                     trial.available_at,
-                    replaces,
+                    trial.champion_id,
                 ),
             )
     except psycopg.Error as error:
-        if error.sqlstate not in ("SM013", "SM014", "SM015"):
+        if error.sqlstate not in ("SM013", "SM015"):
             raise
         report(f"{label}: nothing done: {error.diag.message_primary}")
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import psycopg
@@ -19,6 +19,8 @@ from runner.client import Model, ShadowSignalError
 from runner.errors import UsageError
 from runner.retraining import stages
 from runner.retraining.stages import STAGES
+from runner.retraining.trials import Trial, decide
+from runner.servers.planted import PlantedError
 
 LATER = AT + timedelta(days=1)
 
@@ -191,13 +193,71 @@ def test_never_two_champions_whoever_races_and_dies(desk: Desk) -> None:
     assert desk.look("select count(*) > 1 from ai_model_stages") == [(True,)]
 
 
-def test_no_stage_begins_before_the_last_one(desk: Desk) -> None:
-    second = desk.module.register_model(newer("2"), at=LATER)
-    with pytest.raises(psycopg.Error, match="a stage of listener began at") as caught:
-        desk.look(
-            f"select set_ai_model_stage({second}, 'champion', 'early', at => '{AT.isoformat()}')"
+def test_a_retired_champion_leaves_its_place_empty(desk: Desk) -> None:
+    """What a module registers next, perhaps on the same night, does not decide at once."""
+    set_stage(desk, "1", "retired", "it loses")
+    desk.module.register_model(newer("2"))
+    assert now(desk) == {"1": "retired", "2": "shadow"}
+
+
+def test_no_module_holds_up_a_change_of_stage(desk: Desk) -> None:
+    """A version of the future, any login's advisory lock, and an open registration."""
+    desk.module.register_model(newer("2"), at=datetime(2190, 1, 1, tzinfo=UTC))
+    assert desk.look("select bool_and(since <= now()) from ai_model_stages") == [(True,)]
+    with desk.landscape.primary.connect() as other:
+        other.execute("set local role ai_writer")
+        other.execute("select pg_advisory_xact_lock(hashtextextended('ai_models listener', 0))")
+        other.execute("select register_ai_model('supervised', 'listener', '3')")
+        assert set_stage(desk, "1", "retired")
+        desk.module.register_model(newer("4"))
+    assert now(desk) == {"1": "retired", "2": "shadow", "3": "shadow", "4": "shadow"}
+
+
+def test_a_trial_of_another_champion_decides_nothing(desk: Desk) -> None:
+    for version in ("2", "3"):
+        desk.module.register_model(newer(version))
+    ids = dict(desk.look("select version, id from ai_models"))
+    set_stage(desk, "2", "champion")
+    told: list[str] = []
+    for verdict in ("better", "unproven"):
+        trial = Trial(
+            model_name="listener",
+            challenger_id=ids["3"],
+            challenger_version="3",
+            champion_id=ids["1"],
+            champion_version="1",
+            clusters=9,
+            challenger_outcomes=120,
+            loss_difference=0.1,
+            e_value=2.0,
+            highest_e_value=2.0,
+            proven_date=None,
+            first_date="2025-01-01",
+            deadline_date="2025-06-30",
+            verdict=verdict,
+            available_at=AT,
         )
-    assert caught.value.sqlstate == "SM014"
+        with desk.landscape.primary.connect(autocommit=True) as connection:
+            assert not decide(connection, trial, told.append)
+    assert (
+        told == ["listener 3: nothing done: stages of listener changed since this was decided"] * 2
+    )
+    assert now(desk) == {"1": "shadow", "2": "champion", "3": "shadow"}
+
+
+def test_a_view_in_place_of_a_table_is_not_read(desk: Desk) -> None:
+    """A table's owner could have its function run with the rights of the login that deploys."""
+    with desk.landscape.primary.connect() as connection:
+        connection.execute("set local role migrator")
+        connection.execute("alter table ai_model_stages rename to former")
+        connection.execute("create view ai_model_stages as select * from former")
+        connection.execute("reset role")
+        with pytest.raises(PlantedError, match="no plain table"):
+            stages.read(connection)
+        connection.rollback()
+
+
+def test_there_is_no_such_model(desk: Desk) -> None:
     with pytest.raises(psycopg.Error) as caught:
         desk.look("select set_ai_model_stage(-1, 'champion', 'nobody')")
     assert caught.value.sqlstate == "SM013"
