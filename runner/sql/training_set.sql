@@ -29,7 +29,9 @@ with signals as (
     from staging.stg_ai__trading_signals as signals
     inner join staging.stg_ai__models as models on signals.model_id = models.model_id
     left join staging.stg_platform__trade_plans as plans
-        on signals.trade_plan_id = plans.trade_plan_id and plans.available_at <= %(as_of)s
+        on
+            signals.trade_plan_id = plans.trade_plan_id
+            and greatest(plans.available_at, signals.updated_at) <= %(as_of)s
     left join staging.stg_platform__micro_patterns as patterns
         on signals.pattern_id = patterns.pattern_id and patterns.available_at <= %(as_of)s
     left join performance.signal_outcomes as outcomes on signals.signal_id = outcomes.signal_id

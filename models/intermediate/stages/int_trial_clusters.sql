@@ -16,9 +16,9 @@ with trials as (
 
 ),
 
-trial_days as (
+trial_closes as (
 
-    select * from {{ ref('int_trial_days') }}
+    select * from {{ ref('int_trial_closes') }}
 
 ),
 
@@ -32,16 +32,16 @@ closes as (
 numbered as (
 
     select
-        trial_days.*,
+        trial_closes.*,
         trials.first_date,
         trials.last_date,
-        {{ dbt.datediff('trials.first_date', 'trial_days.decided_date', 'day') }}
+        {{ dbt.datediff('trials.first_date', 'trial_closes.decided_date', 'day') }}
             as day_number
-    from trial_days
+    from trial_closes
     inner join trials
         on
-            trial_days.challenger_stage_id = trials.challenger_stage_id
-            and trial_days.champion_stage_id = trials.champion_stage_id
+            trial_closes.challenger_stage_id = trials.challenger_stage_id
+            and trial_closes.champion_stage_id = trials.champion_stage_id
 
 ),
 
@@ -65,24 +65,14 @@ blocks as (
 
 -- The last days of a stretch give their outcomes to no stretch: what the next one begins
 -- with is known, so that stretches follow each other as rounds of a game do.
-clusters as (
+counted as (
 
     select
-        blocks.challenger_stage_id,
-        blocks.champion_stage_id,
-        blocks.block_number,
-        blocks.end_date,
-        sum(blocks.challenger_forecasts) as challenger_forecasts,
-        sum(blocks.champion_forecasts) as champion_forecasts,
-        sum(blocks.loss_difference) as loss_difference,
-        sum(
-            blocks.loss_difference
-            - {{ var('trial_margin') }} * blocks.challenger_forecasts
-        ) as score,
-        sum(
-            blocks.most_difference
-            + {{ var('trial_margin') }} * blocks.challenger_forecasts
-        ) as most_score
+        blocks.*,
+        blocks.loss_difference
+        - {{ var('trial_margin') }} * blocks.challenger_forecasts as score,
+        blocks.most_difference
+        + {{ var('trial_margin') }} * blocks.challenger_forecasts as most_score
     from blocks
     cross join closes
     where
@@ -90,29 +80,75 @@ clusters as (
         and blocks.resolved_date < blocks.end_date
         and blocks.end_date <= closes.last_date
         and (blocks.last_date is null or blocks.end_date <= blocks.last_date + 1)
-    group by
-        blocks.challenger_stage_id,
-        blocks.champion_stage_id,
-        blocks.block_number,
-        blocks.end_date
 
 ),
 
--- A score is measured by what is known before the outcomes: half more than the most that
--- any stretch before could have had, or the most that this one can have.
-measured as (
+block_sums as (
+
+    select
+        challenger_stage_id,
+        champion_stage_id,
+        block_number,
+        sum(most_score) as most_score
+    from counted
+    group by challenger_stage_id, champion_stage_id, block_number
+
+),
+
+-- A score is measured by what is known when its stretch begins: half more than the most
+-- that any stretch before could have had. The first stretch has nothing to be measured
+-- by, and counts for nothing.
+measures as (
 
     select
         *,
-        greatest(
-            most_score,
-            1.5 * max(most_score) over (
-                partition by challenger_stage_id, champion_stage_id
-                order by block_number
-                rows between unbounded preceding and 1 preceding
-            )
+        1.5 * max(most_score) over (
+            partition by challenger_stage_id, champion_stage_id
+            order by block_number
+            rows between unbounded preceding and 1 preceding
         ) as scale
-    from clusters
+    from block_sums
+
+),
+
+-- Closes count as they come, until all that they could lose would exceed the measure: then
+-- a version that speaks more once it is behind gains nothing by it.
+placed_closes as (
+
+    select
+        counted.*,
+        measures.scale,
+        sum(counted.most_score) over (
+            partition by
+                counted.challenger_stage_id,
+                counted.champion_stage_id,
+                counted.block_number
+            order by counted.decided_at
+            range between unbounded preceding and current row
+        ) <= measures.scale as is_counted
+    from counted
+    inner join measures
+        on
+            counted.challenger_stage_id = measures.challenger_stage_id
+            and counted.champion_stage_id = measures.champion_stage_id
+            and counted.block_number = measures.block_number
+
+),
+
+measured as (
+
+    select
+        challenger_stage_id,
+        champion_stage_id,
+        block_number,
+        end_date,
+        scale,
+        sum(challenger_forecasts) as challenger_forecasts,
+        sum(champion_forecasts) as champion_forecasts,
+        sum(loss_difference) as loss_difference,
+        coalesce(sum(score) filter (where is_counted), 0) as score
+    from placed_closes
+    group by challenger_stage_id, champion_stage_id, block_number, end_date, scale
 
 ),
 

@@ -13,6 +13,7 @@ with stages as (
         models.model_name,
         stages.stage,
         stages.started_at,
+        greatest(stages.started_at, stages.created_at) as known_at,
         lead(stages.started_at) over (
             partition by stages.model_id
             order by stages.started_at, stages.stage_id
@@ -32,6 +33,8 @@ met as (
         challengers.model_id as challenger_id,
         champions.model_id as champion_id,
         greatest(challengers.started_at, champions.started_at) as started_at,
+        -- A module may date its registration back, and not the row that says so.
+        greatest(challengers.known_at, champions.known_at) as known_at,
         least(challengers.ended_at, champions.ended_at) as ended_at
     from stages as challengers
     inner join stages as champions
@@ -55,7 +58,7 @@ int_trials as (
         champion_id,
         started_at,
         ended_at,
-        {{ utc_date('started_at') }} + 1 as first_date,
+        {{ utc_date('known_at') }} + 1 as first_date,
         {{ utc_date('ended_at') }} as last_date
     from met
     where ended_at is null or started_at < ended_at

@@ -57,6 +57,8 @@ def insert(landscape: Landscape, closes: list[float], said: dict[int, dict[int, 
                 " values (%s, 'supervised', 'coin', %s, %s)",
                 (version, str(version), START - HOUR),
             )
+        # As if it had been deployed then: a registration is known from the server's clock on.
+        cursor.execute("update ai_model_stages set created_at = since")
         cursor.executemany(
             "insert into market_bars values ('X', '1h', %s, %s, %s, %s, %s, 1)",
             [(START + (n - 1) * HOUR, *[close] * 4) for n, close in enumerate(closes)],
@@ -78,7 +80,8 @@ def expected(
 ) -> list[tuple[date, int, float]]:
     """Per stretch: its end, the challenger's outcomes, and the evidence."""
     block, counted = VARS["trial_block_days"], VARS["trial_block_days"] - VARS["trial_gap_days"]
-    stretches: dict[int, list[tuple[float, float, int]]] = {}
+    stretches: dict[int, list[tuple[float, float]]] = {}
+    spoken: dict[int, int] = {}
     for hour in range(HOURS - HORIZON + 1):
         day = (START + hour * HOUR).date()
         number = (day - first).days
@@ -94,20 +97,14 @@ def expected(
         y = float(outcome > 0)
         spoke = int(sides[0] is not None)
         margin = VARS["trial_margin"] * spoke
+        spoken[number // block] = spoken.get(number // block, 0) + spoke
         stretches.setdefault(number // block, []).append(
-            (
-                (q - y) ** 2 - (p - y) ** 2 - margin,
-                abs(p - q) * (1 + abs(p + q - 1)) + margin,
-                spoke,
-            )
+            ((q - y) ** 2 - (p - y) ** 2 - margin, abs(p - q) * (1 + abs(p + q - 1)) + margin)
         )
-    scores, bounds, outcomes = (
-        [sum(each[n] for each in stretches[number]) for number in sorted(stretches)]
-        for n in range(3)
-    )
-    ends = [first + timedelta(days=(number + 1) * block) for number in sorted(stretches)]
-    evidence = reference.e_values(scores, bounds)
-    return list(zip(ends, map(int, outcomes), evidence, strict=True))
+    numbers = sorted(stretches)
+    ends = [first + timedelta(days=(number + 1) * block) for number in numbers]
+    evidence = reference.e_values([stretches[number] for number in numbers])
+    return list(zip(ends, (spoken[number] for number in numbers), evidence, strict=True))
 
 
 def decisions(landscape: Landscape, until: datetime) -> list[tuple[object, ...]]:

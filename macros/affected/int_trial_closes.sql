@@ -1,7 +1,7 @@
 {#
     The days of changed outcomes and forecasts, and all days of trials that began, ended or changed.
 #}
-{% macro affected_int_trial_days() %}
+{% macro affected_int_trial_closes() %}
     select decided_date
     from {{ changes_of('int_ensemble_forecasts_live') }} as forecasts
     where went_up is not null

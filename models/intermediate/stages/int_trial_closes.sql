@@ -1,9 +1,9 @@
--- Grain: a trial, a day of forecasts, and the day on which their outcomes were known. Days
--- are UTC.
+-- Grain: a trial, a moment at which bars closed, and the day on which the outcomes of its
+-- forecasts were known. Times are UTC.
 
 {{ config(
     unique_key=[
-        'challenger_stage_id', 'champion_stage_id', 'decided_date', 'resolved_date'
+        'challenger_stage_id', 'champion_stage_id', 'decided_at', 'resolved_date'
     ],
     meta={'affected_by': 'decided_date'},
     pre_hook="{{ avoid_nested_loops() }}"
@@ -79,13 +79,14 @@ forecasts as (
 
 ),
 
-int_trial_days as (
+int_trial_closes as (
 
     select
         challenger_stage_id,
         champion_stage_id,
-        decided_date,
+        decided_at,
         resolved_date,
+        min(decided_date) as decided_date,
         count(challenger_said) as challenger_forecasts,
         count(champion_said) as champion_forecasts,
         {{ sum_exactly(
@@ -98,8 +99,8 @@ int_trial_days as (
             ~ ' * (1 + abs(challenger_probability + champion_probability - 1))'
         ) }} as most_difference
     from forecasts
-    group by challenger_stage_id, champion_stage_id, decided_date, resolved_date
+    group by challenger_stage_id, champion_stage_id, decided_at, resolved_date
 
 )
 
-select * from int_trial_days
+select * from int_trial_closes
