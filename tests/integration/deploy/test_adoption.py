@@ -218,7 +218,7 @@ def test_what_comes_later(hosted: Hosted) -> None:
         psql(hosted.on_primary("trader"), statements, *options)
     hosted.run("alter", "public.trading_orders", "symbol=varchar(41)")
     assert "nothing to do" in hosted.run("deploy")
-    hosted.run("rollback", "1")
+    hosted.run("rollback", "1", "--discard-data")
     hosted.run("deploy")
     hosted.run("deploy", "--resync")
     if not IS_OLD:
