@@ -1,5 +1,5 @@
--- Grain: a symbol and a close at which an expert that decides has a live forecast. Times
--- are UTC.
+-- Grain: a symbol and a close at which an expert that decides has a live forecast.
+-- Times are UTC.
 
 {{ config(
     unique_key=['symbol', 'decided_at'],

@@ -158,7 +158,8 @@ int_ensemble_forecasts_live as (
         bars.went_up,
         bars.decided_date,
         bars.resolved_date,
-        (experts.model_id is null or coalesce(stages.stage = 'champion', false)) as is_deciding
+        experts.model_id is null or coalesce(stages.stage = 'champion', false)
+            as is_deciding
     from latest
     inner join spans
         on latest.forecast_number = spans.forecast_number

@@ -69,14 +69,12 @@ pools as (
 
     select
         trading_date,
-        {% for moment in ['before', 'after'] %}
-            ln(cast(
-                {{ sum_exactly(exp_or_zero(moment ~ '_weight')) }} as {{ type_double() }}
-            ))
-            - cast(0.5 * min({{ moment }}_day) as {{ type_double() }})
-                as log_{{ moment }}
-            {{- "," if not loop.last }}
-        {% endfor %}
+        ln(cast(
+            {{ sum_exactly(exp_or_zero('before_weight')) }} as {{ type_double() }}
+        )) - cast(0.5 * min(before_day) as {{ type_double() }}) as log_before,
+        ln(cast(
+            {{ sum_exactly(exp_or_zero('after_weight')) }} as {{ type_double() }}
+        )) - cast(0.5 * min(after_day) as {{ type_double() }}) as log_after
     from log_weights
     group by trading_date
 

@@ -72,7 +72,8 @@ summed as (
         experts.expert_id,
         experts.expert_name,
         stages.stage,
-        (experts.model_id is null or coalesce(stages.stage = 'champion', false)) as is_deciding,
+        experts.model_id is null or coalesce(stages.stage = 'champion', false)
+            as is_deciding,
         coalesce(sum(resolved_losses.forecasts) over days_before, 0)
             as forecasts_resolved,
         coalesce(sum(resolved_losses.excess_loss) over days_before, 0) as excess_loss

@@ -1,5 +1,5 @@
--- Grain: a trial, a moment at which bars closed, and the day on which the outcomes of its
--- forecasts were known. Times are UTC.
+-- Grain: a trial, a moment at which bars closed, and the day on which the outcomes of
+-- its forecasts were known. Times are UTC.
 
 {{ config(
     unique_key=[
@@ -40,12 +40,12 @@ pairs as (
         bars.decided_date,
         bars.resolved_date,
         bars.went_up,
-        {% for version in ['challenger', 'champion'] %}
-            max(live_forecasts.probability_up) filter (
-                where live_forecasts.expert_number = 2 * trials.{{ version }}_id
-            ) as {{ version }}_said
-            {{- "," if not loop.last }}
-        {% endfor %}
+        max(live_forecasts.probability_up) filter (
+            where live_forecasts.expert_number = 2 * trials.challenger_id
+        ) as challenger_said,
+        max(live_forecasts.probability_up) filter (
+            where live_forecasts.expert_number = 2 * trials.champion_id
+        ) as champion_said
     from trials
     inner join bars
         on

@@ -1,9 +1,14 @@
--- Grain: a trial and a stretch of its days, whose outcomes were known by its end. Days are
--- UTC.
+-- Grain: a trial and a stretch of its days, whose outcomes were known by its end. Days
+-- are UTC.
 
 {% set block_days = var('trial_block_days') | int(1) %}
 {% set counted_days = block_days - var('trial_gap_days') | int(0) %}
 {% set bets = ['0.05', '0.1', '0.2', '0.4', '0.6', '0.9'] %}
+
+{% set stakes = [] %}
+{% for bet in bets %}
+    {% do stakes.append(exp_or_zero('least(log_wealth_' ~ loop.index ~ ', 600)')) %}
+{% endfor %}
 
 {{ config(
     unique_key=['challenger_stage_id', 'champion_stage_id', 'block_number'],
@@ -35,7 +40,7 @@ numbered as (
         trial_closes.*,
         trials.first_date,
         trials.last_date,
-        {{ dbt.datediff('trials.first_date', 'trial_closes.decided_date', 'day') }}
+        {{ days_between('trials.first_date', 'trial_closes.decided_date') }}
             as day_number
     from trial_closes
     inner join trials
@@ -63,8 +68,8 @@ blocks as (
 
 ),
 
--- The last days of a stretch give their outcomes to no stretch: what the next one begins
--- with is known, so that stretches follow each other as rounds of a game do.
+-- The last days of a stretch give their outcomes to no stretch: what the next one
+-- begins with is known, so that stretches follow each other as rounds of a game do.
 counted as (
 
     select
@@ -111,8 +116,8 @@ measures as (
 
 ),
 
--- Closes count as they come, until all that they could lose would exceed the measure: then
--- a version that speaks more once it is behind gains nothing by it.
+-- Closes count as they come, until all that they could lose would exceed the measure:
+-- then a version that speaks more once it is behind gains nothing by it.
 placed_closes as (
 
     select
@@ -168,12 +173,10 @@ shares as (
 wealth as (
 
     select
-        *,
         {% for bet in bets %}
-            sum(ln(1 + {{ bet }} * share)) over so_far
-                as log_wealth_{{ loop.index }}
-            {{- "," if not loop.last }}
+            sum(ln(1 + {{ bet }} * share)) over so_far as log_wealth_{{ loop.index }},
         {% endfor %}
+        *
     from shares
     window
         so_far as (
@@ -195,12 +198,7 @@ int_trial_clusters as (
         cast(champion_forecasts as bigint) as champion_forecasts,
         cast(loss_difference as {{ type_double() }}) as loss_difference,
         share,
-        (
-            {% for bet in bets %}
-                {{ exp_or_zero('least(log_wealth_' ~ loop.index ~ ', 600)') }}
-                {{- " +" if not loop.last }}
-            {% endfor %}
-        ) / {{ bets | length }} as e_value
+        ({{ stakes | join(' + ') }}) / {{ bets | length }} as e_value
     from wealth
 
 )

@@ -23,8 +23,8 @@ pool_costs as (
 
 ),
 
--- The experts that decide on a day, the baseline that follows the leading expert, and the expert
--- with the least loss so far.
+-- The experts that decide on a day, the baseline that follows the leading one, and the
+-- one with the least loss so far.
 expert_losses as (
 
     select
