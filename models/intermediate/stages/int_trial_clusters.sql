@@ -196,7 +196,7 @@ int_trial_clusters as (
         end_date,
         cast(challenger_forecasts as bigint) as challenger_forecasts,
         cast(champion_forecasts as bigint) as champion_forecasts,
-        cast(loss_difference as {{ type_double() }}) as loss_difference,
+        cast(loss_difference as numeric(38, 15)) as loss_difference,
         share,
         ({{ stakes | join(' + ') }}) / {{ bets | length }} as e_value
     from wealth

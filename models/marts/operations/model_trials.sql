@@ -46,7 +46,10 @@ summed as (
         count(*) as clusters,
         sum(challenger_forecasts) as challenger_outcomes,
         sum(champion_forecasts) as champion_outcomes,
-        sum(loss_difference) / nullif(sum(challenger_forecasts), 0) as loss_difference,
+        cast(
+            sum(loss_difference) / nullif(sum(challenger_forecasts), 0)
+            as {{ type_double() }}
+        ) as loss_difference,
         max(e_value) filter (where clusters_after = 1) as e_value,
         max(e_value) as highest_e_value,
         min(end_date) filter (
