@@ -11,7 +11,8 @@
                 'case when went_up is not null then decided_date end',
             'int_ensemble_bars': none
         }
-    }
+    },
+    indexes=[{'columns': ['expert_number', 'resolved_date']}]
 ) }}
 
 -- depends_on: {{ ref('int_ensemble_bars') }}

@@ -4,6 +4,7 @@
 {{ config(
     unique_key=['model_id', 'signal_date', 'symbol', 'horizon_number'],
     meta={'affected_by': ['model_id', 'signal_date', 'symbol']},
+    indexes=[{'columns': ['model_id', 'known_at']}],
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 

@@ -15,7 +15,10 @@
             )
         }
     },
-    indexes=[{'columns': ['model_id', 'resolved_at']}],
+    indexes=[
+        {'columns': ['model_id', 'resolved_at']},
+        {'columns': ['model_id', 'available_at']}
+    ],
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 

@@ -20,6 +20,7 @@
     meta={'landing_key': ['id'], 'rules': rules},
     indexes=[
         {'columns': ['model_id', 'generation_number']},
+        {'columns': ['model_id', 'available_at']},
         {'columns': ['model_id', '(' ~ step_block(number='generation_number') ~ ')']}
     ]
 ) }}

@@ -21,6 +21,7 @@
     meta={'landing_key': ['id'], 'rules': rules},
     indexes=[
         {'columns': ['model_id', 'episode_number']},
+        {'columns': ['model_id', 'available_at']},
         {'columns': ['model_id', '(' ~ step_block(number='episode_number') ~ ')']}
     ]
 ) }}

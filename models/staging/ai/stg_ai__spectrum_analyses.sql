@@ -30,6 +30,7 @@
         {'columns': [
             'model_id', 'symbol', 'analysis_type', 'created_at', 'analysis_id'
         ]},
+        {'columns': ['model_id', 'available_at']},
         {'columns': ['model_id', '(' ~ step_block(date=utc_date('created_at')) ~ ')']}
     ]
 ) }}
