@@ -42,7 +42,10 @@ int_ensemble_losses as (
         count(*) as forecasts,
         {{ sum_exactly(
             '(probability_up - went_up) * (probability_up - went_up) - 0.25'
-        ) }} as excess_loss
+        ) }} as excess_loss,
+        {{ sum_exactly(
+            'abs(probability_up - 0.5) * (1 + abs(probability_up - 0.5))'
+        ) }} as most_excess_loss
     from live_forecasts
     where went_up is not null
     group by expert_number, decided_date, resolved_date

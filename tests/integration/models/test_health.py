@@ -27,16 +27,20 @@ pytestmark = [
 VARS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text("utf-8"))["vars"]
 START = datetime(2025, 3, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-DAYS = 75
+DAYS = 110
 PROMOTED = START + 50 * 24 * HOUR + 5 * HOUR
-MARTS = ("+model_health",)
+MARTS = ("+model_health", "+retraining_triggers")
+TRIGGERS = (
+    "select * from operations.retraining_triggers order by model_id, reason, alarm_date"
+)
+LATER = ("BUY", "BUY", "BUY", "BUY", "SELL")
 TYPES = ("BUY", "SELL", "HOLD", "BUY", "SELL")
 
 
 def insert(landscape: Landscape, random: Random) -> None:
-    """Three versions: one champion at once, one from shadow, and one of one symbol, rarely heard.
+    """Three versions: one champion at once, one from shadow, and one of one symbol that falls silent.
 
-    All change after the 45th day: surer, and with more BUY.
+    All change after the 45th day: they are surer, and buy more; the first is wrong from then on.
     """
     with landscape.primary.connect() as connection, connection.cursor() as cursor:
         cursor.execute("delete from micro_patterns")
@@ -51,26 +55,35 @@ def insert(landscape: Landscape, random: Random) -> None:
             [(1, "shadow", PROMOTED), (2, "champion", PROMOTED)],
         )
         cursor.execute("delete from ai_model_stages where reason not in ('x', 'registered')")
+        closes: dict[str, list[float]] = {}
         for symbol in ("X", "Y", "Z"):
-            price = 100.0
-            for hour in range(24 * DAYS):
-                price = max(1.0, round(price + random.choice((-1, -0.5, 0, 0.5, 1)), 2))
-                cursor.execute(
-                    "insert into market_bars values (%s, '1h', %s, %s, %s, %s, %s, 1)",
-                    (symbol, START + hour * HOUR, *[price] * 4),
-                )
+            closes[symbol] = [500.0]
+            for _ in range(24 * DAYS):
+                closes[symbol].append(closes[symbol][-1] + random.choice((-1, -0.5, 0, 0.5, 1)))
+            cursor.executemany(
+                "insert into market_bars values (%s, '1h', %s, %s, %s, %s, %s, 1)",
+                [
+                    (symbol, START + hour * HOUR, *[close] * 4)
+                    for hour, close in enumerate(closes[symbol][1:])
+                ],
+            )
         rows = []
         for hour in range(24 * DAYS - 30):
             is_late = hour > 24 * 45
             for model, often in ((1, 0.5), (2, 0.55), (3, 0.08)):
-                # A pause of a week, in which nothing is known anew.
-                if random.random() < often and not (model == 3 and 500 < hour < 700):
+                if random.random() < often and not (model == 3 and hour > 24 * 85):
+                    symbol = "X" if model == 3 else random.choice("XYZ")
                     confidence = random.random() ** (0.3 if is_late else 1)
+                    side = random.choice(LATER if is_late else TYPES)
+                    if model == 1 and side != "HOLD":
+                        # It knows what comes, and later the opposite.
+                        rises = closes[symbol][hour + 12] > closes[symbol][hour]
+                        side = "BUY" if rises == (random.random() < (0.1 if is_late else 0.8)) else "SELL"
                     rows.append(
                         (
                             model,
-                            "X" if model == 3 else random.choice("XYZ"),
-                            random.choice(("BUY", *TYPES) if is_late else TYPES),
+                            symbol,
+                            side,
                             round(confidence, random.choice((1, 6))),
                             START + hour * HOUR + random.choice((0, 17)) * timedelta(minutes=1),
                             START + (hour + random.choice((3, 9, 30))) * HOUR,
@@ -122,6 +135,57 @@ def facts_of(landscape: Landscape, model: int) -> reference.Facts:
     return facts
 
 
+def assert_triggers_are_the_reference_s(
+    landscape: Landscape, model: int, facts: reference.Facts, champion_from: list[date]
+) -> set[str]:
+    of_model = f"where model_id = {model}"
+    health = rows(
+        landscape, f"select * from operations.model_health {of_model} order by health_date"
+    )
+    block = timedelta(days=VARS["trial_block_days"] - 1)
+    clusters = {
+        row["health_date"]: reference.Cluster(
+            row["health_date"] - block,
+            row["forecasts"],
+            float(row["excess_loss"]),
+            float(row["most_excess_loss"]),
+        )
+        for row in rows(
+            landscape, f"select * from intermediate.int_health_loss_clusters {of_model}"
+        )
+    }
+    ics = {
+        row["health_date"]: (
+            row["rank_ic"],
+            (row["rank_ic_upper"] - row["rank_ic_lower"]) / (2 * 1.959963984540054),
+            row["rank_ic_days"],
+        )
+        for row in health
+        if row["rank_ic_lower"] is not None
+    }
+    alarms, cleared = reference.triggers(
+        facts,
+        [row["health_date"] for row in health],
+        clusters,
+        ics,
+        VARS,
+        champion_from=champion_from,
+    )
+    found = rows(
+        landscape, f"select * from operations.retraining_triggers {of_model} order by alarm_date"
+    )
+    assert {
+        (row["reason"], row["first_breach_date"], row["alarm_date"], row["cleared_date"])
+        for row in found
+    } == {(a.reason, a.first_breach, a.at, cleared.get(a)) for a in alarms}
+    figures = {(alarm.reason, alarm.at): alarm.figure for alarm in alarms}
+    for row in found:
+        assert_same(row["figure"], float(figures[row["reason"], row["alarm_date"]]), row)
+    return {row["reason"] for row in found} | {
+        f"{row['reason']} cleared" for row in found if row["cleared_date"]
+    }
+
+
 def rank_ics(landscape: Landscape, model: int, today: date) -> list[list[float]]:
     first = today - timedelta(days=VARS["health_window_days"] - 1)
     observations = [
@@ -165,6 +229,7 @@ def test_health_equals_the_reference_and_the_future_changes_nothing(
     insert(landscape, Random(4))
     assert not landscape.build(tmp_path, *MARTS).failures
     found = rows(landscape, "select * from operations.model_health order by model_id, health_date")
+    alarms = rows(landscape, TRIGGERS)
     last = (START + DAYS * 24 * HOUR).date() - timedelta(days=1)
     assert len(found) == 3 * (DAYS + 1)
     assert all(
@@ -177,6 +242,7 @@ def test_health_equals_the_reference_and_the_future_changes_nothing(
     seen = set()
     for model, champion_from in ((1, []), (2, [PROMOTED.date() + timedelta(days=1)]), (3, [])):
         facts = facts_of(landscape, model)
+        seen |= assert_triggers_are_the_reference_s(landscape, model, facts, champion_from)
         heard: date | None = None
         for row in found:
             if row["model_id"] != model:
@@ -208,13 +274,15 @@ def test_health_equals_the_reference_and_the_future_changes_nothing(
                 if row["rank_ic_lower"] is not None:
                     assert row["rank_ic_lower"] <= row["rank_ic"] <= row["rank_ic_upper"]
     assert {"psi_confidence", "reference_excess_loss", "symbols", "time"} <= seen
+    assert set(reference.REASONS) <= seen
+    assert "confidence_shift cleared" in seen
     # The second version is compared with what it was when it became champion.
     by_key = {(row["model_id"], row["health_date"]): row for row in found}
     assert by_key[2, last]["reference_last_date"] == PROMOTED.date()
     assert by_key[1, last]["psi_confidence"] > 0.2 > by_key[1, date(2025, 4, 10)]["psi_confidence"]
     assert by_key[1, date(2025, 3, 7)]["days_since_training"] == 0
 
-    for moment in (START + 60 * 24 * HOUR + 7 * HOUR, START + 44 * 24 * HOUR):
+    for moment in (START + 80 * 24 * HOUR + 7 * HOUR, START + 44 * 24 * HOUR):
         cut(landscape, moment)
         assert not landscape.build(tmp_path, *MARTS).failures
         before = [row for row in found if row["available_at"] <= moment]
@@ -223,3 +291,10 @@ def test_health_equals_the_reference_and_the_future_changes_nothing(
         )
         assert before == [row for row in after if row["available_at"] <= moment]
         assert before
+        later = rows(landscape, TRIGGERS)
+        assert later == [
+            row | {"cleared_date": None if (row["cleared_date"] or last) > after[-1]["health_date"]
+                   else row["cleared_date"]}
+            for row in alarms
+            if row["available_at"] <= moment
+        ]

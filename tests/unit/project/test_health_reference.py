@@ -1,0 +1,98 @@
+"""The reasons to retrain, simulated: how often they err on stable versions, and how soon they find.
+
+SIGNAL_MARTS_TEST_VERSIONS asks for more versions than usual; 200 give the table of docs/retraining.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from datetime import date, timedelta
+from statistics import median
+
+import health as reference
+import numpy as np
+import yaml
+from health import Cluster, Day
+
+from runner.settings import PROJECT
+
+VARS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text("utf-8"))["vars"]
+VERSIONS = int(os.environ.get("SIGNAL_MARTS_TEST_VERSIONS", "12"))
+DAYS = 365
+CHANGE = 180
+FIRST = date(2025, 1, 1)
+World = tuple[
+    reference.Facts, list[date], dict[date, Cluster], dict[date, tuple[float, float, int]]
+]
+
+
+def world(generator: np.random.Generator, *, lost: float = 0.0) -> World:
+    """A year of a version that is right in 55% of signals, from the half year on less often.
+
+    Two to twenty signals a day. What a day is like moves all of its confidences and sides; three
+    signals at a time share an outcome, which is known a day later, and four closes each.
+    """
+    rate = generator.uniform(2, 20)
+    level, spread = generator.uniform(-0.5, 1.0), generator.uniform(0.2, 0.8)
+    facts: reference.Facts = {}
+    clusters: dict[date, Cluster] = {}
+    days = [FIRST + timedelta(days=n) for n in range(DAYS)]
+    ics: list[float] = []
+    rank_ics: dict[date, tuple[float, float, int]] = {}
+    for number, day in enumerate(days):
+        now = facts.setdefault(day, Day())
+        then = facts.setdefault(day + timedelta(days=1), Day())
+        hit_rate = 0.55 - (lost if number >= CHANGE else 0)
+        mood, side = generator.normal(0, spread), generator.normal(0, 0.7)
+        signals = int(generator.poisson(rate))
+        hits = np.repeat(generator.random(signals // 3 + 1) < hit_rate, 3)
+        confidences = 1 / (1 + np.exp(-(level + mood + generator.normal(0, 0.7, signals))))
+        buys = generator.random(signals) < 1 / (1 + np.exp(-side))
+        holds = generator.random(signals) < 0.1
+        losses, most = [], 0.0
+        for confidence, hit, buy, hold in zip(confidences, hits, buys, holds, strict=False):
+            now.signals.append((confidence, "HOLD" if hold else "BUY" if buy else "SELL"))
+            if hold:
+                continue
+            then.outcomes.append((confidence, bool(hit)))
+            s = confidence / 2
+            losses += [s * s - s if hit else s * s + s] * 4
+            most += 4 * (s * s + s)
+        then.losses += losses
+        if number % 2 == 0 and losses:
+            clusters[day + timedelta(days=1)] = Cluster(day, len(losses), sum(losses), most)
+        ics.append(generator.normal(2 * (hit_rate - 0.5) * 0.5, 0.5))
+        last = np.array(ics[-30:])
+        if len(last) > 1:
+            rank_ics[day] = (last.mean(), last.std(ddof=1) / len(last) ** 0.5, len(last))
+    return facts, days, clusters, rank_ics
+
+
+def delay(alarms: list[reference.Alarm]) -> float:
+    """Days from the change to the first alarm after it."""
+    after = [(alarm.at - FIRST).days - CHANGE for alarm in alarms]
+    return min((days for days in after if days >= 0), default=float("inf"))
+
+
+def test_stable_versions_raise_few_alarms() -> None:
+    generator = np.random.default_rng(30)
+    found: Counter[str] = Counter()
+    for _ in range(VERSIONS):
+        alarms, _ = reference.triggers(*world(generator), VARS)
+        found.update(alarm.reason for alarm in alarms)
+    print({reason: found[reason] / VERSIONS for reason in reference.REASONS})
+    assert sum(found.values()) <= 0.3 * VERSIONS
+
+
+def test_versions_that_got_worse_are_noticed() -> None:
+    for lost, least in ((0.05, 0.0), (0.1, 0.0), (0.2, 0.5)):
+        generator = np.random.default_rng(31)
+        delays, reasons = [], Counter[str]()
+        for _ in range(VERSIONS):
+            alarms, _ = reference.triggers(*world(generator, lost=lost), VARS)
+            delays.append(delay(alarms))
+            reasons.update({a.reason for a in alarms if (a.at - FIRST).days >= CHANGE})
+        noticed = [each for each in delays if each < float("inf")]
+        print(lost, len(noticed) / VERSIONS, median(noticed or [0]), median(delays), reasons)
+        assert len(noticed) >= least * VERSIONS
