@@ -6,8 +6,8 @@
 #}
 {% macro calibration_error(relation) -%}
     cast(
-        {%- for bin in range(1, 11) %}
-            {{ '+ ' if not loop.first }}abs({{ relation }}.missed_{{ bin }})
-        {%- endfor %} as {{ type_double() }}
+    {%- for bin in range(1, 11) %}
+        {{ '+ ' if not loop.first }}abs({{ relation }}.missed_{{ bin }})
+    {%- endfor %} as {{ type_double() }}
     ) / nullif({{ relation }}.outcomes, 0)
 {%- endmacro %}

@@ -8,7 +8,9 @@
         {%- do sums.append(('signals_' ~ bin, 'bigint')) -%}
     {%- endfor -%}
     {%- do sums.extend([
-        ('buy_signals', 'bigint'), ('sell_signals', 'bigint'), ('hold_signals', 'bigint'),
+        ('buy_signals', 'bigint'),
+        ('sell_signals', 'bigint'),
+        ('hold_signals', 'bigint'),
         ('outcomes', 'bigint'), ('squared_errors', 'numeric(38, 24)'),
     ]) -%}
     {%- for bin in range(1, 11) -%}

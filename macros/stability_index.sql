@@ -9,8 +9,8 @@
     case
         when {{ total_now }} > 0 and {{ total_reference }} > 0
             then
-                {%- for count in now %}
-                    {%- set shares = [] %}
+    {%- for count in now %}
+        {%- set shares = [] %}
                     {%- for part, total in [
                         (count, total_now), (reference[loop.index0], total_reference)
                     ] %}
@@ -18,10 +18,10 @@
                             '(case when ' ~ part ~ ' > 0 then cast(' ~ part ~ ' as '
                             ~ type_double() ~ ') / ' ~ total ~ ' else 1e-4 end)'
                         ) %}
-                    {%- endfor %}
-                    {{ '+ ' if not loop.first -}}
-                    ({{ shares[0] }} - {{ shares[1] }})
+        {%- endfor %}
+        {{ '+ ' if not loop.first -}}
+        ({{ shares[0] }} - {{ shares[1] }})
                     * ln({{ shares[0] }} / {{ shares[1] }})
-                {%- endfor %}
+    {%- endfor %}
     end
 {%- endmacro %}

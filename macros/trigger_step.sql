@@ -60,10 +60,13 @@
                 started.last_date,
                 case
                     when
-                        {{ facts_of_reason(reason, 'day_before') }} - coalesce({{ facts_of_reason(reason, 'reference_before') }}, 0)
+                        {{ facts_of_reason(reason, 'day_before') }}
+                        - coalesce({{ facts_of_reason(reason, 'reference_before') }}, 0)
                         >= {{ var('health_reference_signals') }}
                         and {{ facts_of_reason(reason, 'day_before', 'days_with_') }}
-                        - coalesce({{ facts_of_reason(reason, 'reference_before', 'days_with_') }}, 0)
+                        - coalesce({{ facts_of_reason(
+                            reason, 'reference_before', 'days_with_'
+                        ) }}, 0)
                         >= {{ var('health_reference_days') }}
                         and started.first_date is not null
                         then {{ day }} - 1
@@ -86,31 +89,45 @@
         on health.model_id = {{ of_model }} and health.health_date = {{ day }}
 
     {#- How far the window is from it, and how certain that is. #}
-    {% set confidences, mixes = [[], []], [['w_buy_signals', 'w_sell_signals', 'w_hold_signals'], ['r_buy_signals', 'r_sell_signals', 'r_hold_signals']] -%}
+    {% set confidences, mixes = [[], []], [[], []] -%}
     {%- set missed = [[], []] -%}
     {%- for side in ['w', 'r'] -%}
+        {%- set number = loop.index0 -%}
         {%- for bin in range(1, 11) -%}
-            {%- do confidences[0 if side == 'w' else 1].append(side ~ '_signals_' ~ bin) -%}
-            {%- do missed[0 if side == 'w' else 1].append('abs(' ~ side ~ '_missed_' ~ bin ~ ')') -%}
+            {%- do confidences[number].append(side ~ '_signals_' ~ bin) -%}
+            {%- do missed[number].append('abs(' ~ side ~ '_missed_' ~ bin ~ ')') -%}
+        {%- endfor -%}
+        {%- for type in ['buy', 'sell', 'hold'] -%}
+            {%- do mixes[number].append(side ~ '_' ~ type ~ '_signals') -%}
         {%- endfor -%}
     {%- endfor -%}
     {%- set figure -%}
         case {{ reason }}
-            when 'confidence_shift' then {{ stability_index(confidences[0], 'w_signals', confidences[1], 'r_signals') }}
-            when 'signal_mix_shift' then {{ stability_index(mixes[0], 'w_signals', mixes[1], 'r_signals') }}
+            when 'confidence_shift' then {{ stability_index(
+                confidences[0], 'w_signals', confidences[1], 'r_signals'
+            ) }}
+            when 'signal_mix_shift' then {{ stability_index(
+                mixes[0], 'w_signals', mixes[1], 'r_signals'
+            ) }}
             when 'calibration'
                 then
-                    cast({{ missed[0] | join(' + ') }} as {{ type_double() }}) / nullif(w_outcomes, 0)
-                    - cast({{ missed[1] | join(' + ') }} as {{ type_double() }}) / nullif(r_outcomes, 0)
+                    cast({{ missed[0] | join(' + ') }} as {{ type_double() }})
+                    / nullif(w_outcomes, 0)
+                    - cast({{ missed[1] | join(' + ') }} as {{ type_double() }})
+                    / nullif(r_outcomes, 0)
         end
     {%- endset -%}
-    {%- set of_day = 'stored.model_id = ' ~ of_model ~ ' and ' ~ reason
-        ~ " in ('confidence_shift', 'signal_mix_shift', 'calibration') and completed.last_date is not null" -%}
+    {%- set shifting = reason
+        ~ " in ('confidence_shift', 'signal_mix_shift', 'calibration')" -%}
+    {%- set of_day = 'stored.model_id = ' ~ of_model ~ ' and ' ~ shifting
+        ~ ' and completed.last_date is not null' -%}
     cross join lateral (
         {{ left_out_days(
             figure, 'today', 'window_before', 'reference', 'reference_before',
-            of_day ~ ' and stored.health_date > ' ~ day ~ ' - ' ~ window_days ~ ' and stored.health_date <= ' ~ day,
-            of_day ~ ' and stored.health_date between started.first_date and completed.last_date',
+            of_day ~ ' and stored.health_date > ' ~ day ~ ' - ' ~ window_days
+                ~ ' and stored.health_date <= ' ~ day,
+            of_day ~ ' and stored.health_date between started.first_date'
+                ~ ' and completed.last_date',
             facts_of_reason(reason, 'stored') ~ ' > 0'
         ) }}
     ) as shifts
@@ -136,7 +153,8 @@
                 where
                     stored.model_id = clusters.model_id
                     and stored.health_date between started.first_date and completed.last_date
-            ) as {{ type_double() }})) / cast(reference_forecasts as {{ type_double() }}) as allowed_loss
+            ) as {{ type_double() }})) / cast(reference_forecasts as {{ type_double() }})
+                as allowed_loss
         from (
             select
                 reference.forecasts - coalesce(reference_before.forecasts, 0) as reference_forecasts,
@@ -176,20 +194,20 @@
     cross join lateral (
         select
             case
-                when {{ reason }} in ('confidence_shift', 'signal_mix_shift', 'calibration')
+                when {{ shifting }}
                     then {{ facts_of_reason(reason, 'today') }} - coalesce({{ facts_of_reason(reason, 'window_before') }}, 0)
                 when {{ reason }} = 'loss' then today.forecasts - reference.forecasts
                 when {{ reason }} = 'skill' then health.window_signals
                 else today.signals
             end as n,
             case
-                when {{ reason }} in ('confidence_shift', 'signal_mix_shift', 'calibration') then shifts.window_days
+                when {{ shifting }} then shifts.window_days
                 when {{ reason }} = 'loss' then today.days_with_forecasts - reference.days_with_forecasts
                 when {{ reason }} = 'skill' then health.rank_ic_days
                 else today.days_with_signals
             end as days,
             case {{ reason }}
-                {% for name, bins in [('confidence_shift', 10), ('signal_mix_shift', 3)] -%}
+    {% for name, bins in [('confidence_shift', 10), ('signal_mix_shift', 3)] -%}
                     when '{{ name }}' then shifts.figure - greatest(
                         shifts.bias,
                         {{ bins - 1 }} * (
@@ -208,7 +226,7 @@
                 else {{ day }} - health.last_signal_date
             end as figure,
             case
-                when {{ reason }} in ('confidence_shift', 'signal_mix_shift', 'calibration') then sqrt(shifts.variance)
+                when {{ shifting }} then sqrt(shifts.variance)
                 when {{ reason }} = 'skill' then (health.rank_ic_upper - health.rank_ic_lower) / (2 * {{ z }})
                 else 0
             end as standard_error,

@@ -103,9 +103,7 @@ def figures(
     of: dict[str, Day] = {}
     ends: dict[str, tuple[date, date] | None] = {}
     for kind in ("signals", "outcomes", "losses"):
-        ends[kind] = reference_days(
-            facts, kind, today, champion_from, signals=signals, days=days
-        )
+        ends[kind] = reference_days(facts, kind, today, champion_from, signals=signals, days=days)
         found = ends[kind]
         of[kind] = span(facts, *found) if found else Day()
     row: dict[str, object] = {
@@ -260,9 +258,7 @@ def triggers(
         kind = KIND.get(reason)
         state = _State()
         seen = _Seen(facts, days, kind or "signals")
-        ends = (
-            _references(seen, days, champion_from, rules) if kind else {}
-        )
+        ends = _references(seen, days, champion_from, rules) if kind else {}
         just_alarmed = False
         for today in days:
             if just_alarmed:
@@ -298,9 +294,9 @@ def triggers(
             if was_open and (figure < threshold / 2 or is_retired):
                 state.is_open = False
                 cleared[alarms[-1]] = today
-            is_ready = state.alarm is None or (today - state.alarm).days >= rules[
-                "trigger_cooldown_days"
-            ]
+            is_ready = (
+                state.alarm is None or (today - state.alarm).days >= rules["trigger_cooldown_days"]
+            )
             if state.breach_days >= rules["trigger_hold_days"] and not was_open and is_ready:
                 assert state.first_breach is not None
                 alarms.append(Alarm(reason, state.first_breach, today, figure))
@@ -392,9 +388,13 @@ def _figure(
     table = seen.table(reason)
     now, reference = table[window], table[seen.filled(state.first, state.last)]
     figure, error = surely_shifted(now, reference, reason)
-    return figure, error, rules[
-        "trigger_calibration" if reason == "calibration" else "trigger_shift"
-    ], seen.number[window].sum(), len(window)
+    return (
+        figure,
+        error,
+        rules["trigger_calibration" if reason == "calibration" else "trigger_shift"],
+        seen.number[window].sum(),
+        len(window),
+    )
 
 
 def _bet(

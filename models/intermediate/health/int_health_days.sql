@@ -66,11 +66,11 @@ daily_signals as (
         {% for bin in range(1, 11) %}
             count(*) filter (where confidence_bin = {{ bin }}) as signals_{{ bin }},
         {% endfor %}
-        {% for type in ['BUY', 'SELL', 'HOLD'] %}
-            count(*) filter (where signal_type = '{{ type }}')
-                as {{ type | lower }}_signals
-            {{- "," if not loop.last }}
-        {% endfor %}
+    {% for type in ['BUY', 'SELL', 'HOLD'] %}
+        count(*) filter (where signal_type = '{{ type }}')
+            as {{ type | lower }}_signals
+        {{- "," if not loop.last }}
+    {% endfor %}
     from signals
     group by model_id, health_date
 
@@ -121,10 +121,10 @@ int_health_days as (
     select
         keys.model_id,
         keys.health_date,
-        {% for name, type in health_sums() %}
-            cast(coalesce({{ name }}, 0) as {{ type }}) as {{ name }}
-            {{- "," if not loop.last }}
-        {% endfor %}
+    {% for name, type in health_sums() %}
+        cast(coalesce({{ name }}, 0) as {{ type }}) as {{ name }}
+        {{- "," if not loop.last }}
+    {% endfor %}
     from keys
     {% for relation in ['daily_signals', 'daily_outcomes', 'daily_losses'] %}
         left join {{ relation }}

@@ -39,15 +39,16 @@ windows as (
             / nullif(sum(ic_days.rank_ics), 0) as {{ type_double() }}
         ) / nullif(sum(ic_days.rank_ics) - 1, 0) as variance
     from calendar
-    cross join lateral (
-        select stored.*
-        from {{ ref('int_health_ic_days') }} as stored
-        where
-            stored.model_id = calendar.model_id
-            and stored.health_date > calendar.health_date - {{ window_days }}
-            and stored.health_date <= calendar.health_date
-        {{ kept_apart() }}
-    ) as ic_days
+    cross join
+        lateral (
+            select stored.*
+            from {{ ref('int_health_ic_days') }} as stored
+            where
+                stored.model_id = calendar.model_id
+                and stored.health_date > calendar.health_date - {{ window_days }}
+                and stored.health_date <= calendar.health_date
+            {{ kept_apart() }}
+        ) as ic_days
     group by calendar.model_id, calendar.health_date
 
 ),
@@ -63,17 +64,18 @@ samples as (
         {{ doubled_rank('forward_returns.score', sample) }} as score_rank,
         {{ doubled_rank('forward_returns.forward_return', sample) }} as return_rank
     from windows
-    cross join lateral (
-        select stored.*
-        from {{ ref('int_signal_forward_returns') }} as stored
-        where
-            stored.model_id = windows.model_id
-            and stored.horizon_number = 0
-            and stored.known_at
-            >= {{ utc_midnight('windows.health_date - ' ~ (window_days - 1)) }}
-            and stored.known_at < {{ utc_midnight('windows.health_date + 1') }}
-        {{ kept_apart() }}
-    ) as forward_returns
+    cross join
+        lateral (
+            select stored.*
+            from {{ ref('int_signal_forward_returns') }} as stored
+            where
+                stored.model_id = windows.model_id
+                and stored.horizon_number = 0
+                and stored.known_at
+                >= {{ utc_midnight('windows.health_date - ' ~ (window_days - 1)) }}
+                and stored.known_at < {{ utc_midnight('windows.health_date + 1') }}
+            {{ kept_apart() }}
+        ) as forward_returns
     where not windows.is_over_symbols
 
 ),
@@ -97,7 +99,8 @@ measured as (
     select
         windows.model_id,
         windows.health_date,
-        case when windows.is_over_symbols then 'symbols' else 'time' end as rank_ic_over,
+        case when windows.is_over_symbols then 'symbols' else 'time' end
+            as rank_ic_over,
         case
             when windows.is_over_symbols then windows.rank_ics
             else over_time.days
@@ -130,14 +133,14 @@ int_health_rank_ics as (
         {% for name, sign, limit in [
             ('lower', '-', 'greatest(-1, '), ('upper', '+', 'least(1, ')
         ] %}
-            case
-                when rank_ic_over = 'symbols'
-                    then {{ limit }}rank_ic {{ sign }} half_width)
-                when abs(rank_ic) < 1
-                    then tanh(atanh(rank_ic) {{ sign }} half_width)
-            end as rank_ic_{{ name }}
-            {{- "," if not loop.last }}
-        {% endfor %}
+        case
+            when rank_ic_over = 'symbols'
+                then {{ limit }}rank_ic {{ sign }} half_width)
+            when abs(rank_ic) < 1
+                then tanh(atanh(rank_ic) {{ sign }} half_width)
+        end as rank_ic_{{ name }}
+        {{- "," if not loop.last }}
+    {% endfor %}
     from measured
     where rank_ic is not null
 

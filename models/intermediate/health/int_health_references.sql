@@ -1,5 +1,5 @@
--- Grain: a model version, a day on which it became champion or was new, and a kind of facts,
--- with the days that later ones are compared with and their sums. Days are UTC.
+-- Grain: a model version, a day on which it became champion or was new, and a kind of
+-- facts, with the days that later ones are compared with. Days are UTC.
 
 {% set facts = var('health_reference_signals') | int(1) %}
 {% set days = var('health_reference_days') | int(1) %}
@@ -28,8 +28,8 @@ with epochs as (
 
 ),
 
--- The last days that were known when it became champion, where they hold enough; else the
--- first days that do.
+-- The last days that were known when it became champion, where they hold enough; else
+-- the first days that do.
 spans as (
 
     {% for kind in ['signals', 'outcomes', 'forecasts'] %}
@@ -37,29 +37,22 @@ spans as (
             epochs.model_id,
             '{{ kind }}' as kind,
             epochs.epoch_date,
-            case when last_days.health_date is null then first_days.first_date
+            case
+                when last_days.health_date is null then first_days.first_date
                 else coalesce(before.health_date + 1, first_days.first_date)
             end as first_date,
             coalesce(last_days.health_date, first_days.last_date) as last_date
         from epochs
         inner join lateral (
             select
-                (
-                    select min(stored.health_date)
-                    from {{ ref('int_health_totals') }} as stored
-                    where stored.model_id = epochs.model_id
-                ) as first_date,
-                (
-                    select stored.health_date
-                    from {{ ref('int_health_totals') }} as stored
+                min(stored.health_date) as first_date,
+                min(stored.health_date) filter (
                     where
-                        stored.model_id = epochs.model_id
-                        and stored.{{ kind }} >= {{ facts }}
-                        and stored.days_with_{{ kind }} >= {{ days }}
-                    order by stored.health_date
-                    limit 1
+                    stored.{{ kind }} >= {{ facts }}
+                    and stored.days_with_{{ kind }} >= {{ days }}
                 ) as last_date
-            {{ kept_apart() }}
+            from {{ ref('int_health_totals') }} as stored
+            where stored.model_id = epochs.model_id
         ) as first_days on true
         left join lateral (
             select stored.*
@@ -97,11 +90,12 @@ int_health_references as (
         spans.first_date,
         spans.last_date,
         greatest(spans.epoch_date, spans.last_date + 1) as in_force_from,
-        {% for name, type in health_sums() %}
-            cast(last_totals.{{ name }} - coalesce(totals_before.{{ name }}, 0) as {{ type }})
-                as {{ name }}
-            {{- "," if not loop.last }}
-        {% endfor %}
+    {% for name, type in health_sums() %}
+        cast(
+            last_totals.{{ name }} - coalesce(totals_before.{{ name }}, 0) as {{ type }}
+        ) as {{ name }}
+        {{- "," if not loop.last }}
+    {% endfor %}
     from spans
     inner join {{ ref('int_health_totals') }} as last_totals
         on

@@ -1,5 +1,5 @@
--- Grain: a model version and a UTC day, every one from its registration or first signal to
--- the last closed day, with what was known by its end.
+-- Grain: a model version and a UTC day, every one from its registration or first signal
+-- to the last closed day, with what was known by its end.
 
 {% set window_days = var('health_window_days') | int(1) %}
 
@@ -34,10 +34,10 @@ windows as (
         totals.last_signal_date,
         totals.signals - coalesce(day_before.signals, 0) as signals_of_day,
         totals.outcomes - coalesce(day_before.outcomes, 0) as outcomes_of_day,
-        {% for name, type in health_sums() %}
-            totals.{{ name }} - coalesce(totals_before.{{ name }}, 0) as {{ name }}
-            {{- "," if not loop.last }}
-        {% endfor %}
+    {% for name, type in health_sums() %}
+        totals.{{ name }} - coalesce(totals_before.{{ name }}, 0) as {{ name }}
+        {{- "," if not loop.last }}
+    {% endfor %}
     from calendar
     inner join {{ ref('int_health_totals') }} as totals
         on

@@ -1,5 +1,5 @@
--- Grain: a model version, a reason to retrain it and a UTC day of int_health_calendar, with
--- what was known by its end. Each day goes on from the day before.
+-- Grain: a model version, a reason to retrain it and a UTC day of int_health_calendar,
+-- with what was known by its end. Each day goes on from the day before.
 
 {{ config(
     unique_key=['model_id', 'reason', 'health_date'],
@@ -103,12 +103,12 @@ days as (
 int_trigger_days as (
 
     select
-        model_id,
-        reason,
-        health_date,
+        days.model_id,
+        days.reason,
+        days.health_date,
         {{ trigger_state('days') }}
     from days
-    where not is_kept
+    where not days.is_kept
 
 )
 

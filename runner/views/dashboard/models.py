@@ -1,4 +1,4 @@
-"""Models: a model's skill, its calibration, and whether it learns."""
+"""Models: a model's skill, its calibration, whether it learns, its health and its versions."""
 
 from __future__ import annotations
 
@@ -47,6 +47,51 @@ SPECTRA = {
     "unusual": Column("Unusual?", of="training.spectrum_findings.is_anomaly"),
     "created_at": Column("Analysed", "time"),
 }
+HEALTH = {
+    "model": Column("Model", of="operations.model_health.model_name"),
+    "stage": Column("Stage"),
+    "open_triggers": Column("Retrain?", of="operations.retraining_triggers.reason"),
+    "window_signals": Column("Signals", "number"),
+    "psi_confidence": Column("PSI confidence", "number", "%.2f"),
+    "psi_signal_mix": Column("PSI mix", "number", "%.2f"),
+    "brier_score": Column("Brier score", "number", "%.4f"),
+    "reference_brier_score": Column("was", "number", "%.4f"),
+    "expected_calibration_error": Column("Calibration error", "number", "%.3f"),
+    "reference_expected_calibration_error": Column("was ", "number", "%.3f"),
+    "excess_loss": Column("Excess loss", "number", "%.4f"),
+    "reference_excess_loss": Column("was  ", "number", "%.4f"),
+    "rank_ic": Column("Rank IC", "number", "%.3f"),
+    "days_since_signal": Column("Days silent", "number"),
+    "days_since_training": Column("Days untrained", "number"),
+    "health_date": Column("On", "day"),
+}
+TRIGGERS = {
+    "model": Column("Model", of="operations.retraining_triggers.model_name"),
+    "reason": Column("Reason"),
+    "first_breach_date": Column("Since", "day"),
+    "alarm_date": Column("Alarm", "day"),
+    "cleared_date": Column("Cleared", "day"),
+    "figure": Column("Figure", "number", "%,.2f"),
+    "threshold": Column("Threshold", "number", "%,.2f"),
+    "n": Column("Facts", "number"),
+}
+TRIALS = {
+    "challenger": Column("In shadow", of="operations.model_trials.challenger_version"),
+    "champion": Column("Champion", of="operations.model_trials.champion_version"),
+    "verdict": Column("Verdict"),
+    "e_value": Column("Evidence", "number", "%,.2f"),
+    "challenger_outcomes": Column("Outcomes", "number"),
+    "loss_difference": Column("Better by", "number", "%.4f"),
+    "started_at": Column("Began", "time"),
+    "deadline_date": Column("Over on", "day"),
+}
+HISTORY = {
+    "model": Column("Model", of="operations.model_history.model_name"),
+    "stage": Column("Stage"),
+    "started_at": Column("From", "time"),
+    "ended_at": Column("To", "time"),
+    "reason": Column("Why"),
+}
 YES_NO = {True: "yes", False: "no", None: None}
 
 
@@ -66,6 +111,13 @@ def page() -> None:
         _decay(asked)
     with parts.section("Is it learning?", "training.training_runs"):
         _runs(asked)
+    with parts.section("Is it healthy?", "operations.model_health"):
+        _health(asked)
+    left, right = st.columns(2, gap="large")
+    with left, parts.section("Is another version better?", "operations.model_trials"):
+        _listed(asked, "model_trials", TRIALS, "No version in shadow beside a champion.")
+    with right, parts.section("Which version decided?", "operations.model_history"):
+        _listed(asked, "model_history", HISTORY, "No stage of a version yet.")
     left, right = st.columns(2, gap="large")
     with left, parts.section("Rewards", "training.rl_progress"):
         _curve(asked, "episodes", "episode", "reward", "Reinforcement learning: reward by episode")
@@ -149,6 +201,33 @@ def _answer(is_learning: bool | None, is_plateau: bool | None) -> str | None:
     if is_learning:
         return "yes"
     return "no, at a plateau" if is_plateau else "no"
+
+
+def _health(asked: Filters) -> None:
+    found = data.rows("model_health", models=asked.models)
+    if not found:
+        st.info("No closed day of a model yet.")
+        return
+    alarmed = [f"{row['model']} ({row['open_triggers']})" for row in found if row["open_triggers"]]
+    if alarmed:
+        st.warning(f"Retrain: {escaped(', '.join(alarmed))}.")
+    parts.remark("Of the last days, beside what each version was in its reference.")
+    parts.table(
+        found, HEALTH, mart="operations.model_health", name="model_health",
+        alt="Health of each model version on its last day",
+    )  # fmt: skip
+    _listed(asked, "model_triggers", TRIGGERS, "No alarm yet.", mart="retraining_triggers")
+
+
+def _listed(
+    asked: Filters, name: str, columns: dict[str, Column], none: str, *, mart: str | None = None
+) -> None:
+    found = data.rows(name, models=asked.models)
+    if not found:
+        st.info(none)
+        return
+    mart = mart or name
+    parts.table(found, columns, mart=f"operations.{mart}", name=mart, alt=mart.replace("_", " "))
 
 
 def _curve(asked: Filters, question: str, step: str, value: str, alt: str) -> None:

@@ -13,9 +13,11 @@ import health as reference
 import oracle_skill as skill
 import pytest
 import yaml
+from full_builds import FullBuild
 from landscapes import Landscape
 from psycopg.rows import dict_row
 
+from runner.build import builds, transform
 from runner.settings import PROJECT
 
 # dbt leaves the log of a call open until the next one.
@@ -30,9 +32,7 @@ HOUR = timedelta(hours=1)
 DAYS = 110
 PROMOTED = START + 50 * 24 * HOUR + 5 * HOUR
 MARTS = ("+model_health", "+retraining_triggers")
-TRIGGERS = (
-    "select * from operations.retraining_triggers order by model_id, reason, alarm_date"
-)
+TRIGGERS = "select * from operations.retraining_triggers order by model_id, reason, alarm_date"
 LATER = ("BUY", "BUY", "BUY", "BUY", "SELL")
 TYPES = ("BUY", "SELL", "HOLD", "BUY", "SELL")
 
@@ -78,7 +78,11 @@ def insert(landscape: Landscape, random: Random) -> None:
                     if model == 1 and side != "HOLD":
                         # It knows what comes, and later the opposite.
                         rises = closes[symbol][hour + 12] > closes[symbol][hour]
-                        side = "BUY" if rises == (random.random() < (0.1 if is_late else 0.8)) else "SELL"
+                        side = (
+                            "BUY"
+                            if rises == (random.random() < (0.1 if is_late else 0.8))
+                            else "SELL"
+                        )
                     rows.append(
                         (
                             model,
@@ -293,8 +297,92 @@ def test_health_equals_the_reference_and_the_future_changes_nothing(
         assert before
         later = rows(landscape, TRIGGERS)
         assert later == [
-            row | {"cleared_date": None if (row["cleared_date"] or last) > after[-1]["health_date"]
-                   else row["cleared_date"]}
+            row
+            | {
+                "cleared_date": None
+                if (row["cleared_date"] or last) > after[-1]["health_date"]
+                else row["cleared_date"]
+            }
             for row in alarms
             if row["available_at"] <= moment
         ]
+
+
+def test_health_from_changes_equals_health_in_full(landscape: Landscape, tmp_path: Path) -> None:
+    """Days that come one by one, rows that come late, change and go, and a stage in the past."""
+    landscape.deploy()
+    insert(landscape, Random(5))
+    day_70 = (START + 70 * 24 * HOUR).isoformat()
+    late = {
+        "ai_trading_signals": "hashint8(id) % 30 = 0",
+        "market_bars": "extract(epoch from opened_at)::bigint / 3600 % 97 = 0",
+        "rl_training_episodes": "true",
+    }
+    times = {"market_bars": "opened_at + interval '1 hour'"}
+    for table, is_late in late.items():
+        at = times.get(table, "created_at")
+        landscape.on_primary(
+            f"create table held_{table} as select *, {at} as known_at,"
+            f" {is_late} and {at} < '{day_70}' as is_late from {table};"
+            f" delete from {table} where {at} >= '{day_70}' or {is_late}"
+        )
+
+    def release(condition: str) -> None:
+        for table in late:
+            landscape.on_primary(
+                f"with gone as (delete from held_{table} where {condition} returning *)"
+                f" insert into {table} overriding system value"
+                f" select (jsonb_populate_record(null::{table}, to_jsonb(gone))).* from gone"
+                " on conflict do nothing"
+            )
+
+    def build() -> None:
+        assert not landscape.build(tmp_path, *MARTS, "build_history").failures
+
+    def in_full() -> transform.Build:
+        with builds.frozen(landscape.replica, timeout=60) as environment:
+            return transform.build(
+                environment,
+                advance=lambda done, total, at: None,
+                target=tmp_path / "full",
+                tests=False,
+                select=MARTS,
+                schema_prefix="full",
+                full_refresh=True,
+            )
+
+    def rows_written() -> dict[str, int]:
+        """By the last build, of the models that hold a row a version and day."""
+        return {
+            str(name): int(str(written))
+            for name, written in landscape.on_replica(
+                "select distinct on (node_name) node_name, rows_written"
+                " from operations.build_history where node_name ~ 'int_(health|model_health|trigger)'"
+                " order by node_name, started_at desc"
+            )
+        }
+
+    build()
+    release(f"not is_late and known_at < timestamptz '{day_70}' + interval '24 hours'")
+    build()
+    # A day more is a row more of each version, and six in int_trigger_days.
+    assert max(rows_written().values()) == 3 * len(reference.REASONS)
+    full = FullBuild()
+    release("is_late")
+    landscape.on_primary(
+        "update ai_trading_signals set confidence = 0.99 where id % 50 = 7;"
+        " delete from ai_trading_signals where id % 61 = 3"
+    )
+    build()
+    assert full.differing(landscape.replica, in_full) == {}
+    landscape.on_primary(
+        "update ai_model_stages set since = since - interval '8 days' where reason = 'x';"
+        " insert into ai_model_stages (model_id, stage, since, reason)"
+        f" values (3, 'retired', timestamptz '{day_70}' - interval '3 days', 'y')"
+    )
+    release("true")
+    build()
+    assert full.differing(landscape.replica, in_full) == {}
+    assert landscape.on_replica("select count(*) > 5 from operations.retraining_triggers") == [
+        (True,)
+    ]

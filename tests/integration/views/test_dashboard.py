@@ -221,6 +221,25 @@ def test_one_mart_that_is_dropped_spoils_its_own_part_alone(
         assert len(drawn.dataframe) == 4
 
 
+def test_versions_are_shown_with_their_health(
+    marts: Landscape, page: Callable[[str], AppTest]
+) -> None:
+    with marts.replica.connect() as connection:
+        versions = connection.execute(
+            "select model_name || ' ' || model_version from operations.model_health"
+            " where health_date = (select max(health_date) from operations.model_health) order by 1"
+        ).fetchall()
+        history = connection.execute("select count(*) from operations.model_history").fetchall()
+    drawn = page("models")
+    tables = [set(each.value.columns) for each in drawn.dataframe]
+    health = next(each.value for each in drawn.dataframe if "psi_confidence" in each.value.columns)
+    assert [(name,) for name in health["model"]] == versions != []
+    assert set(health["stage"]) <= {"champion", "shadow", "retired"}
+    assert any("ended_at" in columns for columns in tables) == (history != [(0,)])
+    assert "No alarm yet" in told(drawn) or any("alarm_date" in each for each in tables)
+    assert "No version in shadow beside a champion" in told(drawn)
+
+
 def test_money_is_that_of_the_account_that_is_chosen(
     marts: Landscape, page: Callable[[str], AppTest], tmp_path: Path
 ) -> None:

@@ -1,0 +1,15 @@
+select
+    model_name || ' ' || model_version as model,
+    reason,
+    first_breach_date,
+    alarm_date,
+    cleared_date,
+    figure,
+    threshold,
+    n
+from operations.retraining_triggers
+where
+    %(models)s::text[] is null
+    or model_name || ' ' || model_version = any(%(models)s)
+order by alarm_date desc, model, reason
+limit 100
