@@ -16,6 +16,8 @@
     {%- for bin in range(1, 11) -%}
         {%- do sums.append(('missed_' ~ bin, 'numeric(38, 12)')) -%}
     {%- endfor -%}
-    {%- do sums.extend([('forecasts', 'bigint'), ('excess_loss', 'numeric(38, 15)')]) -%}
+    {%- do sums.extend([
+        ('forecasts', 'bigint'), ('excess_loss', 'numeric(38, 15)')
+    ]) -%}
     {{ return(sums) }}
 {%- endmacro %}

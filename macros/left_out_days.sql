@@ -54,7 +54,8 @@
         {{ window }}.{{ name }} - coalesce({{ window_before }}.{{ name }}, 0)
                     - case when days.side = 'window' then days.{{ name }} else 0 end
                         as w_{{ name }},
-                    {{ reference }}.{{ name }} - coalesce({{ reference_before }}.{{ name }}, 0)
+                    {{ reference }}.{{ name }}
+                    - coalesce({{ reference_before }}.{{ name }}, 0)
                     - case when days.side = 'reference' then days.{{ name }} else 0 end
                         as r_{{ name }}
         {{- "," if not loop.last }}

@@ -10,14 +10,15 @@
         ('figure', type_double(), none), ('standard_error', type_double(), none),
         ('threshold', type_double(), none), ('breach_days', 'integer', 0),
         ('first_breach_date', 'date', none), ('is_alarm', 'boolean', false),
-        ('alarm_date', 'date', none), ('is_open', 'boolean', false), ('is_cleared', 'boolean', false),
+        ('alarm_date', 'date', none), ('is_open', 'boolean', false),
+        ('is_cleared', 'boolean', false),
         ('most_loss', type_double(), 0),
     ] -%}
     {%- for bet in range(1, 7) -%}
         {%- do columns.append(('wealth_' ~ bet, type_double(), 1)) -%}
     {%- endfor -%}
     {%- for name, type, first in columns %}
-        cast({{ relation ~ '.' ~ name if relation else ('null' if first is none else first) }} as {{ type }})
-            as {{ name }}{{ "," if not loop.last }}
+        {%- set value = 'null' if first is none else first %}
+        cast({{ relation ~ '.' ~ name if relation else value }} as {{ type }}) as {{ name }}{{ "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

@@ -14,7 +14,7 @@
     {%- set of_model = yesterday ~ '.model_id' -%}
     {%- set z = '1.959963984540054' -%}
 
-    {#- The reference: that of a new champion, or a new one from the first breach of an alarm on. #}
+    {#- The reference: of a new champion, or anew from the first breach of an alarm. #}
     left join lateral (
         select
             stored.first_date,
@@ -24,7 +24,8 @@
             stored.model_id = {{ of_model }}
             and stored.in_force_from = {{ day }}
             and stored.kind = case
-                when {{ reason }} in ('confidence_shift', 'signal_mix_shift') then 'signals'
+                when {{ reason }} in ('confidence_shift', 'signal_mix_shift')
+                    then 'signals'
                 when {{ reason }} = 'calibration' then 'outcomes'
                 when {{ reason }} = 'loss' then 'forecasts'
             end
@@ -43,7 +44,10 @@
             ) as first_date,
             coalesce(
                 renewed.last_date,
-                case when not {{ yesterday }}.is_alarm then {{ yesterday }}.reference_last_date end
+                case
+                    when not {{ yesterday }}.is_alarm
+                        then {{ yesterday }}.reference_last_date
+                end
             ) as last_date
     ) as started
     left join {{ totals }} as day_before
@@ -132,8 +136,7 @@
         ) }}
     ) as shifts
 
-    {#- The bet of a stretch of days that its loss is above that of the reference: 95% of its distribution and
-        the margin. #}
+    {#- A bet on a stretch of days losing more than the reference's bound. #}
     left join {{ ref('int_health_loss_clusters') }} as clusters
         on
             {{ reason }} = 'loss'
@@ -152,15 +155,19 @@
                 from {{ ref('int_health_days') }} as stored
                 where
                     stored.model_id = clusters.model_id
-                    and stored.health_date between started.first_date and completed.last_date
-            ) as {{ type_double() }})) / cast(reference_forecasts as {{ type_double() }})
-                as allowed_loss
+                    and stored.health_date
+                    between started.first_date and completed.last_date
+            ) as {{ type_double() }}))
+            / cast(reference_forecasts as {{ type_double() }}) as allowed_loss
         from (
             select
-                reference.forecasts - coalesce(reference_before.forecasts, 0) as reference_forecasts,
+                reference.forecasts - coalesce(reference_before.forecasts, 0)
+                    as reference_forecasts,
                 round(
                     (reference.excess_loss - coalesce(reference_before.excess_loss, 0))
-                    / nullif(reference.forecasts - coalesce(reference_before.forecasts, 0), 0),
+                    / nullif(
+                        reference.forecasts - coalesce(reference_before.forecasts, 0), 0
+                    ),
                     15
                 ) as mean_loss
         ) as means
@@ -168,26 +175,39 @@
     cross join lateral (
         select greatest(
             case when started.is_new then 0 else {{ yesterday }}.most_loss end,
-            coalesce(clusters.most_excess_loss + abs(allowed.allowed_loss) * clusters.forecasts, 0)
+            coalesce(
+                clusters.most_excess_loss
+                + abs(allowed.allowed_loss) * clusters.forecasts,
+                0
+            )
         ) as most_loss
     ) as bounds
     cross join lateral (
         select
             coalesce(
-                (clusters.excess_loss - allowed.allowed_loss * clusters.forecasts) / nullif(
+                (clusters.excess_loss - allowed.allowed_loss * clusters.forecasts)
+                / nullif(
                     greatest(
-                        clusters.most_excess_loss + abs(allowed.allowed_loss) * clusters.forecasts,
-                        1.5 * case when started.is_new then 0 else {{ yesterday }}.most_loss end
-                    ), 0
-                ), 0
+                        clusters.most_excess_loss
+                        + abs(allowed.allowed_loss) * clusters.forecasts,
+                        1.5 * case
+                            when started.is_new then 0 else {{ yesterday }}.most_loss
+                        end
+                    ),
+                    0
+                ),
+                0
             ) as share
     ) as shares
     cross join lateral (
         select
             {% for bet in bets -%}
                 greatest(
-                    case when started.is_new then 1 else {{ yesterday }}.wealth_{{ loop.index }} end
-                    * (1 + {{ bet }} * shares.share), 1e-100
+                    case
+                        when started.is_new then 1
+                        else {{ yesterday }}.wealth_{{ loop.index }}
+                    end * (1 + {{ bet }} * shares.share),
+                    1e-100
                 ) as wealth_{{ loop.index }}{{ "," if not loop.last }}
             {% endfor %}
     ) as wealths
@@ -195,14 +215,17 @@
         select
             case
                 when {{ shifting }}
-                    then {{ facts_of_reason(reason, 'today') }} - coalesce({{ facts_of_reason(reason, 'window_before') }}, 0)
+                    then
+                        {{ facts_of_reason(reason, 'today') }}
+                        - coalesce({{ facts_of_reason(reason, 'window_before') }}, 0)
                 when {{ reason }} = 'loss' then today.forecasts - reference.forecasts
                 when {{ reason }} = 'skill' then health.window_signals
                 else today.signals
             end as n,
             case
                 when {{ shifting }} then shifts.window_days
-                when {{ reason }} = 'loss' then today.days_with_forecasts - reference.days_with_forecasts
+                when {{ reason }} = 'loss'
+                    then today.days_with_forecasts - reference.days_with_forecasts
                 when {{ reason }} = 'skill' then health.rank_ic_days
                 else today.days_with_signals
             end as days,
@@ -212,26 +235,41 @@
                         shifts.bias,
                         {{ bins - 1 }} * (
                             cast(1 as {{ type_double() }})
-                            / nullif(today.signals - coalesce(window_before.signals, 0), 0)
+                            / nullif(
+                                today.signals - coalesce(window_before.signals, 0), 0
+                            )
                             + cast(1 as {{ type_double() }})
-                            / nullif(reference.signals - coalesce(reference_before.signals, 0), 0)
+                            / nullif(
+                                reference.signals
+                                - coalesce(reference_before.signals, 0),
+                                0
+                            )
                         )
                     )
                 {% endfor -%}
                 when 'calibration' then shifts.figure - shifts.bias
-                when 'loss' then case when completed.last_date is not null then
-                    ({% for bet in bets %}{{ '+ ' if not loop.first }}wealths.wealth_{{ loop.index }} {% endfor %})
-                    / {{ bets | length }} end
+                when 'loss'
+                    then case
+                        when completed.last_date is not null
+                            then (
+                                {% for bet in bets -%}
+                                    wealths.wealth_{{ loop.index }}
+                                    {{- ' +' if not loop.last }}
+                                {% endfor %}
+                            ) / {{ bets | length }}
+                    end
                 when 'skill' then -health.rank_ic
                 else {{ day }} - health.last_signal_date
             end as figure,
             case
                 when {{ shifting }} then sqrt(shifts.variance)
-                when {{ reason }} = 'skill' then (health.rank_ic_upper - health.rank_ic_lower) / (2 * {{ z }})
+                when {{ reason }} = 'skill'
+                    then (health.rank_ic_upper - health.rank_ic_lower) / (2 * {{ z }})
                 else 0
             end as standard_error,
             case
-                when {{ reason }} in ('confidence_shift', 'signal_mix_shift') then {{ var('trigger_shift') }}
+                when {{ reason }} in ('confidence_shift', 'signal_mix_shift')
+                    then {{ var('trigger_shift') }}
                 when {{ reason }} = 'calibration' then {{ var('trigger_calibration') }}
                 when {{ reason }} = 'loss' then 1.0 / {{ var('trigger_loss_level') }}
                 when {{ reason }} = 'skill' then {{ var('trigger_skill') }}
@@ -247,9 +285,13 @@
     cross join lateral (
         select coalesce(
             measured.figure >= measured.threshold
-            and measured.figure >= {{ var('trigger_certainty') }} * measured.standard_error
+            and measured.figure
+            >= {{ var('trigger_certainty') }} * measured.standard_error
             and measured.days >= {{ var('trigger_min_days') }}
-            and (measured.n >= {{ var('trigger_min_facts') }} or {{ reason }} in ('skill', 'silence'))
+            and (
+                measured.n >= {{ var('trigger_min_facts') }}
+                or {{ reason }} in ('skill', 'silence')
+            )
             and coalesce({{ calendar }}.stage, 'champion') <> 'retired', false
         ) as is_breach
     ) as breaches
@@ -271,9 +313,11 @@
         select
             runs.breach_days >= {{ var('trigger_hold_days') }}
             and not {{ yesterday }}.is_open
-            and ({{ yesterday }}.alarm_date is null
-                or {{ day }} >= {{ yesterday }}.alarm_date + {{ var('trigger_cooldown_days') }})
-            as is_alarm
+            and (
+                {{ yesterday }}.alarm_date is null
+                or {{ day }} - {{ yesterday }}.alarm_date
+                >= {{ var('trigger_cooldown_days') }}
+            ) as is_alarm
     ) as alarms
     cross join lateral (
         select
@@ -292,8 +336,11 @@
                 when runs.breach_days > 1 then {{ yesterday }}.first_breach_date
             end as first_breach_date,
             alarms.is_alarm,
-            case when alarms.is_alarm then {{ day }} else {{ yesterday }}.alarm_date end as alarm_date,
-            alarms.is_alarm or ({{ yesterday }}.is_open and not runs.is_cleared) as is_open,
+            case
+                when alarms.is_alarm then {{ day }} else {{ yesterday }}.alarm_date
+            end as alarm_date,
+            alarms.is_alarm
+            or ({{ yesterday }}.is_open and not runs.is_cleared) as is_open,
             runs.is_cleared,
             bounds.most_loss,
             {% for bet in bets -%}

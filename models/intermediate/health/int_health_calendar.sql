@@ -1,5 +1,5 @@
--- Grain: a model version and a UTC day, every one from its registration or first signal to
--- the last closed day.
+-- Grain: a model version and a UTC day, every one from its registration or first signal
+-- to the last closed day.
 
 {{ config(
     unique_key=['model_id', 'health_date'],
@@ -16,8 +16,8 @@ with experts as (
 
 ),
 
--- A day is closed once a row after it is known: a model that falls silent is seen by the
--- prices that still come.
+-- A day is closed once a row after it is known: a model that falls silent is seen by
+-- the prices that still come.
 closed_days as (
 
     select max(last_date) as last_date

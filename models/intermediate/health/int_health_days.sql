@@ -1,5 +1,5 @@
--- Grain: a model version and a UTC day on which a signal of it, an outcome or the loss of
--- a forecast was known.
+-- Grain: a model version and a UTC day on which a signal of it, an outcome or the loss
+-- of a forecast was known.
 
 {{ config(
     unique_key=['model_id', 'health_date'],

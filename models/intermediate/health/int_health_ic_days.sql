@@ -27,8 +27,8 @@ with forward_returns as (
 
 ),
 
--- The returns of a day that are known later are ranked by themselves: they change nothing
--- that was known.
+-- The returns of a day that are known later are ranked by themselves: they change
+-- nothing that was known.
 {% set sample = ['model_id', 'signal_date', 'health_date'] %}
 
 ranked as (

@@ -1,5 +1,5 @@
--- Grain: a model version and the UTC day that ends a stretch of days whose outcomes were
--- known by then. Neighbouring outcomes overlap; those of two stretches do not.
+-- Grain: a model version and the UTC day that ends a stretch of days whose outcomes
+-- were known by then. Neighbouring outcomes overlap; those of two stretches do not.
 
 {% set block_days = var('trial_block_days') | int(1) %}
 {% set counted_days = block_days - var('trial_gap_days') | int(0) %}

@@ -1,5 +1,5 @@
--- Grain: a model version and a UTC day, with the rank correlation of its last signals of a
--- day with the returns after them that became known in the window that ends on the day.
+-- Grain: a model version and a UTC day, with the rank correlation of its last signals
+-- of a day with the returns that became known in the window that ends on the day.
 
 {% set window_days = var('health_window_days') | int(1) %}
 {% set z = '1.959963984540054' %}
@@ -92,8 +92,8 @@ over_time as (
 
 ),
 
--- One correlation a day, so that the day is what varies; over time, Fisher's z, with one
--- signal a day.
+-- One correlation a day, so that the day is what varies; over time, Fisher's z, with
+-- one signal a day.
 measured as (
 
     select

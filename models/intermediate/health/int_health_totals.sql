@@ -1,5 +1,5 @@
--- Grain: a model version and a UTC day of int_health_calendar, with the sums of all days
--- up to it: those of a span of days are a difference of two rows.
+-- Grain: a model version and a UTC day of int_health_calendar, with the sums of all
+-- days up to it: those of a span of days are a difference of two rows.
 
 {{ config(
     unique_key=['model_id', 'health_date'],

@@ -38,9 +38,9 @@ TYPES = ("BUY", "SELL", "HOLD", "BUY", "SELL")
 
 
 def insert(landscape: Landscape, random: Random) -> None:
-    """Three versions: one champion at once, one from shadow, and one of one symbol that falls silent.
+    """Three versions: one champion at once, one from shadow, one of a symbol that falls silent.
 
-    All change after the 45th day: they are surer, and buy more; the first is wrong from then on.
+    All change after the 45th day: they are surer, and buy more; the first is then mostly wrong.
     """
     with landscape.primary.connect() as connection, connection.cursor() as cursor:
         cursor.execute("delete from micro_patterns")
@@ -357,7 +357,8 @@ def test_health_from_changes_equals_health_in_full(landscape: Landscape, tmp_pat
             str(name): int(str(written))
             for name, written in landscape.on_replica(
                 "select distinct on (node_name) node_name, rows_written"
-                " from operations.build_history where node_name ~ 'int_(health|model_health|trigger)'"
+                " from operations.build_history"
+                " where node_name ~ 'int_(health|model_health|trigger)'"
                 " order by node_name, started_at desc"
             )
         }

@@ -1,6 +1,7 @@
 """The reasons to retrain, simulated: how often they err on stable versions, and how soon they find.
 
-SIGNAL_MARTS_TEST_VERSIONS asks for more versions than usual; 200 give the table of docs/retraining.md.
+SIGNAL_MARTS_TEST_VERSIONS asks for more versions than usual; with 200 and -s, it prints the figures
+of docs/retraining.md.
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ def test_stable_versions_raise_few_alarms() -> None:
     for _ in range(VERSIONS):
         alarms, _ = reference.triggers(*world(generator), VARS)
         found.update(alarm.reason for alarm in alarms)
-    # Seen with -s. One that always fires, as far as the cooldown lets it, makes twelve a year of each.
-    print({reason: found[reason] / VERSIONS for reason in reference.REASONS})
+    # One that always fires, as far as the cooldown lets it, makes twelve a year of each.
+    print({reason: found[reason] / VERSIONS for reason in reference.REASONS})  # noqa: T201
     assert sum(found.values()) <= 0.3 * VERSIONS
 
 
@@ -109,7 +110,7 @@ def test_stable_versions_raise_few_alarms() -> None:
         ({"lost": 0.1}, "calibration", 0.1),
         ({"lost": 0.2}, "calibration", 0.5),
         ({"surer": 1.5}, "confidence_shift", 0.5),
-        ({"buying": 1.5}, "signal_mix_shift", 0.5),
+        ({"buying": 1.5}, "signal_mix_shift", 0.25),
     ],
     ids=str,
 )
@@ -118,5 +119,6 @@ def test_versions_that_changed_are_noticed(
 ) -> None:
     delays, reasons = noticed(change)
     known = [each for each in delays if each < math.inf]
-    print(change, len(known) / VERSIONS, median(known or [math.inf]), median(delays), reasons)
+    found = (len(known) / VERSIONS, median(known or [math.inf]), median(delays), reasons)
+    print(change, *found)  # noqa: T201
     assert reasons[reason] >= least * VERSIONS
