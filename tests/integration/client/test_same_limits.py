@@ -17,6 +17,7 @@ from landscapes import Landscape
 
 from runner.build import transform
 from runner.client import limits, validation
+from runner.retraining.stages import STAGES
 from runner.servers.database import Connection
 from runner.settings import PROJECT
 
@@ -283,6 +284,7 @@ def test_staging_knows_the_words_that_the_api_takes() -> None:
         "analysis_types": limits.ANALYSIS_TYPES,
         "signal_types": limits.SIGNAL_TYPES,
         "signal_statuses": limits.STATUSES,
+        "stages": STAGES,
     }
     for path in (PROJECT / "models/staging/ai").glob("*.sql"):
         for name, listed in re.findall(r"set (\w+) = (\{.*?\}) %", path.read_text(), re.DOTALL):

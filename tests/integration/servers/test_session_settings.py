@@ -81,6 +81,7 @@ def marts(landscape: Landscape, target: Path) -> dict[str, Any]:
         """
         insert into ai_models (model_type, model_name, version, created_at, updated_at)
         values ('genetic_optimization', 'müde €', '1', '2025-02-01Z', '2025-02-01Z');
+        update ai_model_stages set created_at = since;
 
         insert into ai_trading_signals
             (model_id, symbol, signal_type, confidence, created_at, updated_at, expires_at)

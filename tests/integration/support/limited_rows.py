@@ -24,12 +24,16 @@ _VALUES = {
 
 
 def written_tables(connection: Connection) -> list[str]:
-    """Our tables on a primary that a module fills, by itself or by our functions."""
+    """Our tables on a primary that a module fills, by itself or by our functions.
+
+    Stages are written by who deploys.
+    """
     rows = connection.execute(
         "select relname::text from pg_class where relnamespace = 'public'::regnamespace"
         " and relkind = 'r' and pg_get_userbyid(relowner) = 'migrator'"
         " and (has_any_column_privilege('ai_writer', oid, 'insert')"
-        " or has_any_column_privilege('ai_functions', oid, 'insert')) order by 1"
+        " or has_any_column_privilege('ai_functions', oid, 'insert'))"
+        " and relname <> 'ai_model_stages' order by 1"
     ).fetchall()
     return [table for (table,) in rows]
 
