@@ -11,7 +11,7 @@
             "wilson_bound: side must be 'lower' or 'upper', got " ~ side
         ) }}
     {%- endif -%}
-    {%- set z = 1.959963984540054 -%}
+    {%- set z = z_of_95_percent() -%}
     {%- set n = 'cast(nullif(' ~ trials ~ ', 0) as ' ~ type_double() ~ ')' -%}
     {%- set k = 'cast(' ~ successes ~ ' as ' ~ type_double() ~ ')' -%}
     {%- set sign = '-' if side == 'lower' else '+' -%}

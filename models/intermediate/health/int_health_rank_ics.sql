@@ -2,7 +2,7 @@
 -- of a day with the returns that became known in the window that ends on the day.
 
 {% set window_days = var('health_window_days') | int(1) %}
-{% set z = '1.959963984540054' %}
+{% set z = z_of_95_percent() %}
 
 {{ config(
     unique_key=['model_id', 'health_date'],

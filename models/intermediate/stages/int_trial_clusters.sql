@@ -3,7 +3,7 @@
 
 {% set block_days = var('trial_block_days') | int(1) %}
 {% set counted_days = block_days - var('trial_gap_days') | int(0) %}
-{% set bets = ['0.05', '0.1', '0.2', '0.4', '0.6', '0.9'] %}
+{% set bets = trial_bets() %}
 
 {% set stakes = [] %}
 {% for bet in bets %}

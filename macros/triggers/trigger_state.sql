@@ -14,8 +14,8 @@
         ('is_cleared', 'boolean', false),
         ('most_loss', type_double(), 0),
     ] -%}
-    {%- for bet in range(1, 7) -%}
-        {%- do columns.append(('wealth_' ~ bet, type_double(), 1)) -%}
+    {%- for bet in trial_bets() -%}
+        {%- do columns.append(('wealth_' ~ loop.index, type_double(), 1)) -%}
     {%- endfor -%}
     {%- for name, type, first in columns %}
         {%- set value = 'null' if first is none else first %}
