@@ -7,7 +7,6 @@
 #}
 {% macro trigger_alarm(yesterday, calendar, day) -%}
     {%- set reason = yesterday ~ '.reason' -%}
-    {%- set bets = trial_bets() -%}
     cross join lateral (
         select coalesce(
             measured.figure >= measured.threshold
@@ -69,8 +68,6 @@
             or ({{ yesterday }}.is_open and not runs.is_cleared) as is_open,
             runs.is_cleared,
             bounds.most_loss,
-            {% for bet in bets -%}
-                wealths.wealth_{{ loop.index }}{{ "," if not loop.last }}
-            {% endfor %}
+            wealths.*
     ) as states
 {%- endmacro %}

@@ -8,7 +8,14 @@
 {% macro trigger_bet(yesterday, day) -%}
     {%- set reason = yesterday ~ '.reason' -%}
     {%- set of_model = yesterday ~ '.model_id' -%}
-    {%- set bets = trial_bets() -%}
+    {%- set wealths = [] -%}
+    {%- for bet in trial_bets() -%}
+        {%- do wealths.append(
+            'greatest(case when started.is_new then 1 else ' ~ yesterday ~ '.wealth_'
+            ~ loop.index ~ ' end * (1 + ' ~ bet ~ ' * shares.share), 1e-100) as wealth_'
+            ~ loop.index
+        ) -%}
+    {%- endfor -%}
     {%- set block_days = var('trial_block_days') -%}
     left join {{ ref('int_health_loss_clusters') }} as clusters
         on
@@ -74,14 +81,6 @@
     ) as shares
     cross join lateral (
         select
-            {% for bet in bets -%}
-                greatest(
-                    case
-                        when started.is_new then 1
-                        else {{ yesterday }}.wealth_{{ loop.index }}
-                    end * (1 + {{ bet }} * shares.share),
-                    1e-100
-                ) as wealth_{{ loop.index }}{{ "," if not loop.last }}
-            {% endfor %}
+            {{ wealths | join(', ') }}
     ) as wealths
 {%- endmacro %}

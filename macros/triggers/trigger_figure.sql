@@ -9,7 +9,10 @@
     {%- set totals = ref('int_health_totals') -%}
     {%- set reason = yesterday ~ '.reason' -%}
     {%- set of_model = yesterday ~ '.model_id' -%}
-    {%- set bets = trial_bets() -%}
+    {%- set wealths = [] -%}
+    {%- for bet in trial_bets() -%}
+        {%- do wealths.append('wealths.wealth_' ~ loop.index) -%}
+    {%- endfor -%}
     {%- set window_days = var('health_window_days') -%}
     cross join lateral (
         select
@@ -29,11 +32,11 @@
                 when {{ reason }} = 'skill' then health.rank_ic_days
                 else today.days_with_signals
             end as days,
-            case {{ reason }}
-    {% for name, bins in [('confidence_shift', 10), ('signal_mix_shift', 3)] -%}
-                    when '{{ name }}' then shifts.figure - greatest(
+            case
+                when {{ reason }} in ('confidence_shift', 'signal_mix_shift')
+                    then shifts.figure - greatest(
                         shifts.bias,
-                        {{ bins - 1 }} * (
+                        case {{ reason }} when 'confidence_shift' then 9 else 2 end * (
                             cast(1 as {{ type_double() }})
                             / nullif(
                                 today.signals - coalesce(window_before.signals, 0), 0
@@ -46,19 +49,11 @@
                             )
                         )
                     )
-                {% endfor -%}
-                when 'calibration' then shifts.figure - shifts.bias
-                when 'loss'
-                    then case
-                        when completed.last_date is not null
-                            then (
-                                {% for bet in bets -%}
-                                    wealths.wealth_{{ loop.index }}
-                                    {{- ' +' if not loop.last }}
-                                {% endfor %}
-                            ) / {{ bets | length }}
-                    end
-                when 'skill' then -health.rank_ic
+                when {{ reason }} = 'calibration' then shifts.figure - shifts.bias
+                when {{ reason }} = 'loss' and completed.last_date is not null
+                    then ({{ wealths | join(' + ') }}) / {{ wealths | length }}
+                when {{ reason }} = 'loss' then null
+                when {{ reason }} = 'skill' then -health.rank_ic
                 else {{ day }} - health.last_signal_date
             end as figure,
             case
