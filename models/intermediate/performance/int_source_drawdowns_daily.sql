@@ -33,29 +33,11 @@ source_trades as (
 
 ),
 
-numbered_sources as (
-
-    select distinct
-        source_number,
-        source_type,
-        source_name,
-        is_total,
-        account,
-        currency
-    from source_trades
-
-),
-
 -- The day begins at 0.
 running as (
 
     select
-        source_number,
-        trading_date,
-        exit_at,
-        closing_order_id,
-        opening_order_id,
-        net_profit,
+        *,
         sum(net_profit) over (
             partition by source_number, trading_date
             order by exit_at, closing_order_id, opening_order_id
@@ -68,10 +50,7 @@ running as (
 peaks as (
 
     select
-        source_number,
-        trading_date,
-        net_profit,
-        profit,
+        *,
         max(greatest(profit, 0)) over (
             partition by source_number, trading_date
             order by exit_at, closing_order_id, opening_order_id
@@ -81,36 +60,21 @@ peaks as (
 
 ),
 
-summed_days as (
+source_drawdowns_daily as (
 
     select
-        source_number,
         trading_date,
+        source_type,
+        source_name,
+        is_total,
+        account,
+        currency,
         cast(sum(net_profit) as {{ type_money() }}) as net_profit,
         cast(max(peak_profit) as {{ type_money() }}) as highest_profit,
         cast(min(least(profit, 0)) as {{ type_money() }}) as lowest_profit,
         cast(max(peak_profit - profit) as {{ type_money() }}) as largest_fall
     from peaks
-    group by source_number, trading_date
-
-),
-
-source_drawdowns_daily as (
-
-    select
-        summed_days.trading_date,
-        numbered_sources.source_type,
-        numbered_sources.source_name,
-        numbered_sources.is_total,
-        numbered_sources.account,
-        numbered_sources.currency,
-        summed_days.net_profit,
-        summed_days.highest_profit,
-        summed_days.lowest_profit,
-        summed_days.largest_fall
-    from summed_days
-    inner join numbered_sources
-        on summed_days.source_number = numbered_sources.source_number
+    group by trading_date, source_type, source_name, is_total, account, currency
 
 )
 
