@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,11 +31,13 @@ def models(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(each) for each in found], default=str, indent=2))
         return
-    table = Table("model", "version", "stage", "since", "reason", box=None, pad_edge=False)
-    for each in found:
-        since = f"{each.since:%Y-%m-%d %H:%M}"
-        table.add_row(*map(harmless, (each.name, each.version, each.stage, since, each.reason)))
-    Console(highlight=False, soft_wrap=True, markup=False).print(table)
+    _print(
+        ("model", "version", "stage", "since", "reason"),
+        [
+            (each.name, each.version, each.stage, f"{each.since:%Y-%m-%d %H:%M}", each.reason)
+            for each in found
+        ],
+    )
 
 
 @cli.command()
@@ -72,21 +75,20 @@ def judge(dry_run: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(each) for each in found], default=str, indent=2))
     else:
-        table = Table(
-            *("challenger", "champion", "outcomes", "evidence", "until", "verdict"),
-            box=None,
-            pad_edge=False,
+        _print(
+            ("challenger", "champion", "outcomes", "evidence", "until", "verdict"),
+            [
+                (
+                    f"{each.model_name} {each.challenger_version}",
+                    each.champion_version,
+                    f"{each.challenger_outcomes:,}",
+                    f"{each.e_value:.2f}",
+                    each.deadline_date,
+                    each.verdict,
+                )
+                for each in found
+            ],
         )
-        for each in found:
-            table.add_row(
-                harmless(f"{each.model_name} {each.challenger_version}"),
-                harmless(each.champion_version),
-                f"{each.challenger_outcomes:,}",
-                f"{each.e_value:.2f}",
-                each.deadline_date,
-                each.verdict,
-            )
-        Console(highlight=False, soft_wrap=True, markup=False).print(table)
     if dry_run:
         return
     with primary.connect(autocommit=True) as connection:
@@ -140,3 +142,10 @@ def training_set(model: str, as_of: datetime, output: Path) -> None:
             }
         )
     )
+
+
+def _print(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(*headings, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(harmless, row))
+    Console(highlight=False, soft_wrap=True, markup=False).print(table)

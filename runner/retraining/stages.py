@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import psycopg
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from runner.errors import UsageError
 from runner.servers.database import Connection, scalar
@@ -43,14 +40,7 @@ def read(primary: Connection) -> list[Version]:
         ).fetchall()
 
 
-def set_stage(
-    primary: Connection,
-    name: str,
-    version: str,
-    stage: Stage,
-    reason: str,
-    evidence: Mapping[str, Any] | None = None,
-) -> bool:
+def set_stage(primary: Connection, name: str, version: str, stage: Stage, reason: str) -> bool:
     """Give a version a stage from now on; a new champion puts the former one into shadow.
 
     Returns whether anything changed. Raises UsageError if there is no such version, or no reason.
@@ -62,13 +52,6 @@ def set_stage(
     if model_id is None:
         listed = ", ".join(map(" ".join, versions)) or "none yet"
         raise UsageError(f"there is no model {name} {version}; registered are: {listed}")
-    try:
-        return bool(
-            scalar(
-                primary,
-                "select public.set_ai_model_stage(%s, %s, %s, %s)",
-                (model_id, stage, reason, Jsonb(dict(evidence or {}))),
-            )
-        )
-    except psycopg.errors.CheckViolation as error:
-        raise UsageError(error.diag.message_primary or str(error)) from error
+    return bool(
+        scalar(primary, "select public.set_ai_model_stage(%s, %s, %s)", (model_id, stage, reason))
+    )

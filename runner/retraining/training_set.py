@@ -20,15 +20,6 @@ from runner.extras import need
 from runner.servers.database import Connection, scalar
 
 _ROWS_AT_ONCE = 10_000
-_TYPES = {
-    "text": "string",
-    "float8": "double",
-    "int8": "int64",
-    "bool": "bool",
-    "numeric": "decimal",
-    "timestamptz": "moment",
-}
-"""Arrow's type for each type of PostgreSQL that the statement returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,46 +54,36 @@ def write(
     import pyarrow
     from pyarrow import parquet
 
-    kinds = {
-        "string": pyarrow.string(),
-        "double": pyarrow.float64(),
-        "int64": pyarrow.int64(),
+    # For each type that the statement returns.
+    types = {
+        "text": pyarrow.string(),
+        "float8": pyarrow.float64(),
         "bool": pyarrow.bool_(),
-        "decimal": pyarrow.decimal128(38, 18),
-        "moment": pyarrow.timestamp("us", tz="UTC"),
+        "numeric": pyarrow.decimal128(38, 18),
+        "timestamptz": pyarrow.timestamp("us", tz="UTC"),
     }
     partial = path.with_name(f".{path.name}.partial")
     digest, counts, done = hashlib.sha256(), dict[str, int](), 0
     try:
         with replica.transaction(), replica.cursor(name="training_set") as cursor:
             replica.execute("set transaction isolation level repeatable read read only")
-            total = _open(cursor, model, as_of)
+            _open(cursor, model, as_of)
+            # The last column is the number of all rows.
             schema = pyarrow.schema(
                 [
-                    pyarrow.field(
-                        column.name,
-                        kinds[_TYPES[replica.adapters.types[column.type_code].name]],
-                    )
-                    for column in cursor.description or ()
+                    (column.name, types[replica.adapters.types[column.type_code].name])
+                    for column in (cursor.description or ())[:-1]
                 ]
             )
             with parquet.ParquetWriter(partial, schema, compression="zstd") as writer:
                 while batch := cursor.fetchmany(_ROWS_AT_ONCE):
                     for row in batch:
                         counts[row[0]] = counts.get(row[0], 0) + 1
-                        digest.update(json.dumps(row, default=str).encode() + b"\n")
-                    columns = [list(values) for values in zip(*batch, strict=True)]
-                    writer.write_table(
-                        pyarrow.table(
-                            [
-                                pyarrow.array(values, field.type)
-                                for values, field in zip(columns, schema, strict=True)
-                            ],
-                            schema=schema,
-                        )
-                    )
+                        digest.update(json.dumps(row[:-1], default=str).encode() + b"\n")
+                    *columns, totals = map(list, zip(*batch, strict=True))
+                    writer.write_batch(pyarrow.record_batch(columns, schema=schema))
                     done += len(batch)
-                    advance(done, total)
+                    advance(done, totals[0])
                 writer.add_key_value_metadata(
                     {"model": model, "as_of": as_of.isoformat(), "sha256": digest.hexdigest()}
                 )
@@ -115,20 +96,13 @@ def write(
     return TrainingSet(path, as_of, counts, digest.hexdigest())
 
 
-def _open(cursor: psycopg.ServerCursor[TupleRow], model: str, as_of: datetime) -> int:
-    """Begin to read the rows, and return their number."""
+def _open(cursor: psycopg.ServerCursor[TupleRow], model: str, as_of: datetime) -> None:
+    """Begin to read the rows."""
     statement = resources.files("runner.sql").joinpath("training_set.sql").read_text("utf-8")
-    given, replica = {"model": model, "as_of": as_of}, cursor.connection
+    known = "select count(*) from staging.stg_ai__models where model_name = %s"
     try:
-        known = scalar(
-            replica, "select count(*) from staging.stg_ai__models where model_name = %s", (model,)
-        )
-        total = replica.execute(
-            sql.SQL("select count(*) from ({}) as t").format(sql.SQL(statement)), given
-        ).fetchone()
-        cursor.execute(sql.SQL(statement), given)
+        if not scalar(cursor.connection, known, (model,)):
+            raise UsageError(f"there is no model {model}: signal-marts models lists them")
+        cursor.execute(sql.SQL(statement), {"model": model, "as_of": as_of})
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise UsageError("there are no marts to read yet: run signal-marts build") from error
-    if not known:
-        raise UsageError(f"there is no model {model}: signal-marts models lists them")
-    return total[0] if total else 0

@@ -55,7 +55,8 @@ def read(replica: Connection) -> list[Trial]:
 def decide(primary: Connection, trial: Trial, report: Callable[[str], None]) -> bool:
     """Promote or retire the challenger, as the verdict says; return whether that was done.
 
-    Nothing is done where stages changed since the marts were built: the next build knows.
+    ``primary`` is in no transaction. Nothing is done where stages changed since the marts were
+    built: the next build knows.
     """
     label = f"{trial.model_name} {trial.challenger_version}"
     if trial.verdict == "better":
@@ -82,20 +83,19 @@ def decide(primary: Connection, trial: Trial, report: Callable[[str], None]) -> 
         "first_date": trial.first_date,
     }
     try:
-        with primary.transaction():
-            is_changed = scalar(
-                primary,
-                "select public.set_ai_model_stage(%s, %s, %s, %s, data_cut => %s, was => 'shadow',"
-                " replaces => %s)",
-                (
-                    trial.challenger_id,
-                    stage,
-                    reason,
-                    Jsonb(evidence),
-                    trial.available_at,
-                    trial.champion_id,
-                ),
-            )
+        is_changed = scalar(
+            primary,
+            "select public.set_ai_model_stage(%s, %s, %s, %s, data_cut => %s, was => 'shadow',"
+            " replaces => %s)",
+            (
+                trial.challenger_id,
+                stage,
+                reason,
+                Jsonb(evidence),
+                trial.available_at,
+                trial.champion_id,
+            ),
+        )
     except psycopg.Error as error:
         if error.sqlstate not in ("SM013", "SM015"):
             raise

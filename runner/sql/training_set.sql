@@ -19,13 +19,12 @@ with signals as (
         signals.take_profit,
         signals.expires_at,
         signals.signal_metadata::text as details,
-        case when outcomes.resolved_at <= %(as_of)s then outcomes.outcome end as outcome,
-        case when outcomes.resolved_at <= %(as_of)s then outcomes.is_win end as is_win,
-        case when outcomes.resolved_at <= %(as_of)s then outcomes.outcome_return end
-            as outcome_return,
-        case when outcomes.resolved_at <= %(as_of)s then outcomes.mae end as mae,
-        case when outcomes.resolved_at <= %(as_of)s then outcomes.mfe end as mfe,
-        case when outcomes.resolved_at <= %(as_of)s then outcomes.resolved_at end as resolved_at
+        outcomes.outcome,
+        outcomes.is_win,
+        outcomes.outcome_return,
+        outcomes.mae,
+        outcomes.mfe,
+        outcomes.resolved_at
     from staging.stg_ai__trading_signals as signals
     inner join staging.stg_ai__models as models on signals.model_id = models.model_id
     left join staging.stg_platform__trade_plans as plans
@@ -34,7 +33,8 @@ with signals as (
             and greatest(plans.available_at, signals.updated_at) <= %(as_of)s
     left join staging.stg_platform__micro_patterns as patterns
         on signals.pattern_id = patterns.pattern_id and patterns.available_at <= %(as_of)s
-    left join performance.signal_outcomes as outcomes on signals.signal_id = outcomes.signal_id
+    left join performance.signal_outcomes as outcomes
+        on signals.signal_id = outcomes.signal_id and outcomes.resolved_at <= %(as_of)s
     where models.model_name = %(model)s and signals.available_at <= %(as_of)s
 ),
 
@@ -103,6 +103,8 @@ known as (
     where available_at <= %(as_of)s
 )
 
-select *
+select
+    *,
+    count(*) over () as total
 from known
 order by kind collate "C", available_at, key collate "C", at
