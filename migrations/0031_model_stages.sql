@@ -164,6 +164,7 @@ as $$
 declare
     model pg_catalog.record;
     moment timestamp with time zone;
+    former bigint;
 begin
     select models.model_name, models.version, models.stage
     into model
@@ -217,43 +218,30 @@ begin
     where models.model_name = model.model_name;
 
     if set_ai_model_stage.stage = 'champion' then
-        with former as (
-            update public.ai_models as models
-            set stage = 'shadow'
-            where models.model_name = model.model_name and models.stage = 'champion'
-            returning models.id
-        )
-
-        insert into public.ai_model_stages (
-            model_id, stage, since, reason, evidence, data_cut, code_hash, artifact_hash
-        )
-        select
-            former.id,
-            'shadow',
-            moment,
-            'replaced by version ' || model.version || ': ' || set_ai_model_stage.reason,
-            set_ai_model_stage.evidence,
-            set_ai_model_stage.data_cut,
-            set_ai_model_stage.code_hash,
-            set_ai_model_stage.artifact_hash
-        from former;
+        update public.ai_models as models
+        set stage = 'shadow'
+        where models.model_name = model.model_name and models.stage = 'champion'
+        returning models.id into former;
     end if;
+    update public.ai_models as models
+    set stage = set_ai_model_stage.stage
+    where models.id = set_ai_model_stage.model_id;
     insert into public.ai_model_stages (
         model_id, stage, since, reason, evidence, data_cut, code_hash, artifact_hash
     )
-    values (
-        set_ai_model_stage.model_id,
-        set_ai_model_stage.stage,
+    select
+        models.id,
+        models.stage,
         moment,
-        set_ai_model_stage.reason,
+        case when models.id = former then 'replaced by version ' || model.version || ': ' else '' end
+        || set_ai_model_stage.reason,
         set_ai_model_stage.evidence,
         set_ai_model_stage.data_cut,
         set_ai_model_stage.code_hash,
         set_ai_model_stage.artifact_hash
-    );
-    update public.ai_models as models
-    set stage = set_ai_model_stage.stage
-    where models.id = set_ai_model_stage.model_id;
+    from public.ai_models as models
+    where models.id in (former, set_ai_model_stage.model_id)
+    order by models.id = set_ai_model_stage.model_id;
     return true;
 end
 $$;
