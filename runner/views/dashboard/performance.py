@@ -27,6 +27,7 @@ from runner.views.dashboard.wording import (
 )
 from runner.words import plural
 
+HIT_RATE_95 = Column("95% interval", about="Wilson's interval of the hit rate.")
 TOTALS = ("ai: all", "traditional: all")
 
 Form = Callable[[Any], str]
@@ -56,7 +57,7 @@ SOURCES = {
     "net_profit": Column("Net profit", "money"),
     "total_return": Column("Return", "percent"),
     "hit_rate": Column("Hit rate", "percent"),
-    "hit_rate_95": Column("95% interval", about="Wilson's interval of the hit rate."),
+    "hit_rate_95": HIT_RATE_95,
     "profit_factor": Column("Profit factor", "number", "%,.2f"),
     "expectancy": Column("A trade earns", "money"),
     "sharpe_ratio": Column("Sharpe", "number", "%,.2f"),
@@ -269,7 +270,7 @@ def _trades(asked: Filters, account: Account) -> None:
             "source_type": Column("Source"),
             "trades": Column("Trades", "number", of="performance.trades"),
             "hit_rate": Column("Hit rate", "percent", of="performance.source_performance.hit_rate"),
-            "hit_rate_95": Column("95% interval", about="Wilson's interval of the hit rate."),
+            "hit_rate_95": HIT_RATE_95,
             "fees": Column("Fees", "money"),
             "net_profit": Column("Net profit", "money"),
         },
@@ -321,8 +322,8 @@ def _symbols(asked: Filters, account: Account) -> None:
         st.info("No trade was closed.")
         return
     for row in found:
-        ends = wilson(row["wins"], row["wins"] + row["losses"])
-        row["hit_rate_95"] = interval(ends, as_share=True)
+        decided = row["wins"] + row["losses"]
+        row["hit_rate_95"] = interval(wilson(row["wins"], decided), as_share=True)
     parts.table(
         found,
         {
@@ -330,7 +331,7 @@ def _symbols(asked: Filters, account: Account) -> None:
             "source": Column("Source", of="performance.symbol_performance.source_name"),
             "trades": Column("Trades", "number"),
             "hit_rate": Column("Hit rate", "percent"),
-            "hit_rate_95": Column("95% interval", about="Wilson's interval of the hit rate."),
+            "hit_rate_95": HIT_RATE_95,
             "profit_factor": Column("Profit factor", "number", "%,.2f"),
             "expectancy": Column("A trade earns", "money"),
             "average_win": Column("A win earns", "money"),
