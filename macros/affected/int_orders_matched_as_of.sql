@@ -1,7 +1,8 @@
 {#
     Changed orders, and every order that came while a changed signal was or is valid: a signal that was
-    inserted or deleted, or has another side or time, or whose version has another stage. A signal that was rewritten unchanged has as many old
-    images as new ones; an odd number of equal images means an inserted or deleted signal.
+    inserted or deleted, or has another side or time, or whose version has another stage. A signal
+    that was rewritten unchanged has as many old images as new ones; an odd number of equal images means an
+    inserted or deleted signal.
 #}
 {% macro affected_int_orders_matched_as_of() %}
     with claims as (
