@@ -15,10 +15,8 @@ import numpy as np
 from runner.client.records import Bar, Episode, Generation, Signal, SpectrumResult
 from runner.demo.execution import Plan
 from runner.demo.history import Floats, History
-from runner.demo.modules import (
-    AIModule,
-)
-from runner.demo.modules.base import TrainingRecord
+from runner.demo.modules import AIModule
+from runner.retraining.trainers import TrainingRecord
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

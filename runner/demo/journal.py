@@ -21,8 +21,8 @@ from runner.client.records import (
 )
 from runner.demo import writer
 from runner.demo.execution import Order, Plan
-from runner.demo.modules.base import TrainingRecord
 from runner.demo.traders import Activity
+from runner.retraining.trainers import TrainingRecord
 from runner.servers.database import Connection
 
 

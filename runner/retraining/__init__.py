@@ -1,4 +1,4 @@
 """Versions of models: which one decides, which forecasts in shadow, and who says so.
 
-Rooms it imports: servers.
+Rooms it imports: client, servers.
 """

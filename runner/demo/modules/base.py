@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Literal, Protocol
 
 from runner.client.limits import SignalType
-from runner.client.records import Episode, Generation, Model, Signal, SpectrumResult
+from runner.client.records import Model, Signal
 from runner.demo.history import History, Series
-
-TrainingRecord = Episode | Generation | SpectrumResult
+from runner.retraining.trainers import TrainingRecord
 
 Direction = Literal[-1, 0, 1]
 
@@ -153,6 +153,7 @@ class WindowedModule(ABC):
         self.calibration = Calibration()
         self._trained_at_size: dict[str, int] = {}
         self._voices: dict[str, _Voice] = {}
+        self._is_restored = False
 
     @property
     def model(self) -> Model:
@@ -161,7 +162,7 @@ class WindowedModule(ABC):
 
     def is_due(self, history: History) -> bool:
         """Whether enough bars have closed since the last training, or for the first one."""
-        return any(
+        return not self._is_restored and any(
             len(series) >= self.window
             and len(series) - self._trained_at_size.get(symbol, 0) >= self.retrain_bars
             for symbol, series in history.items()
@@ -185,6 +186,18 @@ class WindowedModule(ABC):
                 if signal:
                     signals.append(signal)
         return signals
+
+    def artifact(self) -> bytes:
+        """What the module has learned, as JSON."""
+        return json.dumps(self._learned(), allow_nan=False, separators=(",", ":")).encode()
+
+    def restore(self, model: Model, artifact: bytes) -> None:
+        """Become the version that has learned ``artifact``; it is not trained on.
+
+        Raises ValueError, KeyError or TypeError for an artifact of another kind.
+        """
+        self._learn(json.loads(artifact))
+        self._model, self._is_restored = model, True
 
     def _can_learn(self, series: Series, at: datetime) -> bool:
         # A symbol that stopped trading would teach old prices again and again.
@@ -223,6 +236,14 @@ class WindowedModule(ABC):
     @abstractmethod
     def _train(self, markets: Sequence[Series], at: datetime) -> Sequence[TrainingRecord]:
         """Train on ``markets`` (at least one), each of at least ``window`` bars."""
+
+    @abstractmethod
+    def _learned(self) -> dict[str, Any]:
+        """What decisions hang on, for :meth:`_learn`."""
+
+    @abstractmethod
+    def _learn(self, learned: Mapping[str, Any]) -> None:
+        """Take what :meth:`_learned` returned."""
 
     @abstractmethod
     def _decide(self, series: Series, said: Direction) -> Decision | None:

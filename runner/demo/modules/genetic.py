@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from deap import base, tools
@@ -130,18 +131,30 @@ class GeneticModule(WindowedModule):
             rest=6,
             least_edge=0.01,
         )
-        self._memory = memory
+        self.memory = memory
         self._population_size = population
         self._generations = generations
         self._random_state = random.Random(seed).getstate()  # noqa: S311
         self._trainings = 0
         self._population: list[_Individual] = []
-        self._strategy: Strategy | None = None
+        self.strategy: Strategy | None = None
         self._strengths: Floats = np.zeros(_STRENGTH_CLASSES)
         self._edges: Floats = np.zeros(_STRENGTH_CLASSES)
 
+    def _learned(self) -> dict[str, Any]:
+        return {
+            "genes": list(_best(self._population)),
+            "strengths": self._strengths.tolist(),
+            "edges": self._edges.tolist(),
+        }
+
+    def _learn(self, learned: Mapping[str, Any]) -> None:
+        genes = [float(gene) for gene in learned["genes"]]
+        self.strategy, self._population = Strategy.decode(genes), [_Individual(genes)]
+        self._strengths, self._edges = np.array(learned["strengths"]), np.array(learned["edges"])
+
     def _train(self, markets: Sequence[Series], at: datetime) -> Sequence[Generation]:
-        bars = min(self._memory, *(len(series) for series in markets))
+        bars = min(self.memory, *(len(series) for series in markets))
         arena = _Arena(markets, bars, self.horizon)
         symbols = [series.symbol for series in markets]
         self._trainings += 1
@@ -153,8 +166,8 @@ class GeneticModule(WindowedModule):
                     population = self._next_population(population, arena)
                 records.append(self._record(population, symbols, at))
         self._population = population
-        self._strategy = Strategy.decode(_best(population))
-        self._strengths, self._edges = arena.edge_by_strength(self._strategy)
+        self.strategy = Strategy.decode(_best(population))
+        self._strengths, self._edges = arena.edge_by_strength(self.strategy)
         return records
 
     @contextmanager
@@ -211,7 +224,7 @@ class GeneticModule(WindowedModule):
         )
 
     def _decide(self, series: Series, said: Direction) -> Decision | None:
-        strategy = self._strategy
+        strategy = self.strategy
         if strategy is None:
             return None
         log_close, atr = series.log_close, float(series.atr[-1] / series.close[-1])
@@ -239,6 +252,15 @@ class GeneticModule(WindowedModule):
                 "rsi": round(index, 4),
             },
         )
+
+
+def quality(strategy: Strategy, markets: Sequence[Series], bars: int, horizon: int) -> float | None:
+    """The system quality number of a strategy on the last ``bars``; None for too few trades."""
+    long_enough = [series for series in markets if len(series) >= bars + _SLOWEST]
+    if not long_enough:
+        return None
+    found = _Arena(long_enough, bars + _SLOWEST, horizon).fitness(strategy)
+    return None if found == _NO_FITNESS else found
 
 
 def _best(population: Sequence[_Individual]) -> _Individual:

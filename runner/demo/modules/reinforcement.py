@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,17 +16,17 @@ from runner.client.records import Episode, Model
 from runner.demo.history import Floats, Series
 from runner.demo.modules.base import Decision, Direction, WindowedModule
 
-_LOOKBACK = 48  # bars that the state of the market is read from
+LOOKBACK = 48  # bars that the state of the market is read from
 _SLOW, _FAST = 24, 4  # bars of the two momenta
 _SLOW_STEPS = (-1.0, -0.3, 0.3, 1.0)
 _FAST_STEPS = (-0.7, 0.7)
 _RANGE_STEPS = (0.25, 0.75)
 MARKET_STATES = (len(_SLOW_STEPS) + 1) * (len(_FAST_STEPS) + 1) * (len(_RANGE_STEPS) + 1) * 2
 
-_POSITIONS: tuple[Direction, ...] = (-1, 0, 1)
+POSITIONS: tuple[Direction, ...] = (-1, 0, 1)
 _FLAT = 1  # index of the flat position
 _START_CAPITAL = 10_000.0
-_COST = 0.05  # of changing the position by one, in a bar's volatility
+COST = 0.05  # of changing the position by one, in a bar's volatility
 _LEAST_RATE = 0.01
 _YEAR_SECONDS = 365.0 * 86_400.0
 # Observations of either outcome that a state starts with before it is seen.
@@ -72,8 +73,8 @@ class ReinforcementModule(WindowedModule):
             "discount": discount,
             "retrain_bars": retrain_bars,
             "horizon_bars": horizon,
-            "cost": _COST,
-            "states": MARKET_STATES * len(_POSITIONS),
+            "cost": COST,
+            "states": MARKET_STATES * len(POSITIONS),
         }
         super().__init__(
             Model("reinforcement_learning", name, "1.0.0", config),
@@ -91,28 +92,37 @@ class ReinforcementModule(WindowedModule):
         # Initial values hold only the cost of moving, so the model does not trade in an unseen
         # state.
         self._values = [
-            [-_COST * abs(action - held) for action in range(len(_POSITIONS))]
+            [-COST * abs(action - held) for action in range(len(POSITIONS))]
             for _ in range(MARKET_STATES)
-            for held in range(len(_POSITIONS))
+            for held in range(len(POSITIONS))
         ]
-        self._visits = [[0] * len(_POSITIONS) for _ in self._values]
+        self._visits = [[0] * len(POSITIONS) for _ in self._values]
         # Robbins and Monro: rates that fall with the visits average the noise of returns away;
         # the floor keeps the table able to follow a changing market.
         rates = 1.0 / np.arange(1, 1001) ** 0.7
         self._rates: list[float] = np.maximum(rates, _LEAST_RATE).tolist()
         self._rise = np.full(MARKET_STATES, 0.5)
 
+    def _learned(self) -> dict[str, Any]:
+        return {"values": self._values, "rise": self._rise.tolist()}
+
+    def _learn(self, learned: Mapping[str, Any]) -> None:
+        values, rise = np.array(learned["values"]), np.array(learned["rise"])
+        if values.shape != (3 * MARKET_STATES, 3) or rise.shape != (MARKET_STATES,):
+            raise ValueError("a table of other states")
+        self._values, self._rise, self._trainings = values.tolist(), rise, 1
+
     def _train(self, markets: Sequence[Series], at: datetime) -> Sequence[Episode]:
         # Every market's path has the same length, so that their steps line up.
-        bars = min(self._memory, *(len(series) for series in markets)) - _LOOKBACK
-        paths = [_market_states(series, bars) for series in markets]
+        bars = min(self._memory, *(len(series) for series in markets)) - LOOKBACK
+        paths = [market_states(series, bars) for series in markets]
         moves = [np.diff(series.log_close[-bars:]) for series in markets]
         scales = [float(move.std()) for move in moves]
         rewards = [
             move / scale if scale > 0.0 else np.zeros_like(move)
             for move, scale in zip(moves, scales, strict=True)
         ]
-        self._rise = self._rise_frequency(paths, markets)
+        self._rise = rise_frequency(paths, markets, self.horizon)
         self._trainings += 1
         bars_a_year = float(np.mean([_bars_a_year(series, bars) for series in markets]))
         # The first training explores most; a table that knows something needs less.
@@ -147,13 +157,13 @@ class ReinforcementModule(WindowedModule):
         values, visits, rates = self._values, self._visits, self._rates
         last_rate = len(rates) - 1
         explores = (self._random.random(len(rewards)) < exploration).tolist()
-        whims = self._random.integers(len(_POSITIONS), size=len(rewards)).tolist()
+        whims = self._random.integers(len(POSITIONS), size=len(rewards)).tolist()
         earned, error, held = [], 0.0, _FLAT
         for step, move in enumerate(rewards):
             state = 3 * path[step] + held
             value = values[state]
             action = whims[step] if explores[step] else value.index(max(value))
-            reward = (action - _FLAT) * move - _COST * abs(action - held)
+            reward = (action - _FLAT) * move - COST * abs(action - held)
             future = max(values[3 * path[step + 1] + action])
             difference = reward + self._discount * future - value[action]
             count = visits[state][action]
@@ -199,25 +209,13 @@ class ReinforcementModule(WindowedModule):
             },
         )
 
-    def _rise_frequency(self, paths: Sequence[States], markets: Sequence[Series]) -> Floats:
-        """How often the price rose over the horizon after each state, shrunk towards a half."""
-        seen = np.zeros(MARKET_STATES)
-        risen = np.zeros(MARKET_STATES)
-        for path, series in zip(paths, markets, strict=True):
-            log_close = series.log_close[-len(path) :]
-            moves = np.sign(log_close[self.horizon :] - log_close[: -self.horizon])
-            settled = path[: -self.horizon]
-            seen += np.bincount(settled, minlength=MARKET_STATES)
-            risen += np.bincount(settled, 0.5 + 0.5 * moves, minlength=MARKET_STATES)
-        return (risen + _PRIOR_OBSERVATIONS) / (seen + 2.0 * _PRIOR_OBSERVATIONS)
-
     def _decide(self, series: Series, said: Direction) -> Decision | None:
         if not self._trainings:
             return None
-        market = int(_market_states(series, 1)[0])
+        market = int(market_states(series, 1)[0])
         values = self._values[3 * market + said + _FLAT]
         action = values.index(max(values))
-        direction = _POSITIONS[action]
+        direction = POSITIONS[action]
         edge = 2.0 * float(self._rise[market]) - 1.0
         if not direction and said * edge >= 0.0:
             # Taking profits is no reason to withdraw a forecast that the state still supports.
@@ -236,18 +234,18 @@ class ReinforcementModule(WindowedModule):
         )
 
 
-def _market_states(series: Series, bars: int) -> States:
+def market_states(series: Series, bars: int) -> States:
     """The state of the market at each of the last ``bars`` bars, each from the bars before it.
 
     Returns:
         Integers in ``range(MARKET_STATES)``, of shape (bars,).
     """
-    span = bars + _LOOKBACK
+    span = bars + LOOKBACK
     log_close = series.log_close[-span:]
-    windows = sliding_window_view(log_close, _LOOKBACK + 1)
+    windows = sliding_window_view(log_close, LOOKBACK + 1)
     moves = np.diff(windows, axis=1)
     deviation = moves.std(axis=1)
-    recent = moves[:, -_LOOKBACK // 4 :].std(axis=1)
+    recent = moves[:, -LOOKBACK // 4 :].std(axis=1)
     last = windows[:, -1]
     slow = _ratio(last - windows[:, -1 - _SLOW], deviation * math.sqrt(_SLOW), 0.0)
     fast = _ratio(last - windows[:, -1 - _FAST], deviation * math.sqrt(_FAST), 0.0)
@@ -257,6 +255,19 @@ def _market_states(series: Series, bars: int) -> States:
     state = state * (len(_FAST_STEPS) + 1) + np.searchsorted(_FAST_STEPS, fast)
     state = state * (len(_RANGE_STEPS) + 1) + np.searchsorted(_RANGE_STEPS, place)
     return np.asarray(state * 2 + (recent > deviation), dtype=np.int64)
+
+
+def rise_frequency(paths: Sequence[States], markets: Sequence[Series], horizon: int) -> Floats:
+    """How often the price rose over the horizon after each state, shrunk towards a half."""
+    seen = np.zeros(MARKET_STATES)
+    risen = np.zeros(MARKET_STATES)
+    for path, series in zip(paths, markets, strict=True):
+        log_close = series.log_close[-len(path) :]
+        moves = np.sign(log_close[horizon:] - log_close[:-horizon])
+        settled = path[:-horizon]
+        seen += np.bincount(settled, minlength=MARKET_STATES)
+        risen += np.bincount(settled, 0.5 + 0.5 * moves, minlength=MARKET_STATES)
+    return (risen + _PRIOR_OBSERVATIONS) / (seen + 2.0 * _PRIOR_OBSERVATIONS)
 
 
 def _ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pywt
@@ -118,6 +119,24 @@ class SpectrumModule(WindowedModule):
         self._sensing = _CompressedSensing(window, horizon, np.random.default_rng(seed))
         self._analysed_at_size: dict[str, int] = {}
         self._forecasts: dict[str, _Forecast | None] = {}
+
+    def _learned(self) -> dict[str, Any]:
+        return {
+            symbol: {**asdict(forecast), "weights": forecast.weights.tolist()}
+            for symbol, forecast in self._forecasts.items()
+            if forecast is not None
+        }
+
+    def _learn(self, learned: Mapping[str, Any]) -> None:
+        self._forecasts = {
+            symbol: _Forecast(
+                np.array(forecast["weights"]),
+                forecast["deviation"],
+                forecast["confidence"],
+                tuple(forecast["periods"]),
+            )
+            for symbol, forecast in learned.items()
+        }
 
     def _train(self, markets: Sequence[Series], at: datetime) -> Sequence[SpectrumResult]:
         records: list[SpectrumResult] = []
