@@ -75,6 +75,8 @@ requirements: $(VENV)/.dev  ## resolve and hash the requirement files anew
 		--extra run -c requirements/dev.txt -o requirements/production.txt && \
 	$$compile pyproject.toml --custom-compile-command "make requirements" \
 		--extra dashboard -c requirements/dev.txt -o requirements/hosting.txt && \
+	$$compile pyproject.toml --custom-compile-command "make requirements" \
+		--extra worker -c requirements/dev.txt -o requirements/worker.txt && \
 	$$compile --custom-compile-command "make requirements" \
 		--group build -c requirements/dev.txt -o requirements/build.txt
 

@@ -15,6 +15,7 @@ MODULES = {
     "run": ("click", "dbt", "prometheus_client", "rich", "sqlparse", "yoyo"),
     "embedded": _EMBEDDED,
     "parquet": ("pyarrow",),
+    "worker": ("croniter", "procrastinate", "pyarrow"),
     "report": _REPORT,
     "dashboard": ("altair", "streamlit"),
     "demo": (*_EMBEDDED, *_REPORT, "deap", "numpy", "pywt", "scipy", "sklearn"),

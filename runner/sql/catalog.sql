@@ -16,7 +16,8 @@ from pg_attribute as a
 inner join pg_class as c on a.attrelid = c.oid
 left join pg_attrdef as d on a.attrelid = d.adrelid and a.attnum = d.adnum
 where
-    c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+    c.relnamespace in (select oid from pg_namespace where nspname in ('public', 'retraining'))
+    and c.relkind in ('r', 'p')
     and a.attnum > 0 and not a.attisdropped
 
 union all
@@ -30,13 +31,13 @@ select
         case when c.relkind = 'i' then pg_get_indexdef(c.oid) end
     )
 from pg_class as c
-where c.relnamespace = 'public'::regnamespace
+where c.relnamespace in (select oid from pg_namespace where nspname in ('public', 'retraining'))
 
 union all
 
 select 'constraint', conrelid::regclass::text || '.' || conname, pg_get_constraintdef(oid)
 from pg_constraint
-where connamespace = 'public'::regnamespace
+where connamespace in (select oid from pg_namespace where nspname in ('public', 'retraining'))
 
 union all
 
@@ -53,7 +54,8 @@ select
         (select array_agg(item::text order by item::text) from unnest(proacl) as item)
     )
 from pg_proc
-where pronamespace = 'public'::regnamespace and prokind in ('f', 'p')
+where pronamespace in (select oid from pg_namespace where nspname in ('public', 'retraining'))
+    and prokind in ('f', 'p')
 
 union all
 
