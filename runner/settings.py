@@ -48,6 +48,11 @@ class Settings(BaseSettings):
         validation_alias="SIGNAL_MARTS_PLATFORM",
         description="The file that says what the platform's tables mean; else the project's.",
     )
+    retraining: Path | None = Field(
+        None,
+        validation_alias="SIGNAL_MARTS_RETRAINING",
+        description="The file that says how models are retrained; else the project's, if any.",
+    )
     fence_timeout_seconds: float = Field(
         300,
         gt=0,

@@ -5,7 +5,7 @@ replication, deploy, build, doctor, views, store_import, demo, platform,
 adopt, retraining.
 """
 
-from runner.cli import adopting, building, deploying, importing, looking, models, pair
+from runner.cli import adopting, building, deploying, importing, looking, models, pair, retraining
 from runner.cli.entry import cli, main
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "main",
     "models",
     "pair",
+    "retraining",
 ]

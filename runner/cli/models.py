@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections import defaultdict
+from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from runner import settings
 from runner.cli.databases import databases
 from runner.cli.entry import cli
-from runner.progress import harmless, note, progress
+from runner.cli.tables import moment, show
+from runner.progress import note, progress
 from runner.retraining.stages import STAGES, Stage
 
 
@@ -28,10 +27,16 @@ def models(as_json: bool) -> None:
     primary, _ = databases(settings.load())
     with primary.connect() as connection:
         found = stages.read(connection)
+    held = defaultdict(set)
+    for each in found:
+        held[each.name].add(each.stage)
+    for name, stages_of_name in held.items():
+        if "champion" not in stages_of_name:
+            note(f"{name} has no champion: no version of it decides (signal-marts stage names one)")
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(each) for each in found], default=str, indent=2))
         return
-    _print(
+    show(
         ("model", "version", "stage", "since", "reason"),
         [
             (each.name, each.version, each.stage, f"{each.since:%Y-%m-%d %H:%M}", each.reason)
@@ -60,7 +65,9 @@ def stage(model: str, version: str, stage: Stage, reason: str) -> None:
 
 @cli.command()
 @click.option("--dry-run", is_flag=True, help="Only show the trials.")
-@click.option("--json", "as_json", is_flag=True, help="Print the trials as a JSON array.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the trials, once decided, as a JSON array."
+)
 def judge(dry_run: bool, as_json: bool) -> None:
     """Promote versions in shadow that are proven better, and retire those whose time is over.
 
@@ -72,10 +79,20 @@ def judge(dry_run: bool, as_json: bool) -> None:
     primary, replica = databases(settings.load())
     with as_role(replica, "transformer").connect(autocommit=True) as connection:
         found = trials.read(connection)
+    done = [False] * len(found)
+    if not dry_run:
+        with primary.connect(autocommit=True) as connection:
+            done = [trials.decide(connection, each, note) for each in found]
+        if not any(done):
+            note("no trial is decided")
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(each) for each in found], default=str, indent=2))
+        told = [
+            {**dataclasses.asdict(each), "is_decided": is_decided}
+            for each, is_decided in zip(found, done, strict=True)
+        ]
+        click.echo(json.dumps(told, default=str, indent=2))
     else:
-        _print(
+        show(
             ("challenger", "champion", "outcomes", "evidence", "until", "verdict"),
             [
                 (
@@ -89,12 +106,6 @@ def judge(dry_run: bool, as_json: bool) -> None:
                 for each in found
             ],
         )
-    if dry_run:
-        return
-    with primary.connect(autocommit=True) as connection:
-        done = [trials.decide(connection, each, note) for each in found]
-    if not any(done):
-        note("no trial is decided")
 
 
 @cli.command("training-set")
@@ -102,8 +113,8 @@ def judge(dry_run: bool, as_json: bool) -> None:
 @click.option(
     "--as-of",
     required=True,
-    type=click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")),
-    help="The moment, in UTC, whose knowledge is written.",
+    type=moment,
+    help="The moment (ISO 8601, else in UTC) whose knowledge is written.",
 )
 @click.option(
     "--output",
@@ -127,7 +138,7 @@ def training_set(model: str, as_of: datetime, output: Path) -> None:
         written = sets.write(
             connection,
             model,
-            as_of.replace(tzinfo=UTC),
+            as_of,
             output,
             lambda done, total: advance(done, total, ""),
         )
@@ -142,10 +153,3 @@ def training_set(model: str, as_of: datetime, output: Path) -> None:
             }
         )
     )
-
-
-def _print(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = Table(*headings, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(harmless, row))
-    Console(highlight=False, soft_wrap=True, markup=False).print(table)

@@ -194,16 +194,16 @@ def tables_dropped(
         table
         for name in names
         for table in re.findall(
-            r"\bdrop\s+table\s+(?:if\s+exists\s+)?(public\.\w+)",
+            r"\bdrop\s+table\s+(?:if\s+exists\s+)?((?:public|retraining)\.\w+)",
             statements(name, folder, rollback=True),
             re.IGNORECASE,
         )
     }
     # A table that the platform had before us under such a name stays: it is not the migrator's.
     rows = connection.execute(
-        "select 'public.' || tablename from pg_tables"
-        " where schemaname = 'public' and tableowner = 'migrator'"
-        " and 'public.' || tablename = any(%s) order by 1",
+        "select schemaname || '.' || tablename from pg_tables"
+        " where (tableowner = 'migrator' or schemaname = 'retraining')"
+        " and schemaname || '.' || tablename = any(%s) order by 1",
         (sorted(found),),
     )
     return [name for (name,) in rows]
@@ -279,6 +279,7 @@ def _apply_one(backend: PostgresqlPsycopgBackend, migration: Migration) -> None:
             migration.process_steps(backend, "apply")
             _mark(backend, migration)
     except (
+        psycopg.errors.DuplicateSchema,
         psycopg.errors.DuplicateTable,
         psycopg.errors.DuplicateObject,
         psycopg.errors.DuplicateFunction,

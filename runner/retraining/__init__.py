@@ -1,4 +1,5 @@
-"""Versions of models: which one decides, which forecasts in shadow, and who says so.
+"""Versions of models: which one decides, which forecasts in shadow, and how the next one is made.
 
-Rooms it imports: client, servers.
+``queue`` and ``worker`` retrain; a trainer runs in a process of its own. Rooms it imports: servers,
+client.
 """

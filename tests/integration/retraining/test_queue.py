@@ -1,0 +1,308 @@
+"""The queue on a real server: the library's objects, who may ask, and jobs without a worker."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import psycopg
+import pytest
+import yaml
+from ai_desk import Desk
+from click.testing import CliRunner
+from landscapes import Landscape, make_database, renamed
+from psycopg import sql
+
+from runner.cli import cli
+from runner.client.records import Model
+from runner.demo.embedded import EmbeddedPair
+from runner.errors import UsageError
+from runner.retraining import due, jobs, leases, queue
+from runner.retraining.plan import Retraining
+from runner.servers.database import Connection
+
+NAME = "listener"
+
+# All that belongs to procrastinate in the schema `retraining`, a row a thing.
+CATALOG = """
+with ours (oid, relname, relkind) as (
+    select oid, relname, relkind from pg_class
+    where relnamespace = 'retraining'::regnamespace and relname like '%procrastinate%'
+)
+select 'relation', relname, relkind::text from ours
+union all
+select 'column', o.relname || '.' || a.attname, concat_ws(
+    ' ', format_type(a.atttypid, a.atttypmod), a.attnum, a.attnotnull, a.attidentity,
+    pg_get_expr(d.adbin, d.adrelid)
+)
+from ours as o
+inner join pg_attribute as a on o.oid = a.attrelid and a.attnum > 0
+left join pg_attrdef as d on a.attrelid = d.adrelid and a.attnum = d.adnum
+union all
+select 'index', o.relname, pg_get_indexdef(o.oid) from ours as o where o.relkind = 'i'
+union all
+select 'constraint', o.relname || '.' || c.conname, pg_get_constraintdef(c.oid)
+from ours as o inner join pg_constraint as c on o.oid = c.conrelid
+union all
+select 'trigger', o.relname || '.' || t.tgname, pg_get_triggerdef(t.oid)
+from ours as o inner join pg_trigger as t on o.oid = t.tgrelid where not t.tgisinternal
+union all
+select 'function', oid::regprocedure::text, concat_ws(
+    ' | ', pg_get_function_arguments(oid), pg_get_function_result(oid), provolatile,
+    proisstrict, prosecdef, prosrc
+)
+from pg_proc where pronamespace = 'retraining'::regnamespace
+union all
+select 'enum', t.typname || '.' || e.enumlabel, e.enumsortorder::text
+from pg_type as t inner join pg_enum as e on t.oid = e.enumtypid
+where t.typnamespace = 'retraining'::regnamespace
+"""
+
+
+def objects(connection: Connection) -> set[tuple[str, ...]]:
+    # Without it in the path, names are written with their schema, on both sides.
+    connection.execute("set search_path = pg_catalog")
+    found = {tuple(row) for row in connection.execute(CATALOG).fetchall()}
+    # Indexes and sequences of our own tables, and functions of ours, are none of these.
+    assert len(found) > 150
+    return found
+
+
+def test_the_objects_are_those_of_the_library(shared: Landscape, pair: EmbeddedPair) -> None:
+    library = make_database(pair.urls().primary, "primary", "library")
+    text = resources.files("procrastinate.sql").joinpath("schema.sql").read_text("utf-8")
+    try:
+        with library.connect() as connection:
+            connection.execute("create schema retraining")
+            connection.execute("set search_path = retraining")
+            connection.execute(text.encode())
+            expected = objects(connection)
+        with shared.primary.connect() as connection:
+            assert objects(connection) == expected
+            unfixed = connection.execute(
+                "select proname from pg_proc where pronamespace = 'retraining'::regnamespace"
+                " and proconfig is distinct from '{\"search_path=pg_catalog, retraining, pg_temp\"}'"
+            ).fetchall()
+            assert unfixed == []
+    finally:
+        with psycopg.connect(renamed(library.url, "postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database library with (force)"))
+
+
+def test_only_those_who_deploy_reach_it(shared: Landscape) -> None:
+    for role in ("ai_writer", "ai_functions", "replicator"):
+        assert shared.on_primary(
+            f"select has_schema_privilege('{role}', 'retraining', 'usage'), bool_or("
+            f"has_table_privilege('{role}', oid, 'select, insert, update, delete')) from pg_class"
+            " where relnamespace = 'retraining'::regnamespace and relkind = 'r'"
+        ) == [(False, False)]
+        assert shared.on_primary(
+            f"select has_function_privilege('{role}', oid, 'execute') from pg_proc"
+            " where proname = 'register_trained_ai_model'"
+        ) == [(role == "ai_functions",)]
+
+
+@pytest.fixture
+def primary(desk: Desk) -> Iterator[Connection]:
+    """A session of a worker or of who asks; the queue is empty, and model 'listener' there."""
+    desk.look("delete from retraining.procrastinate_jobs; delete from retraining.artifacts")
+    with desk.landscape.primary.connect(autocommit=True) as connection:
+        connection.execute("set search_path = pg_catalog")
+        yield connection
+
+
+def states(connection: Connection) -> list[tuple[str, str | None]]:
+    return [(job.state, job.outcome) for job in jobs.read(connection)]
+
+
+def test_one_waits_and_one_runs(primary: Connection) -> None:
+    first = queue.ask(primary, NAME, "because")
+    with pytest.raises(queue.RefusedError, match=f"retraining {first} of listener waits already"):
+        queue.ask(primary, NAME, "because")
+    job = leases.take(primary, [NAME])
+    assert job is not None
+    assert (job.id, job.model, job.reason) == (first, NAME, "because")
+    second = queue.ask(primary, NAME, "because")
+    assert leases.take(primary, [NAME]) is None, "one of a model runs at a time"
+    assert leases.take(primary, []) is None
+    assert [state for state, _ in states(primary)] == ["waiting", "running"]
+
+    told = queue.cancel(primary, NAME)
+    assert told == f"retraining {first} is ended; retraining {second} cancelled"
+    assert leases.note_progress(primary, job, 0.5, "half") is True, "it is to be ended"
+    leases.end(primary, job, "aborted", "cancelled")
+    leases.release(primary, job)
+    assert states(primary) == [("cancelled", "cancelled")] * 2
+    assert queue.cancel(primary, NAME) is None
+    with pytest.raises(leases.LostError):
+        leases.end(primary, job, "failed", "again")
+
+
+def test_of_many_who_ask_at_once_one_is_heard(primary: Connection, desk: Desk) -> None:
+    heard: list[object] = []
+    barrier = threading.Barrier(8)
+
+    def ask() -> None:
+        with desk.landscape.primary.connect(autocommit=True) as connection:
+            barrier.wait()
+            try:
+                heard.append(queue.ask(connection, NAME, "because"))
+            except queue.RefusedError as error:
+                heard.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(isinstance(each, int) for each in heard) == 1
+    assert len(heard) == 8
+    assert len(states(primary)) == 1
+
+
+def test_a_job_is_dead_without_its_session(primary: Connection, desk: Desk) -> None:
+    queue.ask(primary, NAME, "because")
+    for death in (1, 2, 3):
+        with desk.landscape.primary.connect(autocommit=True) as worker:
+            job = leases.take(worker, [NAME])
+            assert job is not None
+            leases.begin(worker, job, 600)
+            assert states(primary) == [("running", None)]
+            assert leases.sweep(primary) == []
+        assert states(primary) == [("dead", None)]
+        (told,) = leases.sweep(primary)
+        assert "its worker died" in told
+        assert [each.deaths for each in jobs.read(primary)] == [death if death < 3 else 2]
+        with pytest.raises(leases.LostError):
+            leases.note_progress(primary, job, 1, "too late")
+    assert states(primary) == [("failed", "its worker died, as 2 times before")]
+
+
+def test_no_state_is_without_end(primary: Connection, desk: Desk) -> None:
+    queue.ask(primary, NAME, "because")
+    desk.look("update retraining.jobs set deadline = now() - interval '1 hour'")
+    (told,) = leases.sweep(primary)
+    assert "no worker took it in time" in told
+    assert [state for state, _ in states(primary)] == ["failed"]
+
+    # A worker that stands still holds its lease, but not its job.
+    queue.ask(primary, NAME, "because")
+    with desk.landscape.primary.connect(autocommit=True) as worker:
+        job = leases.take(worker, [NAME])
+        assert job is not None
+        leases.begin(worker, job, 600)
+        desk.look("update retraining.jobs set deadline = now() - interval '1 hour'")
+        (told,) = leases.sweep(primary)
+        assert "its worker did not end it in time" in told
+        again = leases.take(primary, [NAME])
+        assert again is not None
+        assert again.id == job.id
+        with pytest.raises(leases.LostError):
+            leases.end(worker, job, "succeeded", "too late")
+        leases.end(primary, again, "succeeded", "done")
+
+
+def test_a_dead_job_gives_way_to_a_later_one(primary: Connection, desk: Desk) -> None:
+    queue.ask(primary, NAME, "first")
+    with desk.landscape.primary.connect(autocommit=True) as worker:
+        assert leases.take(worker, [NAME]) is not None
+        queue.ask(primary, NAME, "second")
+    leases.sweep(primary)
+    assert states(primary) == [("waiting", None), ("failed", "its worker died; a later one waits")]
+
+
+def test_a_running_trial_is_not_replaced(primary: Connection, desk: Desk) -> None:
+    desk.module.register_model(Model("sparse_spectrum", NAME, "2", {}))
+    queue.check_trial(primary, NAME)  # by hand: it is no trial of ours
+    desk.look(
+        "update ai_model_stages set evidence = '{\"retraining_job\": 1}' where stage = 'shadow'"
+    )
+    with pytest.raises(queue.RefusedError, match="trial of listener 2 is not decided"):
+        queue.ask(primary, NAME, "because")
+    desk.look(
+        "select set_ai_model_stage(id, 'champion', 'better') from ai_models where version = '2';"
+        "select set_ai_model_stage(id, 'champion', 'worse') from ai_models where version = '1'"
+    )
+    queue.ask(primary, NAME, "because")  # that one was champion: its trial is decided
+
+
+def test_what_is_due_is_asked_for_once(primary: Connection, desk: Desk) -> None:
+    told: list[str] = []
+    plan = {NAME: Retraining(command=["true"], schedule="* * * * *", on_triggers=True)}
+    replica = desk.landscape.replica
+    now = primary.execute("select clock_timestamp()").fetchall()[0][0]
+    due.ask_for_all(primary, replica, plan, told.append)
+    assert len(told) == 1
+    assert "queued: schedule of" in told[0]
+    queue.cancel(primary, NAME)
+    at = due.scheduled("* * * * *", now)
+    assert queue.ask(primary, NAME, "schedule", newer_than=at) is None
+    desk.look("delete from retraining.procrastinate_jobs")
+
+    plan = {NAME: Retraining(command=["true"], on_triggers=True)}
+    due.ask_for_all(primary, replica, plan, told.append)  # nothing was built
+    assert len(told) == 1
+    desk.landscape.on_replica(
+        "create schema if not exists staging; create schema if not exists operations;"
+        "create table staging.stg_ai__models as select 'listener'::text as model_name,"
+        " timestamptz '2025-03-01' as created_at;"
+        "create table operations.retraining_triggers as select 'listener'::text as model_name,"
+        " timestamptz '2025-03-02' as available_at, '1'::text as model_version,"
+        " 'loss'::text as reason;"
+        "grant usage on schema staging, operations to transformer;"
+        "grant select on staging.stg_ai__models, operations.retraining_triggers to transformer"
+    )
+    try:
+        due.ask_for_all(primary, replica, plan, told.append)
+        assert told[1:] == [told[-1]]
+        assert told[-1].endswith("queued: alarm of version 1: loss")
+        queue.cancel(primary, NAME)
+        due.ask_for_all(primary, replica, plan, told.append)
+        assert len(told) == 2, "it was asked for since"
+        desk.look("delete from retraining.procrastinate_jobs")
+        desk.landscape.on_replica("update staging.stg_ai__models set created_at = now()")
+        due.ask_for_all(primary, replica, plan, told.append)
+        assert len(told) == 2, "a version was trained since"
+    finally:
+        desk.landscape.on_replica(
+            "drop table staging.stg_ai__models; drop table operations.retraining_triggers"
+        )
+
+
+def test_the_command_asks_and_tells(
+    primary: Connection, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRIMARY_URL", desk.landscape.primary.url)
+    monkeypatch.setenv("REPLICA_URL", desk.landscape.replica.url)
+    file = tmp_path / "retraining.yml"
+    file.write_text(yaml.safe_dump({NAME: {"command": ["true"]}, "nobody": {"command": ["true"]}}))
+    monkeypatch.setenv("SIGNAL_MARTS_RETRAINING", str(file))
+
+    def retrain(*options: str) -> tuple[str, str]:
+        done = CliRunner().invoke(cli, ["retrain", *options])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.stdout, done.stderr
+
+    for wrong, options in (
+        ("either --model or --list", ()),
+        ("does not say how other is retrained", ("--model", "other")),
+        ("no model nobody", ("--model", "nobody")),
+        ("give a reason", ("--model", NAME, "--reason", " ")),
+    ):
+        with pytest.raises(UsageError, match=wrong):
+            retrain(*options)
+    _, told = retrain("--model", NAME, "--reason", "new data", "--as-of", "2025-03-01T12:00:00Z")
+    assert "of listener queued" in told
+    with pytest.raises(queue.RefusedError, match="waits already") as refused:
+        retrain("--model", NAME)
+    assert refused.value.exit_code == 5
+    (job,) = json.loads(retrain("--list", "--json")[0])
+    assert (job["state"], job["reason"]) == ("waiting", "new data")
+    assert job["as_of"] == "2025-03-01 12:00:00+00:00"
+    assert "new data" in retrain("--list")[0]
+    assert "cancelled" in retrain("--model", NAME, "--cancel")[1]
+    assert "no retraining of listener waits" in retrain("--model", NAME, "--cancel")[1]
