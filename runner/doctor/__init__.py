@@ -1,7 +1,7 @@
 """The doctor: every precondition on both sides, each with its mend; and the status of all.
 
 Nothing is written, but by ``status --compare``. Rooms it imports: servers, replication, deploy,
-build, platform.
+build, platform, retraining.
 """
 
 from __future__ import annotations

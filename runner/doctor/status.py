@@ -25,6 +25,8 @@ from runner.replication.catalog import (
     subscribed_tables,
 )
 from runner.replication.preconditions import reader
+from runner.retraining import jobs
+from runner.retraining.jobs import Job
 from runner.servers import relations, role_logins
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, Database, scalar
@@ -76,6 +78,7 @@ class Status:
     """All that ``signal-marts status`` shows; ``problems`` is empty when all is well.
 
     ``rejected_rows`` has the number of rows that cannot be used of each table with some.
+    ``retrainings`` are those that wait, run or are dead, and the last other one of each model.
     """
 
     migrations_on_disk: tuple[str, ...]
@@ -84,6 +87,7 @@ class Status:
     marts: tuple[Mart, ...]
     last_builds: tuple[LastBuild, ...]
     rejected_rows: Mapping[str, int]
+    retrainings: tuple[Job, ...]
     problems: tuple[str, ...]
 
 
@@ -99,15 +103,24 @@ def status(
         state = migrations.state(sides.on_primary)
         replication = _replication(sides.on_primary, sides.on_replica)
         marts, builds, rejected = _built(replica)
+        retrainings = _retrainings(sides.on_primary)
         problems = [
             *(compare(sides.on_primary, sides.on_replica) if compare is not None else ()),
             *_migration_problems(sides.on_primary, state),
             *_table_problems(sides),
             *map(str, health.find(sides, read_contract())),
             *_mart_problems(marts, builds),
+            *_retraining_problems(retrainings),
         ]
     return Status(
-        state.on_disk, state.pending, replication, marts, builds, rejected, tuple(problems)
+        state.on_disk,
+        state.pending,
+        replication,
+        marts,
+        builds,
+        rejected,
+        retrainings,
+        tuple(problems),
     )
 
 
@@ -223,6 +236,30 @@ def _last_builds(replica: Connection) -> tuple[LastBuild, ...]:
             " from changes.builds as b order by started_at desc limit 5"
         )
     )
+
+
+def _retrainings(primary: Connection) -> tuple[Job, ...]:
+    if not jobs.is_there(primary):
+        return ()
+    kept: list[Job] = []
+    ended: set[str] = set()
+    for job in jobs.read(primary, last=1000):
+        if job.state not in ("waiting", "running", "dead"):
+            if job.model in ended:
+                continue
+            ended.add(job.model)
+        kept.append(job)
+    return tuple(kept)
+
+
+def _retraining_problems(retrainings: Sequence[Job]) -> Iterator[str]:
+    for job in retrainings:
+        named = f"retraining {job.id} of {job.model}"
+        if job.state == "dead":
+            yield f"{named} is dead: its worker is gone; run signal-marts worker"
+        elif job.state == "failed":
+            told = (job.outcome or "").partition("\n")[0]
+            yield f"{named} failed: {told}; mend it, and signal-marts retrain --model {job.model}"
 
 
 def as_json(found: Status) -> str:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
@@ -32,14 +32,14 @@ class Retraining(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     trainer: str | None = None
-    command: list[str] | None = Field(None, min_length=1)
-    seed: int = Field(0, ge=0, lt=2**32)
+    command: list[str] | None = Field(default=None, min_length=1)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     options: dict[str, Any] = {}
     schedule: str | None = None
     on_triggers: bool = False
-    timeout_minutes: float = Field(60, gt=0, le=7 * 24 * 60)
-    memory_mb: Annotated[int, Field(ge=64)] = 4096
-    disk_mb: Annotated[int, Field(ge=1)] = 4096
+    timeout_minutes: float = Field(default=60, gt=0, le=7 * 24 * 60)
+    memory_mb: int = Field(default=4096, ge=64)
+    disk_mb: int = Field(default=4096, ge=1)
 
     @property
     def means(self) -> str:

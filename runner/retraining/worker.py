@@ -75,10 +75,13 @@ class Worker:
                     autocommit=True, application="signal-marts worker"
                 ) as connection:
                     jobs.check(connection)
-                    while self._round(connection) or not once:
+                    while not self._stop.is_set():
+                        was_one = self._round(connection)
                         pause = _POLL
-                        if self._stop.is_set():
-                            break
+                        if not was_one and once:
+                            return
+                        if not was_one:
+                            self._stop.wait(_POLL)
                     return
             except (psycopg.OperationalError, ConnectionFailedError) as error:
                 if once:
@@ -88,7 +91,7 @@ class Worker:
                 pause = min(2 * pause, 60)
 
     def _round(self, connection: Connection) -> bool:
-        """Run a job, or wait a moment; return whether there was one."""
+        """Run a job; return whether there was one."""
         for told in leases.sweep(connection):
             self._report(told)
         self._ask(connection)
@@ -98,7 +101,6 @@ class Worker:
             self._report(str(error))
             job = None
         if job is None:
-            self._stop.wait(_POLL)
             return False
         self._report(f"retraining {job.id} of {job.model}: begins ({job.reason})")
         try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -25,15 +23,19 @@ def main() -> None:
     if what == "raise":
         raise ValueError("no such luck")
     if what == "hang":
-        Path(options["started"]).touch()
+        Path(options["started"]).write_text(str(os.getpid()), "utf-8")
         time.sleep(600)
     if what == "daemon":
         # It leaves the session, and its parent ends.
-        code = f"import os,time; open({options['pid']!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-        subprocess.Popen(
-            [sys.executable, "-c", f"import os\nif not os.fork():\n os.setsid()\n {code}"]
-        ).wait()
-        while not (Path(options["pid"]).exists() and Path(options["pid"]).read_text()):
+        pid = Path(options["pid"])
+        if not os.fork():
+            os.setsid()
+            if not os.fork():
+                pid.write_text(str(os.getpid()), "utf-8")
+                time.sleep(600)
+            os._exit(0)
+        os.wait()
+        while not (pid.exists() and pid.read_text("utf-8")):
             time.sleep(0.01)
     if what == "eat memory":
         held = []
