@@ -124,7 +124,7 @@ def test_records_are_checked(folder: Path, record: dict[str, object], told: str)
 def test_a_worker_starts_without_dbt() -> None:
     code = (
         "import sys, runner.cli, runner.retraining.worker, runner.retraining.child\n"
-        "sys.exit(', '.join(name for name in sys.modules if name.split('.')[0] == 'dbt'))"
+        "sys.exit(', '.join(name for name in sys.modules if name.split('.')[0] == 'dbt') or None)"
     )
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     done = children.run([sys.executable, "-c", code], env=environment, capture_output=True)
