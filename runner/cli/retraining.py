@@ -6,7 +6,7 @@ import dataclasses
 import json
 import signal
 import threading
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
 
@@ -60,6 +60,8 @@ def _ask(connection: Connection, model: str, reason: str, as_of: datetime | None
     need("worker")
     plan.of(plan.read(), model)
     registration.last(connection, model)
+    if as_of is not None and as_of > datetime.now(UTC):
+        raise UsageError(f"{as_of.isoformat()} is yet to come")
     if not reason.strip():
         raise UsageError("give a reason: it stays in the model's history")
     number = queue.ask(connection, model, reason, as_of)

@@ -106,12 +106,13 @@ def check(primary: Connection) -> None:
         )
 
 
-def read(primary: Connection, last: int = 50) -> list[Job]:
-    """The last jobs, the newest first; the state is that of now."""
+def read(primary: Connection, last: int = 50, *, is_open: bool = False) -> list[Job]:
+    """The last jobs, the newest first, or those of them that have not ended; states are of now."""
     cursor = primary.cursor(row_factory=class_row(Job))
     return cursor.execute(
-        f"{_JOBS} order by j.id desc limit %(last)s",
-        {"registering": _REGISTERING, "last": last},
+        f"{_JOBS} where not %(is_open)s or p.status in ('todo', 'doing')"
+        " order by j.id desc limit %(last)s",
+        {"registering": _REGISTERING, "last": last, "is_open": is_open},
     ).fetchall()
 
 

@@ -156,7 +156,7 @@ def sweep(primary: Connection) -> list[str]:
     For a session that holds no lease.
     """
     told = []
-    for job in read(primary, last=1000):
+    for job in read(primary, last=10_000, is_open=True):
         try:
             if job.state == "dead":
                 told.append(f"retraining {job.id} of {job.model}: {_bury(primary, job)}")

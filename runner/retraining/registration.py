@@ -83,7 +83,7 @@ def register(
         with primary.transaction():
             leases.own(primary, job)
             primary.execute(
-                "insert into retraining.artifacts (sha256, content) values (%s, %s)"
+                "insert into retraining.artifacts (sha256, content) values (%s, %b)"
                 " on conflict do nothing",
                 (candidate.artifact_sha256, candidate.artifact),
             )

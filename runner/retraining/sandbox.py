@@ -80,6 +80,8 @@ def run(
                 tick()
                 if time.monotonic() > last:
                     raise TrainerError("it could not be ended in time") from None
+        # A host that stops a service may have told the program as well.
+        tick()
         assert supervisor.stdout is not None  # noqa: S101 - for mypy
         answer = supervisor.stdout.read()
     finally:

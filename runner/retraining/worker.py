@@ -22,6 +22,7 @@ from runner.retraining.plan import Plan, Retraining
 from runner.retraining.queue import RefusedError
 from runner.retraining.sandbox import TrainerError
 from runner.servers.database import Connection, ConnectionFailedError, Database
+from runner.servers.deploy_lock import LockedError
 from runner.servers.role_logins import as_role
 
 _POLL = 1.0
@@ -141,7 +142,7 @@ class Worker:
             leases.end(connection, job, "aborted", outcome := "cancelled")
         except RefusedError as error:
             leases.end(connection, job, "aborted", outcome := f"nothing was registered: {error}")
-        except (psycopg.OperationalError, ConnectionFailedError) as error:
+        except (psycopg.OperationalError, ConnectionFailedError, LockedError) as error:
             if connection.closed:
                 raise
             return leases.give_back(connection, job, _said(error), after=_AGAIN)

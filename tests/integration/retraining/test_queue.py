@@ -303,6 +303,7 @@ def test_the_command_asks_and_tells(
         ("either --model or --list", ()),
         ("does not say how other is retrained", ("--model", "other")),
         ("no model nobody", ("--model", "nobody")),
+        ("is yet to come", ("--model", NAME, "--as-of", "9000-01-01")),
         ("give a reason", ("--model", NAME, "--reason", " ")),
     ):
         with pytest.raises(UsageError, match=wrong):

@@ -52,7 +52,7 @@ def written(path: Path, at: datetime, model: str = MODEL) -> dict[str, Any]:
         cli,
         [
             *("training-set", "--model", model, "--output", str(path)),
-            *("--as-of", at.strftime("%Y-%m-%dT%H:%M:%S")),
+            *("--as-of", at.isoformat()),
         ],
     )
     if done.exception is not None:

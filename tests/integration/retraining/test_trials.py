@@ -155,11 +155,13 @@ def test_a_better_version_is_promoted_and_leaves_no_earlier_trace(
     shown, told = judge("--dry-run")
     assert [(each["challenger_version"], each["verdict"]) for each in shown] == [("2", "better")]
     assert told == ""
-    _, told = judge()
+    shown, told = judge()
+    assert [each["is_decided"] for each in shown] == [True]
     assert "coin 2 is champion: better than version 1 on " in told
     assert f"proven on {proven}" in told
     # The marts are as they were: what was decided is not decided again.
-    _, told = judge()
+    shown, told = judge()
+    assert [each["is_decided"] for each in shown] == [False]
     assert "no trial is decided" in told
     assert landscape.on_primary("select version, stage from ai_models order by 1") == [
         ("1", "shadow"),

@@ -24,6 +24,7 @@ import yaml
 from landscapes import Landscape, drop_landscape, make_landscape
 
 from runner.demo.embedded import EmbeddedPair
+from runner.doctor.status import status
 from runner.retraining import jobs, plan, queue
 from runner.retraining.jobs import Job
 from runner.retraining.worker import Worker
@@ -231,9 +232,20 @@ def test_a_trainer_that_fails_leaves_its_words(
     assert shop.landscape.on_primary("select count(*) from retraining.artifacts") == [(0,)]
 
 
+def problems(shop: Shop) -> list[str]:
+    found = status(shop.primary, shop.replica)
+    return [each for each in found.problems if each.startswith("retraining")]
+
+
 def test_after_a_failure_the_queue_goes_on(shop: Shop) -> None:
-    assert shop.run({"do": "raise"}).state == "failed"
+    failed = shop.run({"do": "raise"})
+    assert failed.state == "failed"
+    (told,) = problems(shop)
+    assert (
+        f"retraining {failed.id} of {NAME} failed: the trainer failed: it ended with exit" in told
+    )
     assert shop.run({"do": "learn"}).state == "done"
+    assert problems(shop) == []
 
 
 def test_a_command_that_is_gone_is_told(shop: Shop) -> None:
@@ -312,6 +324,8 @@ def test_a_killed_worker_takes_its_trainer_along(shop: Shop) -> None:
     wait_for(lambda: not is_running(int(started.read_text())))
     wait_for(lambda: not list(shop.folder.glob("signal-marts-retraining-*")))
     wait_for(lambda: shop.job(number).state == "dead")
+    (told,) = problems(shop)
+    assert "is dead: its worker is gone" in told
     shop.work(shop.plan({"do": "learn"}))
     job = shop.job(number)
     assert (job.state, job.deaths) == ("done", 1)
@@ -381,7 +395,7 @@ def test_kills_at_any_moment(shop: Shop) -> None:
                 shop.ask()
             while len(fleet) < 2:
                 fleet.append(shop.start())
-            time.sleep(random.uniform(0.0, 2.0))
+            time.sleep(random.uniform(0.0, 1.5))
             if random.random() < 0.5:
                 stage = random.choice(("champion", "retired"))
                 shop.landscape.on_primary(
