@@ -51,6 +51,11 @@ def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
     made = make_landscape(pair, pair.urls().replica)
     made.deploy()
     made.on_primary(MODEL)
+    made.on_primary(
+        "insert into market_bars select 'X', '1h', '2025-03-01Z'::timestamptz + n * interval '1 h',"
+        " close, close, close, close, 1 from generate_series(1, 400) as n"
+        " cross join lateral (select round(100 + 5 * sin(n / 10.0)::numeric, 2) as close) as closes"
+    )
     marts = ("+signal_outcomes", "+price_bars", "path:models/staging")
     assert not made.build(tmp_path_factory.mktemp("target"), *marts).failures
     yield made
@@ -76,9 +81,9 @@ class Shop:
         file.write_text(yaml.safe_dump({NAME: how}), "utf-8")
         return file
 
-    def ask(self) -> int:
+    def ask(self, as_of: datetime | None = None) -> int:
         with self.primary.connect(autocommit=True) as connection:
-            number = queue.ask(connection, NAME, "because")
+            number = queue.ask(connection, NAME, "because", as_of)
         assert number is not None
         return number
 
@@ -126,6 +131,7 @@ class Shop:
 def shop(built: Landscape, tmp_path: Path) -> Shop:
     built.on_primary(
         "delete from retraining.procrastinate_jobs; delete from genetic_generations;"
+        " delete from spectrum_analysis;"
         f" delete from ai_models where model_name = '{NAME}'; {MODEL};"
         " delete from retraining.artifacts"
     )
@@ -180,6 +186,19 @@ def test_a_training_makes_a_version(shop: Shop) -> None:
     other = shop.run({"do": "learn", "steps": 2})
     assert other.outcome == f"registered version {other.version}"
     assert str(other.version).endswith(".2")
+
+
+def test_an_entry_point_is_a_trainer_as_well(shop: Shop) -> None:
+    shop.landscape.on_primary(
+        f"update ai_models set model_type = 'sparse_spectrum' where model_name = '{NAME}'"
+    )
+    file = shop.folder / "retraining.yml"
+    file.write_text(yaml.safe_dump({NAME: {"trainer": "spectrum"}}), "utf-8")
+    number = shop.ask(datetime(2025, 3, 17, 12, tzinfo=UTC))
+    shop.work(file)
+    job = shop.job(number)
+    assert job.outcome == "registered version 2025-03-17.1"
+    assert shop.landscape.on_primary("select distinct symbol from spectrum_analysis") == [("X",)]
 
 
 def test_a_trial_that_began_meanwhile_is_not_replaced(shop: Shop) -> None:
