@@ -174,6 +174,8 @@ def _bury(primary: Connection, job: Job) -> str:
         )
         # By now its worker may have ended it, and gone.
         own(primary, job)
+        if not is_free and read_one(primary, job.id).state != "dead":
+            raise LostError(f"retraining {job.id} is held again")
         why = "its worker died" if is_free else "its worker did not end it in time"
         return give_back(primary, job, why)
 
