@@ -319,3 +319,13 @@ def test_the_command_asks_and_tells(
     assert "new data" in retrain("--list")[0]
     assert "cancelled" in retrain("--model", NAME, "--cancel")[1]
     assert "no retraining of listener waits" in retrain("--model", NAME, "--cancel")[1]
+
+
+def test_a_name_without_champion_is_noted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRIMARY_URL", desk.landscape.primary.url)
+    monkeypatch.setenv("REPLICA_URL", desk.landscape.replica.url)
+    assert CliRunner().invoke(cli, ["models"], catch_exceptions=False).stderr == ""
+    desk.look("select set_ai_model_stage(id, 'retired', 'worse') from ai_models")
+    shown = CliRunner().invoke(cli, ["models"], catch_exceptions=False)
+    assert "listener has no champion" in shown.stderr
+    assert "no champion" not in shown.stdout
