@@ -1,5 +1,6 @@
--- The ensemble never loses more than the bound beyond the best expert. A failure means
--- that weights, losses or the bound are computed wrongly, not that the experts are bad.
+-- The ensemble never loses more than the bounds beyond the best sequence of experts and the
+-- best expert. A failure means that weights, losses or the bounds are computed wrongly, not
+-- that the experts are bad.
 
 with ensemble_regret as (
 
@@ -12,9 +13,13 @@ violations as (
     select
         decision_date,
         regret,
-        regret_bound
+        regret_bound,
+        sequence_regret,
+        sequence_bound
     from ensemble_regret
-    where regret > regret_bound + 1e-9
+    where
+        regret > regret_bound + 1e-9
+        or sequence_regret > sequence_bound + 1e-9
 
 )
 

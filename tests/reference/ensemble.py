@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -17,44 +17,131 @@ Pool = Callable[[int], Booleans]
 """The experts that decide on a day."""
 
 
-def weights_of_day(
-    forecasts: Floats, outcomes: Floats, resolved: Integers, pool: Pool, day: int
-) -> Floats:
-    """Exponential weights from delayed feedback: Cesa-Bianchi and Lugosi 2006, section 3.3.
+SHARE = 0.01
 
-    Args:
+
+@dataclass(frozen=True)
+class Rounds:
+    """What was said at each close, and what came of it.
+
+    Attributes:
         forecasts: (rounds, experts), 0.5 for silence, also before an expert joined.
         outcomes: (rounds,), 1 for up and 0 for down; NaN is no round.
+        decided: (rounds,), the day of the close, in order.
         resolved: (rounds,), the day on which the outcome was known.
         pool: the experts that decide on a day, (experts,).
-        day: the day that the weights are for.
-
-    Returns:
-        (experts,), adding up to 1; all 0 where nobody decides.
     """
-    seen = (resolved < day) & ~np.isnan(outcomes)
-    losses = ((forecasts[seen] - outcomes[seen, None]) ** 2).sum(axis=0)
+
+    forecasts: Floats
+    outcomes: Floats
+    decided: Integers
+    resolved: Integers
+    pool: Pool
+
+    @property
+    def scored(self) -> Booleans:
+        scored: Booleans = ~np.isnan(self.outcomes)
+        return scored
+
+    def excess_losses(self, *, decided_only: bool) -> Floats:
+        """(rounds, experts), beyond those of silence. ``decided_only``: silent if not deciding."""
+        losses = (self.forecasts - self.outcomes[:, None]) ** 2 - 0.25
+        losses[~self.scored] = 0
+        if decided_only:
+            losses *= np.array([self.pool(int(day)) for day in self.decided])
+        return losses
+
+    def up_to(self, day: int, made: Booleans | None = None) -> Rounds:
+        """The rounds with an outcome that were decided up to a day."""
+        kept = self.scored & (self.decided <= day) & (True if made is None else made)
+        return replace(
+            self,
+            forecasts=self.forecasts[kept],
+            outcomes=self.outcomes[kept],
+            decided=self.decided[kept],
+            resolved=self.resolved[kept],
+        )
+
+
+@dataclass(frozen=True)
+class Day:
+    """The state of a day; arrays are (experts + 1,), the last one is silence.
+
+    ``losses``, ``costs`` and ``switches`` are those of the best path to each; infinite: no path.
+    """
+
+    states: Booleans
+    weights: Floats
+    moved: float
+    losses: Floats
+    costs: Floats
+    switches: Integers
+
+
+def states_of(pool: Pool, day: int) -> Booleans:
+    """The experts that decide, or silence where nobody does."""
     deciding = pool(day)
-    if not deciding.any():
-        return np.zeros(len(deciding))
-    raw = np.where(deciding, np.exp(-0.5 * (losses - losses[deciding].min())), 0.0)
-    weights: Floats = raw / raw.sum()
-    return weights
+    return np.append(deciding, not deciding.any())
 
 
-def averages(
-    forecasts: Floats,
-    outcomes: Floats,
-    decided: Integers,
-    resolved: Integers,
-    pool: Pool,
-) -> Floats:
-    """The ensemble's probability in every round, (rounds,); arguments as in weights_of_day."""
-    result = np.full(len(decided), np.nan)
-    for day in np.unique(decided):
-        at = decided == day
-        weights = weights_of_day(forecasts, outcomes, resolved, pool, int(day))
-        result[at] = forecasts[at] @ weights
+def kernel(before: Booleans, after: Booleans, share: float) -> Floats:
+    """The probability that a path goes from a state to another one, (states, states).
+
+    Fixed share (Herbster and Warmuth 1998) among those that decide: whoever no longer decides is
+    left for any of them, and to each that begins to decide 1/N of the paths go.
+    """
+    count, newcomers = after.sum(), after & ~before
+    result = np.zeros((len(after), len(after)))
+    for state in np.flatnonzero(before):
+        if not after[state]:
+            result[state, after] = 1 / count
+            continue
+        result[state, newcomers] = 1 / count
+        result[state, after & before] = share / count
+        result[state, state] += (1 - share) * (1 - newcomers.sum() / count)
+    return result
+
+
+def walk(rounds: Rounds, first: int, last: int, share: float = SHARE) -> dict[int, Day]:
+    """The weights and the best paths of each day: forward and Viterbi algorithms, day by day."""
+    losses = rounds.excess_losses(decided_only=True)
+    count = losses.shape[1] + 1
+    silent = np.arange(count) == count - 1
+    paths = np.where(silent, 0, np.inf)
+    # The first expert of a path is no switch.
+    day = Day(silent, 1.0 * silent, 0.0, paths, paths, -silent.astype(np.int64))
+    result: dict[int, Day] = {}
+    for date in range(first, last + 1):
+        new = np.append(losses[rounds.resolved == date - 1].sum(axis=0), 0)
+        after = states_of(rounds.pool, date)
+        step = kernel(day.states, after, share)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            earned = np.where(day.weights > 0, np.log(day.weights) - new / 2, -np.inf)
+            costs = -2 * np.log(step)
+        earned = np.exp(earned - earned.max())
+        earned /= earned.sum()
+        weights = earned @ step
+        moved = 1 - np.minimum(weights, earned)[:-1][after[:-1]].sum()
+        known = day.losses + new
+        best = (known + day.costs)[:, None] + costs
+        came = best.argmin(axis=0)
+        reached = np.isfinite(best.min(axis=0))
+        day = Day(
+            after,
+            weights,
+            float(moved),
+            np.where(reached, known[came], np.inf),
+            np.where(reached, day.costs[came] + costs[came, np.arange(count)], np.inf),
+            day.switches[came] + (~silent & (came != np.arange(count))),
+        )
+        result[date] = day
+    return result
+
+
+def averages(rounds: Rounds, days: Mapping[int, Day]) -> Floats:
+    """The ensemble's probability in every round, (rounds,)."""
+    weights = np.array([days[int(day)].weights[:-1] for day in rounds.decided])
+    result: Floats = (rounds.forecasts * weights).sum(axis=1)
     return result
 
 
@@ -63,42 +150,51 @@ def unresolved_rounds(decided: Integers, resolved: Integers) -> int:
     return sum(int((resolved[:number] >= decided[number]).sum()) for number in range(len(decided)))
 
 
-def regret_and_bound(
-    forecasts: Floats,
-    outcomes: Floats,
-    decided: Integers,
-    resolved: Integers,
-    pool: Pool,
-    made: Booleans | None = None,
-    last_day: int | None = None,
-) -> tuple[float, float]:
-    """The regret against the best expert that decides on the last day, and its bound.
+@dataclass(frozen=True)
+class Regret:
+    """Losses beyond silence up to a day, and the most that the ensemble's can be."""
+
+    ensemble: float
+    best_expert: float | None
+    best_sequence: float
+    switches: int
+    cost: float
+    delay: float
+
+    @property
+    def most(self) -> float:
+        return self.best_sequence + self.cost + self.delay
+
+
+def regret(
+    rounds: Rounds, days: Mapping[int, Day], last: int, made: Booleans | None = None
+) -> Regret:
+    """The ensemble up to a day, the best expert that decides on it, and the best path.
 
     ``made`` are the rounds that were decided, (rounds,): of the others, the forecasts of experts
-    that did not decide are judged. By default all; ``last_day`` is that of the last round.
+    that did not decide are judged. By default all.
     """
-    probabilities = averages(forecasts, outcomes, decided, resolved, pool)
-    scored = ~np.isnan(outcomes)
-    rounds = scored if made is None else scored & made
-    losses = (forecasts[scored] - outcomes[scored, None]) ** 2 - 0.25
-    own = float(((probabilities[rounds] - outcomes[rounds]) ** 2 - 0.25).sum())
-    days, first = decided[scored], int(decided[rounds].min())
-    last = int(decided.max()) if last_day is None else last_day
-    bound = 2 * np.log(pool(first).sum())
-    bound += unresolved_rounds(decided[rounds], resolved[rounds]) / 4
-
-    def potential(until: int, members: Booleans) -> float:
-        summed = losses[days < until].sum(axis=0)[members]
-        return float(np.log(np.exp(-0.5 * (summed - summed.min())).sum()) - 0.5 * summed.min())
-
-    former = first
-    for day in range(first + 1, last + 1):
-        if not pool(day).any():
-            continue
-        if day > former + 1 or (pool(day) != pool(former)).any():
-            bound += 2 * (potential(day, pool(day)) - potential(former + 1, pool(former)))
-        former = day
-    return own - float(losses.sum(axis=0)[pool(last)].min()), float(bound)
+    judged, own = rounds.up_to(last), rounds.up_to(last, made)
+    ensemble = (averages(own, days) - own.outcomes) ** 2 - 0.25
+    deciding = rounds.pool(last)
+    total = judged.excess_losses(decided_only=False).sum(axis=0)[deciding]
+    # Outcomes that were not known before the day are losses of the path's last expert.
+    waiting = own.excess_losses(decided_only=True)[own.resolved >= last].sum(axis=0)
+    losses = days[last].losses + np.append(waiting * deciding, 0)
+    best = int((losses + days[last].costs).argmin())
+    moved = sum(
+        day.moved * int(((own.decided < date) & (own.resolved >= date)).sum())
+        for date, day in days.items()
+        if date <= last
+    )
+    return Regret(
+        float(ensemble.sum()),
+        float(total.min()) if deciding.any() else None,
+        float(losses[best]),
+        int(days[last].switches[best]),
+        float(days[last].costs[best]),
+        unresolved_rounds(own.decided, own.resolved) / 4 + 2 * moved,
+    )
 
 
 @dataclass(frozen=True)
@@ -210,8 +306,9 @@ def decide(
     *,
     horizon: int,
     lifetime: int,
-) -> tuple[list[Decision], dict[tuple[int, str], float], tuple[float, float]]:
-    """Decisions, weights by day and expert, and the final regret with its bound.
+    share: float = SHARE,
+) -> tuple[list[Decision], dict[tuple[int, str], float], dict[int, Regret]]:
+    """Decisions, weights by day and expert, and the regret of each day with a round before it.
 
     ``heard_of`` says when each expert was registered or first spoke; ``stages`` are in order.
     """
@@ -250,7 +347,10 @@ def decide(
     decided = np.array([day_number(bar.closed_at) for bar in places])
     resolved = np.array([10**9 if at is None else day_number(at) for _, at in targets])
     made = np.array(contributors) > 0
-    probabilities = averages(matrix, outcomes, decided, resolved, pool)
+    rounds = Rounds(matrix, outcomes, decided, resolved, pool)
+    days = [day_number(bar.closed_at) for bar in mine]
+    walked = walk(rounds, max(min(days), int(joined.min())), max(days), share)
+    probabilities = averages(rounds, walked)
     decisions = [
         Decision(
             bar.symbol,
@@ -262,20 +362,17 @@ def decide(
         for n, bar in enumerate(places)
         if made[n]
     ]
-    days = [day_number(bar.closed_at) for bar in mine]
     weights = {
-        (day, expert): float(weight)
-        for day in range(max(min(days), int(joined.min())), max(days) + 1)
-        for expert, weight, since in zip(
-            experts,
-            weights_of_day(matrix, outcomes, resolved, pool, day),
-            joined,
-            strict=True,
-        )
-        if since <= day
+        (date, expert): float(weight)
+        for date, day in walked.items()
+        for expert, weight, since in zip(experts, day.weights[:-1], joined, strict=True)
+        if since <= date
     }
-    regret = regret_and_bound(matrix, outcomes, decided, resolved, pool, made, max(days))
-    return decisions, weights, regret
+    first_round = decided[made & rounds.scored].min()
+    regrets = {
+        date: regret(rounds, walked, date, made) for date in walked if date >= first_round
+    }
+    return decisions, weights, regrets
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,21 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
-with weights as (
+with standings as (
+
+    select * from {{ ref('int_ensemble_standings') }}
+
+),
+
+weights as (
 
     select * from {{ ref('int_ensemble_weights') }}
+
+),
+
+paths as (
+
+    select * from {{ ref('int_ensemble_paths') }}
 
 ),
 
@@ -35,28 +47,51 @@ daily_losses as (
 summed as (
 
     select
-        weights.weight_date as trading_date,
-        weights.expert_id,
-        weights.is_deciding,
-        weights.is_deciding and weights.weight_rank = 1 as is_leader,
+        standings.weight_date as trading_date,
+        standings.expert_id,
+        standings.is_deciding,
+        standings.is_deciding and standings.weight_rank = 1 as is_leader,
+        weights.moved_weight,
+        paths.path_cost,
+        paths.path_switches,
         cast(coalesce(daily_losses.excess_loss, 0) as numeric(38, 15)) as excess_loss,
         cast(
-            coalesce(
-                sum(daily_losses.excess_loss) over (
-                    partition by weights.expert_number
-                    order by weights.weight_date
-                    rows between unbounded preceding and current row
-                ),
-                0
-            ) as numeric(38, 15)
-        ) as cumulative_excess_loss
-    from weights
+            coalesce(sum(daily_losses.excess_loss) over days_so_far, 0)
+            as numeric(38, 15)
+        ) as cumulative_excess_loss,
+        -- The path's last expert also has the losses that were not known yet.
+        paths.path_loss + coalesce(case
+            when standings.is_deciding
+                then
+                    sum(
+                        case
+                            when standings.is_deciding
+                                then coalesce(daily_losses.excess_loss, 0)
+                            else 0
+                        end - standings.new_loss
+                    ) over days_so_far
+        end, 0) as path_loss
+    from standings
     inner join first_rounds
-        on weights.weight_date >= first_rounds.first_date
+        on standings.weight_date >= first_rounds.first_date
+    inner join weights
+        on
+            standings.weight_date = weights.weight_date
+            and standings.expert_number = weights.expert_number
+    inner join paths
+        on
+            standings.weight_date = paths.weight_date
+            and standings.expert_number = paths.expert_number
     left join daily_losses
         on
-            weights.expert_number = daily_losses.expert_number
-            and weights.weight_date = daily_losses.decided_date
+            standings.expert_number = daily_losses.expert_number
+            and standings.weight_date = daily_losses.decided_date
+    window
+        days_so_far as (
+            partition by standings.expert_number
+            order by standings.weight_date
+            rows between unbounded preceding and current row
+        )
 
 ),
 
@@ -70,7 +105,11 @@ expert_days as (
                 case when is_deciding then 0 else 1 end,
                 cumulative_excess_loss,
                 expert_id
-        ) as hindsight_rank
+        ) as hindsight_rank,
+        row_number() over (
+            partition by trading_date
+            order by path_loss + path_cost asc nulls last, expert_id asc
+        ) as path_rank
     from summed
 
 )

@@ -1,166 +1,164 @@
 -- Grain: a UTC day and an expert, every one from the day on which the expert joined.
+-- Each day goes on from the stored weights of the day before.
 
+{# Experts change together with their standings. #}
 {{ config(
     unique_key=['weight_date', 'expert_number'],
     meta={
         'affected_from': 'weight_date',
         'follows': {
-            'int_ensemble_calendar': 'trading_date',
-            'int_ensemble_experts': 'joined_date',
-            'int_ensemble_losses': 'resolved_date + 1',
-            'int_model_stages': 'counts_from_date'
+            'int_ensemble_standings': 'weight_date',
+            'int_ensemble_experts': none
         }
     }
 ) }}
 
-with experts as (
+{# The linter has no value for a var: the default of float is for it alone. #}
+{% set share = var('ensemble_share') | float(0.5) %}
+
+with recursive experts as (
 
     select * from {{ ref('int_ensemble_experts') }}
 
 ),
 
-calendar as (
+standings as (
 
-    select * from {{ ref('int_ensemble_calendar') }}
-
-),
-
-losses as (
-
-    select * from {{ ref('int_ensemble_losses') }}
+    select * from {{ ref('int_ensemble_standings') }}
 
 ),
 
-stages as (
-
-    {{ stage_spans() }}
-
-),
-
-{# In a build from changes, all losses resolved before the affected days are one sum,
-dated the day before them. #}
-{% set resolved_date %}
-    {%- if is_from_changes() -%}
-        greatest(
-            losses.resolved_date, (select affected.from_weight_date - 1 from affected)
-        )
-    {%- else -%}
-        losses.resolved_date
-    {%- endif -%}
-{% endset %}
-
-resolved_losses as (
+days as (
 
     select
-        losses.expert_number,
-        {{ resolved_date }} as resolved_date,
-        sum(losses.forecasts) as forecasts,
-        sum(losses.excess_loss) as excess_loss
-    from losses
-    group by losses.expert_number, {{ resolved_date }}
+        {% if is_from_changes() %}
+            (select affected.from_weight_date - 1 from affected) as day_before,
+        {% else %}
+            min(weight_date) - 1 as day_before,
+        {% endif %}
+        max(weight_date) as last_date
+    from standings
 
 ),
 
--- Only rounds that were resolved before the day began: an outcome known at midnight
--- counts from the next day.
-summed as (
+walk as (
 
     select
-        calendar.trading_date,
-        calendar.rounds_resolved,
+        days.day_before as weight_date,
         experts.expert_number,
-        experts.expert_id,
-        experts.expert_name,
-        stages.stage,
-        experts.model_id is null or coalesce(stages.stage = 'champion', false)
-            as is_deciding,
-        coalesce(sum(resolved_losses.forecasts) over days_before, 0)
-            as forecasts_resolved,
-        coalesce(sum(resolved_losses.excess_loss) over days_before, 0) as excess_loss
-    from calendar
-    inner join experts
-        on calendar.trading_date >= experts.joined_date
-    left join resolved_losses
-        on
-            experts.expert_number = resolved_losses.expert_number
-            and calendar.trading_date = resolved_losses.resolved_date
-    left join stages
-        on
-            {{ is_in_span(
-                'experts.model_id', 'calendar.trading_date', 'stages', 'date'
-            ) | indent(12) }}
+        {% if is_from_changes() %}
+            coalesce(stored.is_deciding, false) as is_deciding,
+            coalesce(stored.weight, 0) as weight,
+        {% else %}
+            false as is_deciding,
+            cast(0 as {{ type_double() }}) as weight,
+        {% endif %}
+        cast(0 as {{ type_double() }}) as earned_weight
+    from experts
+    cross join days
     {% if is_from_changes() %}
-        where calendar.trading_date >= (
-            select affected.from_weight_date - 1 from affected
-        )
-    {% endif %}
-    window
-        days_before as (
-            partition by experts.expert_number
-            order by calendar.trading_date
-            rows between unbounded preceding and 1 preceding
-        )
-
-),
-
--- The loss of silence is the same for all experts and cancels. The least loss of those
--- that decide is subtracted, so the largest exponential is 1 and none overflows.
-compared as (
-
-    select
-        *,
-        count(*) filter (where is_deciding) over (partition by trading_date)
-            as expert_count,
-        cast(
-            0.5 * (
-                min(excess_loss) filter (where is_deciding)
-                    over (partition by trading_date)
-                - excess_loss
-            ) as {{ type_double() }}
-        ) as log_weight
-    from summed
-    {% if is_from_changes() %}
-        where trading_date >= (select affected.from_weight_date from affected)
+        left join {{ this }} as stored
+            on
+                days.day_before = stored.weight_date
+                and experts.expert_number = stored.expert_number
     {% endif %}
 
-),
+    union all
 
-raised as (
-
+    -- An expert that did not decide the day before begins with an equal weight. The
+    -- others divide the rest: each keeps what it has earned but for a share of it, which
+    -- goes to all alike, as does the weight of those that no longer decide.
     select
-        *,
-        case when is_deciding then {{ exp_or_zero('log_weight') }} else 0 end
-            as raw_weight
-    from compared
+        weight_date,
+        expert_number,
+        is_deciding,
+        case
+            when not is_deciding then 0
+            when not was_deciding then 1 / experts
+            else
+                {{ 1 - share }} * (1 - newcomers / experts) * raw_weight / raw_total
+                + raw_shared / raw_total / experts
+        end as weight,
+        case when is_deciding then raw_weight / raw_total else 0 end as earned_weight
+    from (
+        -- Sums in a fixed order, so that their last digit is the same in every build.
+        select
+            raised.*,
+            nullif(sum(raised.raw_weight) over whole_day, 0) as raw_total,
+            sum(
+                raised.raw_weight
+                * case when raised.is_deciding then {{ share }} else 1 end
+            ) over whole_day as raw_shared
+        from (
+            -- The largest is 1 and none underflows.
+            select
+                looked_up.*,
+                {{ exp_or_zero(
+                    'looked_up.log_weight - max(looked_up.log_weight) over ()'
+                ) | indent(16) }} as raw_weight,
+                cast(
+                    count(*) filter (where looked_up.is_deciding) over ()
+                    as {{ type_double() }}
+                ) as experts,
+                count(*) filter (
+                    where looked_up.is_deciding and not looked_up.was_deciding
+                ) over () as newcomers
+            from (
+                select
+                    walk.weight_date + 1 as weight_date,
+                    walk.expert_number,
+                    walk.is_deciding as was_deciding,
+                    coalesce(today.is_deciding, false) as is_deciding,
+                    case
+                        when walk.weight > 0
+                            then
+                                ln(walk.weight) - 0.5 * coalesce(today.new_loss, 0)
+                    end as log_weight
+                from walk
+                inner join days
+                    on walk.weight_date < days.last_date
+                left join
+                    lateral (
+                        select stored.*
+                        from standings as stored
+                        where
+                            stored.weight_date = walk.weight_date + 1
+                            and stored.expert_number = walk.expert_number
+                        {{ kept_apart() }}
+                    ) as today
+                    on true
+            ) as looked_up
+        ) as raised
+        window
+            whole_day as (
+                order by raised.expert_number
+                rows between unbounded preceding and unbounded following
+            )
+    ) as summed
 
 ),
 
 int_ensemble_weights as (
 
     select
-        trading_date as weight_date,
-        expert_number,
-        expert_id,
-        expert_name,
-        stage,
-        is_deciding,
-        cast(expert_count as bigint) as experts,
-        rounds_resolved,
-        cast(forecasts_resolved as bigint) as forecasts_resolved,
-        cast(excess_loss as numeric(38, 15)) as excess_loss,
-        case
-            when is_deciding then raw_weight / sum(raw_weight) over whole_day else 0
-        end as weight,
-        row_number() over (
-            partition by trading_date
-            order by case when is_deciding then 0 else 1 end, excess_loss, expert_id
-        ) as weight_rank
-    from raised
-    -- In a fixed order, so that the last digit of the sum is the same in every build.
+        standings.weight_date,
+        standings.expert_number,
+        standings.expert_name,
+        standings.is_deciding,
+        standings.experts,
+        walk.weight,
+        greatest(1 - sum(least(walk.weight, walk.earned_weight)) over whole_day, 0)
+            as moved_weight
+    from walk
+    inner join standings
+        on
+            walk.weight_date = standings.weight_date
+            and walk.expert_number = standings.expert_number
+    where walk.weight_date > (select days.day_before from days)
     window
         whole_day as (
-            partition by trading_date
-            order by expert_number
+            partition by standings.weight_date
+            order by standings.expert_number
             rows between unbounded preceding and unbounded following
         )
 

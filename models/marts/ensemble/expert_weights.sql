@@ -5,13 +5,21 @@
     meta={
         'affected_from': 'weight_date',
         'follows': {
+            'int_ensemble_standings': 'weight_date',
             'int_ensemble_weights': 'weight_date',
             'int_ensemble_experts': 'joined_date'
         }
     }
 ) }}
 
-with weights as (
+with standings as (
+
+    select *
+    from {{ followed('int_ensemble_standings') }}
+
+),
+
+weights as (
 
     select *
     from {{ followed('int_ensemble_weights') }}
@@ -27,27 +35,31 @@ experts as (
 expert_weights as (
 
     select
-        weights.weight_date,
-        weights.expert_id,
+        standings.weight_date,
+        standings.expert_id,
         experts.expert_type,
-        weights.expert_name,
+        standings.expert_name,
         experts.model_id,
         experts.joined_date,
-        weights.stage,
-        weights.experts,
-        weights.rounds_resolved,
-        weights.forecasts_resolved,
+        standings.stage,
+        standings.experts,
+        standings.rounds_resolved,
+        standings.forecasts_resolved,
         cast(
-            0.25 * weights.rounds_resolved + weights.excess_loss
+            0.25 * standings.rounds_resolved + standings.excess_loss
             as {{ type_double() }}
         ) as cumulative_loss,
-        cast(weights.excess_loss as {{ type_double() }}) as excess_loss,
+        cast(standings.excess_loss as {{ type_double() }}) as excess_loss,
         weights.weight,
-        weights.weight_rank,
-        {{ utc_midnight('weights.weight_date') }} as available_at
-    from weights
+        standings.weight_rank,
+        {{ utc_midnight('standings.weight_date') }} as available_at
+    from standings
+    inner join weights
+        on
+            standings.weight_date = weights.weight_date
+            and standings.expert_number = weights.expert_number
     inner join experts
-        on weights.expert_number = experts.expert_number
+        on standings.expert_number = experts.expert_number
 
 )
 

@@ -16,6 +16,7 @@ from ensemble_history import (
     HORIZON,
     HOUR,
     LIFETIME,
+    SHARE,
     START,
     VARS,
     History,
@@ -98,13 +99,14 @@ def assert_same(before: Mapping[Any, Row], after: Mapping[Any, Row]) -> None:
 
 
 def assert_equals_reference(landscape: Landscape, history: History) -> None:
-    decisions, weights, (regret, bound) = reference.decide(
+    decisions, weights, regrets = reference.decide(
         history.bars,
         [*history.signals, *history.patterns],
         history.heard_of(),
         history.stages,
         horizon=HORIZON,
         lifetime=LIFETIME,
+        share=SHARE,
     )
     found = keyed(rows(landscape, "ensemble.ensemble_decisions"), "symbol", "decided_at")
     assert found.keys() == {(d.symbol, d.decided_at) for d in decisions}
@@ -123,10 +125,35 @@ def assert_equals_reference(landscape: Landscape, history: History) -> None:
     for (day, expert), weight in weights.items():
         row = found_weights[date.fromordinal(day), expert]
         assert row["weight"] == pytest.approx(weight, rel=1e-9, abs=1e-120)
-    regrets = sorted(rows(landscape, "ensemble.ensemble_regret"), key=lambda r: r["decision_date"])
-    assert regrets[-1]["regret"] == pytest.approx(regret, rel=1e-9, abs=1e-9)
-    assert regrets[-1]["regret_bound"] == pytest.approx(bound, rel=1e-9)
-    assert all(row["regret"] <= row["regret_bound"] for row in regrets)
+    assert_regrets_equal(landscape, regrets)
+
+
+def assert_regrets_equal(
+    landscape: Landscape, regrets: Mapping[int, reference.Regret]
+) -> None:
+    found = keyed(rows(landscape, "ensemble.ensemble_regret"), "decision_date")
+    assert found.keys() == {(date.fromordinal(day),) for day in regrets}
+    for day, expected in regrets.items():
+        row = found[date.fromordinal(day),]
+        losses = [expected.ensemble, expected.best_sequence, expected.most]
+        silence = row["silence_loss"]
+        assert [
+            row["ensemble_loss"] - silence,
+            row["best_sequence_loss"] - silence,
+            row["best_sequence_loss"] + row["sequence_bound"] - silence,
+        ] == pytest.approx(losses, rel=1e-9, abs=1e-9)
+        assert row["best_sequence_switches"] == expected.switches
+        assert row["sequence_regret"] <= row["sequence_bound"]
+        if expected.best_expert is None:
+            assert row["best_expert_loss"] is row["regret"] is row["regret_bound"] is None
+        else:
+            assert row["best_expert_loss"] - silence == pytest.approx(expected.best_expert)
+            assert row["regret"] == pytest.approx(
+                expected.ensemble - expected.best_expert, rel=1e-9, abs=1e-9
+            )
+            assert row["regret_bound"] == pytest.approx(
+                expected.most - expected.best_expert, rel=1e-9
+            )
 
 
 def assert_validation_equals_reference(landscape: Landscape, history: History) -> None:
@@ -334,15 +361,20 @@ def assert_equals_averages(landscape: Landscape, history: History) -> None:
             outcomes[number] = float(end.close > start.close)
             resolved[number] = reference.day_number(end.closed_at)
     decided = np.array([reference.day_number(at) for at, _ in places])
-    probabilities = reference.averages(forecasts, outcomes, decided, resolved, pool)
+    made = reference.Rounds(forecasts, outcomes, decided, resolved, pool)
+    first = max(int(joined.min()), reference.day_number(history.bars[0].closed_at))
+    last = max(reference.day_number(bar.closed_at) for bar in history.bars)
+    days = reference.walk(made, first, last, SHARE)
+    probabilities = reference.averages(made, days)
     found = keyed(rows(landscape, "ensemble.ensemble_decisions"), "decided_at", "symbol")
     assert sorted(found) == places
     for place, probability in zip(places, probabilities, strict=True):
         assert found[place]["probability_up"] == pytest.approx(probability, rel=1e-9)
-    regrets = sorted(rows(landscape, "ensemble.ensemble_regret"), key=lambda r: r["decision_date"])
-    regret, bound = reference.regret_and_bound(forecasts, outcomes, decided, resolved, pool)
-    assert regrets[-1]["regret"] == pytest.approx(regret, rel=1e-9, abs=1e-9)
-    assert regrets[-1]["regret_bound"] == pytest.approx(bound, rel=1e-9)
+    first_round = int(decided[made.scored].min())
+    assert_regrets_equal(
+        landscape,
+        {day: reference.regret(made, days, day) for day in days if day >= first_round},
+    )
 
 
 def test_skill_gets_the_weight_and_noise_finds_nothing(

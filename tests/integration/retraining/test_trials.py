@@ -144,8 +144,8 @@ def test_a_better_version_is_promoted_and_leaves_no_earlier_trace(
 
     # The shadow was judged, and weighed nothing.
     assert landscape.on_replica(
-        "select distinct stage, weight from intermediate.int_ensemble_weights order by 1"
-    ) == [("champion", 1.0), ("shadow", 0.0)]
+        "select distinct is_deciding, weight from intermediate.int_ensemble_weights order by 1"
+    ) == [(False, 0.0), (True, 1.0)]
     before = decisions(landscape, START + HOURS * HOUR)
 
     def judge(*options: str) -> tuple[list[dict[str, object]], str]:

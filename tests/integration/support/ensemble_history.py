@@ -20,6 +20,7 @@ VARS: dict[str, Any] = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
 HORIZON: int = VARS["ensemble_horizon_bars"]
 LIFETIME: int = VARS["ensemble_forecast_bars"]
 DEADBAND: float = VARS["ensemble_deadband"]
+SHARE: float = VARS["ensemble_share"]
 START = datetime(2025, 3, 3, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SYMBOLS = ("GAPS", "FINER", "DAILY", "NO_BARS", "A", "B", "C", "D")
