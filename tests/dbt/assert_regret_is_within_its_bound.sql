@@ -1,6 +1,6 @@
--- The ensemble never loses more than the bounds beyond the best sequence of experts and the
--- best expert. A failure means that weights, losses or the bounds are computed wrongly, not
--- that the experts are bad.
+-- The ensemble never loses more than the bounds beyond the best expert and the best
+-- sequence of experts. A failure means that weights, losses or bounds are computed
+-- wrongly, not that the experts are bad.
 
 with ensemble_regret as (
 

@@ -121,7 +121,8 @@ def walk(rounds: Rounds, first: int, last: int, share: float = SHARE) -> dict[in
         earned = np.exp(earned - earned.max())
         earned /= earned.sum()
         weights = earned @ step
-        moved = 1 - np.minimum(weights, earned)[:-1][after[:-1]].sum()
+        # The way to silence counts as a whole, the way back does not.
+        kept = weights if day.states[-1] else np.minimum(weights, earned)
         known = day.losses + new
         best = (known + day.costs)[:, None] + costs
         came = best.argmin(axis=0)
@@ -129,7 +130,7 @@ def walk(rounds: Rounds, first: int, last: int, share: float = SHARE) -> dict[in
         day = Day(
             after,
             weights,
-            float(moved),
+            1 - float(kept[:-1].sum()),
             np.where(reached, known[came], np.inf),
             np.where(reached, day.costs[came] + costs[came, np.arange(count)], np.inf),
             day.switches[came] + (~silent & (came != np.arange(count))),

@@ -15,7 +15,6 @@
 
 {# The linter has no value for a var: the default of float is for it alone. #}
 {% set share = var('ensemble_share') | float(0.5) %}
-{% set path = ['path_loss', 'path_cost', 'path_switches'] %}
 
 with recursive experts as (
 
@@ -25,47 +24,62 @@ with recursive experts as (
 
 standings as (
 
-    select * from {{ ref('int_ensemble_standings') }}
+    select *
+    from {{ followed('int_ensemble_standings') }}
 
 ),
 
 days as (
 
     select
-        {% if is_from_changes() %}
-            (select affected.from_weight_date - 1 from affected) as day_before,
-        {% else %}
-            min(weight_date) - 1 as day_before,
-        {% endif %}
+        min(weight_date) - 1 as day_before,
         max(weight_date) as last_date
-    from standings
+    from {{ ref('int_ensemble_standings') }}
 
 ),
 
-walk as (
+{% if is_from_changes() %}
 
-    select
-        days.day_before as weight_date,
-        experts.expert_number,
-        {% if is_from_changes() %}
+    before as (
+
+        select
+            affected.from_weight_date - 1 as weight_date,
+            experts.expert_number,
             coalesce(stored.is_deciding, false) as is_deciding,
             stored.path_loss,
             stored.path_cost,
             stored.path_switches
-        {% else %}
+        from affected
+        cross join experts
+        left join {{ this }} as stored
+            on
+                affected.from_weight_date - 1 = stored.weight_date
+                and experts.expert_number = stored.expert_number
+
+    ),
+
+{% else %}
+
+    before as (
+
+        select
+            days.day_before as weight_date,
+            experts.expert_number,
             false as is_deciding,
             cast(null as {{ type_double() }}) as path_loss,
             cast(null as {{ type_double() }}) as path_cost,
             cast(null as bigint) as path_switches
-        {% endif %}
-    from experts
-    cross join days
-    {% if is_from_changes() %}
-        left join {{ this }} as stored
-            on
-                days.day_before = stored.weight_date
-                and experts.expert_number = stored.expert_number
-    {% endif %}
+        from experts
+        cross join days
+
+    ),
+
+{% endif %}
+
+walk as (
+
+    select *
+    from before
 
     union all
 
@@ -76,30 +90,34 @@ walk as (
         expert_number,
         is_deciding,
         case
-            when is_deciding and is_staying then path_loss
-            when is_deciding and was_deciding then moved_path_loss
-            when is_deciding then coalesce(best_path_loss, 0)
-            when experts = 0 then best_path_loss
+            when not is_deciding and experts > 0 then null
+            when not is_deciding then best_path_loss
+            when not was_deciding then coalesce(best_path_loss, 0)
+            when is_staying then path_loss
+            else moved_path_loss
         end as path_loss,
         case
-            when is_deciding and is_staying then path_cost + staying_cost
-            when is_deciding and was_deciding then moved_path_cost + moving_cost
-            when is_deciding then coalesce(best_path_cost, 0) + moving_cost
-            when experts = 0 then best_path_cost
+            when not is_deciding and experts > 0 then null
+            when not is_deciding then best_path_cost
+            when not was_deciding then coalesce(best_path_cost, 0) + moving_cost
+            when is_staying then path_cost + staying_cost
+            else moved_path_cost + moving_cost
         end as path_cost,
         case
-            when is_deciding and is_staying then path_switches
-            when is_deciding and was_deciding then moved_path_switches + 1
-            when is_deciding then coalesce(best_path_switches + 1, 0)
-            when experts = 0 then best_path_switches
+            when not is_deciding and experts > 0 then null
+            when not is_deciding then best_path_switches
+            when not was_deciding then coalesce(best_path_switches + 1, 0)
+            when is_staying then path_switches
+            else moved_path_switches + 1
         end as path_switches
     from (
         select
             compared.*,
             costs.*,
-            compared.was_deciding and coalesce(
+            coalesce(
                 compared.path_loss + compared.path_cost + costs.staying_cost
-                <= compared.moved_path_loss + compared.moved_path_cost
+                <= compared.moved_path_loss
+                + compared.moved_path_cost
                 + costs.moving_cost,
                 true
             ) as is_staying
@@ -113,13 +131,12 @@ walk as (
                 count(*) filter (
                     where looked_up.is_deciding and not looked_up.was_deciding
                 ) over () as newcomers,
-                {% for name in path %}
-                    first_value(looked_up.{{ name }}) over best as best_{{ name }},
-                    first_value(
-                        looked_up.{{ name }}
-                        {{- ' + looked_up.leaving_cost' if name == 'path_cost' }}
-                    ) over moved as moved_{{ name }}{{ ',' if not loop.last }}
-                {% endfor %}
+                first_value(looked_up.path_loss) over best as best_path_loss,
+                first_value(looked_up.path_cost) over best as best_path_cost,
+                first_value(looked_up.path_switches) over best as best_path_switches,
+                first_value(looked_up.path_loss) over moved as moved_path_loss,
+                first_value(looked_up.left_cost) over moved as moved_path_cost,
+                first_value(looked_up.path_switches) over moved as moved_path_switches
             from (
                 select
                     walk.weight_date + 1 as weight_date,
@@ -133,21 +150,22 @@ walk as (
                     end as path_loss,
                     walk.path_cost,
                     walk.path_switches,
+                    -- Without a share, no path leaves an expert that decides.
                     case
                         when walk.is_deciding and today.is_deciding
                             then
-                                -2 * ln(cast(
+                                walk.path_cost - 2 * ln(cast(
                                     nullif({{ share }}, 0) as {{ type_double() }}
                                 ))
-                        else 0
-                    end as leaving_cost
+                        else walk.path_cost
+                    end as left_cost
                 from walk
                 inner join days
                     on walk.weight_date < days.last_date
                 left join
                     lateral (
                         select stored.*
-                        from standings as stored
+                        from {{ ref('int_ensemble_standings') }} as stored
                         where
                             stored.weight_date = walk.weight_date + 1
                             and stored.expert_number = walk.expert_number
@@ -163,9 +181,7 @@ walk as (
                 ),
                 moved as (
                     order by
-                        looked_up.path_loss
-                        + looked_up.path_cost
-                        + looked_up.leaving_cost asc nulls last,
+                        looked_up.path_loss + looked_up.left_cost asc nulls last,
                         looked_up.expert_number asc
                 )
         ) as compared
@@ -195,7 +211,6 @@ int_ensemble_paths as (
         on
             walk.weight_date = standings.weight_date
             and walk.expert_number = standings.expert_number
-    where walk.weight_date > (select days.day_before from days)
 
 )
 

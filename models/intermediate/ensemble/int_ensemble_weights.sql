@@ -24,50 +24,66 @@ with recursive experts as (
 
 standings as (
 
-    select * from {{ ref('int_ensemble_standings') }}
+    select *
+    from {{ followed('int_ensemble_standings') }}
 
 ),
 
 days as (
 
     select
-        {% if is_from_changes() %}
-            (select affected.from_weight_date - 1 from affected) as day_before,
-        {% else %}
-            min(weight_date) - 1 as day_before,
-        {% endif %}
+        min(weight_date) - 1 as day_before,
         max(weight_date) as last_date
-    from standings
+    from {{ ref('int_ensemble_standings') }}
 
 ),
 
-walk as (
+{% if is_from_changes() %}
 
-    select
-        days.day_before as weight_date,
-        experts.expert_number,
-        {% if is_from_changes() %}
+    before as (
+
+        select
+            affected.from_weight_date - 1 as weight_date,
+            experts.expert_number,
             coalesce(stored.is_deciding, false) as is_deciding,
             coalesce(stored.weight, 0) as weight,
-        {% else %}
-            false as is_deciding,
-            cast(0 as {{ type_double() }}) as weight,
-        {% endif %}
-        cast(0 as {{ type_double() }}) as earned_weight
-    from experts
-    cross join days
-    {% if is_from_changes() %}
+            cast(null as {{ type_double() }}) as earned_weight
+        from affected
+        cross join experts
         left join {{ this }} as stored
             on
-                days.day_before = stored.weight_date
+                affected.from_weight_date - 1 = stored.weight_date
                 and experts.expert_number = stored.expert_number
-    {% endif %}
+
+    ),
+
+{% else %}
+
+    before as (
+
+        select
+            days.day_before as weight_date,
+            experts.expert_number,
+            false as is_deciding,
+            cast(0 as {{ type_double() }}) as weight,
+            cast(null as {{ type_double() }}) as earned_weight
+        from experts
+        cross join days
+
+    ),
+
+{% endif %}
+
+walk as (
+
+    select *
+    from before
 
     union all
 
-    -- An expert that did not decide the day before begins with an equal weight. The
-    -- others divide the rest: each keeps what it has earned but for a share of it, which
-    -- goes to all alike, as does the weight of those that no longer decide.
+    -- Who did not decide the day before begins with an equal weight. The others divide
+    -- the rest: each keeps what it has earned but for a share of it, which goes to all
+    -- alike, as does the weight of those that no longer decide.
     select
         weight_date,
         expert_number,
@@ -120,7 +136,7 @@ walk as (
                 left join
                     lateral (
                         select stored.*
-                        from standings as stored
+                        from {{ ref('int_ensemble_standings') }} as stored
                         where
                             stored.weight_date = walk.weight_date + 1
                             and stored.expert_number = walk.expert_number
@@ -147,14 +163,18 @@ int_ensemble_weights as (
         standings.is_deciding,
         standings.experts,
         walk.weight,
-        greatest(1 - sum(least(walk.weight, walk.earned_weight)) over whole_day, 0)
-            as moved_weight
+        -- Where nobody decided the day before, nothing was earned and nothing moves.
+        greatest(
+            1 - sum(
+                least(walk.weight, coalesce(walk.earned_weight, walk.weight))
+            ) over whole_day,
+            0
+        ) as moved_weight
     from walk
     inner join standings
         on
             walk.weight_date = standings.weight_date
             and walk.expert_number = standings.expert_number
-    where walk.weight_date > (select days.day_before from days)
     window
         whole_day as (
             partition by standings.weight_date
