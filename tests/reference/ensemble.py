@@ -17,7 +17,7 @@ Pool = Callable[[int], Booleans]
 """The experts that decide on a day."""
 
 
-SHARE = 0.01
+SHARE = 0.001
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import os
+from datetime import datetime
 from itertools import product
+from pathlib import Path
 
 import ensemble as reference
 import numpy as np
 import pytest
 
+from runner.settings import PROJECT
+
 Floats = reference.Floats
+
+REAL_BARS = Path(os.environ.get("SIGNAL_MARTS_BARS", PROJECT.parent / "shared/data/market"))
 
 
 def everyone(experts: int) -> reference.Pool:
@@ -134,7 +143,7 @@ def changing(seed: int, *, changes: bool) -> reference.Rounds:
 @pytest.mark.parametrize("changes", [False, True])
 def test_fixed_share_follows_a_change_of_regime(changes: bool) -> None:
     gains = []
-    for seed in range(20):
+    for seed in range(8):
         rounds = changing(seed, changes=changes)
         found = [
             reference.regret(rounds, reference.walk(rounds, 0, 400, share), 399)
@@ -150,3 +159,55 @@ def test_fixed_share_follows_a_change_of_regime(changes: bool) -> None:
         assert min(gains) > 0
     else:
         assert min(gains) > -staying
+
+
+HORIZON = 12
+FIGURES = {
+    "spy_1h": (-45.4, -39.0, -17.7, -52.7, -52.7, 0),
+    "eurusd_1h": (40.9, 41.2, 33.4, 28.2, 9.7, 1),
+    "btcusd_1d": (-5.8, -5.4, -2.7, -10.2, -10.2, 0),
+    "ibm_1d": (1.4, 3.7, 3.9, -6.2, -6.2, 0),
+}
+"""Losses beyond silence, as docs/marts-ensemble.md says: without a share, with the default, with one of
+0.01, of the best expert, of the best sequence, and how often this goes to another expert."""
+
+
+def on_real_bars(name: str) -> reference.Rounds:
+    """Six experts with a confidence of 0.1: always up, always down, and with and against the price's
+    move over the last 12 and 60 bars."""
+    with gzip.open(REAL_BARS / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        bars = list(csv.DictReader(file))
+    closes = np.array([float(bar["close"]) for bar in bars])
+    days = np.array([datetime.fromisoformat(bar["opened_at"]).toordinal() for bar in bars])
+    leans = [np.ones(len(closes)), -np.ones(len(closes))]
+    for length in (12, 60):
+        moved = np.append(np.zeros(length), np.sign(closes[length:] - closes[:-length]))
+        leans += [moved, -moved]
+    went = closes[HORIZON:] - closes[:-HORIZON]
+    outcomes = np.where(went == 0, np.nan, (went > 0).astype(float))
+    forecasts = (0.5 + 0.05 * np.array(leans).T)[:-HORIZON]
+    return reference.Rounds(forecasts, outcomes, days[:-HORIZON], days[HORIZON:], everyone(6))
+
+
+@pytest.mark.skipif(
+    not REAL_BARS.is_dir(), reason=f"no bar files in {REAL_BARS} (SIGNAL_MARTS_BARS)"
+)
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_bounds_and_figures_on_real_bars(name: str) -> None:
+    rounds = on_real_bars(name)
+    first, last = int(rounds.decided[0]), int(rounds.decided[-1])
+    exponential, shared, quick = (
+        reference.regret(rounds, reference.walk(rounds, first, last, share), last)
+        for share in (0.0, reference.SHARE, 0.01)
+    )
+    for each in (exponential, shared, quick):
+        assert each.ensemble <= each.most
+    found = (
+        exponential.ensemble,
+        shared.ensemble,
+        quick.ensemble,
+        shared.best_expert,
+        shared.best_sequence,
+        shared.switches,
+    )
+    assert found == pytest.approx(FIGURES[name], abs=0.05)
