@@ -370,9 +370,7 @@ def decide(
         if since <= date
     }
     first_round = decided[made & rounds.scored].min()
-    regrets = {
-        date: regret(rounds, walked, date, made) for date in walked if date >= first_round
-    }
+    regrets = {date: regret(rounds, walked, date, made) for date in walked if date >= first_round}
     return decisions, weights, regrets
 
 

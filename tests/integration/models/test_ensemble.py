@@ -128,9 +128,7 @@ def assert_equals_reference(landscape: Landscape, history: History) -> None:
     assert_regrets_equal(landscape, regrets)
 
 
-def assert_regrets_equal(
-    landscape: Landscape, regrets: Mapping[int, reference.Regret]
-) -> None:
+def assert_regrets_equal(landscape: Landscape, regrets: Mapping[int, reference.Regret]) -> None:
     found = keyed(rows(landscape, "ensemble.ensemble_regret"), "decision_date")
     assert found.keys() == {(date.fromordinal(day),) for day in regrets}
     for day, expected in regrets.items():

@@ -94,9 +94,7 @@ def test_the_loss_stays_within_its_bound_in_600_markets() -> None:
     days, experts = 60, 6
     for seed in range(600):
         generator = np.random.default_rng(seed)
-        rounds = made_up(
-            generator, days, experts, skill=0.7 if seed % 2 else 0.5, delay=seed % 3
-        )
+        rounds = made_up(generator, days, experts, skill=0.7 if seed % 2 else 0.5, delay=seed % 3)
         walked = reference.walk(rounds, 0, days, float(generator.choice([0, 0.01, 0.2])))
         found = reference.regret(rounds, walked, days - 1, made(rounds))
         assert found.ensemble <= found.most
@@ -168,13 +166,15 @@ FIGURES = {
     "btcusd_1d": (-5.8, -5.4, -2.7, -10.2, -10.2, 0),
     "ibm_1d": (1.4, 3.7, 3.9, -6.2, -6.2, 0),
 }
-"""Losses beyond silence, as docs/marts-ensemble.md says: without a share, with the default, with one of
+"""Losses beyond silence, as docs/marts-ensemble.md says: without a share, with the default, with
 0.01, of the best expert, of the best sequence, and how often this goes to another expert."""
 
 
 def on_real_bars(name: str) -> reference.Rounds:
-    """Six experts with a confidence of 0.1: always up, always down, and with and against the price's
-    move over the last 12 and 60 bars."""
+    """Six experts with a confidence of 0.1: always up, always down, and with and against the move.
+
+    The move is that of the price over the last 12 and 60 bars.
+    """
     with gzip.open(REAL_BARS / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
         bars = list(csv.DictReader(file))
     closes = np.array([float(bar["close"]) for bar in bars])
