@@ -1,5 +1,5 @@
 -- The weight of every expert on every day, from the rounds resolved before.
-with live as materialized (
+with recursive live as materialized (
     {live_forecasts}
 ),
 
@@ -50,16 +50,42 @@ summed as (
     inner join experts as e on d.day >= e.joined_date
 ),
 
-raised as (
+days_of_experts as materialized (
     select
-        *,
-        exp(greatest(
-            0.5 * (min(excess_loss) over (partition by day) - excess_loss), -300
-        )) as raw_weight
-    from summed
+        d.day, e.expert_id, d.day >= e.joined_date as decides,
+        coalesce(l.excess_loss, 0) as new_loss
+    from days as d
+    cross join experts as e
+    left join losses as l on e.expert_id = l.expert_id and d.day = l.resolved_date + 1
+),
+
+walk (day, expert_id, decides, weight) as (
+    select day - 1, expert_id, false, 0::double precision
+    from days_of_experts
+    where day = (select min(day) from days)
+
+    union all
+
+    select
+        day, expert_id, decides,
+        case
+            when not decides then 0
+            when not decided then 1 / experts
+            else 0.999 * (1 - newcomers / experts) * raw / sum(raw) over () + 0.001 / experts
+        end
+    from (
+        select
+            d.day, d.expert_id, d.decides, w.decides as decided,
+            w.weight * exp(-d.new_loss / 2) as raw,
+            cast(count(*) filter (where d.decides) over () as double precision) as experts,
+            count(*) filter (where d.decides and not w.decides) over () as newcomers
+        from walk as w
+        inner join days_of_experts as d on d.day = w.day + 1 and w.expert_id = d.expert_id
+    ) as counted
 )
 
 select
-    day, expert_id, experts, rounds_resolved, forecasts_resolved, excess_loss,
-    raw_weight / sum(raw_weight) over (partition by day) as weight
-from raised
+    s.day, s.expert_id, s.experts, s.rounds_resolved, s.forecasts_resolved, s.excess_loss,
+    w.weight
+from summed as s
+inner join walk as w on s.day = w.day and s.expert_id = w.expert_id
