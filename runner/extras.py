@@ -18,6 +18,7 @@ MODULES = {
     "worker": ("croniter", "procrastinate", "pyarrow"),
     "report": _REPORT,
     "dashboard": ("altair", "streamlit"),
+    "tune": ("deap", "numpy"),
     "demo": (*_EMBEDDED, *_REPORT, "deap", "numpy", "pywt", "scipy", "sklearn"),
 }
 

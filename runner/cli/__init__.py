@@ -2,10 +2,20 @@
 
 A command loads its modules when it runs. Nothing imports it. Rooms it imports: servers, client,
 replication, deploy, build, doctor, views, store_import, demo, platform,
-adopt, retraining.
+adopt, retraining, tuning.
 """
 
-from runner.cli import adopting, building, deploying, importing, looking, models, pair, retraining
+from runner.cli import (
+    adopting,
+    building,
+    deploying,
+    importing,
+    looking,
+    models,
+    pair,
+    retraining,
+    tuning,
+)
 from runner.cli.entry import cli, main
 
 __all__ = [
@@ -19,4 +29,5 @@ __all__ = [
     "models",
     "pair",
     "retraining",
+    "tuning",
 ]

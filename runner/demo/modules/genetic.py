@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from deap import base, tools
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from runner.client.records import Generation, Model
 from runner.demo.history import Floats, Series
 from runner.demo.modules.base import Decision, Direction, WindowedModule
+from runner.tuning.evolution import Breeder, Individual, Population, best
 
 _RSI_BARS = 14
 _FASTEST, _SLOWEST = 3, 72
@@ -25,7 +23,6 @@ _COST = 0.05  # of a round trip, in ATRs
 _FEWEST_TRADES = 8
 _MOST_TRADES = 100
 _NO_FITNESS = -1.0
-_ELITE = 2
 # Trades of either outcome that a class of strength starts with before any trade is seen.
 _PRIOR_TRADES = 15.0
 _STRENGTH_CLASSES = 3
@@ -71,24 +68,10 @@ def _between(low: float, high: float, gene: float) -> float:
     return low + (high - low) * gene
 
 
-class _Fitness(base.Fitness):  # type: ignore[misc]
-    weights = (1.0,)
-
-
-class _Individual(list[float]):
-    """Genes with a fitness; DEAP's creator would make the same class in a global namespace."""
-
-    def __init__(self, genes: Sequence[float]) -> None:
-        super().__init__(genes)
-        self.fitness = _Fitness()
-
-
 class GeneticModule(WindowedModule):
     """Genetic search for a strategy's parameters, the same for all symbols.
 
-    Tournament selection, blend crossover and Gaussian mutation on real-coded genes (Eiben and
-    Smith, Introduction to Evolutionary Computing) with elitism, so that the best fitness of a
-    training never falls. The fitness is Van Tharp's system quality number, the square root of the
+    The fitness is Van Tharp's system quality number, the square root of the
     number of trades times their mean over their standard deviation, after costs.
 
     Args:
@@ -134,23 +117,23 @@ class GeneticModule(WindowedModule):
         self.memory = memory
         self._population_size = population
         self._generations = generations
-        self._random_state = random.Random(seed).getstate()  # noqa: S311
+        self._breeder = Breeder(seed)
         self._trainings = 0
-        self._population: list[_Individual] = []
+        self._population: Population = []
         self.strategy: Strategy | None = None
         self._strengths: Floats = np.zeros(_STRENGTH_CLASSES)
         self._edges: Floats = np.zeros(_STRENGTH_CLASSES)
 
     def _learned(self) -> dict[str, Any]:
         return {
-            "genes": list(_best(self._population)),
+            "genes": list(best(self._population)),
             "strengths": self._strengths.tolist(),
             "edges": self._edges.tolist(),
         }
 
     def _learn(self, learned: Mapping[str, Any]) -> None:
         genes = [float(gene) for gene in learned["genes"]]
-        self.strategy, self._population = Strategy.decode(genes), [_Individual(genes)]
+        self.strategy, self._population = Strategy.decode(genes), [Individual(genes)]
         self._strengths, self._edges = np.array(learned["strengths"]), np.array(learned["edges"])
 
     def _train(self, markets: Sequence[Series], at: datetime) -> Sequence[Generation]:
@@ -158,55 +141,23 @@ class GeneticModule(WindowedModule):
         arena = _Arena(markets, bars, self.horizon)
         symbols = [series.symbol for series in markets]
         self._trainings += 1
-        records = []
-        with self._own_random():
-            population = self._first_population(arena)
-            for generation in range(self._generations):
-                if generation:
-                    population = self._next_population(population, arena)
-                records.append(self._record(population, symbols, at))
-        self._population = population
-        self.strategy = Strategy.decode(_best(population))
+        generations = self._breeder.breed(
+            lambda genes: arena.fitness(Strategy.decode(genes)),
+            GENES,
+            size=self._population_size,
+            generations=self._generations,
+            veterans=self._population,
+        )
+        self._population = generations[-1]
+        self.strategy = Strategy.decode(best(self._population))
         self._strengths, self._edges = arena.edge_by_strength(self.strategy)
-        return records
+        return [self._record(population, symbols, at) for population in generations]
 
-    @contextmanager
-    def _own_random(self) -> Iterator[None]:
-        """Lend DEAP, which draws from the global generator, a state that is the module's own."""
-        others = random.getstate()
-        random.setstate(self._random_state)
-        try:
-            yield
-        finally:
-            self._random_state = random.getstate()
-            random.setstate(others)
-
-    def _first_population(self, arena: _Arena) -> list[_Individual]:
-        # A third comes from the last training, the rest searches elsewhere.
-        veterans = tools.selBest(self._population, self._population_size // 3)
-        population = [_Individual(genes) for genes in veterans]
-        while len(population) < self._population_size:
-            population.append(_Individual([random.random() for _ in range(GENES)]))  # noqa: S311
-        return _evaluated(population, arena)
-
-    def _next_population(self, population: list[_Individual], arena: _Arena) -> list[_Individual]:
-        elite: list[_Individual] = tools.selBest(population, _ELITE)
-        parents = tools.selTournament(population, self._population_size - _ELITE, tournsize=3)
-        children = [_Individual(genes) for genes in parents]
-        for mother, father in zip(children[::2], children[1::2], strict=False):
-            tools.cxBlend(mother, father, alpha=0.3)
-        for child in children:
-            tools.mutGaussian(child, mu=0.0, sigma=0.15, indpb=0.3)
-            child[:] = [min(1.0, max(0.0, gene)) for gene in child]
-        return elite + _evaluated(children, arena)
-
-    def _record(
-        self, population: list[_Individual], symbols: list[str], at: datetime
-    ) -> Generation:
+    def _record(self, population: Population, symbols: list[str], at: datetime) -> Generation:
         fitness = [individual.fitness.values[0] for individual in population]
         number = self.next_number
         self.next_number += 1
-        strategy = asdict(Strategy.decode(_best(population)))
+        strategy = asdict(Strategy.decode(best(population)))
         return Generation(
             generation_number=number,
             best_fitness=max(fitness),
@@ -261,17 +212,6 @@ def quality(strategy: Strategy, markets: Sequence[Series], bars: int, horizon: i
         return None
     found = _Arena(long_enough, bars + _SLOWEST, horizon).fitness(strategy)
     return None if found == _NO_FITNESS else found
-
-
-def _best(population: Sequence[_Individual]) -> _Individual:
-    best: _Individual = tools.selBest(population, 1)[0]
-    return best
-
-
-def _evaluated(population: list[_Individual], arena: _Arena) -> list[_Individual]:
-    for individual in population:
-        individual.fitness.values = (arena.fitness(Strategy.decode(individual)),)
-    return population
 
 
 class _Arena:
