@@ -17,9 +17,13 @@ _HOUR = timedelta(hours=1)
 # In hourly volatilities: the swing of the hourly return that a cycle brings, and a trend's drift.
 _CYCLE_SWING = 0.24
 _DAY_SWING = 0.12
-_TREND_DRIFT = 0.12
+_TREND_DRIFT = 0.25
 _REVERSION = 0.06  # part of the distance to its anchor that a range closes an hour
+_RANGES = 0.1  # part of the regimes that are ranges
 _REGIME_HOURS = 60.0  # mean life of a regime
+TURN_DAYS = 60
+"""Days after which trends end, and all prices come back to where they were."""
+_REVERSION_AFTER_TURN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,12 @@ ASSETS = (
 )
 
 
-def synthetic_market(seed: int, days: int = 120, started_at: datetime = STARTED_AT) -> list[Bar]:
+def synthetic_market(seed: int, days: int = 150, started_at: datetime = STARTED_AT) -> list[Bar]:
     """Hourly bars of five symbols, around the clock.
 
     Each price is the sum, in logarithms, of a market factor shared by all, a path of its own that
     changes between trends and ranges, and two cycles: of 24 hours and of the asset's own period.
+    After 60 days there are no trends any more: who learned to follow them is wrong from then on.
     Volatility clusters and follows the hour of the day. A market of fewer days is the beginning of
     a longer one.
 
@@ -107,6 +112,7 @@ class _Walk:
         self._phase = random.uniform(0.0, 2.0 * math.pi)
         self._drift = 0.0
         self._anchor: float | None = None
+        self._reversion = _REVERSION
         self._path = 0.0
 
     def bars(self, market: list[tuple[float, float]], started_at: datetime) -> list[Bar]:
@@ -129,19 +135,21 @@ class _Walk:
         return self._asset.volatility * (own + daily)
 
     def _move(self, shock: float, storm: float, hour: int) -> None:
-        if hour == 0 or self._random.random() < 1.0 / _REGIME_HOURS:
+        if hour == 24 * TURN_DAYS:
+            self._drift, self._anchor, self._reversion = 0.0, self._path, _REVERSION_AFTER_TURN
+        elif hour < 24 * TURN_DAYS and (hour == 0 or self._random.random() < 1.0 / _REGIME_HOURS):
             self._change_regime()
         asset, beta = self._asset, self._asset.market_beta
         own_shock = storm * self._random.gauss(0.0, 1.0)
         noise = beta * shock + math.sqrt(1.0 - beta * beta) * own_shock
         self._path += asset.volatility * (self._drift + _day_profile(hour) * noise)
         if self._anchor is not None:
-            self._path -= _REVERSION * (self._path - self._anchor)
+            self._path -= self._reversion * (self._path - self._anchor)
 
     def _change_regime(self) -> None:
         self._drift, self._anchor = 0.0, None
         regime = self._random.random()
-        if regime < 0.4:
+        if regime < _RANGES:
             self._anchor = self._path
         else:
             # A pull to the first price keeps months of trends within an order of magnitude.

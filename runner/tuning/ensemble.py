@@ -106,20 +106,20 @@ class Ensemble:
         past = self._past
         losses = self._losses(settings.horizon_bars, settings.forecast_bars)
         weights = np.zeros_like(losses)
-        former, unseen = np.zeros(losses.shape[1]), np.zeros(losses.shape[1])
-        for day, awake in enumerate(past.decides):
-            if day:
-                unseen = unseen + losses[day - 1]
-            if not awake.any():
-                continue
-            if not former.any():
-                former = awake / awake.sum()
-            else:
-                least = unseen[former > 0.0].min()
-                earned = former * np.exp(-0.5 * np.maximum(unseen - least, 0.0))
-                kept = np.where(awake, (1.0 - settings.share) * earned / earned.sum(), 0.0)
-                former = np.where(awake, kept + (1.0 - kept.sum()) / awake.sum(), 0.0)
-            weights[day], unseen = former, np.zeros_like(unseen)
+        before = np.zeros(losses.shape[1], dtype=np.bool_)
+        for day, decides in enumerate(past.decides):
+            if decides.any():
+                count = decides.sum()
+                weights[day] = np.where(decides, 1.0 / count, 0.0)
+                staying = decides & before
+                if staying.any():
+                    loss = losses[day - 1] - losses[day - 1][before].min()
+                    earned = weights[day - 1] * np.exp(-0.5 * loss)
+                    earned /= earned.sum()
+                    shared = np.where(decides, settings.share, 1.0) @ earned
+                    kept = (1.0 - settings.share) * (staying.sum() / count) * earned
+                    weights[day] = np.where(staying, kept + shared / count, weights[day])
+            before = decides
         return weights
 
     def _losses(self, horizon_bars: int, forecast_bars: int) -> Floats:

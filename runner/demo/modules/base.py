@@ -130,6 +130,7 @@ class WindowedModule(ABC):
         horizon: bars for which a signal lives.
         rest: bars of silence after a signal.
         least_edge: an edge below it is a HOLD.
+        is_static: whether it stays as its first training made it, its confidences included.
     """
 
     next_number = 1
@@ -143,6 +144,7 @@ class WindowedModule(ABC):
         horizon: int,
         rest: int,
         least_edge: float,
+        is_static: bool = False,
     ) -> None:
         self._model = model
         self.window = window
@@ -151,9 +153,9 @@ class WindowedModule(ABC):
         self.rest = rest
         self.least_edge = least_edge
         self.calibration = Calibration()
+        self._is_static, self._has_learned = is_static, False
         self._trained_at_size: dict[str, int] = {}
         self._voices: dict[str, _Voice] = {}
-        self._is_restored = False
 
     @property
     def model(self) -> Model:
@@ -162,7 +164,9 @@ class WindowedModule(ABC):
 
     def is_due(self, history: History) -> bool:
         """Whether enough bars have closed since the last training, or for the first one."""
-        return not self._is_restored and any(
+        if self._is_static and self._has_learned:
+            return False
+        return any(
             len(series) >= self.window
             and len(series) - self._trained_at_size.get(symbol, 0) >= self.retrain_bars
             for symbol, series in history.items()
@@ -174,7 +178,10 @@ class WindowedModule(ABC):
         markets = [
             history[symbol] for symbol in sorted(history) if self._can_learn(history[symbol], at)
         ]
-        return self._train(markets, at) if markets else ()
+        if not markets:
+            return ()
+        self._has_learned = True
+        return self._train(markets, at)
 
     def signals(self, history: History, at: datetime) -> Sequence[Signal]:
         """Decide for the symbols of which a bar closed ``at``; see :class:`AIModule`."""
@@ -192,12 +199,12 @@ class WindowedModule(ABC):
         return json.dumps(self._learned(), allow_nan=False, separators=(",", ":")).encode()
 
     def restore(self, model: Model, artifact: bytes) -> None:
-        """Become the version that has learned ``artifact``; it is not trained on.
+        """Become the version that has learned ``artifact``, and static.
 
         Raises ValueError, KeyError or TypeError for an artifact of another kind.
         """
         self._learn(json.loads(artifact))
-        self._model, self._is_restored = model, True
+        self._model, self._is_static, self._has_learned = model, True, True
 
     def _can_learn(self, series: Series, at: datetime) -> bool:
         # A symbol that stopped trading would teach old prices again and again.
@@ -229,7 +236,8 @@ class WindowedModule(ABC):
         return signal
 
     def _calibrated(self, view: Decision) -> Decision:
-        edge = min(_MOST_EDGE, max(0.0, view.edge * self.calibration.slope))
+        slope = 1.0 if self._is_static else self.calibration.slope
+        edge = min(_MOST_EDGE, max(0.0, view.edge * slope))
         direction = view.direction if edge >= self.least_edge else 0
         return replace(view, edge=edge, direction=direction)
 

@@ -50,7 +50,7 @@ class ReinforcementModule(WindowedModule):
         memory: bars of each symbol that an episode passes through once there are as many.
         episodes: episodes of a training.
         discount: weight of the next step's value, in 0..1.
-        retrain_bars, horizon: see :class:`WindowedModule`.
+        retrain_bars, horizon, is_static: see :class:`WindowedModule`.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class ReinforcementModule(WindowedModule):
         discount: float = 0.8,
         retrain_bars: int = 240,
         horizon: int = 12,
+        is_static: bool = False,
     ) -> None:
         config = {
             "algorithm": "q_learning",
@@ -83,6 +84,7 @@ class ReinforcementModule(WindowedModule):
             horizon=horizon,
             rest=8,
             least_edge=0.01,
+            is_static=is_static,
         )
         self._random = np.random.default_rng(seed)
         self._memory = memory
