@@ -74,7 +74,7 @@ def env() -> None:
 @click.option("--seed", default=7, show_default=True, help="Seed of the market and the modules.")
 @click.option(
     "--days",
-    default=120,
+    default=170,
     show_default=True,
     type=click.IntRange(10, 730),
     help="Length of the synthetic market.",

@@ -52,7 +52,7 @@ ASSETS = (
 )
 
 
-def synthetic_market(seed: int, days: int = 150, started_at: datetime = STARTED_AT) -> list[Bar]:
+def synthetic_market(seed: int, days: int = 170, started_at: datetime = STARTED_AT) -> list[Bar]:
     """Hourly bars of five symbols, around the clock.
 
     Each price is the sum, in logarithms, of a market factor shared by all, a path of its own that

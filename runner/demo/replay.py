@@ -18,6 +18,7 @@ from runner.demo.execution import price_decimals
 from runner.demo.history import History
 from runner.demo.journal import IssuedSignal, Journal
 from runner.demo.modules import AIModule, modules
+from runner.demo.story import Story, first_version
 from runner.demo.traders import CAPITAL, Desk
 from runner.servers.database import Connection
 
@@ -58,6 +59,7 @@ def replay(
     *,
     seed: int,
     on_day: Callable[[date, int, int], None],
+    story: Story | None = None,
 ) -> ReplayCounts:
     """Replay ``bars`` and write the resulting rows to the primary.
 
@@ -70,6 +72,7 @@ def replay(
         bars: in any order; at most one for each symbol, timeframe and opening.
         seed: of the modules, the traders and the exchange.
         on_day: called after each day with the day, days done and days in all.
+        story: what happens in some nights, with a model of its own.
 
     Returns:
         The counts of the written rows.
@@ -82,10 +85,15 @@ def replay(
     if not ordered:
         return ReplayCounts(*[0] * 11)
     session = _Session(connection, ordered, seed)
+    if story is not None:
+        session.add(first_version(seed))
     days = [(day, list(group)) for day, group in groupby(ordered, key=_trading_day)]
     for done, (day, closed) in enumerate(days, start=1):
         session.live_through(closed)
-        session.write(is_last=done == len(days))
+        has_night = story is not None and story.is_due(done)
+        session.write(is_last=done == len(days) or has_night)
+        if story is not None and has_night:
+            session.sleep(story)
         on_day(day, done, len(days))
     return session.close_books([day for day, _ in days])
 
@@ -100,15 +108,37 @@ class _Session:
         self._desk = Desk(price_decimals(bars), random)
         self._journal = Journal(connection)
         self._traded = _shortest_timeframes(bars)
-        self._modules = modules(seed)
+        self._modules: list[AIModule] = []
         self._now = bars[0].closed_at
         # Counted in bars rather than in time: trainings then go where the bars are.
         self._bars_done = 0
         self._bars_between_trainings = len(bars) / MOST_TRAININGS
         self._bars_at_training: dict[AIModule, int] = {}
-        with connection.transaction():
-            for module in self._modules:
-                module.next_number = self._journal.register(module.model, self._now)
+        self._champions: dict[str, str] = {}
+        for module in modules(seed):
+            self.add(module)
+
+    def add(self, module: AIModule) -> None:
+        """Let a module take part from now on; its signals become plans if it is a champion."""
+        with self._connection.transaction():
+            module.next_number = self._journal.register(module.model, self._now)
+            self._look_who_decides()
+        self._modules.append(module)
+
+    def sleep(self, story: Story) -> None:
+        """Let the story's night pass."""
+        challenger = story.night(self._connection, self._now)
+        if challenger is not None:
+            self.add(challenger)
+        with self._connection.transaction():
+            self._look_who_decides()
+
+    def _look_who_decides(self) -> None:
+        self._champions = dict(
+            self._connection.execute(
+                "select model_name, version from public.ai_models where stage = 'champion'"
+            ).fetchall()
+        )
 
     def live_through(self, bars: Sequence[Bar]) -> None:
         """Let ``bars``, sorted by the time they closed, happen."""
@@ -163,9 +193,11 @@ class _Session:
             self._journal.trainings.append((module.model, module.retrain(self._history, at)))
 
     def _issue(self, module: AIModule, signal: Signal) -> None:
-        plan = self._desk.on_signal(module.model, signal, self._history[signal.symbol])
+        model, plan = module.model, None
+        if self._champions[model.model_name] == model.version:
+            plan = self._desk.on_signal(model, signal, self._history[signal.symbol])
         age = PATTERN_BARS * timeframe_length(self._traded[signal.symbol])
-        self._journal.signals.append(IssuedSignal(module.model, signal, age, plan))
+        self._journal.signals.append(IssuedSignal(model, signal, age, plan))
 
 
 def _moments(bars: Sequence[Bar]) -> Iterator[tuple[datetime, list[Bar]]]:

@@ -17,6 +17,7 @@ from runner.demo.execution import TICK
 from runner.demo.market import synthetic_market
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
+from runner.demo.story import Story
 from runner.demo.summary import print_summary
 from runner.deploy.deploy import deploy
 from runner.errors import UsageError
@@ -51,7 +52,7 @@ def demo(given: Settings, files: Sequence[Path], *, seed: int, days: int) -> Non
     os.environ["PGPASSFILE"] = str(urls.passfile)
     primary, replica = Database("primary", urls.primary), Database("replica", urls.replica)
     with one_at_a_time(_maintenance(primary), "demo"):
-        _run(given, primary, replica, bars, seed)
+        _run(given, primary, replica, bars, seed, has_story=not files)
 
 
 def _check_tradable(bars: Sequence[Bar]) -> None:
@@ -66,7 +67,13 @@ def _check_tradable(bars: Sequence[Bar]) -> None:
 
 
 def _run(
-    given: Settings, primary: Database, replica: Database, bars: Sequence[Bar], seed: int
+    given: Settings,
+    primary: Database,
+    replica: Database,
+    bars: Sequence[Bar],
+    seed: int,
+    *,
+    has_story: bool,
 ) -> None:
     _start_afresh(primary, replica)
 
@@ -88,7 +95,16 @@ def _run(
         def on_day(day: date, done: int, total: int) -> None:
             advance(done, total, f"{day:%Y-%m-%d}")
 
-        counts = replay(connection, bars, seed=seed, on_day=on_day)
+        story = Story(
+            primary,
+            replica,
+            seed=seed,
+            fence_timeout=given.fence_timeout_seconds,
+            report=note,
+        )
+        counts = replay(
+            connection, bars, seed=seed, on_day=on_day, story=story if has_story else None
+        )
     note(
         f"replayed: {counts.bars:,} bars, {counts.patterns:,} patterns, {counts.signals:,} signals "
         f"({counts.executed:,} executed), {counts.orders:,} orders, {counts.trainings:,} trainings"

@@ -77,6 +77,18 @@ def print_summary(connection: Connection) -> None:
         f"{money(account['unreconciled_profit'])} unreconciled, "
         f"on {account['unreconciled_days']} days"
     )
+    for row in topics["retrained"]:
+        out.print(
+            f"\nIs a model getting worse? ({row['model_name']} in operations.model_health)\n"
+            f"{row['former_version']}: {row['reason'].removeprefix('retrained: ')}\n"
+            f"{row['version']}: retrained, in shadow since {row['started_at']:.10};"
+            f" evidence that it is better: {row['evidence']:.1f} on {row['outcomes']:,} outcomes\n"
+            + (
+                f"{row['version']}: champion since {row['champion_at']:.10}"
+                if row["champion_at"]
+                else f"its trial: {row['verdict']}"
+            )
+        )
     folder, make = (".venv/bin/", "make") if IS_CHECKOUT else ("", "signal-marts")
     query = "select * from performance.daily_performance order by unreconciled_profit"
     out.print("\nNext:")

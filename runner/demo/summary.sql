@@ -69,3 +69,29 @@ from (
         count(*) filter (where not is_reconciled) as unreconciled_days
     from performance.daily_performance
 ) as rows
+
+union all
+
+select
+    'retrained' as topic,
+    jsonb_agg(to_jsonb(rows) order by rows.started_at) as rows
+from (
+    select
+        trials.model_name,
+        trials.champion_version as former_version,
+        trials.challenger_version as version,
+        trials.started_at,
+        history.reason,
+        trials.challenger_outcomes as outcomes,
+        trials.highest_e_value as evidence,
+        trials.verdict,
+        (
+            select min(later.started_at)
+            from operations.model_history as later
+            where later.model_id = trials.challenger_id and later.stage = 'champion'
+        ) as champion_at
+    from operations.model_trials as trials
+    inner join operations.model_history as history
+        on trials.challenger_stage_id = history.stage_id
+    where history.reason like 'retrained: %'
+) as rows
