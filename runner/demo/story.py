@@ -95,7 +95,7 @@ class Story:
         if alarm is None:
             return None
         reason = f"alarm: {alarm[0]}, on {alarm[1]}"
-        how = Retraining(trainer="reinforcement", seed=self._seed)
+        how = Retraining.model_validate({"trainer": "reinforcement", "seed": self._seed})
         with self._primary.connect(autocommit=True) as session:
             queue.ask(session, MODEL, reason, at)
             worker = Worker(

@@ -123,11 +123,15 @@ class Ensemble:
         return weights
 
     def _losses(self, horizon_bars: int, forecast_bars: int) -> Floats:
-        """Losses beyond those of silence, by the day on which they were known; (days, experts)."""
+        """Losses of deciding beyond those of silence, by the day on which they were known.
+
+        Shape (days, experts).
+        """
         live = self._forecasts(forecast_bars)
         went_up, known = self._outcomes(horizon_bars)
         scored = ~np.isnan(went_up) & (known < self._past.days)
-        excess = np.nan_to_num((live[scored] - went_up[scored, None]) ** 2 - 0.25)
+        excess = (live[scored] - went_up[scored, None]) ** 2 - 0.25
+        excess = np.where(self._past.decides[self._past.day[scored]], np.nan_to_num(excess), 0.0)
         losses = np.zeros(self._past.joined.shape)
         np.add.at(losses, known[scored], excess)
         return losses

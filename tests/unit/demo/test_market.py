@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runner.client.records import Bar
 from runner.demo.history import History
-from runner.demo.market import ASSETS, STARTED_AT, synthetic_market
+from runner.demo.market import ASSETS, STARTED_AT, TURN_DAYS, synthetic_market
 from runner.demo.modules.spectrum import fourier
 
 HOUR = timedelta(hours=1)
@@ -24,7 +24,7 @@ def market() -> list[Bar]:
 
 
 def test_every_symbol_has_a_bar_an_hour(market: list[Bar]) -> None:
-    assert len(market) == len(ASSETS) * 24 * 120
+    assert len(market) == len(ASSETS) * 24 * 170
     for asset in ASSETS:
         times = [bar.opened_at for bar in market if bar.symbol == asset.symbol]
         assert times[0] == STARTED_AT
@@ -54,7 +54,7 @@ def test_bars_are_sound_for_any_seed(seed: int, days: int) -> None:
 def test_a_seed_gives_the_same_market_on_any_machine() -> None:
     text = "\n".join(f"{bar.symbol} {bar.close} {bar.volume}" for bar in synthetic_market(7, 10))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    assert digest == "71a0d9ceb9235b2ff453e9de56b3c82f8542a62378bc5b93444e67c10d5ea07a"
+    assert digest == "11f87da06bb69356d6bedcb31d119984747e48eb1e883c37076f9974c07f3444"
     assert synthetic_market(7, 1) != synthetic_market(8, 1)
 
 
@@ -86,3 +86,16 @@ def test_prices_stay_within_an_order_of_magnitude() -> None:
         for asset, series in zip(ASSETS, History(synthetic_market(seed)).values(), strict=True):
             assert asset.first_price / 10 < series.close.min()
             assert series.close.max() < asset.first_price * 10
+
+
+def test_trends_end_at_the_turn(market: list[Bar]) -> None:
+    """Half a day's move goes on before it, and comes back after it."""
+    turn = 24 * TURN_DAYS
+
+    def goes_on(log_close: np.ndarray) -> float:
+        moves = log_close[12:] - log_close[:-12]
+        return float(np.mean(np.sign(moves[12:]) == np.sign(moves[:-12])))
+
+    for series in History(market).values():
+        before, after = series.log_close[:turn], series.log_close[turn:]
+        assert goes_on(before) > goes_on(after) + 0.1
