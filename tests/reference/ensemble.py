@@ -43,12 +43,11 @@ class Rounds:
         scored: Booleans = ~np.isnan(self.outcomes)
         return scored
 
-    def excess_losses(self, *, decided_only: bool) -> Floats:
-        """(rounds, experts), beyond those of silence. ``decided_only``: silent if not deciding."""
+    def excess_losses(self) -> Floats:
+        """(rounds, experts), beyond those of silence, which an expert that does not decide has."""
         losses = (self.forecasts - self.outcomes[:, None]) ** 2 - 0.25
         losses[~self.scored] = 0
-        if decided_only:
-            losses *= np.array([self.pool(int(day)) for day in self.decided])
+        losses *= np.array([self.pool(int(day)) for day in self.decided])
         return losses
 
     def up_to(self, day: int, made: Booleans | None = None) -> Rounds:
@@ -104,7 +103,7 @@ def kernel(before: Booleans, after: Booleans, share: float) -> Floats:
 
 def walk(rounds: Rounds, first: int, last: int, share: float = SHARE) -> dict[int, Day]:
     """The weights and the best paths of each day: forward and Viterbi algorithms, day by day."""
-    losses = rounds.excess_losses(decided_only=True)
+    losses = rounds.excess_losses()
     count = losses.shape[1] + 1
     silent = np.arange(count) == count - 1
     paths = np.where(silent, 0, np.inf)
@@ -172,15 +171,14 @@ def regret(
 ) -> Regret:
     """The ensemble up to a day, the best expert that decides on it, and the best path.
 
-    ``made`` are the rounds that were decided, (rounds,): of the others, the forecasts of experts
-    that did not decide are judged. By default all.
+    ``made`` are the rounds that were decided, (rounds,); by default all.
     """
-    judged, own = rounds.up_to(last), rounds.up_to(last, made)
+    own = rounds.up_to(last, made)
     ensemble = (averages(own, days) - own.outcomes) ** 2 - 0.25
     deciding = rounds.pool(last)
-    total = judged.excess_losses(decided_only=False).sum(axis=0)[deciding]
+    total = own.excess_losses().sum(axis=0)[deciding]
     # Outcomes that were not known before the day are losses of the path's last expert.
-    waiting = own.excess_losses(decided_only=True)[own.resolved >= last].sum(axis=0)
+    waiting = own.excess_losses()[own.resolved >= last].sum(axis=0)
     losses = days[last].losses + np.append(waiting * deciding, 0)
     best = int((losses + days[last].costs).argmin())
     moved = sum(

@@ -64,11 +64,7 @@ summed as (
             when standings.is_deciding
                 then
                     sum(
-                        case
-                            when standings.is_deciding
-                                then coalesce(daily_losses.excess_loss, 0)
-                            else 0
-                        end - standings.new_loss
+                        coalesce(daily_losses.excess_loss, 0) - standings.new_loss
                     ) over days_so_far
         end, 0) as path_loss
     from standings
@@ -86,6 +82,7 @@ summed as (
         on
             standings.expert_number = daily_losses.expert_number
             and standings.weight_date = daily_losses.decided_date
+            and standings.is_deciding
     window
         days_so_far as (
             partition by standings.expert_number

@@ -46,7 +46,7 @@ expert_weights as (
         standings.rounds_resolved,
         standings.forecasts_resolved,
         cast(
-            0.25 * standings.rounds_resolved + standings.excess_loss
+            0.25 * standings.forecasts_resolved + standings.excess_loss
             as {{ type_double() }}
         ) as cumulative_loss,
         cast(standings.excess_loss as {{ type_double() }}) as excess_loss,

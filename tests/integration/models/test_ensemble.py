@@ -36,6 +36,9 @@ from statsmodels.stats.proportion import (
 )
 
 from runner.build import builds
+from runner.servers.role_logins import as_role
+from runner.tuning.ensemble import Ensemble, Settings
+from runner.tuning.past import read as read_past
 
 # dbt leaves the log of a call open until the next one.
 pytestmark = [
@@ -126,6 +129,26 @@ def assert_equals_reference(landscape: Landscape, history: History) -> None:
         row = found_weights[date.fromordinal(day), expert]
         assert row["weight"] == pytest.approx(weight, rel=1e-9, abs=1e-120)
     assert_regrets_equal(landscape, regrets)
+    assert_tune_computes_the_same(landscape, history)
+
+
+def assert_tune_computes_the_same(landscape: Landscape, history: History) -> None:
+    """Under the settings of the marts, and under others."""
+    with as_role(landscape.replica, "transformer").connect(autocommit=True) as connection:
+        known, _ = read_past(connection)
+    for horizon, lifetime, share in ((HORIZON, LIFETIME, SHARE), (5, 7, 0.05)):
+        decisions, _, _ = reference.decide(
+            history.bars,
+            [*history.signals, *history.patterns],
+            history.heard_of(),
+            history.stages,
+            horizon=horizon,
+            lifetime=lifetime,
+            share=share,
+        )
+        found = Ensemble(known).probabilities(Settings(horizon, lifetime, DEADBAND, share))
+        expected = sorted(decisions, key=lambda decision: (decision.symbol, decision.decided_at))
+        assert found[~np.isnan(found)] == pytest.approx([d.probability_up for d in expected])
 
 
 def assert_regrets_equal(landscape: Landscape, regrets: Mapping[int, reference.Regret]) -> None:

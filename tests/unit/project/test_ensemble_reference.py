@@ -69,7 +69,7 @@ def test_weights_and_the_best_path_are_those_of_all_paths() -> None:
         rounds = made_up(generator, days, experts, skill=0.6, delay=2)
         share = float(generator.choice([0, 0.1, 0.5]))
         walked = reference.walk(rounds, 0, days - 1, share)
-        losses = np.pad(rounds.excess_losses(decided_only=True), ((0, 0), (0, 1)))
+        losses = np.pad(rounds.excess_losses(), ((0, 0), (0, 1)))
         states = [walked[day].states for day in range(days)]
         silence = np.arange(experts + 1) == experts
         mass, best = np.zeros(experts + 1), np.full(experts + 1, np.inf)
