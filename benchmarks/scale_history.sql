@@ -72,14 +72,14 @@ order by opened_at, symbol;
 
 analyze public.market_bars;
 
--- Twelve versions of three modules. Every fourth is registered while the history goes on.
+-- Twelve models of three kinds, which all decide. Every fourth is registered while the history goes on.
 insert into public.ai_models
 (id, model_type, model_name, version, config, is_active, created_at, updated_at)
 select
     n,
     (array['reinforcement_learning', 'genetic_optimization', 'sparse_spectrum'])[1 + mod(n, 3)],
-    (array['q_trader', 'rule_evolver', 'cycle_finder'])[1 + mod(n, 3)],
-    '1.' || n,
+    (array['q_trader', 'rule_evolver', 'cycle_finder'])[1 + mod(n, 3)] || '_' || n,
+    '1.0.0',
     '{}',
     true,
     registered_at,
@@ -94,6 +94,18 @@ cross join lateral (
         end
 ) as registrations (registered_at)
 where not exists (select from public.ai_models);
+
+insert into public.ai_model_stages (id, model_id, stage, since, reason, evidence, created_at)
+select
+    id,
+    id,
+    'champion',
+    created_at,
+    'registered',
+    '{}',
+    created_at
+from public.ai_models
+where not exists (select from public.ai_model_stages);
 
 -- Symbols come in turn, so that the latest pattern of a symbol is found by its number.
 insert into public.micro_patterns (id, symbol, pattern_type, signal, confidence, created_at)
