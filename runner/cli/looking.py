@@ -72,7 +72,7 @@ def _print_status(found: Any) -> None:
     if found.rejected_rows:
         out.print(f"cannot use   {counts(found.rejected_rows)}; see operations.rejected_rows")
     for each in found.retrainings:
-        what = each.doing if each.state == "running" else each.outcome or each.reason
+        what = each.doing if each.state == "running" else each.in_short
         told = f"{each.id} of {each.model} {each.state} since {_time(each.since)}: {what}"
         out.print(f"retraining   {harmless(told)}")
     marts = Table("mart", "rows", "newest fact", box=None, pad_edge=False)

@@ -26,7 +26,7 @@ from runner.servers.database import Connection
 @click.option("--as-of", type=moment, help="The moment (UTC) to train at; else when it runs.")
 @click.option("--cancel", is_flag=True, help="Cancel its waiting job, and end its running one.")
 @click.option("--list", "is_list", is_flag=True, help="Show the last jobs.")
-@click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print them, in full, as a JSON array.")
 def retrain(
     model: str | None,
     reason: str,
@@ -76,7 +76,7 @@ def _show(connection: Connection, as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(each) for each in found], default=str, indent=2))
         return
     show(
-        ("job", "model", "state", "since", "until", "done", "what"),
+        ("job", "model", "state", "since", "until", "progress", "what"),
         [
             (
                 str(each.id),
@@ -85,7 +85,7 @@ def _show(connection: Connection, as_json: bool) -> None:
                 f"{each.since:%Y-%m-%d %H:%M}",
                 f"{each.deadline:%Y-%m-%d %H:%M}" if each.state in ("waiting", "running") else "",
                 f"{each.done:.0%}" if each.state == "running" else "",
-                each.doing if each.state == "running" else (each.outcome or each.reason),
+                each.doing if each.state == "running" else each.in_short,
             )
             for each in found
         ],
@@ -115,7 +115,7 @@ def worker(once: bool) -> None:
         signal.signal(signal.SIGINT, ask_to_stop)
     found = plan.read()
     if not found:
-        raise UsageError("there is nothing to do: retraining.yml names no model")
+        raise UsageError("there is nothing to do: there is no retraining.yml, or it names no model")
     running = Worker(*databases(settings.load()), found, stop, note)
     running.run(once=once)
     if stop.is_set():

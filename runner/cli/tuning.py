@@ -74,7 +74,7 @@ def tune(cost: float, seed: int, no_record: bool, as_json: bool) -> None:
         ],
     )
     show(
-        ("tried on", "until", "horizon", "lifetime", "deadband", "share", "a day", "present"),
+        ("tried from", "until", "horizon", "lifetime", "deadband", "share", "found", "present"),
         [
             (
                 fold["first_date"],
@@ -87,14 +87,14 @@ def tune(cost: float, seed: int, no_record: bool, as_json: bool) -> None:
         ],
     )
     click.echo(
-        f"\non days that a search had not seen, it made {found.mean_difference:+.3f} a day more"
-        f" than the present settings ({found.mean_difference_low:+.3f} to"
-        f" {found.mean_difference_high:+.3f}, in standard deviations; p ="
-        f" {found.out_of_sample_p:.4f}); of {found.tried} settings tried, the best is better by"
-        f" chance with p = {found.reality_check_p:.4f}"
+        f"\nmean returns of a day, in standard deviations; on days that a search had not seen, found"
+        f" less present is {found.mean_difference:+.3f} ({found.mean_difference_low:+.3f} to"
+        f" {found.mean_difference_high:+.3f}; p = {found.out_of_sample_p:.4f}); the best of"
+        f" {found.tried} settings tried is as much better by luck with p ="
+        f" {found.reality_check_p:.4f}"
     )
     click.echo(
-        "verdict: change them in dbt_project.yml"
+        "verdict: change; set what was found in dbt_project.yml, then signal-marts build"
         if found.verdict == "change"
-        else "verdict: keep the present settings"
+        else "verdict: keep the present settings; no change is proven"
     )

@@ -258,8 +258,10 @@ def _retraining_problems(retrainings: Sequence[Job]) -> Iterator[str]:
         if job.state == "dead":
             yield f"{named} is dead: its worker is gone; run signal-marts worker"
         elif job.state == "failed":
-            told = (job.outcome or "").partition("\n")[0]
-            yield f"{named} failed: {told}; mend it, and signal-marts retrain --model {job.model}"
+            yield (
+                f"{named} failed: {job.in_short}; mend it, and signal-marts retrain --model"
+                f" {job.model}"
+            )
 
 
 def as_json(found: Status) -> str:

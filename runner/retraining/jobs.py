@@ -52,6 +52,12 @@ class Job:
     outcome: str | None
     version: str | None
 
+    @property
+    def in_short(self) -> str:
+        """Its outcome, of which a trainer's output is the last line; else its reason."""
+        first, *further = (self.outcome or self.reason).splitlines()
+        return f"{first} {further[-1].strip()}" if further else first
+
 
 # The key of a lease: of a job's attempt, so that the next one has another. A key of 64 bits is in
 # pg_locks as two halves.

@@ -86,7 +86,7 @@ class Retraining(BaseModel):
             or shutil.which(command[0]) is None
         ):
             raise ValueError(
-                f"{command[0]} is no program here: give its absolute path, or its name on PATH"
+                f"{command[0]} is no program here: give an absolute path, or a name on PATH"
             )
         return command
 
@@ -134,8 +134,8 @@ def read(path: Path | None = None) -> Plan:
 def of(plan: Plan, model: str) -> Retraining:
     """How a model is retrained. Raises UsageError where the file does not say."""
     if model not in plan:
-        named = ", ".join(plan) or "no model"
-        raise UsageError(f"retraining.yml does not say how {model} is retrained; it names {named}")
+        named = f"it names {', '.join(plan)}" if plan else "there is none, or it names no model"
+        raise UsageError(f"retraining.yml does not say how {model} is retrained; {named}")
     return plan[model]
 
 
