@@ -79,10 +79,10 @@ def print_summary(connection: Connection) -> None:
     )
     for row in topics["retrained"]:
         out.print(
-            f"\nIs a model getting worse? ({row['model_name']} in operations.model_health)\n"
+            f"\nIs a model getting worse? ({row['model_name']} in operations.model_trials)\n"
             f"{row['former_version']}: {row['reason'].removeprefix('retrained: ')}\n"
             f"{row['version']}: retrained, in shadow since {row['started_at']:.10};"
-            f" evidence that it is better: {row['evidence']:.1f} on {row['outcomes']:,} outcomes\n"
+            f" e-value that it is better: {row['evidence']:.1f} on {row['outcomes']:,} outcomes\n"
             + (
                 f"{row['version']}: champion since {row['champion_at']:.10}"
                 if row["champion_at"]
@@ -97,6 +97,7 @@ def print_summary(connection: Connection) -> None:
         (f"psql -c '{query}'", ""),
         (f"{folder}dbt build", "the marts again, from the shell"),
         (f"{folder}signal-marts status", "migrations, replication, freshness"),
+        (f"{folder}signal-marts models", "versions of models, their stages, and why"),
         (f"{folder}signal-marts dashboard", "the marts in a browser, at localhost:8501"),
         (f"{make} docs", "lineage and every column, in one page"),
         (f"{make} down", "stop the servers; their data stays"),
