@@ -87,7 +87,7 @@ def tune(cost: float, seed: int, no_record: bool, as_json: bool) -> None:
         ],
     )
     click.echo(
-        f"\nmean returns of a day, in standard deviations; on days that a search had not seen, found"
+        "\nmean returns of a day, in standard deviations; on days that a search had not seen, found"
         f" less present is {found.mean_difference:+.3f} ({found.mean_difference_low:+.3f} to"
         f" {found.mean_difference_high:+.3f}; p = {found.out_of_sample_p:.4f}); the best of"
         f" {found.tried} settings tried is as much better by luck with p ="
