@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -20,6 +21,9 @@ TRAINERS = "signal_marts.trainers"
 
 Plan = Mapping[str, "Retraining"]
 """What the file says, by model."""
+
+# PostgreSQL has neither NUL nor half a character.
+_UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
 
 
 class PlanError(UsageError):
@@ -60,10 +64,18 @@ class Retraining(BaseModel):
     @field_validator("schedule")
     @classmethod
     def _is_cron(cls, schedule: str | None) -> str | None:
-        from croniter import croniter
+        from croniter import CroniterBadDateError, croniter
 
-        if schedule is not None and (len(schedule.split()) != 5 or not croniter.is_valid(schedule)):
+        if schedule is None:
+            return None
+        # A random word would name another moment each time.
+        is_random = re.search(r"\b[hr]\b", schedule.lower())
+        if is_random or len(schedule.split()) != 5 or not croniter.is_valid(schedule):
             raise ValueError('is no schedule: write five words of cron in UTC, as "0 3 * * 0"')
+        try:
+            croniter(schedule).get_next()
+        except CroniterBadDateError:
+            raise ValueError(f"is a schedule that never comes: {schedule}") from None
         return schedule
 
     @field_validator("trainer")
@@ -116,6 +128,10 @@ def read(path: Path | None = None) -> Plan:
         line = 1 if mark is None else mark.line + 1
         told = getattr(error, "problem", None) or "cannot be read"
         raise PlanError(f"{path}:{line}: is no YAML: {told}") from None
+    except ValueError as error:  # a date, or a number, that there is not
+        raise PlanError(f"{path}:1: has a value that is none: {error}") from None
+    except RecursionError:
+        raise PlanError(f"{path}:1: is nested too deeply, or holds itself") from None
     try:
         plan = TypeAdapter(dict[str, Retraining]).validate_python(content or {}, strict=True)
     except ValidationError as error:
@@ -151,15 +167,26 @@ def _told(
 
 def _lines(node: yaml.Node | None, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
     """The line of each name and entry."""
-    if isinstance(node, yaml.MappingNode):
+    if isinstance(node, yaml.ScalarNode):
+        if _UNSTORABLE.search(node.value):
+            raise yaml.MarkedYAMLError(
+                problem=f"{node.value!r} has a character that is not stored",
+                problem_mark=node.start_mark,
+            )
+    elif isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem="a name is a text", problem_mark=key.start_mark
+                )
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"{key.value} is there twice", problem_mark=key.start_mark
                 )
             seen.add(key.value)
             yield (*place, str(key.value)), key.start_mark.line + 1
+            yield from _lines(key, place)
             yield from _lines(value, (*place, str(key.value)))
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
