@@ -59,10 +59,14 @@ class Job:
         return f"{first} {further[-1].strip()}" if further else first
 
 
-# The key of a lease: of a job's attempt, so that the next one has another. A key of 64 bits is in
-# pg_locks as two halves.
-KEY = "hashtextextended('retraining ' || {id} || ' ' || {attempts}, 0)"
-_JOB_KEY = KEY.format(id="p.id", attempts="p.attempts")
+# The key of a lease: of a job's attempt, so that the next one has another; and of the moment at which
+# it was taken, which nobody else knows before, so that no other login holds the lock already. A key
+# of 64 bits is in pg_locks as two halves.
+KEY = (
+    "hashtextextended('retraining ' || {id} || ' ' || {attempts} || ' '"
+    " || extract(epoch from {since}), 0)"
+)
+_JOB_KEY = KEY.format(id="p.id", attempts="p.attempts", since="j.since")
 
 _JOBS = f"""
 select

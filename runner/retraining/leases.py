@@ -8,7 +8,7 @@ changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import psycopg
@@ -22,7 +22,7 @@ _DEATHS = 3
 
 Ending = Literal["succeeded", "failed", "aborted"]
 
-_LEASE = KEY.format(id="%s::bigint", attempts="%s::integer")
+_LEASE = KEY.format(id="%s::bigint", attempts="%s::integer", since="%s::timestamptz")
 
 
 def take(primary: Connection, models: Sequence[str]) -> Job | None:
@@ -37,12 +37,12 @@ def take(primary: Connection, models: Sequence[str]) -> Job | None:
             return None
         # Until `begin` says how long it may take.
         primary.execute(
-            "update retraining.jobs set deadline = clock_timestamp() + interval '1 minute'"
-            " where id = %s",
+            "update retraining.jobs set since = clock_timestamp(),"
+            " deadline = clock_timestamp() + interval '1 minute' where id = %s",
             (number,),
         )
         job = read_one(primary, number)
-        if not scalar(primary, f"select pg_try_advisory_lock({_LEASE})", (job.id, job.attempts)):
+        if not scalar(primary, f"select pg_try_advisory_lock({_LEASE})", _key(job)):
             raise RefusedError(f"another session holds the lease of retraining {job.id}")
     return job
 
@@ -52,8 +52,8 @@ def begin(primary: Connection, job: Job, seconds: float) -> None:
     with primary.transaction():
         own(primary, job)
         primary.execute(
-            "update retraining.jobs set since = clock_timestamp(), done = 0, doing = '',"
-            " outcome = null, deadline = clock_timestamp() + %s where id = %s",
+            "update retraining.jobs set done = 0, doing = '', outcome = null,"
+            " deadline = clock_timestamp() + %s where id = %s",
             (timedelta(seconds=seconds), job.id),
         )
 
@@ -147,7 +147,11 @@ def give_back(
 
 def release(primary: Connection, job: Job) -> None:
     """Let go of the lease of a job that has ended."""
-    primary.execute(f"select pg_advisory_unlock({_LEASE})", (job.id, job.attempts))
+    primary.execute(f"select pg_advisory_unlock({_LEASE})", _key(job))
+
+
+def _key(job: Job) -> tuple[int, int, datetime]:
+    return job.id, job.attempts, job.since
 
 
 def sweep(primary: Connection) -> list[str]:
@@ -169,9 +173,7 @@ def sweep(primary: Connection) -> list[str]:
 
 def _bury(primary: Connection, job: Job) -> str:
     with primary.transaction():
-        is_free = scalar(
-            primary, f"select pg_try_advisory_xact_lock({_LEASE})", (job.id, job.attempts)
-        )
+        is_free = scalar(primary, f"select pg_try_advisory_xact_lock({_LEASE})", _key(job))
         # By now its worker may have ended it, and gone.
         own(primary, job)
         if not is_free and read_one(primary, job.id).state != "dead":

@@ -192,6 +192,25 @@ def test_a_job_is_dead_without_its_session(primary: Connection, desk: Desk) -> N
     assert states(primary) == [("failed", "its worker died, as 2 times before")]
 
 
+def test_no_other_login_holds_a_lease_before_its_worker(primary: Connection, desk: Desk) -> None:
+    """Any session may take any advisory lock, if it knows the key."""
+    queue.ask(primary, NAME, "because")
+    (waiting,) = jobs.read(primary)
+    with desk.landscape.primary.connect(autocommit=True) as other:
+        for attempts in range(3):
+            key = jobs.KEY.format(id=waiting.id, attempts=attempts, since="%s::timestamptz")
+            for since in (waiting.since, waiting.queued_at):
+                other.execute(f"select pg_advisory_lock({key})", (since,))
+        job = leases.take(primary, [NAME])
+        assert job is not None
+        leases.begin(primary, job, 600)
+        assert states(primary) == [("running", None)]
+        leases.end(primary, job, "succeeded", "done")
+        leases.release(primary, job)
+    held = "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+    assert primary.execute(held).fetchall() == [(0,)]
+
+
 def test_no_state_is_without_end(primary: Connection, desk: Desk) -> None:
     queue.ask(primary, NAME, "because")
     desk.look("update retraining.jobs set deadline = now() - interval '1 hour'")
@@ -325,7 +344,8 @@ def test_a_name_without_champion_is_noted(desk: Desk, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PRIMARY_URL", desk.landscape.primary.url)
     monkeypatch.setenv("REPLICA_URL", desk.landscape.replica.url)
     assert CliRunner().invoke(cli, ["models"], catch_exceptions=False).stderr == ""
-    desk.look("select set_ai_model_stage(id, 'retired', 'worse') from ai_models")
+    desk.module.register_model(Model("sparse_spectrum", NAME, "2", {}))
+    desk.look("select set_ai_model_stage(id, 'retired', 'worse') from ai_models where version = '1'")
     shown = CliRunner().invoke(cli, ["models"], catch_exceptions=False)
     assert "listener has no champion" in shown.stderr
     assert "no champion" not in shown.stdout
