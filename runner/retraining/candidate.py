@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from runner.client import validation
 from runner.client.operations import MAX_ROWS
@@ -118,15 +118,21 @@ def _row(record: TrainingRecord, number: int) -> str:
     return validation.row_as_json(columns[1:], row[1:])
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A plain file of a trainer; not what a link leads to, and nothing that never ends."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise TrainerError(f"{path.name} is no plain file")
+        yield file
+
+
 def _bytes(path: Path) -> bytes:
-    """A file's content; not what a link leads to, and nothing that never ends."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise TrainerError(f"{path.name} is no plain file")
-            if status.st_size > MAX_BYTES:
-                size = status.st_size / (1 << 20)
+        with opened(path) as file:
+            length = os.fstat(file.fileno()).st_size
+            if length > MAX_BYTES:
+                size = length / (1 << 20)
                 raise TrainerError(f"{path.name} has {size:,.1f} MB: at most 64 are kept")
             return file.read(MAX_BYTES)
     except OSError as error:

@@ -83,7 +83,9 @@ def run(
         # A host that stops a service may have told the program as well.
         tick()
         assert supervisor.stdout is not None  # noqa: S101 - for mypy
-        answer = supervisor.stdout.read()
+        # The program may hold the other end open, and the supervisor has said what it will.
+        os.set_blocking(supervisor.stdout.fileno(), False)
+        answer = supervisor.stdout.read() or b""
     finally:
         _stop(supervisor)
     _judge(answer, memory_mb, disk_mb)

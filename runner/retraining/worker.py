@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -33,6 +34,10 @@ _AGAIN = timedelta(minutes=1)
 _LATE = 30.0
 """Seconds that a trainer's own supervisor has to end it, before its worker does."""
 
+_LOCKED = "30s"
+"""How long a table of the primary may be locked by others."""
+
+_TOO_LONG = "it took longer than timeout_minutes"
 _SHOWN = 5000
 """Characters that are kept of what a trainer or an error says."""
 
@@ -73,7 +78,9 @@ class Worker:
         while not self._stop.is_set():
             try:
                 with self._primary.connect(
-                    autocommit=True, application="signal-marts worker"
+                    autocommit=True,
+                    application="signal-marts worker",
+                    options=f"-c lock_timeout={_LOCKED}",
                 ) as connection:
                     jobs.check(connection)
                     while not self._stop.is_set():
@@ -160,15 +167,21 @@ class Worker:
         as_of = registration.moment(connection, job)
         end = time.monotonic() + 60 * how.timeout_minutes
         tick = _Ticker(connection, job, folder, self._stop, end)
-        with as_role(self._replica, "transformer").connect(autocommit=True) as replica:
+        milliseconds = int(60_000 * how.timeout_minutes) + 1
+        with as_role(self._replica, "transformer").connect(
+            autocommit=True, options=f"-c statement_timeout={milliseconds}"
+        ) as replica:
             tick(is_new="writing the training set")
-            made = sets.write(
-                replica,
-                job.model,
-                as_of,
-                folder / "training_set.parquet",
-                lambda done, total: tick(),
-            )
+            try:
+                made = sets.write(
+                    replica,
+                    job.model,
+                    as_of,
+                    folder / "training_set.parquet",
+                    lambda done, total: tick(),
+                )
+            except psycopg.errors.QueryCanceled:
+                raise TimeoutError(_TOO_LONG) from None
         if last.artifact is not None:
             (folder / "last_artifact").write_bytes(last.artifact)
         assignment = {
@@ -219,7 +232,7 @@ class _Ticker:
         if self._stop.is_set():
             raise _StoppedError
         if time.monotonic() > self._end + _LATE:
-            raise TimeoutError("it took longer than timeout_minutes")
+            raise TimeoutError(_TOO_LONG)
         if is_new is None and time.monotonic() < self._next:
             return
         self._next = time.monotonic() + 1
@@ -233,13 +246,11 @@ class _Ticker:
     def _read(self) -> None:
         """The last whole line, if it says what it should: a trainer may write anything."""
         try:
-            if not self._file.is_file() or self._file.is_symlink():
-                return
-            with self._file.open("rb") as file:
-                file.seek(max(0, self._file.stat().st_size - _SHOWN))
+            with candidate.opened(self._file) as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _SHOWN))
                 told = json.loads(file.read(_SHOWN).rpartition(b"\n")[0].rpartition(b"\n")[2])
             done, text = float(told["done"]), str(told["text"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, TrainerError):
             return
         if 0 <= done <= 1:
             self._done, self._doing = done, _storable(text)[:200]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -37,6 +39,16 @@ def main() -> None:
         os.wait()
         while not (pid.exists() and pid.read_text("utf-8")):
             time.sleep(0.01)
+    if what == "kill its supervisor":
+        # What is left holds the other end of its answer, and the progress is no file any more.
+        supervisor = os.getppid()
+        answer = os.open(f"/proc/{supervisor}/fd/1", os.O_WRONLY)
+        os.set_inheritable(answer, True)
+        left = subprocess.Popen(["sleep", "120"], close_fds=False, start_new_session=True)
+        Path("progress.jsonl").unlink()
+        os.mkfifo("progress.jsonl")
+        Path(options["pid"]).write_text(str(left.pid), "utf-8")
+        os.kill(supervisor, signal.SIGKILL)
     if what == "eat memory":
         held = []
         while True:

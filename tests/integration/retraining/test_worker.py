@@ -296,6 +296,26 @@ def test_nothing_of_a_trainer_is_left(shop: Shop) -> None:
     assert not is_running(int(pid.read_text()))
 
 
+def test_a_trainer_that_kills_its_supervisor_holds_nobody_up(shop: Shop) -> None:
+    pid = shop.folder / "pid"
+    job = shop.run({"do": "kill its supervisor", "pid": str(pid)})
+    left = int(pid.read_text())
+    try:
+        assert job.state == "failed"
+        assert "its supervisor was killed" in str(job.outcome)
+        assert is_running(left), "its end was not waited for"
+    finally:
+        os.kill(left, signal.SIGKILL)
+
+
+def test_marts_that_are_locked_hold_nobody_up(shop: Shop) -> None:
+    with shop.landscape.replica.connect() as locking:
+        locking.execute("lock table staging.stg_ai__trading_signals in access exclusive mode")
+        job = shop.run({"do": "learn"}, timeout_minutes=0.02)
+    assert job.state == "failed"
+    assert "longer than timeout_minutes" in str(job.outcome)
+
+
 def test_a_trainer_sees_no_secret(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRIMARY_URL", shop.primary.url)
     monkeypatch.setenv("MY_SECRET", "word")
