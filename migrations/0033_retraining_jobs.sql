@@ -157,19 +157,24 @@ begin
             hint = 'retrain when it is, or retire that version: signal-marts stage';
     end if;
 
+    -- A version that a module registers at this moment is its own, and gets nothing of ours.
     loop
         number := number + 1;
         version := pg_catalog.format('%s.%s', prefix, number);
-        exit when not exists (
+        continue when exists (
             select
             from public.ai_models as models
             where
                 models.model_name = register_trained_ai_model.model_name
                 and models.version = register_trained_ai_model.version
         );
+        insert into public.ai_models (model_type, model_name, version, config)
+        values (model_type, model_name, version, config)
+        on conflict on constraint ai_models_name_version_key do nothing
+        returning id into model_id;
+        exit when found;
     end loop;
     is_new := true;
-    model_id := public.register_ai_model(model_type, model_name, version, config);
     update public.ai_model_stages as stages
     set
         reason = register_trained_ai_model.reason,

@@ -59,9 +59,9 @@ class Job:
         return f"{first} {further[-1].strip()}" if further else first
 
 
-# The key of a lease: of a job's attempt, so that the next one has another; and of the moment at which
-# it was taken, which nobody else knows before, so that no other login holds the lock already. A key
-# of 64 bits is in pg_locks as two halves.
+# The key of a lease: of a job's attempt, so that the next one has another; and of the moment at
+# which it was taken, which nobody else knows before, so that no other login holds the lock already.
+# A key of 64 bits is in pg_locks as two halves.
 KEY = (
     "hashtextextended('retraining ' || {id} || ' ' || {attempts} || ' '"
     " || extract(epoch from {since}), 0)"

@@ -260,6 +260,42 @@ def test_a_running_trial_is_not_replaced(primary: Connection, desk: Desk) -> Non
     queue.ask(primary, NAME, "because")  # that one was champion: its trial is decided
 
 
+def test_a_version_of_somebody_else_gets_no_evidence(primary: Connection, desk: Desk) -> None:
+    """A module registers the version that a retraining is about to, at the same moment."""
+    found: list[object] = []
+
+    def register() -> None:
+        found.append(
+            primary.execute(
+                "select version, is_new from register_trained_ai_model(%s, '2025-06-01',"
+                " '{\"ours\": 1}', '[]', 'because', '{\"retraining_job\": 1}', now(), 'c', 'a')",
+                (NAME,),
+            ).fetchone()
+        )
+
+    primary.execute("set search_path = public")
+    thread = threading.Thread(target=register)
+    with desk.landscape.primary.connect() as module:
+        module.execute("set role ai_writer")
+        module.execute("select register_ai_model('sparse_spectrum', %s, '2025-06-01.1')", (NAME,))
+        thread.start()
+        while not desk.look(
+            "select 1 from pg_stat_activity where datname = current_database()"
+            f" and {module.info.backend_pid} = any(pg_blocking_pids(pid))"
+        ):
+            assert thread.is_alive()
+        module.commit()
+    thread.join()
+    assert found == [("2025-06-01.2", True)]
+    assert desk.look(
+        "select m.version, m.config, s.reason, s.artifact_hash from ai_models as m"
+        " inner join ai_model_stages as s on s.model_id = m.id where m.version <> '1' order by m.id"
+    ) == [
+        ("2025-06-01.1", {}, "registered", None),
+        ("2025-06-01.2", {"ours": 1}, "because", "a"),
+    ]
+
+
 def test_what_is_due_is_asked_for_once(primary: Connection, desk: Desk) -> None:
     told: list[str] = []
     plan = {NAME: Retraining(command=["true"], schedule="* * * * *", on_triggers=True)}
@@ -345,7 +381,8 @@ def test_a_name_without_champion_is_noted(desk: Desk, monkeypatch: pytest.Monkey
     monkeypatch.setenv("REPLICA_URL", desk.landscape.replica.url)
     assert CliRunner().invoke(cli, ["models"], catch_exceptions=False).stderr == ""
     desk.module.register_model(Model("sparse_spectrum", NAME, "2", {}))
-    desk.look("select set_ai_model_stage(id, 'retired', 'worse') from ai_models where version = '1'")
+    retired = "select set_ai_model_stage(id, 'retired', 'worse') from ai_models"
+    desk.look(f"{retired} where version = '1'")
     shown = CliRunner().invoke(cli, ["models"], catch_exceptions=False)
     assert "listener has no champion" in shown.stderr
     assert "no champion" not in shown.stdout
