@@ -177,9 +177,7 @@ def _lines(node: yaml.Node | None, place: tuple[str, ...]) -> Iterator[tuple[tup
         seen = set()
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(
-                    problem="a name is a text", problem_mark=key.start_mark
-                )
+                raise yaml.MarkedYAMLError(problem="a name is a text", problem_mark=key.start_mark)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"{key.value} is there twice", problem_mark=key.start_mark
