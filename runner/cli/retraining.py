@@ -96,7 +96,7 @@ def _show(connection: Connection, as_json: bool) -> None:
 @click.option("--once", is_flag=True, help="End when no job waits; with 1 if one failed.")
 def worker(once: bool) -> None:
     """Run queued retrainings, and queue those that retraining.yml asks for, until SIGTERM."""
-    from runner.retraining import plan
+    from runner.retraining import plan, sandbox
     from runner.retraining.worker import Worker
 
     need("worker")
@@ -116,6 +116,8 @@ def worker(once: bool) -> None:
     found = plan.read()
     if not found:
         raise UsageError("there is nothing to do: there is no retraining.yml, or it names no model")
+    # A trainer runs as our user, and the environment has the URLs.
+    sandbox.hide()
     running = Worker(*databases(settings.load()), found, stop, note)
     running.run(once=once)
     if stop.is_set():

@@ -5,6 +5,7 @@ The limits hold for what a program does by mistake; it runs as our user, and is 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -21,12 +22,21 @@ _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _PATIENCE = 20.0
 """Seconds in which the supervisor ends after it was told to, or after the time is over."""
 
+_DUMPABLE = 4
+
 _KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH")
 """What a trainer sees of our environment; a URL or a password is in none of them."""
 
 
 class TrainerError(SignalMartsError):
     """The trainer failed; the message says how, with the end of its output."""
+
+
+def hide() -> None:
+    """On Linux, let no other process of our user read this one's environment and memory."""
+    prctl: Callable[..., int] | None = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_DUMPABLE, 0, 0, 0, 0)
 
 
 def run(

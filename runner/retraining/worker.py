@@ -250,7 +250,10 @@ class _Ticker:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - _SHOWN))
                 told = json.loads(file.read(_SHOWN).rpartition(b"\n")[0].rpartition(b"\n")[2])
             done, text = float(told["done"]), str(told["text"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, TrainerError):
+        except (
+            *(OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError),
+            TrainerError,
+        ):
             return
         if 0 <= done <= 1:
             self._done, self._doing = done, _storable(text)[:200]

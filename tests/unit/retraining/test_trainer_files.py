@@ -6,12 +6,13 @@ import json
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 import children
 import pytest
 
-from runner.retraining import candidate, sandbox
+from runner.retraining import candidate, sandbox, worker
 from runner.retraining.sandbox import TrainerError
 from runner.settings import PROJECT
 
@@ -129,3 +130,31 @@ def test_a_worker_starts_without_dbt() -> None:
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     done = children.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_worker_hides_from_its_trainers() -> None:
+    look = (
+        "import ctypes; from runner.retraining import sandbox; look = ctypes.CDLL(None).prctl;"
+        "before = look(3, 0, 0, 0, 0); sandbox.hide(); print(before, look(3, 0, 0, 0, 0))"
+    )
+    if sys.platform != "linux":
+        pytest.skip("other systems do not show an environment in /proc")
+    done = children.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=PROJECT)
+    assert done.stdout.split() == ["1", "0"], done.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["", "no JSON", "[" * 4000, '{"done": 1' + "0" * 400 + ', "text": ""}', "[1]", "NaN"]
+)
+def test_a_progress_that_is_none_is_passed_over(tmp_path: Path, line: str) -> None:
+    ticker = worker._Ticker(None, None, tmp_path, threading.Event(), 0.0)  # type: ignore[arg-type]
+    file = tmp_path / "progress.jsonl"
+    ticker._read()
+    file.write_text('{"done": 0.5, "text": "half"}\n')
+    ticker._read()
+    file.write_text(line + "\n")
+    ticker._read()
+    file.unlink()
+    os.mkfifo(file)
+    ticker._read()
+    assert (ticker._done, ticker._doing) == (0.5, "half")
