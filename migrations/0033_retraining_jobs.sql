@@ -80,6 +80,24 @@ as $$
     limit 1
 $$;
 
+-- What a version's training made: for the module that runs it. NULL if nothing was stored for it.
+create function public.ai_model_artifact(model_name text, version text) returns bytea
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+    select artifacts.content
+    from public.ai_models as models
+    inner join public.ai_model_stages as stages on models.id = stages.model_id
+    inner join retraining.artifacts as artifacts on stages.artifact_hash = artifacts.sha256
+    where
+        models.model_name = ai_model_artifact.model_name
+        and models.version = ai_model_artifact.version
+    order by stages.id
+    limit 1
+$$;
+
 -- Registers what a training made, with its records, as the next version `<prefix>.<n>` of the name,
 -- and returns its id and version. Its first stage gets the reason, the evidence, the time up to which
 -- data were looked at, and the hashes. If a version has the same artifact and, but for its part
@@ -218,15 +236,21 @@ begin
 end
 $$;
 
+grant usage on schema retraining to ai_functions;
+grant select on retraining.artifacts to ai_functions;
+
 revoke execute on function
+    public.ai_model_artifact(text, text),
     public.running_ai_retrial(text),
     public.register_trained_ai_model(
         text, text, jsonb, jsonb, text, jsonb, timestamptz, text, text
     )
 from public;
+grant execute on function public.ai_model_artifact(text, text) to ai_writer;
 
 -- A new owner must be able to create in the schema, at this moment alone.
 grant create on schema public to ai_functions;
+alter function public.ai_model_artifact(text, text) owner to ai_functions;
 alter function public.running_ai_retrial(text) owner to ai_functions;
 alter function public.register_trained_ai_model(
     text, text, jsonb, jsonb, text, jsonb, timestamptz, text, text

@@ -134,6 +134,18 @@ def register_model(model: Model, at: datetime | None) -> Operation[int]:
     )
 
 
+def model_artifact(model_name: str, version: str) -> Operation[bytes | None]:
+    name = validation.checked_text("model", "model_name", model_name)
+    return _Call(
+        f"find the artifact of model {name} {version}",
+        Query(
+            "select public.ai_model_artifact(%s, %s)",
+            (name, validation.checked_text("model", "version", version)),
+        ),
+        _value,
+    )
+
+
 def last_training_number(model_id: int) -> Operation[int]:
     id_ = validation.checked_id("model", "model_id", model_id)
     return _Call(

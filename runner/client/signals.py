@@ -113,6 +113,10 @@ class AITradingIntegration:
         """
         return self._run(operations.register_model(model, at))
 
+    def model_artifact(self, model_name: str, version: str) -> bytes | None:
+        """What the training of a version made; None if nothing was stored for it."""
+        return self._run(operations.model_artifact(model_name, version))
+
     def last_training_number(self, model_id: int) -> int:
         """Number of the model's last episode or generation; 0 before the first."""
         return self._run(operations.last_training_number(model_id))
@@ -303,6 +307,10 @@ class AsyncAITradingIntegration:
     async def register_model(self, model: Model, *, at: datetime | None = None) -> int:
         """As :meth:`AITradingIntegration.register_model`."""
         return await self._run(operations.register_model(model, at))
+
+    async def model_artifact(self, model_name: str, version: str) -> bytes | None:
+        """As :meth:`AITradingIntegration.model_artifact`."""
+        return await self._run(operations.model_artifact(model_name, version))
 
     async def last_training_number(self, model_id: int) -> int:
         """As :meth:`AITradingIntegration.last_training_number`."""

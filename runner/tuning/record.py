@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from runner.client import AITradingIntegration
 from runner.client.records import Generation, Model
-from runner.servers.database import Connection
+from runner.servers.database import Connection, scalar
 from runner.tuning.search import Tuning
 
 MODEL = "ensemble_settings"
@@ -23,7 +23,7 @@ def record(primary: Connection, tuning: Tuning, evidence: dict[str, Any]) -> str
     """
     with primary.transaction():
         integration = AITradingIntegration.inside(primary)
-        at = datetime.now(UTC)
+        at = scalar(primary, "select clock_timestamp()").astimezone(UTC)
         version = at.isoformat(timespec="microseconds")
         model_id = integration.register_model(
             Model("genetic_optimization", MODEL, version, {"found": asdict(tuning.found)}), at=at

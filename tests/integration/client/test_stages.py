@@ -302,3 +302,18 @@ def test_the_commands(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = run("models")
     assert "champion" in listed
     assert "replaced by version 2: test" in listed
+
+
+def test_a_module_reads_what_a_training_made(desk: Desk) -> None:
+    with desk.landscape.primary.connect() as connection:
+        connection.execute(
+            "insert into retraining.artifacts (sha256, content)"
+            " values (encode(sha256('learned'), 'hex'), 'learned')"
+        )
+        connection.execute(
+            "update ai_model_stages set artifact_hash = encode(sha256('learned'), 'hex')"
+            " where model_id = (select id from ai_models where model_name = %s and version = %s)",
+            (MODEL.model_name, MODEL.version),
+        )
+    assert desk.module.model_artifact(MODEL.model_name, MODEL.version) == b"learned"
+    assert desk.module.model_artifact(MODEL.model_name, "of nobody") is None

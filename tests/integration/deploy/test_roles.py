@@ -40,6 +40,7 @@ QUEUE = {
 # Records of modules' training, of whatever kinds there are.
 TRAINING = WRITTEN - {"ai_models", "ai_trading_signals", "market_bars"}
 FUNCTIONS = {
+    "ai_model_artifact",
     "create_trade_plan_from_ai_signal",
     "expire_ai_signals",
     "find_ai_signals",
