@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -23,7 +23,7 @@ def record(primary: Connection, tuning: Tuning, evidence: dict[str, Any]) -> str
     """
     with primary.transaction():
         integration = AITradingIntegration.inside(primary)
-        at = scalar(primary, "select clock_timestamp()").astimezone(UTC)
+        at: datetime = scalar(primary, "select clock_timestamp()").astimezone(UTC)
         version = at.isoformat(timespec="microseconds")
         model_id = integration.register_model(
             Model("genetic_optimization", MODEL, version, {"found": asdict(tuning.found)}), at=at
