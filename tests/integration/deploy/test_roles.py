@@ -83,6 +83,7 @@ LIMITS = {
 }
 # Where one may write a column or two, and where one may read more than is its business.
 VERBS_OF_FUNCTIONS: dict[str, set[str]] = {
+    "artifacts": {"select"},
     "ai_models": {"select", "insert", "update"},
     "ai_trading_signals": {"select", "insert", "update"},
     "ai_model_stages": {"select", "insert", "update"},
