@@ -165,6 +165,7 @@ class _Report:
             self._positions(account)
         self._signals(period)
         self._models()
+        self._health()
         self._training()
         self._operations()
         environment = Environment(
@@ -488,6 +489,68 @@ class _Report:
                     charts.calibration(bins),
                     "How often signals were right, by how often they claim to be",
                 )
+
+    def _health(self) -> None:
+        with self._section(
+            "Do models get worse, and what replaces them?",
+            "operations.model_health",
+            "operations.retraining_triggers",
+            "operations.model_trials",
+            "operations.model_history",
+        ) as made:
+            health = self._ask("model_health", models=None)
+            if alarmed := [row["model"] for row in health if row["open_triggers"]]:
+                made.notes.append(f"Retrain: {', '.join(alarmed)}.")
+            made.notes.append("Of the last days, beside what each version was in its reference.")
+            self._table(
+                made,
+                "operations.model_health",
+                health,
+                ("model", "Model", str),
+                ("stage", "Stage", str),
+                ("open_triggers", "Retrain?", _text),
+                ("brier_score", "Brier score", lambda value: number(value, 4)),
+                ("reference_brier_score", "Brier score then", lambda value: number(value, 4)),
+                (
+                    "expected_calibration_error",
+                    "Calibration error",
+                    lambda value: number(value, 3),
+                ),
+                ("excess_loss", "Excess loss", lambda value: number(value, 4)),
+                ("rank_ic", "Rank IC", lambda value: number(value, 3)),
+                ("days_since_signal", "Days silent", count),
+            )
+            self._table(
+                made,
+                "operations.retraining_triggers",
+                self._ask("model_triggers", models=None),
+                ("model", "Alarm of", str),
+                ("reason", "Reason", str),
+                ("alarm_date", "Alarm", day),
+                ("cleared_date", "Cleared", day),
+                ("figure", "Figure", number),
+                ("threshold", "Threshold", number),
+            )
+            self._table(
+                made,
+                "operations.model_trials",
+                self._ask("model_trials", models=None),
+                ("challenger", "In shadow", str),
+                ("champion", "Champion", str),
+                ("verdict", "Verdict", str),
+                ("e_value", "Evidence", number),
+                ("challenger_outcomes", "Outcomes", count),
+                ("started_at", "Began", moment),
+            )
+            self._table(
+                made,
+                "operations.model_history",
+                self._ask("model_history", models=None),
+                ("model", "Version", str),
+                ("stage", "Stage", str),
+                ("started_at", "From", moment),
+                ("reason", "Why", str),
+            )
 
     def _training(self) -> None:
         from runner.views import charts
