@@ -157,7 +157,7 @@ def dashboard(port: int, address: str) -> None:
 )
 def report(output: Path, days: int, until: datetime | None) -> None:
     """Write a period's facts to one HTML file, small enough to mail, and print its path."""
-    from runner.views.report import write_report
+    from runner.views.report.write import write_report
 
     source = reading_database(settings.load())
     with progress("writing the report") as advance:

@@ -29,7 +29,7 @@ from runner.servers.deploy_lock import one_at_a_time
 from runner.servers.sides import connected
 from runner.settings import Settings
 from runner.store_import.bars import load_bars
-from runner.views.report import write_report
+from runner.views.report.write import write_report
 
 _MARK = "made by signal-marts demo"
 _PRICE_LIMIT = 10**10

@@ -17,7 +17,7 @@ from runner.client import AITradingIntegration, InvalidRecordError
 from runner.client.pools import Pools
 from runner.client.records import Bar, Model, Signal
 from runner.servers.database import Database
-from runner.views.report import write_report
+from runner.views.report.write import write_report
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

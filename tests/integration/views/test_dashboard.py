@@ -35,7 +35,7 @@ from streamlit.testing.v1 import AppTest
 from runner.demo.embedded import EmbeddedPair
 from runner.servers.database import Database
 from runner.views.dashboard.marts import LIMITS, connect, reading
-from runner.views.report import write_report
+from runner.views.report.write import write_report
 
 MODULES = tuple(page.lower() for page in PAGES)
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.views.report import Period, _add_rate
+from runner.views.report.draft import Period, add_rate
 
 days = st.dates(date(1970, 1, 2), date(2199, 12, 30))
 
@@ -29,7 +29,7 @@ def test_a_moment_is_of_the_period_if_its_utc_day_is(
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_a_rate_is_a_share_or_undefined(wins: int, losses: int) -> None:
     row: dict[str, Any] = {}
-    _add_rate(row, "rate", wins, wins + losses)
+    add_rate(row, "rate", wins, wins + losses)
     rate = row["rate"]
     if wins + losses == 0:
         assert rate is None
