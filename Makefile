@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint docs-check format docs superset freqtrade down bench soak requirements clean
+.PHONY: help demo dashboard test test-long lint docs-check format docs superset freqtrade down bench soak requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo  ## run the whole thing on a pair of embedded PostgreSQL servers
 	@$(BIN)/signal-marts demo $(ARGS)
+
+dashboard: $(VENV)/.demo  ## serve the marts of the demo in a browser (ARGS="--port 8600")
+	@$(BIN)/signal-marts dashboard $(ARGS)
 
 PYTEST := $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 

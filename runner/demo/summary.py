@@ -93,13 +93,13 @@ def print_summary(connection: Connection) -> None:
     query = "select * from performance.daily_performance order by unreconciled_profit"
     out.print("\nNext:")
     for command, what in (
+        (f"{make} dashboard", "the marts in a browser, at http://127.0.0.1:8501"),
+        (f"{make} docs", "lineage and every column, in one page"),
+        (f"{folder}signal-marts status", "migrations, replication, freshness"),
+        (f"{folder}signal-marts models", "versions of models, their stages, and why"),
         (f'eval "$({folder}signal-marts env)"', "then psql, yoyo and dbt find both databases"),
         (f"psql -c '{query}'", ""),
         (f"{folder}dbt build", "the marts again, from the shell"),
-        (f"{folder}signal-marts status", "migrations, replication, freshness"),
-        (f"{folder}signal-marts models", "versions of models, their stages, and why"),
-        (f"{folder}signal-marts dashboard", "the marts in a browser, at localhost:8501"),
-        (f"{make} docs", "lineage and every column, in one page"),
         (f"{make} down", "stop the servers; their data stays"),
     ):
         out.print(f"  {command:38} # {what}" if what else f"  {command}", markup=False)
