@@ -28,7 +28,7 @@ def print_summary(connection: Connection) -> None:
     _print(
         out,
         "AI against traditional (performance.trades)",
-        ("source", "trades", "hit rate", "fees", "net profit"),
+        ("source", "trades", "win rate", "fees", "net profit"),
         [
             (row["source_type"], *_counts(row), money(row["fees"]), money(row["net_profit"]))
             for row in topics["sources"]
@@ -37,7 +37,7 @@ def print_summary(connection: Connection) -> None:
     _print(
         out,
         "Who earned it, best first",
-        ("model or strategy", "trades", "hit rate", "net profit"),
+        ("model or strategy", "trades", "win rate", "net profit"),
         [
             (
                 f"{row['source_type']}: {row['source_name']}",
@@ -57,7 +57,7 @@ def print_summary(connection: Connection) -> None:
     _print(
         out,
         "Do signals confirm our patterns? (ensemble.signal_confluence)",
-        ("relation", "signals", "traded", "trades", "hit rate", "net profit"),
+        ("relation", "signals", "traded", "trades", "win rate", "net profit"),
         [
             (
                 row["relation"],
@@ -117,6 +117,6 @@ def _print(
 
 
 def _counts(row: Row) -> tuple[str, str]:
-    """Trades and hit rate; trades without profit or loss are left out of the rate."""
+    """Trades and win rate; trades without profit or loss are left out of the rate."""
     decided = row["wins"] + row["losses"]
     return f"{row['trades']:,}", share(row["wins"] / decided) if decided else UNDEFINED

@@ -79,7 +79,7 @@ TRIALS = {
     "challenger": Column("In shadow", of="operations.model_trials.challenger_version"),
     "champion": Column("Champion", of="operations.model_trials.champion_version"),
     "verdict": Column("Verdict"),
-    "e_value": Column("Evidence", "number", "%,.2f"),
+    "e_value": Column("e-value", "number", "%,.2f"),
     "challenger_outcomes": Column("Outcomes", "number"),
     "loss_difference": Column("Better by", "number", "%.4f"),
     "started_at": Column("Began", "time"),
@@ -105,13 +105,13 @@ def page() -> None:
     with parts.section("Skill", "performance.model_skill"):
         _skill(asked, window)
     left, right = st.columns(2, gap="large")
-    with left, parts.section("Is its confidence meant?", "performance.model_calibration"):
+    with left, parts.section("Calibration", "performance.model_calibration"):
         _calibration(asked)
-    with right, parts.section("Does it fade?", "performance.model_skill"):
+    with right, parts.section("Skill decay", "performance.model_skill"):
         _decay(asked)
-    with parts.section("Is it learning?", "training.training_runs"):
+    with parts.section("Training: is it learning?", "training.training_runs"):
         _runs(asked)
-    with parts.section("Is it healthy?", "operations.model_health"):
+    with parts.section("Health", "operations.model_health"):
         _health(asked)
     left, right = st.columns(2, gap="large")
     with left, parts.section("Is another version better?", "operations.model_trials"):

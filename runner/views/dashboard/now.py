@@ -159,7 +159,7 @@ def _applying(replication: Row | None) -> str:
 
 def _decisions(decisions: list[Row]) -> None:
     shown = decisions[:CARDS]
-    with parts.section("What all together say", "ensemble.ensemble_decisions"):
+    with parts.section("The ensemble", "ensemble.ensemble_decisions"):
         recent = data.rows("decisions", symbols=[row["symbol"] for row in shown], count=BARS)
         with parts.row_of_cards():
             for row in shown:

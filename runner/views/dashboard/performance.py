@@ -27,7 +27,7 @@ from runner.views.dashboard.wording import (
 )
 from runner.words import plural
 
-HIT_RATE_95 = Column("95% interval", about="Wilson's interval of the hit rate.")
+HIT_RATE_95 = Column("95% interval", about="Wilson's interval of the win rate.")
 TOTALS = ("ai: all", "traditional: all")
 
 Form = Callable[[Any], str]
@@ -39,14 +39,14 @@ FIGURES: tuple[tuple[tuple[str, str, Form], ...], ...] = (
         ("Return", "total_return", lambda value: share(value, 2)),
         ("Sharpe ratio", "sharpe_ratio", number),
         ("Sharpe above 0", "probabilistic_sharpe", share),
-        ("Worst drawdown", "max_drawdown", lambda value: share(value, 2)),
+        ("Max drawdown", "max_drawdown", lambda value: share(value, 2)),
     ),
     (
-        ("Hit rate", "hit_rate", share),
+        ("Win rate", "hit_rate", share),
         ("Profit factor", "profit_factor", number),
-        ("A trade earns", "expectancy", money),
+        ("Expectancy", "expectancy", money),
         ("Trades", "trades", count),
-        ("In the market", "exposure", share),
+        ("Time in market", "exposure", share),
     ),
 )
 
@@ -56,10 +56,10 @@ SOURCES = {
     "trades": Column("Trades", "number"),
     "net_profit": Column("Net profit", "money"),
     "total_return": Column("Return", "percent"),
-    "hit_rate": Column("Hit rate", "percent"),
+    "hit_rate": Column("Win rate", "percent"),
     "hit_rate_95": HIT_RATE_95,
     "profit_factor": Column("Profit factor", "number", "%,.2f"),
-    "expectancy": Column("A trade earns", "money"),
+    "expectancy": Column("Expectancy", "money"),
     "sharpe_ratio": Column("Sharpe", "number", "%,.2f"),
     "sharpe_95": Column(
         "95% interval",
@@ -69,11 +69,11 @@ SOURCES = {
     "deflated_sharpe": Column("Deflated Sharpe", "percent"),
     "sortino_ratio": Column("Sortino", "number", "%,.2f"),
     "calmar_ratio": Column("Calmar", "number", "%,.2f"),
-    "max_drawdown": Column("Worst drawdown", "percent"),
+    "max_drawdown": Column("Max drawdown", "percent"),
     "max_drawdown_by_trade": Column("Drawdown by trade", "money"),
     "longest_win_streak": Column("Wins in a row", "number"),
     "longest_loss_streak": Column("Losses in a row", "number"),
-    "exposure": Column("In the market", "percent"),
+    "exposure": Column("Time in market", "percent"),
 }
 
 
@@ -153,7 +153,7 @@ def _intervals(sources: list[Row]) -> None:
     totals = [row for row in sources if row["source_name"] == "all"]
     left, right = st.columns(2, gap="large")
     for place, name, column, reference, form in (
-        (left, "Hit rate", "hit_rate", 0.5, ".0%"),
+        (left, "Win rate", "hit_rate", 0.5, ".0%"),
         (right, "Sharpe ratio", "sharpe", 0.0, ".1f"),
     ):
         rows = interval_rows(totals, column)
@@ -269,7 +269,7 @@ def _trades(asked: Filters, account: Account) -> None:
             "symbol": Column("Symbol"),
             "source_type": Column("Source"),
             "trades": Column("Trades", "number", of="performance.trades"),
-            "hit_rate": Column("Hit rate", "percent", of="performance.source_performance.hit_rate"),
+            "hit_rate": Column("Win rate", "percent", of="performance.source_performance.hit_rate"),
             "hit_rate_95": HIT_RATE_95,
             "fees": Column("Fees", "money"),
             "net_profit": Column("Net profit", "money"),
@@ -330,12 +330,12 @@ def _symbols(asked: Filters, account: Account) -> None:
             "symbol": Column("Symbol"),
             "source": Column("Source", of="performance.symbol_performance.source_name"),
             "trades": Column("Trades", "number"),
-            "hit_rate": Column("Hit rate", "percent"),
+            "hit_rate": Column("Win rate", "percent"),
             "hit_rate_95": HIT_RATE_95,
             "profit_factor": Column("Profit factor", "number", "%,.2f"),
-            "expectancy": Column("A trade earns", "money"),
-            "average_win": Column("A win earns", "money"),
-            "average_loss": Column("A loss costs", "money"),
+            "expectancy": Column("Expectancy", "money"),
+            "average_win": Column("Average win", "money"),
+            "average_loss": Column("Average loss", "money"),
             "fees": Column("Fees", "money"),
             "net_profit": Column("Net profit", "money"),
             "last_closed_at": Column("Last closed", "time"),

@@ -101,7 +101,7 @@ def health(draft: Draft) -> None:
             ("challenger", "In shadow", str),
             ("champion", "Champion", str),
             ("verdict", "Verdict", str),
-            ("e_value", "Evidence", number),
+            ("e_value", "e-value", number),
             ("challenger_outcomes", "Outcomes", count),
             ("started_at", "Began", moment),
         )

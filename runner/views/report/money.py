@@ -42,7 +42,7 @@ def performance(draft: Draft, period: Period, account: Account) -> None:
             ("Net profit", "net_profit", money),
             ("Return", "period_return", lambda value: share(value, 2)),
             ("Lowest drawdown", "lowest_drawdown", lambda value: share(value, 2)),
-            ("Hit rate", "hit_rate", share),
+            ("Win rate", "hit_rate", share),
             ("Trades", "trades", count),
         ):
             made.figures.append(
@@ -66,7 +66,7 @@ def performance(draft: Draft, period: Period, account: Account) -> None:
             ("trades", "Trades", count),
             ("net_profit", "Net profit", money),
             ("period_return", "Return", lambda value: share(value, 2)),
-            ("hit_rate", "Hit rate", share),
+            ("hit_rate", "Win rate", share),
             ("hit_rate_95", "95% interval", str),
             ("lowest_drawdown", "Lowest drawdown", lambda value: share(value, 2)),
         )
@@ -91,10 +91,10 @@ def _whole_window(draft: Draft, made: Section, account: Account) -> None:
         ("probabilistic_sharpe", "Probabilistic Sharpe", share),
         ("deflated_sharpe", "Deflated Sharpe", share),
         ("profit_factor", "Profit factor", number),
-        ("expectancy", "A trade earns", money),
-        ("max_drawdown", "Worst drawdown", lambda value: share(value, 2)),
+        ("expectancy", "Expectancy", money),
+        ("max_drawdown", "Max drawdown", lambda value: share(value, 2)),
         ("max_drawdown_by_trade", "Drawdown by trade", money),
-        ("exposure", "In the market", share),
+        ("exposure", "Time in market", share),
     )
 
 
@@ -157,7 +157,7 @@ def trades(draft: Draft, period: Period, account: Account) -> None:
             ("symbol", "Symbol", str),
             ("source_type", "Source", str),
             ("trades", "Trades", count),
-            ("hit_rate", "Hit rate", share),
+            ("hit_rate", "Win rate", share),
             ("hit_rate_95", "95% interval", str),
             ("fees", "Fees", money),
             ("net_profit", "Net profit", money),
@@ -170,11 +170,11 @@ def trades(draft: Draft, period: Period, account: Account) -> None:
             ("symbol", "All days", str),
             ("source", "Source", str),
             ("trades", "Trades", count),
-            ("hit_rate", "Hit rate", share),
+            ("hit_rate", "Win rate", share),
             ("profit_factor", "Profit factor", number),
-            ("expectancy", "A trade earns", money),
-            ("average_win", "A win earns", money),
-            ("average_loss", "A loss costs", money),
+            ("expectancy", "Expectancy", money),
+            ("average_win", "Average win", money),
+            ("average_loss", "Average loss", money),
             ("net_profit", "Net profit", money),
         )
 

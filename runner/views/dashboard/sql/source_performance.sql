@@ -1,4 +1,4 @@
--- A window's metrics, with wins and losses for the interval of the hit rate.
+-- A window's metrics, with wins and losses for the interval of the win rate.
 select
     performance.source_type,
     performance.source_name,
