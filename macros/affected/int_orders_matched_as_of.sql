@@ -1,6 +1,6 @@
 {#
     Changed orders, and every order that came while a changed signal was or is valid: a signal that was
-    inserted or deleted, or has another side or time, or whose version has another stage. A signal
+    inserted or deleted, or has another side, time or version, or whose version has another stage. A signal
     that was rewritten unchanged has as many old images as new ones; an odd number of equal images means an
     inserted or deleted signal.
 #}
@@ -12,7 +12,8 @@
             created_at,
             valid_until_at
         from {{ changes_of('stg_ai__trading_signals') }} as signals
-        group by signal_id, symbol, signal_type, created_at, valid_until_at
+        group by
+            signal_id, model_id, symbol, signal_type, created_at, valid_until_at
         having mod(count(*), 2) = 1
 
         union

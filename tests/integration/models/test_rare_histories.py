@@ -341,3 +341,25 @@ def test_keys_that_come_go_and_move(history: Histories) -> None:
     turned = {2: ("latest 1", "signal_key", 1), 4: ("latest 1", "signal_key", None)}
     assert found(side) == keyed | turned | {5: turned[2]}
     assert found("delete from ai_trading_signals where id = 1") == unkeyed
+
+
+def test_a_signal_that_becomes_the_champions(history: Histories) -> None:
+    """It then claims the order that came while it was valid; that of a version in shadow does not."""
+    history.connection.execute(
+        """
+        delete from trading_orders;
+        insert into ai_models (id, model_type, model_name, version, created_at)
+        values (1, 'genetic_optimization', 'm', '1', '2025-03-01Z');
+        insert into ai_models (id, model_type, model_name, version, created_at)
+        values (2, 'genetic_optimization', 'm', '2', '2025-03-01Z');
+        insert into ai_trading_signals (id, model_id, symbol, signal_type, confidence, created_at)
+        values (1, 2, 'BTCUSD', 'BUY', 0.5, '2025-03-02Z')
+        """
+    )
+    place_order(history, None, "BUY", 100, "2025-03-02 01:00Z", "2025-03-02 01:00Z")
+    history.compare()
+    claimed = "select signal_id from intermediate.int_orders_matched_as_of"
+    assert history.landscape.on_replica(claimed) == []
+    history.connection.execute("update ai_trading_signals set model_id = 1")
+    history.compare()
+    assert history.landscape.on_replica(claimed) == [(1,)]

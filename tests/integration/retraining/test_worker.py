@@ -38,7 +38,7 @@ pytestmark = [
 
 NAME = "breeder"
 TRAINER = Path(__file__).with_name("some_trainer.py")
-KILLS = int(os.environ.get("SIGNAL_MARTS_TEST_KILLS", "25"))
+KILLS = int(os.environ.get("SIGNAL_MARTS_TEST_KILLS", "15"))
 MODEL = (
     "insert into ai_models (model_type, model_name, version, config, created_at)"
     f" values ('genetic_optimization', '{NAME}', '1', '{{}}', '2025-03-01')"

@@ -14,7 +14,7 @@ from runner.tuning.search import decode, tune
 
 PRESENT = Settings(horizon_bars=12, forecast_bars=24, deadband=0.01, share=0.01)
 DAY = 24
-NULLS = int(os.environ.get("SIGNAL_MARTS_TEST_NULLS", "8"))
+NULLS = int(os.environ.get("SIGNAL_MARTS_TEST_NULLS", "5"))
 
 
 def past(seed: int, *, days: int = 100, edge_bars: int = 0, said_every: int = 12) -> Past:
