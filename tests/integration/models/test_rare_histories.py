@@ -344,7 +344,7 @@ def test_keys_that_come_go_and_move(history: Histories) -> None:
 
 
 def test_a_signal_that_becomes_the_champions(history: Histories) -> None:
-    """It then claims the order that came while it was valid; that of a version in shadow does not."""
+    """It then claims the order that came while it was valid; one of a shadow does not."""
     history.connection.execute(
         """
         delete from trading_orders;
