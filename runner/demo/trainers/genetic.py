@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from runner.client.records import Generation
@@ -50,16 +51,18 @@ def train(assignment: Assignment, progress: Progress) -> Candidate:
         last = former.strategy
     tried = max(module.memory // _TRIED, 4 * module.horizon)
     closes = sorted({bar.closed_at for bar in bars if bar.closed_at <= assignment.as_of})
+    cuts = [
+        closes[-fold * tried - 1]
+        for fold in range(_FOLDS, 0, -1)
+        if len(closes) > fold * tried + module.window
+    ]
+    histories = [*(history_until(bars, cut) for cut in cuts), whole]
     walk_forward = []
-    for fold in range(_FOLDS, 0, -1):
-        progress(1.0 - fold / (_FOLDS + 1), "walking forward")
-        if len(closes) <= fold * tried + module.window:
-            continue
-        cut = closes[-fold * tried - 1]
-        earlier, generations = searched(history_until(bars, cut), cut)
+    for number, (cut, (before, after)) in enumerate(zip(cuts, pairwise(histories), strict=True)):
+        progress((number + 1) / (len(cuts) + 1), "walking forward")
+        earlier, generations = searched(before, cut)
         if not generations:
             continue
-        after = history_until(bars, closes[-(fold - 1) * tried - 1])
 
         def after_cut(strategy: Strategy | None, markets: History = after) -> float | None:
             if strategy is None:
