@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,8 @@ def last(primary: Connection, model: str) -> Last:
     cursor = primary.cursor(row_factory=class_row(Last))
     with plain(primary, "public.ai_models"), plain(primary, "public.ai_model_stages"):
         found = cursor.execute(
-            "select m.model_type, m.version, m.config - %s as config, ("
-            " select a.content from public.ai_model_stages as s"
-            " inner join retraining.artifacts as a on s.artifact_hash = a.sha256"
-            " where s.model_id = m.id order by s.id limit 1) as artifact"
+            "select m.model_type, m.version, m.config - %s as config,"
+            " public.ai_model_artifact(m.model_name, m.version) as artifact"
             " from public.ai_models as m where m.model_name = %s order by m.id desc limit 1",
             (OURS, model),
         ).fetchone()
@@ -115,12 +113,6 @@ def register(
             raise
         raise RefusedError(str(error.diag.message_primary)) from None
     return outcome
-
-
-def moment(primary: Connection, job: Job) -> datetime:
-    """The moment whose knowledge the training set has."""
-    now: datetime = primary.execute("select clock_timestamp()").fetchall()[0][0]
-    return job.as_of or now
 
 
 def _code_hash(how: Retraining) -> str:

@@ -22,7 +22,7 @@ from runner.retraining.jobs import Job, LostError
 from runner.retraining.plan import Plan, Retraining
 from runner.retraining.queue import RefusedError
 from runner.retraining.sandbox import TrainerError
-from runner.servers.database import Connection, ConnectionFailedError, Database
+from runner.servers.database import Connection, ConnectionFailedError, Database, scalar
 from runner.servers.deploy_lock import LockedError
 from runner.servers.role_logins import as_role
 
@@ -164,7 +164,7 @@ class Worker:
 
     def _train(self, connection: Connection, job: Job, how: Retraining, folder: Path) -> str:
         last = registration.last(connection, job.model)
-        as_of = registration.moment(connection, job)
+        as_of = job.as_of or scalar(connection, "select clock_timestamp()")
         end = time.monotonic() + 60 * how.timeout_minutes
         tick = _Ticker(connection, job, folder, self._stop, end)
         milliseconds = int(60_000 * how.timeout_minutes) + 1
