@@ -102,15 +102,7 @@ def assert_same(before: Mapping[Any, Row], after: Mapping[Any, Row]) -> None:
 
 
 def assert_equals_reference(landscape: Landscape, history: History) -> None:
-    decisions, weights, regrets = reference.decide(
-        history.bars,
-        [*history.signals, *history.patterns],
-        history.heard_of(),
-        history.stages,
-        horizon=HORIZON,
-        lifetime=LIFETIME,
-        share=SHARE,
-    )
+    decisions, weights, regrets = history.decided(HORIZON, LIFETIME, SHARE)
     found = keyed(rows(landscape, "ensemble.ensemble_decisions"), "symbol", "decided_at")
     assert found.keys() == {(d.symbol, d.decided_at) for d in decisions}
     for decision in decisions:
@@ -137,15 +129,7 @@ def assert_tune_computes_the_same(landscape: Landscape, history: History) -> Non
     with as_role(landscape.replica, "transformer").connect(autocommit=True) as connection:
         known, _ = read_past(connection)
     for horizon, lifetime, share in ((HORIZON, LIFETIME, SHARE), (5, 7, 0.05)):
-        decisions, _, _ = reference.decide(
-            history.bars,
-            [*history.signals, *history.patterns],
-            history.heard_of(),
-            history.stages,
-            horizon=horizon,
-            lifetime=lifetime,
-            share=share,
-        )
+        decisions, _, _ = history.decided(horizon, lifetime, share)
         found = Ensemble(known).probabilities(Settings(horizon, lifetime, DEADBAND, share))
         expected = sorted(decisions, key=lambda decision: (decision.symbol, decision.decided_at))
         assert found[~np.isnan(found)] == pytest.approx([d.probability_up for d in expected])

@@ -111,6 +111,20 @@ class History:
             first[forecast.expert] = min(first.get(forecast.expert, forecast.at), forecast.at)
         return first
 
+    def decided(
+        self, horizon: int, lifetime: int, share: float
+    ) -> tuple[list[reference.Decision], dict[tuple[int, str], float], dict[int, reference.Regret]]:
+        """Decisions, weights and regrets by brute force, under these settings."""
+        return reference.decide(
+            self.bars,
+            [*self.signals, *self.patterns],
+            self.heard_of(),
+            self.stages,
+            horizon=horizon,
+            lifetime=lifetime,
+            share=share,
+        )
+
     def cases(self) -> list[reference.Case]:
         """The BUY and SELL signals with their outcomes, by brute force."""
         own = reference.own_bars(self.bars)
