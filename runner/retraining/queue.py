@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import psycopg
+
 from runner.errors import SignalMartsError
 from runner.retraining.jobs import WAITING, note_end, queue_of
 from runner.servers.database import Connection, scalar
@@ -29,8 +31,11 @@ def ask(
     """
     with primary.transaction():
         primary.execute("set local lock_timeout = '5s'")
-        # Of two who ask at once, one waits.
-        primary.execute("lock table retraining.jobs in share row exclusive mode")
+        # Of two who ask at once, one waits. It is a table that workers do not touch: the insertion
+        # below waits for the worker that just gives a job of the model back.
+        primary.execute(
+            "lock table retraining.procrastinate_periodic_defers in share row exclusive mode"
+        )
         if newer_than is not None and scalar(
             primary,
             "select exists (select from retraining.jobs where model_name = %s and queued_at >= %s)",
@@ -46,12 +51,15 @@ def ask(
         )
         if waiting is not None:
             raise RefusedError(f"retraining {waiting} of {model} waits already")
-        number = scalar(
-            primary,
-            "select unnest(retraining.procrastinate_defer_jobs_v1(array[row(%s, 'retrain', 0, %s,"
-            " %s, '{}', null)]::retraining.procrastinate_job_to_defer_v1[]))",
-            (queue_of(model), model, model),
-        )
+        try:
+            number = scalar(
+                primary,
+                "select unnest(retraining.procrastinate_defer_jobs_v1(array[row(%s, 'retrain', 0,"
+                " %s, %s, '{}', null)]::retraining.procrastinate_job_to_defer_v1[]))",
+                (queue_of(model), model, model),
+            )
+        except psycopg.errors.UniqueViolation:
+            raise RefusedError(f"the last retraining of {model} waits already again") from None
         primary.execute(
             "insert into retraining.jobs (id, model_name, reason, as_of, deadline)"
             " values (%s, %s, %s, %s, clock_timestamp() + %s)",

@@ -137,6 +137,14 @@ def wait_for_death(connection: Connection) -> None:
     raise AssertionError("no job is dead")
 
 
+def wait_for_waiter(desk: Desk, holder: Connection, waiter: threading.Thread) -> None:
+    while not desk.look(
+        "select 1 from pg_stat_activity where datname = current_database()"
+        f" and {holder.info.backend_pid} = any(pg_blocking_pids(pid))"
+    ):
+        assert waiter.is_alive()
+
+
 def test_one_waits_and_one_runs(primary: Connection) -> None:
     first = queue.ask(primary, NAME, "because")
     with pytest.raises(queue.RefusedError, match=f"retraining {first} of listener waits already"):
@@ -253,6 +261,35 @@ def test_a_dead_job_gives_way_to_a_later_one(primary: Connection, desk: Desk) ->
     assert states(primary) == [("waiting", None), ("failed", "its worker died; a later one waits")]
 
 
+def test_who_asks_waits_for_a_job_that_is_given_back(primary: Connection, desk: Desk) -> None:
+    queue.ask(primary, NAME, "first")
+    with desk.landscape.primary.connect(autocommit=True) as worker:
+        job = leases.take(worker, [NAME])
+        assert job is not None
+        heard: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                queue.ask(primary, NAME, "second")
+            except (queue.RefusedError, psycopg.Error) as error:
+                heard.append(error)
+
+        thread = threading.Thread(target=ask)
+        # The two changes of `give_back`, and somebody who asks between them.
+        with worker.transaction():
+            worker.execute(
+                "select retraining.procrastinate_retry_job_v2(%s, now(), null, null, null)",
+                (job.id,),
+            )
+            thread.start()
+            wait_for_waiter(desk, worker, thread)
+            worker.execute("update retraining.jobs set deaths = 1 where id = %s", (job.id,))
+        thread.join()
+    (error,) = heard
+    assert str(error) == f"the last retraining of {NAME} waits already again"
+    assert states(primary) == [("waiting", None)]
+
+
 def test_a_running_trial_is_not_replaced(primary: Connection, desk: Desk) -> None:
     desk.module.register_model(Model("sparse_spectrum", NAME, "2", {}))
     queue.check_trial(primary, NAME)  # by hand: it is no trial of ours
@@ -287,11 +324,7 @@ def test_a_version_of_somebody_else_gets_no_evidence(primary: Connection, desk: 
         module.execute("set role ai_writer")
         module.execute("select register_ai_model('sparse_spectrum', %s, '2025-06-01.1')", (NAME,))
         thread.start()
-        while not desk.look(
-            "select 1 from pg_stat_activity where datname = current_database()"
-            f" and {module.info.backend_pid} = any(pg_blocking_pids(pid))"
-        ):
-            assert thread.is_alive()
+        wait_for_waiter(desk, module, thread)
         module.commit()
     thread.join()
     assert found == [("2025-06-01.2", True)]
