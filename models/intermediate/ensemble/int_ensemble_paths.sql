@@ -38,48 +38,11 @@ days as (
 
 ),
 
-{% if is_from_changes() %}
-
-    before as (
-
-        select
-            affected.from_weight_date - 1 as weight_date,
-            experts.expert_number,
-            coalesce(stored.is_deciding, false) as is_deciding,
-            stored.path_loss,
-            stored.path_cost,
-            stored.path_switches
-        from affected
-        cross join experts
-        left join {{ this }} as stored
-            on
-                affected.from_weight_date - 1 = stored.weight_date
-                and experts.expert_number = stored.expert_number
-
-    ),
-
-{% else %}
-
-    before as (
-
-        select
-            days.day_before as weight_date,
-            experts.expert_number,
-            false as is_deciding,
-            cast(null as {{ type_double() }}) as path_loss,
-            cast(null as {{ type_double() }}) as path_cost,
-            cast(null as bigint) as path_switches
-        from experts
-        cross join days
-
-    ),
-
-{% endif %}
-
 walk as (
 
-    select *
-    from before
+    {{ ensemble_start({
+        'path_loss': type_double(), 'path_cost': type_double(), 'path_switches': 'bigint'
+    }) | indent(4) }}
 
     union all
 
@@ -139,39 +102,27 @@ walk as (
                 first_value(looked_up.path_switches) over moved as moved_path_switches
             from (
                 select
-                    walk.weight_date + 1 as weight_date,
-                    walk.expert_number,
-                    walk.is_deciding as was_deciding,
-                    coalesce(today.is_deciding, false) as is_deciding,
-                    case
-                        when walk.is_deciding
-                            then walk.path_loss + coalesce(today.new_loss, 0)
-                        else walk.path_loss
-                    end as path_loss,
-                    walk.path_cost,
-                    walk.path_switches,
+                    next_day.weight_date,
+                    next_day.expert_number,
+                    next_day.was_deciding,
+                    next_day.is_deciding,
+                    next_day.path_loss + next_day.new_loss as path_loss,
+                    next_day.path_cost,
+                    next_day.path_switches,
                     -- Without a share, no path leaves an expert that decides.
                     case
-                        when walk.is_deciding and today.is_deciding
+                        when next_day.was_deciding and next_day.is_deciding
                             then
-                                walk.path_cost - 2 * ln(cast(
+                                next_day.path_cost - 2 * ln(cast(
                                     nullif({{ share }}, 0) as {{ type_double() }}
                                 ))
-                        else walk.path_cost
+                        else next_day.path_cost
                     end as left_cost
-                from walk
-                inner join days
-                    on walk.weight_date < days.last_date
-                left join
-                    lateral (
-                        select stored.*
-                        from {{ ref('int_ensemble_standings') }} as stored
-                        where
-                            stored.weight_date = walk.weight_date + 1
-                            and stored.expert_number = walk.expert_number
-                        {{ kept_apart() }}
-                    ) as today
-                    on true
+                from (
+                    {{ ensemble_next_day(
+                        ['path_loss', 'path_cost', 'path_switches']
+                    ) | indent(20) }}
+                ) as next_day
             ) as looked_up
             window
                 best as (

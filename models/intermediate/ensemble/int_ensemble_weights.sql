@@ -38,46 +38,14 @@ days as (
 
 ),
 
-{% if is_from_changes() %}
-
-    before as (
-
-        select
-            affected.from_weight_date - 1 as weight_date,
-            experts.expert_number,
-            coalesce(stored.is_deciding, false) as is_deciding,
-            coalesce(stored.weight, 0) as weight,
-            cast(null as {{ type_double() }}) as earned_weight
-        from affected
-        cross join experts
-        left join {{ this }} as stored
-            on
-                affected.from_weight_date - 1 = stored.weight_date
-                and experts.expert_number = stored.expert_number
-
-    ),
-
-{% else %}
-
-    before as (
-
-        select
-            days.day_before as weight_date,
-            experts.expert_number,
-            false as is_deciding,
-            cast(0 as {{ type_double() }}) as weight,
-            cast(null as {{ type_double() }}) as earned_weight
-        from experts
-        cross join days
-
-    ),
-
-{% endif %}
-
 walk as (
 
-    select *
-    from before
+    select
+        before.*,
+        cast(null as {{ type_double() }}) as earned_weight
+    from (
+        {{ ensemble_start({'weight': type_double()}) | indent(8) }}
+    ) as before
 
     union all
 
@@ -121,28 +89,14 @@ walk as (
                 ) over () as newcomers
             from (
                 select
-                    walk.weight_date + 1 as weight_date,
-                    walk.expert_number,
-                    walk.is_deciding as was_deciding,
-                    coalesce(today.is_deciding, false) as is_deciding,
+                    next_day.*,
                     case
-                        when walk.weight > 0
-                            then
-                                ln(walk.weight) - 0.5 * coalesce(today.new_loss, 0)
+                        when next_day.weight > 0
+                            then ln(next_day.weight) - 0.5 * next_day.new_loss
                     end as log_weight
-                from walk
-                inner join days
-                    on walk.weight_date < days.last_date
-                left join
-                    lateral (
-                        select stored.*
-                        from {{ ref('int_ensemble_standings') }} as stored
-                        where
-                            stored.weight_date = walk.weight_date + 1
-                            and stored.expert_number = walk.expert_number
-                        {{ kept_apart() }}
-                    ) as today
-                    on true
+                from (
+                    {{ ensemble_next_day(['weight']) | indent(20) }}
+                ) as next_day
             ) as looked_up
         ) as raised
         window
