@@ -10,6 +10,9 @@ from runner.errors import SignalMartsError
 from runner.retraining.jobs import WAITING, note_end, queue_of
 from runner.servers.database import Connection, scalar
 
+REFUSED = "nothing was registered"
+"""How the outcome of a job begins that a trial ended, which began after the job was asked for."""
+
 
 class RefusedError(SignalMartsError):
     """A retraining is not begun: another one of the model, or a trial, is under way."""
@@ -27,7 +30,8 @@ def ask(
     """Queue a retraining, and return its number.
 
     With ``newer_than``, nothing is done, and None returned, if one was queued at that time or
-    later. Raises RefusedError if one of the model waits, or a trial of its versions runs.
+    later, and no trial ended it. Raises RefusedError if one of the model waits, or a trial of its
+    versions runs.
     """
     with primary.transaction():
         primary.execute("set local lock_timeout = '5s'")
@@ -38,8 +42,9 @@ def ask(
         )
         if newer_than is not None and scalar(
             primary,
-            "select exists (select from retraining.jobs where model_name = %s and queued_at >= %s)",
-            (model, newer_than),
+            "select exists (select from retraining.jobs where model_name = %s and queued_at >= %s"
+            " and not coalesce(starts_with(outcome, %s), false))",
+            (model, newer_than, REFUSED),
         ):
             return None
         check_trial(primary, model)

@@ -9,7 +9,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from runner.servers.role_logins import as_role
 
 _POLL = 1.0
 _DUE_EVERY = 30.0
+_CANCELLED_EVERY = 0.2
 _AGAIN = timedelta(minutes=1)
 """After how long a job waits again that failed by our databases."""
 
@@ -94,7 +96,7 @@ class Worker:
             except (psycopg.OperationalError, ConnectionFailedError) as error:
                 if once:
                     raise
-                self._report(f"the primary is lost: {_said(error)}")
+                self._report(f"the primary cannot be used: {_said(error)}")
                 self._stop.wait(pause)
                 pause = min(2 * pause, 60)
 
@@ -148,7 +150,7 @@ class Worker:
         except _AbortedError:
             leases.end(connection, job, "aborted", outcome := "cancelled")
         except RefusedError as error:
-            leases.end(connection, job, "aborted", outcome := f"nothing was registered: {error}")
+            leases.end(connection, job, "aborted", outcome := f"{queue.REFUSED}: {error}")
         except (psycopg.OperationalError, ConnectionFailedError, LockedError) as error:
             if connection.closed:
                 raise
@@ -168,9 +170,12 @@ class Worker:
         end = time.monotonic() + 60 * how.timeout_minutes
         tick = _Ticker(connection, job, folder, self._stop, end)
         milliseconds = int(60_000 * how.timeout_minutes) + 1
-        with as_role(self._replica, "transformer").connect(
-            autocommit=True, options=f"-c statement_timeout={milliseconds}"
-        ) as replica:
+        with (
+            as_role(self._replica, "transformer").connect(
+                autocommit=True, options=f"-c statement_timeout={milliseconds}"
+            ) as replica,
+            _cancelled_by(self._stop, replica),
+        ):
             tick(is_new="writing the training set")
             try:
                 made = sets.write(
@@ -181,6 +186,8 @@ class Worker:
                     lambda done, total: tick(),
                 )
             except psycopg.errors.QueryCanceled:
+                if self._stop.is_set():
+                    raise _StoppedError from None
                 raise TimeoutError(_TOO_LONG) from None
         if last.artifact is not None:
             (folder / "last_artifact").write_bytes(last.artifact)
@@ -211,6 +218,26 @@ class Worker:
         checked = candidate.read(folder, job.model, last.model_type)
         tick(is_new="registering")
         return registration.register(connection, job, how, made, last.version, checked)
+
+
+@contextmanager
+def _cancelled_by(stop: threading.Event, connection: Connection) -> Iterator[None]:
+    """Cancel whatever a session runs from the time on that ``stop`` is set."""
+    is_over = threading.Event()
+
+    def cancel() -> None:
+        while not is_over.wait(_CANCELLED_EVERY):
+            if stop.is_set():
+                with suppress(psycopg.Error):  # asked for again
+                    connection.cancel_safe()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 class _Ticker:

@@ -370,10 +370,13 @@ def test_what_is_due_is_asked_for_once(primary: Connection, desk: Desk) -> None:
         queue.cancel(primary, NAME)
         due.ask_for_all(primary, replica, plan, told.append)
         assert len(told) == 2, "it was asked for since"
+        desk.look(f"update retraining.jobs set outcome = '{queue.REFUSED}: a trial runs'")
+        due.ask_for_all(primary, replica, plan, told.append)
+        assert len(told) == 3, "a trial ended it"
         desk.look("delete from retraining.procrastinate_jobs")
         desk.landscape.on_replica("update staging.stg_ai__models set created_at = now()")
         due.ask_for_all(primary, replica, plan, told.append)
-        assert len(told) == 2, "a version was trained since"
+        assert len(told) == 3, "a version was trained since"
     finally:
         desk.landscape.on_replica(
             "drop table staging.stg_ai__models; drop table operations.retraining_triggers"

@@ -353,6 +353,26 @@ def test_a_stopped_worker_gives_its_job_back(shop: Shop) -> None:
     assert not list(shop.folder.glob("signal-marts-retraining-*"))
 
 
+def test_a_worker_stops_while_its_training_set_is_read(shop: Shop) -> None:
+    shop.plan({"do": "learn"})
+    number = shop.ask()
+    with shop.replica.connect() as other:
+        other.execute("lock table staging.stg_ai__trading_signals in access exclusive mode")
+        with shop.start(stderr=-1, text=True) as process:
+            wait_for(
+                lambda: shop.landscape.on_replica(
+                    "select 1 from pg_stat_activity"
+                    f" where {other.info.backend_pid} = any(pg_blocking_pids(pid))"
+                ),
+                process,
+            )
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    job = shop.job(number)
+    assert (job.state, job.deaths, job.outcome) == ("waiting", 0, "its worker was stopped")
+
+
 def test_a_killed_worker_takes_its_trainer_along(shop: Shop) -> None:
     started = shop.folder / "started"
     shop.plan({"do": "hang", "started": str(started)})
@@ -399,7 +419,7 @@ def test_a_worker_that_loses_its_session_registers_nothing(shop: Shop) -> None:
         wait_for(lambda: shop.job(number).deaths == 1, process)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate()
-    assert "the primary is lost" in errors
+    assert "the primary cannot be used" in errors
     assert shop.versions() == [("1", "champion")]
 
 
