@@ -441,6 +441,7 @@ def check_versions(shop: Shop) -> None:
     ) == [(1,)]
 
 
+@pytest.mark.timeout(600 + 4 * KILLS)
 def test_kills_at_any_moment(shop: Shop) -> None:
     """Two workers, of which one is killed again and again, and versions promoted meanwhile."""
     random = Random(int(os.environ.get("SIGNAL_MARTS_SEED", "0")))
