@@ -20,6 +20,7 @@
         ('confirmation_min_cases', 'whole', 1, none),
         ('training_window_steps', 'whole', 1, none),
         ('capital_base', 'positive', none, none),
+        ('signal_stake', 'positive', none, none),
         ('periods_per_year', 'positive', none, none),
         ('trial_block_days', 'whole', 1, none),
         ('trial_gap_days', 'whole', 0, var('trial_block_days') | float - 1),

@@ -24,7 +24,9 @@ from planned_trades import (
     FREQTRADE,
     START,
     UNIT,
+    Advice,
     Plan,
+    advise,
     freqtrade_plans,
     freqtrade_rows,
     plan_of,
@@ -46,6 +48,8 @@ class Built:
     models: dict[str, str]
     """The SQL of each model, as it was built."""
     random_plans: list[Plan]
+    advice: Advice
+    """Signals on the random plans."""
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         with self.landscape.replica.connect() as connection:
@@ -56,12 +60,13 @@ class Built:
 def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     random = Random(8)
     random_plans = [random_plan(random, number) for number in range(60)]
-    plans = [plan_of(symbol, orders) for symbol, (orders, _) in CASES.items()] + random_plans
+    plans = random_plans + [plan_of(symbol, orders) for symbol, (orders, _) in CASES.items()]
     if FREQTRADE.is_dir():
         plans += freqtrade_plans()
     landscape = make_landscape(pair, pair.urls().replica)
     write(landscape, plans)
     landscape.deploy()
+    advice = advise(landscape, random_plans, random)
     target = tmp_path_factory.mktemp("dbt")
     result = builds.build(
         landscape.primary,
@@ -76,7 +81,7 @@ def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
     models = {
         node["name"]: node["compiled_code"] for node in nodes if node["resource_type"] == "model"
     }
-    yield Built(landscape, models, random_plans)
+    yield Built(landscape, models, random_plans, advice)
     drop_landscape(landscape)
 
 
@@ -148,6 +153,57 @@ def test_trades_of_all_magnitudes_are_the_cash_that_their_fills_moved(built: Bui
             profit = sign * move * Fraction(trade["quantity"]) - Fraction(trade["fees"])
             assert abs(profit - Fraction(trade["net_profit"])) <= UNIT / 2, trade
     assert exact > len(built.random_plans) / 2
+
+
+def test_gaps_are_exact_between_all_magnitudes(built: Built) -> None:
+    """Each part from the prices of bars, orders and lots themselves."""
+    gaps = {row["signal_id"]: row for row in built.rows("select * from performance.signal_gaps")}
+    outcomes = {
+        row["signal_id"]: row for row in built.rows("select * from performance.signal_outcomes")
+    }
+    lots = defaultdict(list)
+    for row in built.rows("select * from performance.trades where signal_id is not null"):
+        lots[row["signal_id"]].append(row)
+    placed_at = {
+        row["order_id"]: row["created_at"]
+        for row in built.rows("select * from staging.stg_platform__trading_orders")
+    }
+    still_open = {
+        row["signal_id"] for row in built.rows("select * from intermediate.int_open_positions")
+    }
+    seen: Counter[str] = Counter()
+    for plan, signal in zip(built.random_plans, built.advice.signals, strict=True):
+        outcome = outcomes[signal.id]
+        if outcome["resolved_at"] is None or signal.id in still_open:
+            assert signal.id not in gaps
+            continue
+        gap = gaps[signal.id]
+        entry, leave = Fraction(outcome["entry_price"]), Fraction(outcome["exit_price"])
+        unit = (leave - entry) * (1 if signal.side == "BUY" else -1)
+        ordered = sum(Fraction(o.ordered) for o in plan.orders if o.side == signal.side)
+        expected: dict[str, Fraction] = defaultdict(Fraction)
+        expected["hypothetical_profit"] = 1000 * unit / entry
+        expected["size"] = expected["hypothetical_profit"] - unit * ordered if ordered else 0
+        expected["not_traded"] = expected["hypothetical_profit"] - expected["size"]
+        for lot in lots[signal.id]:
+            quantity = Fraction(lot["quantity"]) * (1 if lot["direction"] == "LONG" else -1)
+            opened, closed = Fraction(lot["entry_price"]), Fraction(lot["exit_price"])
+            at = placed_at[lot["opening_order_id"]]
+            met = Fraction(built.advice.last_close(plan.symbol, at) or entry)
+            expected["not_traded"] -= (leave - entry) * quantity
+            expected["delay"] += (met - entry) * quantity
+            expected["price"] += (opened - met) * quantity
+            expected["exit"] += (leave - closed) * quantity
+            expected["fees"] += Fraction(lot["fees"])
+            expected["real_profit"] += Fraction(lot["net_profit"])
+        parts = ("size", "not_traded", "delay", "price", "exit", "fees")
+        for name in ("hypothetical_profit", *parts, "real_profit"):
+            tolerance = UNIT if name in ("hypothetical_profit", "size", "not_traded") else UNIT / 2
+            assert abs(Fraction(gap[name]) - expected[name]) <= tolerance, (signal, name)
+            seen[name] += gap[name] != 0
+        assert gap["residual"] == 0
+        assert gap["executed_trades"] == len(lots[signal.id])
+    assert min(seen.values()) >= 3, seen
 
 
 @pytest.mark.skipif(

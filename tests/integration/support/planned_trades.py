@@ -130,9 +130,13 @@ def random_plan(random: Random, number: int) -> Plan:
                 Decimal(random.randrange(1, 10**6)).scaleb(price - 6),
                 Decimal(random.randrange(-20, 1000)).scaleb(max(-18, price + quantity - 6)),
                 START + n * HOUR,
-                filled,
+                filled * random.choice([1, 1, 2]),
             )
         )
+    left = sum(o.quantity if o.side == "BUY" else -o.quantity for o in plan.orders)
+    if left and random.random() < 0.7:
+        side, last = "SELL" if left > 0 else "BUY", plan.orders[-1]
+        plan.orders.append(Order(side, abs(left), last.price, last.fee, last.at + HOUR, abs(left)))
     return plan
 
 
@@ -198,3 +202,59 @@ def write(landscape: Landscape, plans: list[Plan]) -> None:
                 for n, (plan_id, plan, order) in enumerate(orders)
             ],
         )
+
+
+@dataclass(frozen=True)
+class Signal:
+    id: int
+    symbol: str
+    side: str
+    at: datetime
+
+
+@dataclass
+class Advice:
+    """A signal for each plan, shortly before its first order, and the closes of bars around it."""
+
+    signals: list[Signal] = field(default_factory=list)
+    closes: dict[str, list[tuple[datetime, Decimal]]] = field(default_factory=dict)
+
+    def last_close(self, symbol: str, at: datetime) -> Decimal | None:
+        known = [price for closed_at, price in self.closes[symbol] if closed_at <= at]
+        return known[-1] if known else None
+
+
+def advise(landscape: Landscape, plans: list[Plan], random: Random) -> Advice:
+    """Write signals on plans, of one model, and bars at prices about those of the orders."""
+    made = Advice()
+    bars, signals = [], []
+    for n, plan in enumerate(plans):
+        closes = made.closes[plan.symbol] = []
+        # Some begin after the first orders, which then meet no close.
+        for hour in range(random.choice([-3, -3, -3, 2]), 30):
+            about = random.choice(plan.orders).price or Decimal(1)
+            tick = max(about.adjusted() - 5, -18)
+            close = about * random.randrange(500, 1500) / 1000
+            close = max(close.quantize(Decimal(1).scaleb(tick)), Decimal(1).scaleb(tick))
+            opened_at = START + (hour - 1) * HOUR
+            bars.append((plan.symbol, opened_at, *[close] * 4))
+            closes.append((opened_at + HOUR, close))
+        signal = Signal(FIRST_ID + n, plan.symbol, random.choice(["BUY", "SELL"]), START - HOUR / 2)
+        made.signals.append(signal)
+        signals.append((signal.id, signal.symbol, signal.side, FIRST_ID + n, signal.at))
+    with landscape.primary.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "insert into ai_models (id, model_type, model_name, version)"
+            f" values ({FIRST_ID}, 'sparse_spectrum', 'adviser', '1')"
+        )
+        cursor.executemany(
+            "insert into market_bars (symbol, timeframe, opened_at, open, high, low, close, volume)"
+            " values (%s, '1h', %s, %s, %s, %s, %s, 1)",
+            bars,
+        )
+        cursor.executemany(
+            "insert into ai_trading_signals (id, model_id, symbol, signal_type, trade_plan_id,"
+            f" created_at, confidence) values (%s, {FIRST_ID}, %s, %s, %s, %s, 0.6)",
+            signals,
+        )
+    return made
