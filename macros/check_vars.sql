@@ -7,7 +7,7 @@
 {% macro check_vars() -%}
     {%- set checked = [] -%}
     {%- for name, kind, least, greatest in [
-        ('money_decimals', 'whole', 0, 37),
+        ('money_decimals', 'whole', 0, 18),
         ('account_decimals', 'whole', 0, var('money_decimals')),
         ('signal_lifetime_minutes', 'whole', 1, none),
         ('rl_reward_window_episodes', 'whole', 1, none),

@@ -1,5 +1,5 @@
--- A gap lies between the hypothetical profit, which is the signal's outcome_return on the
--- stake, and the profit that was executed.
+-- A gap lies between the hypothetical profit, which is the signal's outcome_return on
+-- the stake, and the profit that was executed.
 
 with signal_gaps as (
 

@@ -14,6 +14,18 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
+{# The linter has no value for a var: the default of int is for it alone. #}
+{% set decimals = var('money_decimals') | int(1) %}
+{# A price times a quantity, to its last decimal. #}
+{% set type_product = 'numeric(75, ' ~ 2 * decimals ~ ')' %}
+{# A quotient has no last decimal. #}
+{% set hypothetical_profit -%}
+    round(
+        {{ var('signal_stake') }} * hypothetical.unit_profit / hypothetical.entry_price,
+        {{ decimals }}
+    )
+{%- endset %}
+
 with signals as (
 
     select *
@@ -129,22 +141,21 @@ int_signal_gaps as (
 
     select
         hypothetical.signal_id,
-        ordered.quantity as ordered_quantity,
+        cast(ordered.quantity as {{ type_money() }}) as ordered_quantity,
         coalesce(executed.trades, 0) as trades,
         executed.currency,
-        executed.quantity,
-        -- Rounded, since a quotient is not exact; all that follows is.
-        round(
-            {{ var('signal_stake') }}
-            * hypothetical.unit_profit
-            / hypothetical.entry_price,
-            {{ var('money_decimals') }}
-        ) as hypothetical_profit,
-        hypothetical.unit_profit * ordered.quantity as ordered_profit,
-        {% for amount in [
-            'untouched', 'delay', 'price', 'exit', 'fees', 'net_profit'
+        cast(executed.quantity as {{ type_money() }}) as quantity,
+        {% for amount, expression in [
+            ('hypothetical_profit', hypothetical_profit),
+            ('ordered_profit', 'hypothetical.unit_profit * ordered.quantity'),
+            ('untouched', 'coalesce(executed.untouched, 0)'),
+            ('delay', 'coalesce(executed.delay, 0)'),
+            ('price', 'coalesce(executed.price, 0)'),
+            ('exit', 'coalesce(executed.exit, 0)'),
+            ('fees', 'coalesce(executed.fees, 0)'),
+            ('net_profit', 'coalesce(executed.net_profit, 0)')
         ] %}
-            coalesce(executed.{{ amount }}, 0) as {{ amount }},
+            cast({{ expression }} as {{ type_product }}) as {{ amount }},
         {% endfor %}
         executed.exit_at
     from hypothetical

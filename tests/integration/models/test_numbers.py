@@ -183,7 +183,9 @@ def test_gaps_are_exact_between_all_magnitudes(built: Built) -> None:
         ordered = sum(Fraction(o.ordered) for o in plan.orders if o.side == signal.side)
         expected: dict[str, Fraction] = defaultdict(Fraction)
         expected["hypothetical_profit"] = 1000 * unit / entry
-        expected["size"] = expected["hypothetical_profit"] - unit * ordered if ordered else 0
+        expected["size"] = (
+            expected["hypothetical_profit"] - unit * ordered if ordered else Fraction(0)
+        )
         expected["not_traded"] = expected["hypothetical_profit"] - expected["size"]
         for lot in lots[signal.id]:
             quantity = Fraction(lot["quantity"]) * (1 if lot["direction"] == "LONG" else -1)
