@@ -14,15 +14,11 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
-{# The linter has no value for a var: the default of int is for it alone. #}
-{% set decimals = var('money_decimals') | int(1) %}
-{# A price times a quantity, to its last decimal. #}
-{% set type_product = 'numeric(75, ' ~ 2 * decimals ~ ')' %}
 {# A quotient has no last decimal. #}
 {% set hypothetical_profit -%}
     round(
         {{ var('signal_stake') }} * hypothetical.unit_profit / hypothetical.entry_price,
-        {{ decimals }}
+        {{ var('money_decimals') | int(1) }}
     )
 {%- endset %}
 
@@ -155,7 +151,7 @@ int_signal_gaps as (
             ('fees', 'coalesce(executed.fees, 0)'),
             ('net_profit', 'coalesce(executed.net_profit, 0)')
         ] %}
-            cast({{ expression }} as {{ type_product }}) as {{ amount }},
+            cast({{ expression }} as {{ type_product() }}) as {{ amount }},
         {% endfor %}
         executed.exit_at
     from hypothetical

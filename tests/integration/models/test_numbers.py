@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from operator import itemgetter
 from random import Random
 from typing import Any
 
@@ -35,6 +37,8 @@ from planned_trades import (
 )
 from psycopg import sql
 from psycopg.rows import dict_row
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from runner.build import builds
 from runner.demo.embedded import EmbeddedPair
@@ -206,6 +210,62 @@ def test_gaps_are_exact_between_all_magnitudes(built: Built) -> None:
         assert gap["residual"] == 0
         assert gap["executed_trades"] == len(lots[signal.id])
     assert min(seen.values()) >= 3, seen
+
+
+def held(trade: Mapping[str, Any]) -> tuple[int, str]:
+    hours = (trade["exit_at"] - trade["entry_at"]).total_seconds() / 3600
+    limits = {1: "under 1 h", 4: "1 h to 4 h", 24: "4 h to 1 d", 168: "1 d to 7 d"}
+    return next(
+        ((n, text) for n, (limit, text) in enumerate(limits.items(), 1) if hours < limit),
+        (5, "7 d and more"),
+    )
+
+
+DIMENSIONS: dict[str, Callable[[Mapping[str, Any]], tuple[int, str]]] = {
+    "symbol": lambda trade: (0, trade["symbol"]),
+    "direction": lambda trade: (0, trade["direction"]),
+    "entry_tag": lambda trade: (0, trade["entry_tag"] or "unknown"),
+    "exit_reason": lambda trade: (0, trade["exit_reason"] or "unknown"),
+    "entry_hour": lambda trade: (trade["entry_at"].hour, str(trade["entry_at"].hour)),
+    "entry_weekday": lambda trade: (
+        trade["entry_at"].isoweekday(), f"{trade['entry_at']:%A}",
+    ),
+    "holding_time": held,
+}  # fmt: skip
+
+
+def test_breakdowns_are_those_of_the_trades(built: Built) -> None:
+    groups = defaultdict(list)
+    for trade in built.rows("select * from performance.trades"):
+        for dimension, value_of in DIMENSIONS.items():
+            for source in {trade["source_name"], "all"}:
+                key = (trade["source_type"], source, dimension, *value_of(trade))
+                groups[key].append(trade)
+    rows = {
+        itemgetter("source_type", "source_name", "dimension", "place", "dimension_value")(row): row
+        for row in built.rows("select * from performance.trade_breakdowns")
+    }
+    assert rows.keys() == groups.keys()
+    assert len({key[-1] for key in rows}) > 50
+    for key, trades in groups.items():
+        row, profits = rows[key], [Fraction(trade["net_profit"]) for trade in trades]
+        results = Counter(trade["result"] for trade in trades)
+        assert (row["trades"], row["winning_trades"], row["losing_trades"]) == (
+            len(trades), results["WIN"], results["LOSS"],
+        )  # fmt: skip
+        assert row["net_profit"] == sum(profits)
+        assert row["fees"] == sum(Fraction(trade["fees"]) for trade in trades)
+        decided = results["WIN"] + results["LOSS"]
+        if decided:
+            ends = proportion_confint(results["WIN"], decided, method="wilson")
+            assert (row["hit_rate_lower"], row["hit_rate_upper"]) == pytest.approx(ends, abs=1e-9)
+        if len(trades) < 5:
+            assert (row["expectancy_lower"], row["expectancy_upper"]) == (None, None)
+            continue
+        mean, error = float(statistics.mean(profits)), float(statistics.stdev(profits))
+        reach = stats.t.ppf(0.975, len(trades) - 1) * error / math.sqrt(len(trades))
+        assert row["expectancy_lower"] == pytest.approx(mean - reach, abs=4e-4 * reach + 1e-18)
+        assert row["expectancy_upper"] == pytest.approx(mean + reach, abs=4e-4 * reach + 1e-18)
 
 
 @pytest.mark.skipif(
