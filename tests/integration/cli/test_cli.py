@@ -28,6 +28,7 @@ from runner.demo.embedded import EmbeddedPair
 from runner.errors import Failure
 from runner.settings import PROJECT
 
+DEMO = ("demo", "--days", "20", "--seed", "3")
 HEADER = "symbol,timeframe,opened_at,open,high,low,close,volume\n"
 
 
@@ -40,13 +41,42 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def environment(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def empty_environment(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     target = tmp_path_factory.mktemp("dbt")
     return clean_environment(
         SIGNAL_MARTS_HOME=str(home),
         DBT_TARGET_PATH=str(target),
         DBT_LOG_PATH=str(target / "logs"),
     )
+
+
+@pytest.fixture(scope="module")
+def first_demo(empty_environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """A demo after one that was killed."""
+    killed = children.Popen(
+        [str(BIN / "signal-marts"), *DEMO],
+        env=empty_environment,
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert killed.stderr is not None
+    for line in killed.stderr:
+        if line.startswith("replaying the market: 1"):
+            killed.send_signal(signal.SIGKILL)
+            break
+    assert killed.wait() == -signal.SIGKILL
+    killed.stderr.close()
+    return marts(*DEMO, env=empty_environment)
+
+
+@pytest.fixture(scope="module")
+def environment(
+    empty_environment: dict[str, str], first_demo: subprocess.CompletedProcess[str]
+) -> dict[str, str]:
+    """Where a demo has run."""
+    assert first_demo.returncode == 0, first_demo.stderr
+    return empty_environment
 
 
 def exports(env: dict[str, str]) -> dict[str, str]:
@@ -88,28 +118,14 @@ def test_env_of_urls(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_the_demo_after_a_kill_and_twice_in_a_row(environment: dict[str, str]) -> None:
-    demo = ("demo", "--days", "20", "--seed", "3")
-    killed = children.Popen(
-        [str(BIN / "signal-marts"), *demo],
-        env=environment,
-        cwd=PROJECT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert killed.stderr is not None
-    for line in killed.stderr:
-        if line.startswith("replaying the market: 1"):
-            killed.send_signal(signal.SIGKILL)
-            break
-    assert killed.wait() == -signal.SIGKILL
-    killed.stderr.close()
-
-    first, second = marts(*demo, env=environment), marts(*demo, env=environment)
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert first.stdout == second.stdout
-    assert "AI against traditional" in first.stdout
-    assert "Traceback" not in first.stderr
+def test_the_demo_after_a_kill_and_twice_in_a_row(
+    environment: dict[str, str], first_demo: subprocess.CompletedProcess[str]
+) -> None:
+    second = marts(*DEMO, env=environment)
+    assert second.returncode == 0, second.stderr
+    assert first_demo.stdout == second.stdout
+    assert "AI against traditional" in second.stdout
+    assert "Traceback" not in first_demo.stderr
 
 
 def test_the_sources_add_up_to_the_account(environment: dict[str, str]) -> None:
