@@ -149,19 +149,46 @@ def dashboard(port: int, address: str) -> None:
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     help="HTML file to write.",
 )
-@click.option("--days", default=90, show_default=True, type=click.IntRange(1), help="Days in it.")
 @click.option(
-    "--until",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="Last day (UTC); by default the last one in the data.",
+    "--window",
+    default="All",
+    show_default=True,
+    type=click.Choice(["1M", "3M", "1Y", "All"]),
+    help="Period up to the last closed day.",
 )
-def report(output: Path, days: int, until: datetime | None) -> None:
-    """Write a period's facts to one HTML file, small enough to mail, and print its path."""
-    from runner.views.report.write import write_report
+@click.option(
+    "--first", type=click.DateTime(["%Y-%m-%d"]), help="First day (UTC), instead of the window."
+)
+@click.option("--last", type=click.DateTime(["%Y-%m-%d"]), help="Last day (UTC), likewise.")
+@click.option("--account", help="One account, as the dashboard names it, such as 'USDT: bot'.")
+@click.option("--symbol", "symbols", multiple=True, help="Only this symbol; may be repeated.")
+@click.option("--source", "sources", multiple=True, help="Only this model or strategy, likewise.")
+def report(
+    output: Path,
+    window: str,
+    first: datetime | None,
+    last: datetime | None,
+    account: str | None,
+    symbols: tuple[str, ...],
+    sources: tuple[str, ...],
+) -> None:
+    """Write a period's facts to one HTML file, small enough to mail, and print its path.
 
+    The filters are those of the dashboard, and so are the numbers.
+    """
+    from runner.views.report.write import Wanted, write_report
+
+    wanted = Wanted(
+        window,
+        first.date() if first else None,
+        last.date() if last else None,
+        account,
+        symbols,
+        sources,
+    )
     source = reading_database(settings.load())
     with progress("writing the report") as advance:
         advance(0, 1, "")
-        period = write_report(source, output, days=days, until=until.date() if until else None)
-    note(f"report of {period.first} to {period.last}")
+        period = write_report(source, output, wanted)
+    note(f"report of {period}")
     click.echo(output)

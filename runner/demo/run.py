@@ -119,7 +119,7 @@ def _run(
         print_summary(connection)
 
     path = given.home / "report.html"
-    write_report(replica, path, days=(bars[-1].opened_at - bars[0].opened_at).days + 1)
+    write_report(replica, path)
     note(f"the same and more as one file, to open in a browser or to mail: {path}")
 
 

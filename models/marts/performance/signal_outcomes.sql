@@ -89,6 +89,8 @@ signal_outcomes as (
         cast(case
             when signals.signal_type in ('BUY', 'SELL') then entries.entry_price
         end as {{ type_money() }}) as entry_price,
+        signals.stop_loss as stop_loss_price,
+        signals.take_profit as take_profit_price,
         outcomes.exit_price,
         outcomes.outcome_return,
         outcomes.is_win,

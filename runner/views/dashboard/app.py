@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from runner.errors import SignalMartsError
-from runner.views.dashboard import models, now, operations, performance, signals
+from runner.views.asked import Asked
+from runner.views.dashboard import bar, models, now, operations, performance, signals
 from runner.views.dashboard.marts import UnreachableError
-from runner.views.dashboard.parts import forget_notes_of_other_pages, keep_fresh, unreachable
+from runner.views.dashboard.parts import keep_fresh, unreachable
 
+
+def _page(draw: Callable[[Asked], None], title: str, path: str = "") -> st.Page:
+    drawn = partial(_draw, draw, title)
+    return st.Page(drawn, title=title, url_path=path or None, default=not path)
+
+
+def _draw(draw: Callable[[Asked], None], title: str) -> None:
+    st.title(title, anchor=False)
+    draw(bar.asked())
+
+
+SIGNALS = _page(signals.page, "Signals", "signals")
 PAGES = [
-    st.Page(now.page, title="Now", default=True),
-    st.Page(performance.page, title="Performance", url_path="performance"),
-    st.Page(models.page, title="Models", url_path="models"),
-    st.Page(signals.page, title="Signals", url_path="signals"),
-    st.Page(operations.page, title="Operations", url_path="operations"),
+    _page(now.page, "Now"),
+    _page(performance.page, "Performance", "performance"),
+    _page(models.page, "Models", "models"),
+    SIGNALS,
+    _page(operations.page, "Operations", "operations"),
 ]
 
 
@@ -29,7 +44,11 @@ def main() -> None:
         page_icon=str(icon),
         layout="wide",
     )
-    forget_notes_of_other_pages(chosen.title)
+    bar.forget_notes_of_other_pages(chosen.title)
+    if (picked := st.session_state.pop("_picked", None)) is not None:
+        if chosen.title != SIGNALS.title:
+            st.switch_page(SIGNALS, query_params={"signal": str(picked)})
+        st.session_state["signal"] = picked
     # Links of our own: Streamlit's are behind a button on a phone, and stay open over the page.
     with st.container(horizontal=True, gap="xsmall"):
         for each in PAGES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -12,6 +11,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from runner import settings
 from runner.client.pools import shared_pool
 from runner.servers.database import Connection, Database
+from runner.views.asked import Asked, parameters_of
 from runner.views.dashboard.marts import (
     LIMITS,
     MartError,
@@ -29,32 +29,20 @@ KEPT_SECONDS = 20
 
 
 def rows(name: str, **parameters: Any) -> list[Row]:
-    """The rows of ``sql/<name>.sql``; raise MartError if they cannot be read."""
-    return _kept(reading_database(settings.load()), name, parameters)
+    """The rows of ``sql/<name>.sql``, which takes the parameters that it names.
 
-
-def all_symbols() -> list[str]:
-    """The symbols that have signals."""
-    return [row["symbol"] for row in rows("symbols")]
-
-
-def signals(
-    count: int,
-    *,
-    symbols: list[str] | None = None,
-    first: datetime | None = None,
-    last: datetime | None = None,
-    **others: list[str] | None,
-) -> list[Row]:
-    """The newest signals, at most ``count``.
-
-    ``others`` are filters by models, relations and signal_types.
+    Raise MartError if they cannot be read.
     """
-    given = {"first": first, "last": last, "count": count}
-    if not any(others.values()):
-        return rows("newest_signals", symbols=symbols or all_symbols(), **given)
-    filters = dict.fromkeys(("models", "relations", "signal_types")) | others
-    return rows("signals", symbols=symbols, **given, **filters)
+    named = parameters_of(name)
+    given = {key: value for key, value in parameters.items() if key in named}
+    return _kept(reading_database(settings.load()), name, given)
+
+
+def signals(asked: Asked, count: int, **filters: list[str] | None) -> list[Row]:
+    """The newest signals, at most ``count``; ``filters`` are relations and signal_types."""
+    given = {**asked.parameters(), "count": count, "relations": None, "signal_types": None}
+    is_indexed = not asked.sources and not any(filters.values())
+    return rows("newest_signals" if is_indexed else "signals", **given | filters)
 
 
 @st.cache_data(ttl=KEPT_SECONDS, max_entries=1000, show_spinner=False)

@@ -2,54 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import streamlit as st
 
-from runner.views import charts
-from runner.views.dashboard import data, parts
+from runner.views import charts, tables
+from runner.views.asked import Asked
+from runner.views.dashboard import bar, data, parts
 from runner.views.dashboard.marts import MartError, Row, UnreachableError
-from runner.views.dashboard.now import RELATIONS, SIGNALS
-from runner.views.dashboard.parts import Column, Filters
+from runner.views.dashboard.now import signals_table
 from runner.views.dashboard.wording import (
     UNDEFINED,
     UNNAMED,
-    count,
-    day,
     duration,
     escaped,
     in_currency,
     in_words,
-    interval,
     moment,
     money,
     price,
     quantity,
     share,
 )
+from runner.views.sections import signals
+from runner.views.surface import Column, Table
 from runner.words import plural
 
 LISTED = 200
+SAVED = 100_000
+"""Signals in a download, at most."""
+RELATIONS = ("confirm", "contradict", "neutral", "no_pattern")
 TYPES = ("BUY", "SELL", "HOLD")
 
 
-def page() -> None:
+def page(asked: Asked) -> None:
     """Draw the page."""
-    st.title("Signals", anchor=False)
     with parts.section(""):
-        chosen = _chosen()
+        chosen = _chosen(asked)
         if chosen is not None:
             _story(chosen)
     with parts.section("Find a signal", "ensemble.signal_confluence"):
-        _list()
+        _list(asked)
+    parts.draw(signals.SECTIONS, asked)
 
 
-def _chosen() -> Row | None:
-    """The signal that the link or the field names, otherwise the newest traded one."""
-    asked = st.query_params.get("signal", "")
-    if asked and not asked.isdecimal():
-        parts.remember_wrong("signal", f"{escaped(repr(asked[:60]))} is no number of a signal.")
+def _chosen(asked: Asked) -> Row | None:
+    """The signal that the link or the field names, otherwise the newest traded and resolved one."""
+    number = st.query_params.get("signal", "")
+    if number and not number.isdecimal():
+        bar.remember("signal", f"{escaped(repr(number[:60]))} is no number of a signal.")
+        st.warning(f"{escaped(repr(number[:60]))} is no number of a signal.")
     number_asked = st.number_input(
         "Signal number",
         min_value=1,
@@ -59,17 +63,18 @@ def _chosen() -> Row | None:
         key="signal",
         bind="query-params",
         width=240,
-        placeholder="the newest traded",
+        placeholder="the newest resolved",
         help=data.description("ensemble.signal_confluence.signal_id"),
     )
-    parts.tell_wrong("signal", has_choice=number_asked is not None)
     if number_asked is None:
-        newest = data.signals(LISTED)
+        newest = data.signals(asked, LISTED)
         if not newest:
-            st.info("**No signals yet.** The AI modules write them to the primary.")
             return None
+        _add_outcomes(newest)
         traded = [row for row in newest if row["order_count"]]
-        number_asked = (traded or newest)[0]["signal_id"]
+        resolved = [row for row in newest if row.get("outcome_return") is not None]
+        both = [row for row in traded if row in resolved]
+        number_asked = (both or resolved or traded or newest)[0]["signal_id"]
     found = data.rows("signal", signal_id=int(number_asked))
     if not found:
         st.warning(f"There is no signal {number_asked} in the marts.")
@@ -87,13 +92,13 @@ def _story(signal: Row) -> None:
         f"{signal['signal_type']} {escaped(signal['symbol'])} by {escaped(signal['model'])}",
         anchor=False,
     )
-    with parts.row_of_cards():
+    with st.container(horizontal=True, gap="small"):
         _pattern_card(signal)
         _signal_card(signal, validation)
-        _plan_card(signal)
+        _plan_card(signal, outcome)
         _orders_card(signal)
         _outcome_card(outcome)
-    with parts.section("On its bars", "performance.price_bars"):
+    with parts.section("Price chart", "performance.price_bars"):
         _bars(signal, outcome)
     with parts.section("Orders and trades", "performance.order_attribution"):
         _orders(number_)
@@ -130,32 +135,38 @@ def _pattern_card(signal: Row) -> None:
 
 def _signal_card(signal: Row, validation: Row) -> None:
     rate = validation.get("base_rate")
-    like_it = (
-        f"like it: {share(rate)} of {count(validation['similar_cases'])} won, "
-        f"{interval((validation['base_rate_lower'], validation['base_rate_upper']), as_share=True)}"
-        if rate is not None
-        else "nothing like it was known"
-    )
+    similar = "Similar signals: none known then"
+    if rate is not None:
+        ends = (validation["base_rate_lower"], validation["base_rate_upper"])
+        similar = (
+            f"Similar signals: {validation['similar_wins']}/{validation['similar_cases']} won "
+            f"({share(rate)}, 95% CI {Column('', 'percent interval').told(ends)})"
+        )
     _card(
         "2 · Signal",
         f"{signal['signal_type']} · {escaped(signal['relation'].replace('_', ' '))}",
         escaped(in_words(signal["model_type"])),
         f"confidence {share(signal['confidence'])}, {signal['status'].lower()}",
         escaped(moment(signal["created_at"])),
-        f"{like_it}: {validation.get('verdict', UNDEFINED)}",
+        f"{similar}: {validation.get('verdict', UNDEFINED)}",
     )
 
 
-def _plan_card(signal: Row) -> None:
+def _plan_card(signal: Row, outcome: Row) -> None:
     if signal["trade_plan_id"] is None:
-        _card("3 · Plan", "no plan", "Nobody made a trade plan of it.")
+        own = [
+            f"{what} {price(outcome[name])}, the signal's own"
+            for what, name in (("Stop", "stop_loss_price"), ("Target", "take_profit_price"))
+            if outcome.get(name) is not None
+        ]
+        _card("3 · Plan", "no plan", *(own or ["Nobody made a trade plan of it."]))
         return
     _card(
         "3 · Plan",
         escaped(signal["plan_strategy"] or f"plan {signal['trade_plan_id']}"),
-        f"enter at {price(signal['plan_entry_price'])}",
-        f"stop at {price(signal['plan_stop_loss_price'])}",
-        f"take profit at {price(signal['plan_take_profit_price'])}",
+        f"Entry {price(signal['plan_entry_price'])}",
+        f"Stop {price(signal['plan_stop_loss_price'])}",
+        f"Target {price(signal['plan_take_profit_price'])}",
     )
 
 
@@ -176,18 +187,21 @@ def _outcome_card(outcome: Row) -> None:
     if not outcome:
         _card("5 · Outcome", "not known", "performance\\.signal\\_outcomes has no row of it.")
         return
-    executed = "never traded to the end"
+    if outcome["signal_type"] == "HOLD":
+        _card("5 · Outcome", "none", "A HOLD has no direction that prices could prove.")
+        return
+    executed = "no closed trade"
     if outcome["executed_trades"]:
         made = in_currency(money(outcome["executed_net_profit"]), outcome["executed_currency"])
         if outcome["executed_currency"] is None:
             made = "money in several currencies"
-        executed = f"{plural(outcome['executed_trades'], 'trade')} made {escaped(made)}"
+        executed = f"{plural(outcome['executed_trades'], 'trade')}, realized P&L {made}"
     held = f" in {plural(outcome['bars_held'], 'bar')}" if outcome["bars_held"] else ""
     _card(
         "5 · Outcome",
         outcome["outcome"].lower().replace("_", " "),
         f"return {share(outcome['outcome_return'], 2)}{held}, before fees",
-        f"worst {share(outcome['mae'], 2)}, best {share(outcome['mfe'], 2)}",
+        f"MAE {share(outcome['mae'], 2)}, MFE {share(outcome['mfe'], 2)}",
         escaped(moment(outcome["resolved_at"])),
         executed,
     )
@@ -208,26 +222,38 @@ def _bars(signal: Row, outcome: Row) -> None:
         st.info("There are no bars of this symbol and time.")
         return
     trades = data.rows("signal_trades", signal_id=signal["signal_id"])
-    parts.chart(
-        charts.candles(
-            found, made_at, _marks(outcome, trades, found[-1]["closed_at"]), _levels(signal)
-        ),
-        f"Prices of {signal['symbol']} around the signal, with its entry, trades and outcome",
+    parts.SURFACE.charts(
+        [
+            (
+                charts.candles(
+                    found,
+                    made_at,
+                    _marks(outcome, trades, found[-1]["closed_at"]),
+                    _levels(signal, outcome),
+                ),
+                f"Prices of {signal['symbol']} around the signal, its entry, trades and outcome",
+            )
+        ],
+        found,
+        f"bars_of_signal_{signal['signal_id']}",
     )
     ended = outcome.get("resolved_at")
-    fate = f"resolved {duration(ended - made_at)} after it came" if ended else "not resolved yet"
-    parts.remark(f"{found[0]['timeframe']} bars; hollow rose, filled fell. The signal was {fate}.")
-    parts.download(found, f"bars_of_signal_{signal['signal_id']}")
+    fate = "It is not resolved yet."
+    if signal["signal_type"] == "HOLD":
+        fate = "A HOLD is never resolved."
+    elif ended:
+        fate = f"Resolved {duration(ended - made_at)} after the signal."
+    parts.SURFACE.say(f"{found[0]['timeframe']} bars; hollow rose, filled fell. {fate}")
 
 
 def _marks(outcome: Row, trades: list[Row], until: Any) -> list[Row]:
     marks = [
-        *({"at": t["entry_at"], "price": t["entry_price"], "what": "opened"} for t in trades),
-        *({"at": t["exit_at"], "price": t["exit_price"], "what": "closed"} for t in trades),
+        *({"at": t["entry_at"], "price": t["entry_price"], "what": "entry"} for t in trades),
+        *({"at": t["exit_at"], "price": t["exit_price"], "what": "exit"} for t in trades),
         {
             "at": outcome.get("resolved_at"),
             "price": outcome.get("exit_price"),
-            "what": str(outcome.get("outcome", "")).lower().replace("_", " "),
+            "what": _outcome(outcome) or "",
         },
     ]
     return [
@@ -237,10 +263,12 @@ def _marks(outcome: Row, trades: list[Row], until: Any) -> list[Row]:
     ]
 
 
-def _levels(signal: Row) -> list[Row]:
+def _levels(signal: Row, outcome: Row) -> list[Row]:
+    """The prices of the plan, where it has none those of the signal itself."""
     levels = {
-        "stop": signal["plan_stop_loss_price"],
-        "take profit": signal["plan_take_profit_price"],
+        "entry": signal["plan_entry_price"] or outcome.get("entry_price"),
+        "stop": signal["plan_stop_loss_price"] or outcome.get("stop_loss_price"),
+        "target": signal["plan_take_profit_price"] or outcome.get("take_profit_price"),
     }
     return [{"what": what, "price": at} for what, at in levels.items() if at is not None]
 
@@ -250,124 +278,73 @@ def _orders(number_: dict[str, Any]) -> None:
     if not orders:
         st.info("No order executes this signal.")
         return
-    parts.table(
-        orders,
-        {
-            "order_id": Column("Order", "number", "%d"),
-            **_accounts(orders),
-            "side": Column("Side"),
-            "method": Column("Found by"),
-            "lag_seconds": Column("Seconds after", "number", "%.0f"),
-            "created_at": Column("Placed", "time"),
-        },
-        mart="performance.order_attribution",
-        name=f"orders_of_signal_{number_['signal_id']}",
-        alt="Orders that execute the signal",
-    )
-    trades = data.rows("signal_trades", **number_)
-    if trades:
-        parts.table(
-            trades,
-            {
-                "trade_id": Column("Trade"),
-                **_accounts(trades),
-                "direction": Column("Direction"),
-                "quantity": Column("Quantity", "quantity"),
-                "entry_at": Column("In", "time"),
-                "entry_price": Column("In at", "price"),
-                "exit_at": Column("Out", "time"),
-                "exit_price": Column("Out at", "price"),
-                **_if_told(trades, entry_tag="Tag", exit_reason="Closed by"),
-                "fees": Column("Fees", "money"),
-                "net_profit": Column("Net profit", "money"),
-            },
-            mart="performance.trades",
-            name=f"trades_of_signal_{number_['signal_id']}",
-            alt="Trades that the signal opened",
-        )
-
-
-def _if_told(rows: list[Row], **labels: str) -> dict[str, Column]:
-    """Columns that some row has a value for."""
-    return {
-        name: Column(label)
-        for name, label in labels.items()
-        if any(row[name] is not None for row in rows)
-    }
-
-
-def _accounts(rows: list[Row]) -> dict[str, Column]:
-    """Columns of account and currency, where rows name any."""
-    return {
-        name: Column(name.capitalize())
-        for name in ("account", "currency")
-        if any(row[name] != UNNAMED for row in rows)
-    }
+    for row in orders:
+        row["method_told"] = {"as_of": "time"}.get(row["method"], row["method"].replace("_", " "))
+    parts.show(_told(tables.ORDERS, orders), orders)
+    if trades := data.rows("signal_trades", **number_):
+        parts.show(_told(tables.TRADES, trades), trades)
 
 
 # --- the list ---------------------------------------------------------------------------------
 
 
-def _list() -> None:
-    asked = parts.filters(symbols=True, models=True, days=True)
-    left, right = st.columns(2)
-    relations = left.pills(
-        "Pattern",
-        RELATIONS,
-        selection_mode="multi",
-        key="relation",
-        bind="query-params",
-        help=data.description("ensemble.signal_confluence.relation"),
-    )
-    types = right.pills("Says", TYPES, selection_mode="multi", key="says", bind="query-params")
-    found = data.signals(
-        LISTED,
-        **asked.names(),
-        **asked.times(),
-        relations=list(relations) or None,
-        signal_types=list(types) or None,
-    )
+def _list(asked: Asked) -> None:
+    with st.container(horizontal=True, gap="medium"):
+        bar.tell_unknown("relation", RELATIONS, "confluence")
+        relations = st.pills(
+            "Confluence",
+            RELATIONS,
+            selection_mode="multi",
+            key="relation",
+            bind="query-params",
+            help=data.description("ensemble.signal_confluence.relation"),
+        )
+        bar.tell_unknown("side", TYPES, "side")
+        types = st.pills("Side", TYPES, selection_mode="multi", key="side", bind="query-params")
+    filters = {"relations": list(relations) or None, "signal_types": list(types) or None}
+    found = data.signals(asked, LISTED, **filters)
     if not found:
-        if asked == Filters() and not relations and not types:
+        if not asked.chosen and not relations and not types:
             st.info("**No signals yet.** The AI modules write them to the primary.")
         else:
-            span = data.rows("days")[0]
             st.info(
-                f"**No signals in this choice** ({asked.spoken()}). The marts have "
-                f"{day(span['first_date'])} to {day(span['last_date'])}."
+                f"**No signals in this choice** ({escaped(str(asked))}). The marts have "
+                f"{escaped(str(asked.choices.days))}."
             )
         return
-    with_outcomes(found)
-    most = "The newest " if len(found) == LISTED else ""
-    parts.remark(f"{most}{plural(len(found), 'signal')}, {asked.spoken()}.")
-    parts.table(
-        found,
-        SIGNALS
-        | {
-            "outcome": Column("Outcome", of="performance.signal_outcomes.outcome"),
-            "outcome_return": Column(
-                "Return", "percent", of="performance.signal_outcomes.outcome_return"
-            ),
-            "executed_net_profit": Column(
-                "Made", "money", of="performance.signal_outcomes.executed_net_profit"
-            ),
-            **_made_in(found),
-        },
-        mart="ensemble.signal_confluence",
-        name="signals",
-        alt="Signals of this choice, the newest first",
-    )
+    _add_outcomes(found)
+    if len(found) == LISTED:
+        parts.SURFACE.say(f"The newest {LISTED}; the download has up to {SAVED:,}.")
+
+    def every() -> list[Row]:
+        rows = data.signals(asked, SAVED, **filters)
+        _add_outcomes(rows)
+        return rows
+
+    of = "performance.signal_outcomes"
+    columns = {
+        **tables.SIGNALS.columns,
+        "outcome_told": Column("Outcome", of=f"{of}.outcome"),
+        "outcome_return": Column("Return", "percent", 2, of=f"{of}.outcome_return"),
+        "executed_net_profit": Column("Realized P&L", "money", of=f"{of}.executed_net_profit"),
+        "executed_currency": Column("Currency", of=f"{of}.executed_currency"),
+    }
+    signals_table(found, _told(replace(tables.SIGNALS, columns=columns), found), every)
 
 
-def _made_in(found: list[Row]) -> dict[str, Column]:
-    if all(row.get("executed_currency") in (None, UNNAMED) for row in found):
-        return {}
-    of = "performance.signal_outcomes.executed_currency"
-    return {"executed_currency": Column("Currency", of=of)}
+def _told(table: Table, rows: list[Row]) -> Table:
+    """The table without names of accounts, currencies and tags that no row has."""
+    named = ("account", "currency", "executed_currency", "entry_tag", "exit_reason")
+    columns = {
+        name: column
+        for name, column in table.columns.items()
+        if name not in named or any(row.get(name) not in (None, UNNAMED) for row in rows)
+    }
+    return replace(table, columns=columns)
 
 
-def with_outcomes(found: list[Row]) -> None:
-    """Add links to rows of signals, and outcomes if their mart exists."""
+def _add_outcomes(found: list[Row]) -> None:
+    """Add outcomes to rows of signals, if their mart exists."""
     try:
         outcomes = data.rows("outcomes_of", signal_ids=[row["signal_id"] for row in found])
     except UnreachableError:
@@ -376,5 +353,10 @@ def with_outcomes(found: list[Row]) -> None:
         outcomes = []
     by_id = {row["signal_id"]: row for row in outcomes}
     for row in found:
-        row["link"] = f"/signals?signal={row['signal_id']}"
         row.update(by_id.get(row["signal_id"], {}))
+        row["outcome_told"] = _outcome(row)
+
+
+def _outcome(row: Row) -> str | None:
+    told = row.get("outcome")
+    return None if told in (None, "NOT_APPLICABLE") else str(told).lower().replace("_", " ")

@@ -86,9 +86,17 @@ def exactly(value: Number) -> Decimal:
     return value if isinstance(value, Decimal) else Decimal(repr(value))
 
 
-def share(value: float | None, decimals: int = 0) -> str:
-    """A share, 0 to 1, in percent."""
-    return UNDEFINED if value is None else f"{value:.{decimals}%}".replace("-", "−")
+def share(value: float | None, decimals: int = 1) -> str:
+    """A share, 0 to 1, in percent; what is not exactly none or all of it does not look so."""
+    if value is None:
+        return UNDEFINED
+    text = f"{value:.{decimals}%}".replace("-", "−")
+    least = f"{10.0**-decimals:.{decimals}f}%"
+    if value and float(text.strip("−%")) == 0:
+        return f"<{least}" if value > 0 else f">−{least}"
+    if 0 < value < 1 and float(text.strip("%")) == 100:
+        return f">{1 - 10.0 ** -(decimals + 2):.{decimals}%}"
+    return text
 
 
 def number(value: float | None, decimals: int = 2) -> str:
@@ -101,9 +109,14 @@ def count(value: int | None) -> str:
     return UNDEFINED if value is None else f"{value:,}"
 
 
+def minute(value: datetime) -> str:
+    """A time to the minute, under a heading that says that it is in UTC."""
+    return f"{value:%Y-%m-%d %H:%M}"
+
+
 def moment(value: datetime | None) -> str:
     """A time in UTC."""
-    return UNDEFINED if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+    return UNDEFINED if value is None else f"{minute(value)} UTC"
 
 
 def day(value: date | None) -> str:
@@ -122,12 +135,24 @@ def duration(span: timedelta | None) -> str:
     return plural(seconds, "second")
 
 
-def interval(ends: tuple[float, float] | None, *, as_share: bool = False) -> str:
-    """Both ends of an interval."""
-    if ends is None:
-        return UNDEFINED
-    low, high = (share(end) if as_share else number(end) for end in ends)
-    return f"{low} to {high}"
+def lag(span: timedelta) -> str:
+    """A span of time in its two largest units, such as "1 h 9 m"."""
+    rest = max(0, round(span.total_seconds()))
+    told = []
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        told.append((rest // length, unit))
+        rest %= length
+    first = next((at for at, (amount, _) in enumerate(told) if amount), 3)
+    return (
+        " ".join(f"{amount} {unit}" for amount, unit in told[first : first + 2] if amount) or "0 s"
+    )
+
+
+def leaning(decision: str, probability_up: float | None) -> str:
+    """A decision, and of a HOLD the side on which it leans, by a tenth of a percent at least."""
+    if decision != "HOLD" or probability_up is None or abs(probability_up - 0.5) < 0.0005:
+        return decision
+    return f"HOLD, leaning {'up' if probability_up > 0.5 else 'down'}"
 
 
 def wilson(hits: int | None, total: int | None) -> tuple[float, float] | None:

@@ -1,102 +1,74 @@
-"""A report in the making: the sections so far, and how a section is made."""
+"""A report in the making: the sections so far, which the parts of ``sections`` draw on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from runner.servers.database import Connection, Database
+from runner.views.asked import Asked
 from runner.views.dashboard.marts import MartError, Row, ask, explain
-from runner.views.dashboard.wording import ARROWS, UNDEFINED, day, interval, moment, wilson
+from runner.views.dashboard.wording import UNNAMED
+from runner.views.surface import Figure, Section, Table
 
 if TYPE_CHECKING:
     from runner.views.charts import Chart
 
-Form = Callable[[Any], str]
-
 
 @dataclass(frozen=True)
-class Figure:
-    """A number, the text beside it, and its definition."""
-
-    label: str
-    value: str
-    beside: str = ""
-    about: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Formatted cells; ``columns`` are headings, definitions, and whether to align right."""
+class Cells:
+    """A table as text; ``columns`` are headings, definitions, and whether they align right."""
 
     columns: list[tuple[str, str, bool]]
     rows: list[list[str]]
 
 
 @dataclass
-class Section:
-    """A part of the report. ``problem`` is the reason if it is incomplete."""
+class Part:
+    """A section of the report: blocks of a kind and its content, in their order.
+
+    ``problem`` is the reason if it is incomplete.
+    """
 
     title: str
     marts: tuple[str, ...]
-    figures: list[Figure] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    charts: list[tuple[int, str]] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
+    blocks: list[tuple[str, Any]] = field(default_factory=list)
     problem: str = ""
-
-
-@dataclass(frozen=True)
-class Period:
-    """UTC days, both included."""
-
-    first: date
-    last: date
-
-    def days(self) -> dict[str, Any]:
-        return {"first": self.first, "last": self.last}
-
-    def times(self) -> dict[str, Any]:
-        """The days as moments, the last one excluded."""
-        midnight = datetime.min.time()
-        return {
-            "first": datetime.combine(self.first, midnight, UTC),
-            "last": datetime.combine(self.last + timedelta(days=1), midnight, UTC),
-        }
 
 
 class Draft:
     """The parts collected so far, and the connection that they are read on.
 
-    ``definitions`` are those of the columns that the sections use, by label.
+    ``definitions`` are those of the columns that the parts use, by label.
     """
 
     def __init__(self, connection: Connection, database: Database) -> None:
         self._connection = connection
         self._database = database
-        self.sections: list[Section] = []
+        self.parts: list[Part] = []
         self.specs: list[dict[str, Any]] = []
         self.definitions: dict[str, str] = {}
         self.descriptions = {
-            row["name"]: " ".join(row["description"].split()) for row in self.ask("descriptions")
+            row["name"]: " ".join(row["description"].split()) for row in self.rows("descriptions")
         }
 
-    @contextmanager
-    def section(self, title: str, *marts: str) -> Iterator[Section]:
-        """A section; if one of its marts cannot be read, it says so and the report goes on."""
-        made = Section(title, marts)
-        self.sections.append(made)
-        try:
-            yield made
-        except MartError as error:
-            made.problem = f"{error}."
+    def draw(self, sections: Iterable[Section], asked: Asked) -> None:
+        """Add sections; if a mart of one cannot be read, it says so and the report goes on."""
+        for each in sections:
+            label: Callable[[str], str] = asked.account.label if each.has_money else str
+            part = Part(label(each.title), each.marts)
+            self.parts.append(part)
+            if missed := asked.not_followed(each.questions):
+                self.say(missed)
+            try:
+                each.draw(self, asked)
+            except MartError as error:
+                part.problem = f"{error}."
 
-    def ask(self, question: str, **parameters: Any) -> list[Row]:
+    def rows(self, question: str, **parameters: Any) -> list[Row]:
         """The rows that answer one of the dashboard's questions. Raises MartError."""
         try:
             with self._connection.transaction():
@@ -104,47 +76,51 @@ class Draft:
         except psycopg.Error as error:
             raise explain(error, self._database).error from error
 
-    def chart(self, section: Section, chart: Chart, alt: str) -> None:
-        section.charts.append((len(self.specs), alt))
-        self.specs.append(chart.properties(description=alt).to_dict())
+    def ask(self, question: str, asked: Asked, **others: Any) -> list[Row]:
+        return self.rows(question, **asked.parameters() | others)
 
-    def table(
-        self, section: Section, mart: str, rows: Sequence[Row], *columns: tuple[str, str, Form]
-    ) -> None:
-        """Add a table; a column is its name in the rows, its label, and the form of its cells."""
-        headings = [
-            # What follows a blank tells apart several columns of one definition.
-            (label, self.about(f"{mart}.{name.split()[0]}", label), form not in _WORDS)
-            for name, label, form in columns
+    def figures(self, figures: Sequence[Figure]) -> None:
+        shown = [(each, each.about or self._about(each.of, each.label)) for each in figures]
+        self._add("figures", shown)
+
+    def say(self, text: str) -> None:
+        self._add("note", text)
+
+    def warn(self, text: str) -> None:
+        self._add("problem", text)
+
+    def empty(self, text: str) -> None:
+        self._add("note", text)
+
+    def charts(self, charts: Sequence[tuple[Chart, str]], rows: Sequence[Row], name: str) -> None:
+        if charts:
+            at = len(self.specs)
+            self._add("charts", [(at + number, alt) for number, (_, alt) in enumerate(charts)])
+            self.specs += [chart.properties(description=alt).to_dict() for chart, alt in charts]
+
+    def table(self, table: Table, rows: Sequence[Row], currency: str | None = UNNAMED) -> None:
+        if table.is_detail:
+            return
+        columns = {name: each for name, each in table.columns.items() if not each.is_detail}
+        headings = []
+        for name, column in columns.items():
+            label = column.heading(currency)
+            about = column.about or self._about(column.of or f"{table.mart}.{name}", label)
+            headings.append((label, about, column.is_number))
+        cells = [
+            [column.told(row.get(name)) for name, column in columns.items()]
+            for row in rows[: table.printed]
         ]
-        cells = [[form(row.get(name)) for name, _, form in columns] for row in rows]
-        section.tables.append(Table(headings, cells))
+        self._add("table", Cells(headings, cells))
+        if len(rows) > table.printed:
+            self.say(f"The first {table.printed} of {len(rows)}; the dashboard has the others.")
 
-    def about(self, column: str, label: str) -> str:
+    def _add(self, kind: str, content: Any) -> None:
+        self.parts[-1].blocks.append((kind, content))
+
+    def _about(self, column: str | None, label: str) -> str:
         """A column's definition, which is also added to the list at the end."""
-        text = self.descriptions.get(column, "")
+        text = self.descriptions.get(column or "", "")
         if text:
             self.definitions[f"{label} ({column})"] = text
         return text
-
-
-def add_rate(row: Row, name: str, wins: int, cases: int) -> None:
-    """Add a share of wins, and its 95% interval."""
-    row[name] = wins / cases if cases else None
-    row[f"{name}_95"] = interval(wilson(wins, cases), as_share=True)
-
-
-def text(value: str | None) -> str:
-    return value or UNDEFINED
-
-
-def decision(value: str) -> str:
-    return f"{ARROWS[value]} {value}"
-
-
-def yes(value: bool | None) -> str:
-    return {True: "yes", False: "no", None: UNDEFINED}[value]
-
-
-_WORDS = (str, text, decision, yes, moment, day)
-"""Forms whose columns stand on the left; numbers stand on the right."""

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
 from runner import extras
 from runner.errors import UsageError
 from runner.servers.database import Database
-from runner.views.dashboard.accounts import Account
-from runner.views.dashboard.marts import LIMITS, MartError, MissingMartError, connect, reading
+from runner.views.asked import Account, Asked, Choices, Period, choices
+from runner.views.dashboard.marts import LIMITS, MissingMartError, connect, reading
 from runner.views.dashboard.wording import moment
-from runner.views.report import models, money, operations, signals
-from runner.views.report.draft import Draft, Period
+from runner.views.report.draft import Draft
 
 
-def write_report(database: Database, path: Path, *, days: int, until: date | None = None) -> Period:
-    """Write the report of ``days`` days up to ``until``, by default the last day in the data.
+@dataclass(frozen=True)
+class Wanted:
+    """The filters of a report, as the dashboard's address names them.
 
-    Raise UsageError if the extra is not installed, there are no such days, or the file cannot be
-    written; UnreachableError if the database cannot be reached.
+    ``first`` or ``last`` takes the place of the window. No account is, of each currency, all of
+    its accounts.
+    """
+
+    window: str = "All"
+    first: date | None = None
+    last: date | None = None
+    account: str | None = None
+    symbols: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+def write_report(database: Database, path: Path, wanted: Wanted | None = None) -> Period:
+    """Write the report, and return its period.
+
+    Raise UsageError if the extra is not installed, a filter names what the marts have not, or the
+    file cannot be written; UnreachableError if the database cannot be reached.
     """
     extras.need("report")
     limits = replace(LIMITS, application_name="signal-marts report")
@@ -30,45 +45,58 @@ def write_report(database: Database, path: Path, *, days: int, until: date | Non
         # All questions see the same moment, even if a build runs meanwhile.
         marts.execute("set transaction isolation level repeatable read")
         draft = Draft(marts, database)
-        period = _period(draft, days, until)
-        text = _html(draft, period, database.address)
+        asked = asked_for(wanted or Wanted(), choices(draft.rows))
+        text = _html(draft, asked, database.address)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    return period
+    return next(period for each in asked if (period := each.period))
 
 
-def _period(draft: Draft, days: int, until: date | None) -> Period:
-    """The days of the report; raise UsageError if the marts have none of them."""
-    has = draft.ask("days")[0]
-    if has["last_date"] is None:
-        raise MissingMartError("the marts hold no day yet", "run signal-marts build")
-    last = until or has["last_date"]
-    first = last - timedelta(days=days - 1)
-    if last < has["first_date"] or first > has["last_date"]:
-        raise UsageError(
-            f"there are no days from {first} to {last}; the marts have {has['first_date']} to "
-            f"{has['last_date']}"
-        )
-    return Period(max(first, has["first_date"]), min(last, has["last_date"]))
+def asked_for(wanted: Wanted, has: Choices) -> list[Asked]:
+    """What is asked of the marts, once for each account that is shown.
+
+    Raise UsageError if the marts have no such account, symbol, source or days.
+    """
+    if has.days is None:
+        raise MissingMartError("the marts hold no closed day yet", "run signal-marts build")
+    for what, names, known in (
+        ("symbol", wanted.symbols, has.symbols),
+        ("source", wanted.sources, has.sources),
+        ("account", filter(None, [wanted.account]), [str(each) for each in has.accounts]),
+    ):
+        if unknown := [name for name in names if name not in known]:
+            raise UsageError(
+                f"there is no {what} {', '.join(map(repr, unknown))} in the marts; they have "
+                f"{', '.join(known)}"
+            )
+    days = None
+    if wanted.first or wanted.last:
+        days = Period(wanted.first or has.days.first, wanted.last or has.days.last)
+    accounts = [each for each in has.accounts if str(each) == wanted.account]
+    if wanted.account is None:
+        accounts = [each for each in has.accounts if each.is_all_accounts] or [Account()]
+    made = [
+        Asked(has, account, wanted.symbols, wanted.sources, wanted.window, days)
+        for account in accounts
+    ]
+    if made[0].period is None:
+        raise UsageError(f"there are no closed days in {days}; the marts have {has.days}")
+    return made
 
 
-def _html(draft: Draft, period: Period, address: str) -> str:
+def _html(draft: Draft, asked: list[Asked], address: str) -> str:
     """The whole file."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    signals.now(draft)
-    for account in _currencies(draft):
-        money.performance(draft, period, account)
-        money.reconciliation(draft, period, account)
-        money.trades(draft, period, account)
-        money.positions(draft, account)
-    signals.signals(draft, period)
-    models.models(draft)
-    models.health(draft)
-    models.training(draft)
-    operations.operations(draft)
+    from runner.views.sections import ensemble, models, money, operations, signals
+
+    draft.draw(ensemble.SECTIONS, asked[0])
+    for each in asked:
+        draft.draw(money.SECTIONS, each)
+    for sections in (signals.SECTIONS, models.SECTIONS, operations.SECTIONS):
+        draft.draw(sections, asked[0])
     environment = Environment(
         loader=PackageLoader("runner.views", "templates"),
         autoescape=True,
@@ -76,28 +104,20 @@ def _html(draft: Draft, period: Period, address: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    marts = sorted({mart for section in draft.sections for mart in section.marts})
+    marts = sorted({mart for part in draft.parts for mart in part.marts})
     about_marts = [(mart, draft.descriptions.get(mart, "")) for mart in marts]
     return environment.get_template("report.html.j2").render(
-        period=period,
+        asked=asked[0],
+        period=asked[0].period,
         made_at=moment(datetime.now(UTC)),
         address=address,
-        sections=draft.sections,
+        parts=draft.parts,
         marts=marts,
         definitions=[*about_marts, *sorted(draft.definitions.items())],
         # So that no text of a mart can end its script element.
         specs=json.dumps(draft.specs, separators=(",", ":")).replace("<", "\\u003c"),
         library=_library(),
     )
-
-
-def _currencies(draft: Draft) -> list[Account]:
-    """All accounts together of each currency."""
-    try:
-        found = [Account(**row) for row in draft.ask("accounts")]
-    except MartError:
-        found = []
-    return [each for each in found if each.is_all_accounts] or [Account()]
 
 
 @cache

@@ -120,14 +120,14 @@ def test_a_supervised_model_needs_no_migration(
     assert any("No training yet" in note.value for note in models.info)
     assert any("Supervised" in text.value for text in signals.markdown)
     report = tmp_path / "report.html"
-    write_report(landscape.replica, report, days=30)
+    write_report(landscape.replica, report)
     assert "booster 1.0" in report.read_text("utf-8")
 
 
 def drawn(page: str) -> AppTest:
     """A page of the dashboard, with nothing kept from before."""
     st.cache_data.clear()
-    script = f"from runner.views.dashboard import {page}\n{page}.page()\n"
+    script = f"from runner.views.dashboard import bar, {page}\n{page}.page(bar.asked())\n"
     made = AppTest.from_string(script, default_timeout=60).run()
     assert not made.exception, made.exception[0].value
     return made

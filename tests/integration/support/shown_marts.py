@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -122,18 +122,21 @@ def other_account(marts: Landscape) -> Iterator[None]:
             )
 
 
-def draw(module: str) -> AppTest:
-    """A page drawn anew, with nothing kept from before."""
+def draw(module: str, link: Mapping[str, str | list[str]] | None = None) -> AppTest:
+    """A page drawn anew by a link, with nothing kept from before."""
     st.cache_data.clear()
     script = (
-        f"from runner.views.dashboard import {module}, parts\n"
+        f"from runner.views.dashboard import bar, {module}, parts\n"
         "from runner.views.dashboard.marts import UnreachableError\n"
         "try:\n"
-        f"    {module}.page()\n"
+        f"    {module}.page(bar.asked())\n"
         "except UnreachableError as error:\n"
         "    parts.unreachable(error)\n"
     )
-    drawn = AppTest.from_string(script, default_timeout=60).run()
+    drawn = AppTest.from_string(script, default_timeout=60)
+    for name, value in (link or {}).items():
+        drawn.query_params[name] = value
+    drawn.run()
     assert not drawn.exception, drawn.exception[0].value
     return drawn
 

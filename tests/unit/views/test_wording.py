@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
+from shown_cells import cells
 from streamlit.testing.v1 import AppTest
 
 from runner.views.dashboard import parts, wording
+from runner.views.surface import Column
 
 
 def test_what_is_not_defined_is_a_dash() -> None:
@@ -21,7 +22,7 @@ def test_what_is_not_defined_is_a_dash() -> None:
     forms = (*amounts, wording.share, wording.number, wording.count)
     assert {form(None) for form in forms} == {"–"}
     assert wording.moment(None) == wording.day(None) == wording.duration(None) == "–"
-    assert wording.interval(None) == "–"
+    assert Column("", "percent interval").told(None) == "–"
 
 
 @pytest.mark.parametrize(
@@ -67,44 +68,62 @@ def test_an_amount_shows_four_digits_at_least(value: Decimal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "decimals"),
+    ("value", "decimals", "said"),
     [
-        ([], 2),
-        ([None, 0], 2),
-        ([1.5, 20000], 2),
-        ([0.00001254, None], 8),
-        ([0.00001254, 3.5], 8),
-        # A double of 100,000 and more has ten decimals at most.
-        ([1e-17, 123456.0], 9),
+        (1, 1, "100.0%"),
+        (0.99967, 1, ">99.9%"),
+        (0.99967, 2, "99.97%"),
+        (0.00042, 1, "<0.1%"),
+        (-0.00001, 2, ">−0.01%"),
+        (0, 1, "0.0%"),
+        (-0.0962, 2, "−9.62%"),
     ],
 )
-def test_a_column_has_the_decimals_of_its_smallest(
-    values: list[float | None], decimals: int
+def test_what_is_not_quite_all_or_nothing_does_not_look_so(
+    value: float, decimals: int, said: str
 ) -> None:
-    assert wording.decimals_of(values, *wording.MONEY) == decimals
+    assert wording.share(value, decimals) == said
+
+
+def test_a_probability_is_never_all_or_nothing() -> None:
+    assert [Column("", "probability").told(p) for p in (0.0, 1.0)] == ["<0.1%", ">99.9%"]
+
+
+def test_a_hold_says_where_it_leans() -> None:
+    told = [wording.leaning("HOLD", p) for p in (0.51, 0.49, 0.5, 0.4999)]
+    assert told == ["HOLD, leaning up", "HOLD, leaning down", "HOLD", "HOLD"]
+    assert wording.leaning("BUY", 0.9) == "BUY"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(4170, "1 h 9 m"), (0, "0 s"), (59, "59 s"), (3600, "1 h"), (90061, "1 d 1 h"), (62, "1 m 2 s")],
+)
+def test_a_lag_has_two_units(seconds: float, said: str) -> None:
+    assert wording.lag(timedelta(seconds=seconds)) == said
 
 
 def table_of_small_amounts() -> None:
     from runner.views.dashboard import parts
+    from runner.views.surface import Column, Table
 
-    parts.table(
+    columns = {
+        "price": Column("Price", "price", about="A price."),
+        "profit": Column("Profit", "money", about="A profit."),
+    }
+    parts.show(
+        Table("performance.trades", columns, "small", "Small amounts"),
         [{"price": 0.0000000000085, "profit": 0.00001254}, {"price": None, "profit": -2.0}],
-        {
-            "price": parts.Column("Price", "price", about="A price."),
-            "profit": parts.Column("Profit", "money", about="A profit."),
-        },
-        mart="performance.trades",
-        name="small",
-        alt="Small amounts",
     )
 
 
 def test_a_table_shows_small_amounts() -> None:
     drawn = AppTest.from_function(table_of_small_amounts).run()
     assert not drawn.exception
-    columns = json.loads(drawn.dataframe[0].proto.columns)
-    assert columns["price"]["type_config"]["format"] == "%,.16f"
-    assert columns["profit"]["type_config"]["format"] == "%,.8f"
+    assert cells(drawn.dataframe[0].proto) == [
+        ["0.0000000000085", "0.00001254"],
+        ["–", "−2.00"],
+    ]
 
 
 def test_a_download_has_no_exponents() -> None:

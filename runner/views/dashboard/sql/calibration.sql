@@ -11,7 +11,7 @@ from performance.model_calibration
 where
     n > 0
     and (
-        %(models)s::text[] is null
-        or model_name || ' ' || model_version = any(%(models)s)
+        %(sources)s::text[] is null
+        or model_name || ' ' || model_version = any(%(sources)s)
     )
 order by model, confidence_bin

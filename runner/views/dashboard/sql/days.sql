@@ -1,4 +1,6 @@
+-- The days of the data, up to the last closed one.
 select
-    min(trading_date) as first_date,
-    max(trading_date) as last_date
-from performance.daily_performance
+    min(window_first_date) as first,
+    max(window_last_date) as last
+from performance.source_performance
+where window_name = 'all'

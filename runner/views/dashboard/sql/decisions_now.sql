@@ -1,4 +1,4 @@
--- The latest decision of each symbol, strongest first.
+-- The latest decision of each symbol, strongest first; experts as [name, weight], strongest first.
 with recursive symbols as (
     (select symbol from ensemble.ensemble_decisions order by symbol limit 1)
     union all
@@ -11,6 +11,31 @@ with recursive symbols as (
     )
     from symbols
     where symbols.symbol is not null
+),
+
+latest as (
+    select decided.*
+    from symbols
+    cross join lateral (
+        select *
+        from ensemble.ensemble_decisions as decisions
+        where decisions.symbol = symbols.symbol
+        order by decisions.decided_at desc
+        limit 1
+    ) as decided
+    where
+        %(symbols)s::text[] is null
+        or decided.symbol = any(%(symbols)s)
+),
+
+weights as (
+    select
+        weight_date,
+        expert_name,
+        max(weight) as weight
+    from ensemble.expert_weights
+    where weight_date in (select latest.weight_date from latest)
+    group by weight_date, expert_name
 )
 
 select
@@ -20,17 +45,24 @@ select
     latest.agreement,
     latest.contributors,
     latest.experts,
-    latest.confirming_experts,
-    latest.contradicting_experts,
+    agreeing.experts as agreeing,
+    dissenting.experts as dissenting,
     latest.close_price,
     latest.timeframe,
     latest.decided_at
-from symbols
+from latest
 cross join lateral (
-    select *
-    from ensemble.ensemble_decisions as decisions
-    where decisions.symbol = symbols.symbol
-    order by decisions.decided_at desc
-    limit 1
-) as latest
+    select json_agg(json_build_array(named.name, weights.weight) order by named.place) as experts
+    from unnest(string_to_array(latest.confirming_experts, ', '))
+        with ordinality as named (name, place)
+    left join weights
+        on named.name = weights.expert_name and weights.weight_date = latest.weight_date
+) as agreeing
+cross join lateral (
+    select json_agg(json_build_array(named.name, weights.weight) order by named.place) as experts
+    from unnest(string_to_array(latest.contradicting_experts, ', '))
+        with ordinality as named (name, place)
+    left join weights
+        on named.name = weights.expert_name and weights.weight_date = latest.weight_date
+) as dissenting
 order by abs(latest.probability_up - 0.5) desc, latest.symbol

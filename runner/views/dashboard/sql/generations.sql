@@ -1,26 +1,48 @@
--- At most some 400 generations a model: a longer search is thinned evenly, its last one kept.
-with generations as (
+-- At most some 400 generations a model: a longer training is thinned evenly, its last one kept. A
+-- training begins after a pause of an hour, or of ten times the usual time between generations.
+with steps as (
     select
+        model_id,
         model_name || ' ' || model_version as model,
         generation_position as step,
         average_fitness as step_value,
         best_fitness as smooth_value,
-        best_fitness_so_far as best_value,
-        population_diversity,
+        created_at,
+        extract(epoch from created_at - lag(created_at) over evolution) as pause,
         count(*) over (partition by model_id) as steps
     from training.genetic_progress
     where
-        %(models)s::text[] is null
-        or model_name || ' ' || model_version = any(%(models)s)
+        %(sources)s::text[] is null
+        or model_name || ' ' || model_version = any(%(sources)s)
+    window evolution as (partition by model_id order by generation_position)
+),
+
+usual as (
+    select
+        model_id,
+        percentile_cont(0.5) within group (order by pause) as usual_pause
+    from steps
+    group by model_id
+),
+
+runs as (
+    select
+        steps.*,
+        count(*) filter (
+            where steps.pause >= greatest(3600, 10 * usual.usual_pause)
+        ) over (partition by steps.model_id order by steps.step) + 1 as run
+    from steps
+    inner join usual using (model_id)
 )
 
 select
     model,
+    run,
+    min(step) over (partition by model, run) as first_step,
     step,
     step_value,
     smooth_value,
-    best_value,
-    population_diversity
-from generations
+    created_at
+from runs
 where (steps - step) %% greatest(1, steps / 400) = 0
 order by model, step

@@ -29,7 +29,7 @@ left join open_triggers on health.model_id = open_triggers.model_id
 where
     health.health_date = (select max(health_date) from operations.model_health)
     and (
-        %(models)s::text[] is null
-        or health.model_name || ' ' || health.model_version = any(%(models)s)
+        %(sources)s::text[] is null
+        or health.model_name || ' ' || health.model_version = any(%(sources)s)
     )
 order by model

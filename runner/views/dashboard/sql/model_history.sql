@@ -6,7 +6,7 @@ select
     reason
 from operations.model_history
 where
-    %(models)s::text[] is null
-    or model_name || ' ' || model_version = any(%(models)s)
+    %(sources)s::text[] is null
+    or model_name || ' ' || model_version = any(%(sources)s)
 order by started_at desc, stage_id desc
 limit 100

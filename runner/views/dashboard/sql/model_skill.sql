@@ -2,6 +2,7 @@ select
     skill.model_id,
     skill.model_name || ' ' || skill.model_version as model,
     skill.window_name,
+    skill.window_name = coalesce(%(window)s, 'all') as is_chosen,
     skill.window_first_date,
     skill.window_last_date,
     skill.n,
@@ -15,6 +16,6 @@ select
     skill.turnover
 from performance.model_skill as skill
 where
-    %(models)s::text[] is null
-    or skill.model_name || ' ' || skill.model_version = any(%(models)s)
+    %(sources)s::text[] is null
+    or skill.model_name || ' ' || skill.model_version = any(%(sources)s)
 order by model, skill.window_first_date

@@ -9,8 +9,8 @@ select
     deadline_date
 from operations.model_trials
 where
-    %(models)s::text[] is null
-    or model_name || ' ' || challenger_version = any(%(models)s)
-    or model_name || ' ' || champion_version = any(%(models)s)
+    %(sources)s::text[] is null
+    or model_name || ' ' || challenger_version = any(%(sources)s)
+    or model_name || ' ' || champion_version = any(%(sources)s)
 order by (verdict = 'ended'), started_at desc, challenger
 limit 100

@@ -9,7 +9,7 @@ select
     n
 from operations.retraining_triggers
 where
-    %(models)s::text[] is null
-    or model_name || ' ' || model_version = any(%(models)s)
+    %(sources)s::text[] is null
+    or model_name || ' ' || model_version = any(%(sources)s)
 order by alarm_date desc, model, reason
 limit 100

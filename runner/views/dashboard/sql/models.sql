@@ -1,3 +1,2 @@
-select distinct model_id, model_name || ' ' || model_version as model
+select distinct model_name || ' ' || model_version as name
 from performance.model_skill
-order by model

@@ -1,7 +1,7 @@
 -- The newest signals, symbol by symbol through the index, without their outcomes, which are in
 -- another mart.
 select newest.*
-from unnest(%(symbols)s::text[]) as symbols (symbol)
+from unnest(%(listed_symbols)s::text[]) as symbols (symbol)
 cross join lateral (
     select
         signal_id,
@@ -18,8 +18,8 @@ cross join lateral (
     from ensemble.signal_confluence as confluence
     where
         confluence.symbol = symbols.symbol
-        and (%(first)s::timestamptz is null or created_at >= %(first)s)
-        and (%(last)s::timestamptz is null or created_at < %(last)s)
+        and (%(since)s::timestamptz is null or created_at >= %(since)s)
+        and (%(until)s::timestamptz is null or created_at < %(until)s)
     order by created_at desc
     limit %(count)s
 ) as newest

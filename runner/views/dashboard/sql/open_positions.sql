@@ -21,6 +21,6 @@ where
     currency = %(currency)s
     and %(account)s in (account, 'all')
     and (%(symbols)s::text[] is null or symbol = any(%(symbols)s))
-    and (%(models)s::text[] is null or source_name = any(%(models)s))
+    and (%(sources)s::text[] is null or source_name = any(%(sources)s))
 order by abs(unrealized_profit) desc nulls last, order_id
 limit 200

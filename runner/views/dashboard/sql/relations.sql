@@ -1,6 +1,6 @@
 -- Relations of the signals of the last day that has any, symbol by symbol through the index.
 with symbols as (
-    select unnest(%(symbols)s::text[]) as symbol
+    select unnest(%(listed_symbols)s::text[]) as symbol
 ),
 
 newest as (
@@ -30,6 +30,10 @@ cross join lateral (
     where
         confluence.symbol = symbols.symbol
         and confluence.created_at > (select newest.newest_at from newest) - interval '24 hours'
+        and (
+            %(sources)s::text[] is null
+            or confluence.model_name || ' ' || confluence.model_version = any(%(sources)s)
+        )
     offset 0 -- keeps the planner, which does not know how short a day is, from reading them all
 ) as recent
 group by recent.relation

@@ -15,11 +15,11 @@ from ensemble.signal_confluence
 where
     (%(symbols)s::text[] is null or symbol = any(%(symbols)s))
     and (
-        %(models)s::text[] is null
-        or model_name || ' ' || model_version = any(%(models)s)
+        %(sources)s::text[] is null
+        or model_name || ' ' || model_version = any(%(sources)s)
     )
-    and (%(first)s::timestamptz is null or created_at >= %(first)s)
-    and (%(last)s::timestamptz is null or created_at < %(last)s)
+    and (%(since)s::timestamptz is null or created_at >= %(since)s)
+    and (%(until)s::timestamptz is null or created_at < %(until)s)
     and (%(relations)s::text[] is null or relation = any(%(relations)s))
     and (%(signal_types)s::text[] is null or signal_type = any(%(signal_types)s))
 order by created_at desc, signal_id desc

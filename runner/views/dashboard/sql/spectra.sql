@@ -9,8 +9,8 @@ with newest as (
     from training.spectrum_findings
     where
         (
-            %(models)s::text[] is null
-            or model_name || ' ' || model_version = any(%(models)s)
+            %(sources)s::text[] is null
+            or model_name || ' ' || model_version = any(%(sources)s)
         )
         and (%(symbols)s::text[] is null or symbol = any(%(symbols)s))
     group by model_id, symbol, analysis_type

@@ -13,4 +13,4 @@ with recursive symbols as (
     where symbols.symbol is not null
 )
 
-select symbol from symbols where symbol is not null
+select symbol as name from symbols where symbol is not null

@@ -9,11 +9,12 @@ select
     improvement_z_score,
     best_value,
     steps_since_best,
-    is_plateau,
-    is_learning,
+    -- An analysis measures, it does not learn.
+    case when run_kind <> 'analyses' then is_plateau end as is_plateau,
+    case when run_kind <> 'analyses' then is_learning end as is_learning,
     last_step_at
 from training.training_runs
 where
-    %(models)s::text[] is null
-    or model_name || ' ' || model_version = any(%(models)s)
+    %(sources)s::text[] is null
+    or model_name || ' ' || model_version = any(%(sources)s)
 order by model_type, model

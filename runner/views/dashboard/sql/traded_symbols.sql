@@ -1,0 +1,2 @@
+select distinct symbol as name
+from performance.symbol_performance

@@ -1,0 +1,240 @@
+"""Sections about money: each source's, the account's, positions and trades."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from runner.views import charts, tables
+from runner.views.asked import Asked
+from runner.views.dashboard.marts import Row
+from runner.views.dashboard.wording import (
+    UNDEFINED,
+    day,
+    in_currency,
+    money,
+    sharpe_interval,
+    total,
+    wilson,
+)
+from runner.views.surface import Figure, Section, Surface, Table
+from runner.words import plural
+
+# Two rows of cards: the profit, and how it was made.
+_CARDS = (
+    ("net_profit", "total_return", "sharpe_ratio", "probabilistic_sharpe", "max_drawdown"),
+    ("hit_rate", "profit_factor", "expectancy", "trades", "exposure"),
+)
+_NAMES = {"ai: all": "AI", "traditional: all": "rule-based"}
+UNEXPLAINED_SHOWN = 20
+
+
+def _sources(to: Surface, asked: Asked) -> list[Row]:
+    """Rows of the period with their intervals, the totals too."""
+    rows = to.ask("source_performance", asked)
+    for row in rows:
+        row["hit_rate_95"] = wilson(row["wins"], row["wins"] + row["losses"])
+        row["sharpe_95"] = sharpe_interval(row["sharpe_ratio"], row["probabilistic_sharpe"])
+    return rows
+
+
+def _headline(to: Surface, asked: Asked) -> None:
+    rows = _sources(to, asked)
+    if not rows:
+        nothing(to, asked, "closed day")
+        return
+    by_name = {row["source"]: row for row in rows}
+    chosen = [row for row in rows if row["source_name"] in asked.sources]
+    lead = chosen[0]["source"] if len(chosen) == 1 else "ai: all"
+    other = "ai: all" if lead.startswith("traditional") else "traditional: all"
+    first, second = by_name.get(lead, {}), by_name.get(other, {})
+    to.say(
+        f"{asked.period}, up to the last closed day in the data. Large: {_NAMES.get(lead, lead)}; "
+        f"below: {_NAMES[other]}."
+    )
+    if len(chosen) > 1:
+        to.say("Of several sources there is no sum: the cards show all AI.")
+    if first and second and first["first_date"] != second["first_date"]:
+        to.say(
+            f"Not the same days: {_NAMES.get(lead, lead)} {plural(first['days'], 'day')} from "
+            f"{day(first['first_date'])}, {_NAMES[other]} {plural(second['days'], 'day')} from "
+            f"{day(second['first_date'])}."
+        )
+    if asked.days is not None:
+        to.say("Ratios such as Sharpe are of whole windows only: choose 1M, 3M, 1Y or All.")
+    columns = tables.SOURCES.columns
+    for names in _CARDS:
+        to.figures(
+            [
+                Figure(
+                    columns[name].heading(asked.account.currency),
+                    columns[name].told(first.get(name)),
+                    f"{_NAMES[other]} {columns[name].told(second.get(name))}",
+                    of=f"performance.source_performance.{name}",
+                )
+                for name in names
+            ]
+        )
+    shown = [row for row in rows if row["source_name"] == "all" or row in chosen]
+    to.charts(
+        [
+            (
+                charts.intervals(found, luck, axis=f"{name}, 95% interval{mark}", form=form),
+                f"{name} of each source with its 95% interval",
+            )
+            for name, value, luck, mark, form in (
+                ("Win rate", "hit_rate", None, "; grey: break-even", ".1%"),
+                ("Sharpe ratio", "sharpe", 0.0, "", ".2f"),
+            )
+            if (found := _interval_rows(shown, value))
+        ],
+        [],
+        "",
+    )
+    if none := [row["source"] for row in shown if row["sharpe_ratio"] and not row["sharpe_95"]]:
+        to.say(f"No interval of the Sharpe ratio, whose P(SR > 0) is too near 1 or 0: {none[0]}.")
+
+
+def _interval_rows(rows: list[Row], value: str) -> list[Row]:
+    """Rows for charts.intervals, of the rows that have an interval."""
+    return [
+        {
+            "source": row["source"],
+            "value": row["hit_rate" if value == "hit_rate" else "sharpe_ratio"],
+            "low": row[f"{value}_95"][0],
+            "high": row[f"{value}_95"][1],
+            "reference": row["break_even_hit_rate"],
+        }
+        for row in rows
+        if row[f"{value}_95"] is not None
+    ]
+
+
+def _curves(to: Surface, asked: Asked) -> None:
+    found = to.ask("equity", asked)
+    if not found:
+        nothing(to, asked, "day")
+        return
+    names = ", ".join(dict.fromkeys(row["source"] for row in found))
+    to.charts([(charts.equity(found), f"Equity of {names} by day, {asked}")], [], "")
+    to.charts([(charts.drawdown(found), f"Drawdown of {names} by day")], found, "equity")
+
+
+def _reconciliation(to: Surface, asked: Asked) -> None:
+    days = to.ask("reconciliation", asked)
+    if not days:
+        nothing(to, asked, "day")
+        return
+    told = [row for row in days if row["unreconciled_profit"] is not None]
+    off = [row for row in told if not row["is_reconciled"]]
+    on = plural(len({row["trading_date"] for row in off}), "day")
+    to.figures(
+        [
+            Figure(
+                asked.account.label(label),
+                money(total(row[column] for row in told)) if told else UNDEFINED,
+                f"on {on}" if column == "unreconciled_profit" else "",
+                of=f"performance.daily_performance.{column}",
+            )
+            for label, column in (
+                ("Platform P&L", "reported_net_profit"),
+                ("AI P&L", "ai_net_profit"),
+                ("Rule-based P&L", "traditional_net_profit"),
+                ("Unexplained P&L", "unreconciled_profit"),
+            )
+        ]
+    )
+    if len(told) < len(days):
+        of = " of an account" if asked.account.account == "all" else ""
+        to.say(f"Not counted: {plural(len(days) - len(told), 'day')}{of} without a report.")
+    currency = asked.account.currency
+    if off:
+        to.charts([(charts.reconciliation(told), "Unexplained P&L of each day")], [], "")
+        off.sort(key=lambda row: -abs(row["unreconciled_profit"]))
+        if len(off) > UNEXPLAINED_SHOWN:
+            to.say(f"The {UNEXPLAINED_SHOWN} largest of {len(off)}:")
+        to.table(_of(asked, tables.UNEXPLAINED), off[:UNEXPLAINED_SHOWN], currency)
+    to.table(_of(asked, tables.DAYS), days[::-1], currency)
+
+
+def _of(asked: Asked, table: Table) -> Table:
+    """The table without accounts, where only one is shown."""
+    if asked.account.account == "all":
+        return table
+    return replace(table, columns={k: v for k, v in table.columns.items() if k != "account"})
+
+
+def _positions(to: Surface, asked: Asked) -> None:
+    found = to.ask("open_positions", asked)
+    if not found:
+        to.empty("No position is open.")
+        return
+    every, valued = found[0]["positions"], found[0]["valued"]
+    to.say(
+        f"{plural(every, 'position')} at the last close, unrealized "
+        f"{in_currency(money(found[0]['total']), asked.account.currency)}"
+        + (f"; {every - valued} without a price" if valued < every else "")
+        + (f". The {len(found)} largest:" if len(found) < every else ".")
+    )
+    table = _of(asked, tables.POSITIONS)
+    if not any(row["entry_tag"] for row in found):
+        columns = {k: v for k, v in table.columns.items() if k != "entry_tag"}
+        table = replace(table, columns=columns)
+    to.table(table, found, asked.account.currency)
+
+
+def _trades(to: Surface, asked: Asked) -> None:
+    found = to.ask("trades_by_symbol", asked)
+    if not found:
+        nothing(to, asked, "trade")
+        return
+    for row in found:
+        row["hit_rate_95"] = wilson(row["wins"], row["wins"] + row["losses"])
+    to.table(tables.BY_SYMBOL, found, asked.account.currency)
+
+
+def _every_source(to: Surface, asked: Asked) -> None:
+    rows = _sources(to, asked)
+    if asked.sources:
+        rows = [row for row in rows if row["source_name"] in asked.sources]
+    if not rows:
+        nothing(to, asked, "source")
+        return
+    to.table(tables.SOURCES, rows, asked.account.currency)
+
+
+def nothing(to: Surface, asked: Asked, what: str) -> None:
+    """Say that there are no rows, or that a filter leaves none, and which days there are."""
+    if not asked.chosen:
+        to.empty(f"No {what} yet. They come with the first closed day.")
+        return
+    has = f" The marts have {asked.choices.days}." if asked.choices.days else ""
+    to.empty(f"No {what}s in this choice ({asked}).{has}")
+
+
+_SOURCES = ("performance.source_performance", "performance.source_performance_daily")
+SECTIONS = (
+    Section("AI vs. rule-based", _SOURCES, ("source_performance",), _headline, has_money=True),
+    Section("Equity and drawdown", _SOURCES[1:], ("equity",), _curves, has_money=True),
+    Section(
+        "P&L reconciliation",
+        ("performance.daily_performance",),
+        ("reconciliation",),
+        _reconciliation,
+        has_money=True,
+    ),
+    Section(
+        "Open positions",
+        ("performance.open_positions",),
+        ("open_positions",),
+        _positions,
+        has_money=True,
+    ),
+    Section(
+        "Trades by symbol",
+        ("performance.trades",),
+        ("trades_by_symbol",),
+        _trades,
+        has_money=True,
+    ),
+    Section("All sources", _SOURCES, ("source_performance",), _every_source, has_money=True),
+)
