@@ -22,7 +22,7 @@ def weights(rows: Sequence[Row]) -> Chart:
         ),
         tooltip=frame.tooltip("expert_name", "expert_type", "weight", "excess_loss"),
     )
-    bars = base.mark_bar(cornerRadiusEnd=2).encode(
+    bars = base.mark_bar(cornerRadiusEnd=2, size=18).encode(
         color=alt.Color(
             "expert_type:N",
             scale=alt.Scale(domain=["model", "pattern"], range=[BLUE, ORANGE]),
@@ -133,10 +133,13 @@ def training(rows: Sequence[Row], *, step: str, value: str) -> Chart:
     )
     lines = base.mark_line(strokeWidth=2).encode(y="smooth_value:Q", detail="run:N", **series)
     begins = sorted({row["first_step"] for row in rows if row["run"] > 1})
-    bounds = (
-        frame.chart([{"begin": at - 0.5} for at in begins], "begin")
-        .mark_rule(color=GREY, strokeDash=[2, 3], opacity=0.6)
-        .encode(x="begin:Q")
-    )
     models = {row["model"] for row in rows}
-    return frame.layers(bounds, dots, lines, in_legend=len(models))
+    shown = [dots, lines]
+    if begins:  # What has no rows would have no description either.
+        bounds = frame.chart([{"begin": at - 0.5} for at in begins], "begin")
+        shown.append(
+            bounds.mark_rule(
+                color=GREY, strokeDash=[2, 3], opacity=0.6, description="a retraining begins"
+            ).encode(x="begin:Q")
+        )
+    return frame.layers(*shown, in_legend=len(models))

@@ -94,7 +94,7 @@ def relations(rows: Sequence[Row]) -> Chart:
     ]
     bars = (
         frame.chart(parts, "relation", "what", "signals")
-        .mark_bar(cornerRadiusEnd=2)
+        .mark_bar(cornerRadiusEnd=2, size=18)
         .encode(
             y=alt.Y("relation:N", sort=None, title=None),
             x=alt.X("signals:Q", title="signals", axis=alt.Axis(tickMinStep=1, tickCount=6)),

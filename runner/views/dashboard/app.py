@@ -16,13 +16,12 @@ from runner.views.dashboard.parts import keep_fresh, unreachable
 
 
 def _page(draw: Callable[[Asked], None], title: str, path: str = "") -> st.Page:
-    drawn = partial(_draw, draw, title)
+    drawn = partial(_draw, draw)
     return st.Page(drawn, title=title, url_path=path or None, default=not path)
 
 
-def _draw(draw: Callable[[Asked], None], title: str) -> None:
-    st.title(title, anchor=False)
-    draw(bar.asked())
+def _draw(draw: Callable[[Asked], None]) -> None:
+    draw(st.session_state["_asked"])
 
 
 SIGNALS = _page(signals.page, "Signals", "signals")
@@ -53,8 +52,13 @@ def main() -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for each in PAGES:
             st.page_link(each)
+    st.title(chosen.title, anchor=False)
     try:
+        # Drawn here, the bar is the same one on every page, and keeps what was chosen.
+        st.session_state["_asked"] = bar.asked()
+        notes = st.container()
         chosen.run()
+        bar.tell_notes(notes)
     except UnreachableError as error:
         unreachable(error)
     except SignalMartsError as error:

@@ -46,9 +46,6 @@ def asked() -> Asked:
         symbols = _several("symbol", "Symbols", has.symbols)
         sources = _several("source", "Sources", has.sources)
     made = Asked(has, account, symbols, sources, str(window), days)
-    notes: dict[str, str] = st.session_state.get("_notes", {})
-    for note in notes.values():
-        st.warning(note)
     if made.chosen:
         st.markdown(f":small[Shown: **{escaped(str(made))}**]")
     return made
@@ -73,6 +70,12 @@ def tell_unknown(key: str, options: Sequence[str], what: str) -> None:
 def remember(key: str, wrong: str) -> None:
     """Keep a note of a link's parameter that is wrong."""
     st.session_state.setdefault("_notes", {})[key] = wrong
+
+
+def tell_notes(place: Any) -> None:
+    """Show the notes, those of a page's own filters too."""
+    for note in st.session_state.get("_notes", {}).values():
+        place.warning(note)
 
 
 def forget_notes_of_other_pages(title: str) -> None:

@@ -16,13 +16,15 @@ import psycopg
 import pytest
 from catalogs import tables
 from landscapes import Landscape, drop_landscape, make_landscape
-from psycopg import sql
+from psycopg import errors, sql
+from shown_marts import draw, told
 
 from runner.build import builds
 from runner.demo.embedded import EmbeddedPair
 from runner.doctor import examine
 from runner.servers.database import Database
 from runner.settings import PROJECT
+from runner.views.dashboard.marts import LIMITS, connect, reading
 
 GUIDE = (PROJECT / "docs/bi.md").read_text("utf-8")
 BLOCKS = re.findall(r"```sql\n(.*?)```", GUIDE, re.DOTALL)
@@ -127,6 +129,29 @@ def test_the_guides_limits_reach_the_login(built: Built) -> None:
         pytest.raises(psycopg.errors.QueryCanceled),
     ):
         connection.execute("select pg_sleep(60)")
+
+
+def test_readers_are_bi_reader(built: Built) -> None:
+    with connect(built.reader, LIMITS) as connection:
+        with reading(connection):
+            assert connection.execute(
+                "select current_user::text, current_setting('transaction_read_only'),"
+                " current_setting('statement_timeout'), current_setting('TimeZone')"
+            ).fetchone() == ("bi_reader", "on", "15s", "UTC")
+        for refused, error in {
+            "select 1 from staging.stg_ai__market_bars": errors.InsufficientPrivilege,
+            "create temporary table mine (id bigint)": errors.ReadOnlySqlTransaction,
+        }.items():
+            with pytest.raises(error), reading(connection):
+                connection.execute(refused)
+
+
+def test_a_login_that_may_not_read(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHBOARD_URL", built.reader.url)
+    built.landscape.on_replica("revoke bi_reader from metabase")
+    assert "metabase may not read as bi_reader" in told(draw("now"))
+    built.landscape.on_replica("grant bi_reader to metabase")
+    assert "may not read" not in told(draw("now"))
 
 
 def test_a_mart_that_comes_later_is_granted_by_its_build(built: Built, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.proportion import proportion_confint
 from shown_cells import cells
+from statsmodels.stats.proportion import proportion_confint
 from streamlit.testing.v1 import AppTest
 
 from runner.views.dashboard import parts, wording
@@ -97,7 +97,14 @@ def test_a_hold_says_where_it_leans() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(4170, "1 h 9 m"), (0, "0 s"), (59, "59 s"), (3600, "1 h"), (90061, "1 d 1 h"), (62, "1 m 2 s")],
+    [
+        (4170, "1 h 9 m"),
+        (0, "0 s"),
+        (59, "59 s"),
+        (3600, "1 h"),
+        (90061, "1 d 1 h"),
+        (62, "1 m 2 s"),
+    ],
 )
 def test_a_lag_has_two_units(seconds: float, said: str) -> None:
     assert wording.lag(timedelta(seconds=seconds)) == said

@@ -1,0 +1,264 @@
+"""The pages without a browser, and the report: the same numbers, and what they say on failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import LiteralString
+
+import pytest
+import streamlit as st
+from browser import PAGES, TROUBLES
+from landscapes import Landscape
+from pgbouncer import needs_pgbouncer, pooler
+from psycopg import sql
+from shown_cells import is_part, shown_by_page, shown_by_report
+from shown_marts import all_marts, draw, other_account, renamed, run, shown_marts, told
+from streamlit.testing.v1 import AppTest
+
+from runner.demo.embedded import EmbeddedPair
+from runner.servers.database import Database
+from runner.views.asked import WINDOWS, Asked, choices
+from runner.views.dashboard.marts import LIMITS, ask, connect, reading
+from runner.views.dashboard.wording import total
+from runner.views.report.write import Wanted, write_report
+
+MODULES = tuple(page.lower() for page in PAGES)
+
+
+@pytest.fixture(scope="module")
+def marts(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Landscape]:
+    with shown_marts(pair, tmp_path_factory.mktemp("dbt")) as made:
+        yield made
+
+
+@pytest.fixture
+def page(marts: Landscape, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Draws a page."""
+    monkeypatch.setenv("DASHBOARD_URL", marts.replica.url)
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("link", "wanted"),
+    [
+        ({}, Wanted()),
+        ({"window": "1M", "symbol": "BTCUSD"}, Wanted("1M", symbols=("BTCUSD",))),
+        (
+            {"day": ["2025-01-06", "2025-01-14"], "source": "q_trader 1.0.0"},
+            Wanted("All", date(2025, 1, 6), date(2025, 1, 14), sources=("q_trader 1.0.0",)),
+        ),
+    ],
+    ids=["all", "window", "days"],
+)
+def test_the_report_agrees_with_the_page_to_the_digit(
+    marts: Landscape,
+    page: Callable[..., AppTest],
+    link: dict[str, str | list[str]],
+    wanted: Wanted,
+) -> None:
+    figures, tables = shown_by_page(page("performance", link))
+    reported_figures, reported = shown_by_report(marts.replica, wanted)
+    assert figures == reported_figures != []
+    assert [len(rows) for rows in tables] == [len(rows) for rows in reported] != []
+    for page_rows, rows in zip(tables, reported, strict=True):
+        assert all(is_part(few, many) for few, many in zip(rows, page_rows, strict=True)), rows
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_period_adds_up_to_what_the_marts_have_of_its_window(
+    marts: Landscape, window: str
+) -> None:
+    names = "days, trades, net_profit, total_return, hit_rate, profit_factor, expectancy,"
+    names += " max_drawdown, exposure"
+    with connect(marts.replica, LIMITS) as connection, reading(connection):
+        has = choices(lambda question: ask(connection, question, {}))
+        asked = Asked(has, window=window).parameters()
+        of_days = {
+            row["source"]: [row[name] for name in names.replace(",", "").split()]
+            for row in ask(connection, "source_performance", asked)
+        }
+        by_symbol = ask(connection, "trades_by_symbol", asked)
+    for source, *row in marts.on_replica(
+        f"select source_type || ': ' || source_name, {names} from performance.source_performance"
+        f" where window_name = '{WINDOWS[window]}' and days > 0"
+    ):
+        assert of_days.pop(source) == [float(v) if isinstance(v, Decimal) else v for v in row]
+    assert of_days == {}
+    ((every,),) = marts.on_replica(
+        "select sum(net_profit) from performance.source_performance"
+        f" where window_name = '{WINDOWS[window]}' and source_name = 'all'"
+    )
+    assert float(total(row["net_profit"] for row in by_symbol)) == float(str(every))
+
+
+def test_an_empty_database(marts: Landscape, page: Callable[..., AppTest]) -> None:
+    with renamed(marts, *all_marts(marts), empty=True):
+        for module, expected in {
+            "now": "No decisions yet",
+            "performance": "No closed day yet",
+            "models": "No model yet",
+            "signals": "No signals yet",
+        }.items():
+            assert expected in told(page(module)), module
+        page("operations")
+
+
+def test_marts_that_are_not_there(marts: Landscape, page: Callable[..., AppTest]) -> None:
+    with renamed(marts, *all_marts(marts)):
+        for module in MODULES:
+            assert "is not built yet; run signal-marts build" in told(page(module)), module
+    assert "is not built yet" not in told(page("performance"))
+
+
+def test_one_mart_that_is_dropped_spoils_its_own_part_alone(
+    marts: Landscape, page: Callable[..., AppTest]
+) -> None:
+    with renamed(marts, ("performance", "daily_performance")):
+        drawn = page("performance")
+        assert "performance.daily_performance is not built yet" in told(drawn)
+        assert [metric.label for metric in drawn.metric][:2] == ["Net profit", "Return"]
+        assert len(drawn.dataframe) == 3
+
+
+def test_versions_are_shown_with_their_health(
+    marts: Landscape, page: Callable[..., AppTest]
+) -> None:
+    with marts.replica.connect() as connection:
+        versions = connection.execute(
+            "select model_name || ' ' || model_version from operations.model_health"
+            " where health_date = (select max(health_date) from operations.model_health) order by 1"
+        ).fetchall()
+        history = connection.execute("select count(*) from operations.model_history").fetchall()
+    drawn = page("models")
+    tables = [set(each.value.columns) for each in drawn.dataframe]
+    health = next(each.value for each in drawn.dataframe if "psi_confidence" in each.value.columns)
+    assert [(name,) for name in health["model"]] == versions != []
+    assert set(health["stage"]) <= {"champion", "shadow", "retired"}
+    assert any("ended_at" in columns for columns in tables) == (history != [(0,)])
+    assert "No alarm yet" in told(drawn) or any("alarm_date" in each for each in tables)
+    assert "No version in shadow beside a champion" in told(drawn)
+
+
+def test_money_is_that_of_the_account_that_is_chosen(
+    marts: Landscape, page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    drawn = page("performance")
+    # One account is no choice, and has no currency to name.
+    assert [each.label for each in drawn.selectbox] == []
+    traditional = drawn.metric[0].delta
+    assert "–" not in traditional
+
+    with other_account(marts):
+        drawn = page("performance")
+        assert drawn.selectbox(key="account").options == ["main", "USDT: all accounts", "USDT: bot"]
+        assert drawn.metric[0].label == "Net profit"
+        assert drawn.metric[0].delta == traditional
+        for account in ("USDT: all accounts", "USDT: bot"):
+            drawn.selectbox(key="account").set_value(account).run()
+            assert not drawn.exception
+            labels = [metric.label for metric in drawn.metric]
+            assert labels[0] == "Net profit USDT"
+            assert "Unexplained P&L USDT" in labels
+            # The platform's own strategies did not trade there.
+            assert drawn.metric[0].delta == "rule-based –"
+            assert told(drawn) == ""
+        path = tmp_path / "report.html"
+        assert run("report", "--output", str(path), marts=marts).returncode == 0
+        text = path.read_text("utf-8")
+        titles = ("AI vs. rule-based", "P&amp;L reconciliation", "Trades by symbol")
+        for title in titles:
+            assert f">{title}</h2>" in text
+            assert f">{title} USDT</h2>" in text
+
+
+def test_old_decisions_are_called_stale(marts: Landscape, page: Callable[..., AppTest]) -> None:
+    assert "Stale." in told(page("now"))
+    newest = "(select max(decided_at) from ensemble.ensemble_decisions)"
+    ((age,),) = marts.on_replica(f"select now() - {newest}")
+    move = sql.SQL("update ensemble.ensemble_decisions set decided_at = decided_at + %s")
+    with marts.replica.connect() as connection:
+        connection.execute(move, (age,))
+    assert "Stale." not in told(page("now"))
+    with marts.replica.connect() as connection:
+        connection.execute(move, (-age,))  # type: ignore[operator]
+
+
+@pytest.fixture(scope="module")
+def viewer(marts: Landscape) -> Iterator[Database]:
+    """The replica as a login that the guide makes for the dashboard."""
+    marts.on_replica("create role viewer login password 'chosen' in role bi_reader")
+    server = marts.replica.parameters()
+    yield Database(
+        "replica",
+        f"postgresql://viewer:chosen@{server['host']}:{server['port']}/{server['dbname']}",
+    )
+    marts.on_replica("drop role viewer")
+
+
+SESSION: LiteralString = """
+    select current_user::text, current_setting('transaction_read_only'),
+        current_setting('statement_timeout'), current_setting('TimeZone')
+"""
+
+
+@needs_pgbouncer
+def test_through_a_pooler(
+    viewer: Database,
+    page: Callable[..., AppTest],
+    monkeypatch: pytest.MonkeyPatch,
+    open_folder: Path,
+    unused_port: Callable[[], int],
+) -> None:
+    with pooler(viewer, open_folder, unused_port(), "default_pool_size = 1") as pooled:
+        monkeypatch.setenv("DASHBOARD_URL", pooled.url)
+        for module in MODULES:
+            notes = told(page(module))
+            assert not any(state in notes for state in TROUBLES), (module, notes)
+        path = open_folder / "report.html"
+        write_report(pooled, path, Wanted("1M"))
+        assert path.stat().st_size > 500_000
+        # Who comes next on the same session finds nothing of ours.
+        with connect(pooled, LIMITS) as connection:
+            assert connection.execute(SESSION).fetchone() == ("viewer", "off", "0", "UTC")
+            with reading(connection):
+                assert connection.execute(SESSION).fetchone() == ("bi_reader", "on", "15s", "UTC")
+    st.cache_resource.clear()
+
+
+def test_rows_that_cannot_be_used_are_listed(
+    marts: Landscape, page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    """On the page of operations and in the report, as they are written."""
+    marts.on_replica(
+        "insert into changes.rejected_rows values"
+        " ('public.trading_orders', '17', '{\"id\": 17}', 'status', '<b>lost</b>',"
+        " 'none of NEW, FILLED', '2025-03-01Z')"
+    )
+    try:
+        tables = [frame.value.astype(str) for frame in page("operations").dataframe]
+        assert any("<b>lost</b>" in table.to_string() for table in tables)
+        path = tmp_path / "report.html"
+        assert run("report", "--output", str(path), marts=marts).returncode == 0
+        text = path.read_text("utf-8")
+        assert "none of NEW, FILLED" in text
+        assert "&lt;b&gt;lost" in text
+        assert "<b>lost" not in text
+    finally:
+        marts.on_replica("delete from changes.rejected_rows where row_key = '17'")
+
+
+def test_a_report_of_what_is_not_there(marts: Landscape, tmp_path: Path) -> None:
+    report = ("report", "--output", str(tmp_path / "r.html"))
+    for options, refusal in {
+        ("--first", "1999-01-01", "--last", "1999-01-31"): "no closed days in 1999-01-01 to",
+        ("--symbol", "DOGE"): "there is no symbol 'DOGE' in the marts; they have ADAUSD, BTCUSD",
+        ("--source", "nobody"): "there is no source 'nobody'",
+        ("--account", "mine"): "there is no account 'mine' in the marts; they have main",
+    }.items():
+        refused = run(*report, *options, marts=marts)
+        assert refused.returncode == 2
+        assert refusal in refused.stderr
+    assert not list(tmp_path.iterdir())
