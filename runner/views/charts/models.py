@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from runner.views.asked import WINDOWS
 from runner.views.charts import frame
 from runner.views.charts.frame import BLUE, GREY, ORANGE, Chart, Row
 
@@ -76,7 +77,7 @@ def skill(rows: Sequence[Row], reference: float) -> Chart:
 
     Rows: model, window_told, brier_score, n.
     """
-    windows = list(dict.fromkeys(row["window_told"] for row in rows))
+    windows = list(reversed(WINDOWS))
     names = list(dict.fromkeys(row["model"] for row in rows))
     dots = (
         frame.chart(rows, "model", "window_told", "brier_score", "n")

@@ -14,7 +14,6 @@ from runner.views.dashboard import bar, data, parts
 from runner.views.dashboard.marts import MartError, Row, UnreachableError
 from runner.views.dashboard.now import signals_table
 from runner.views.dashboard.wording import (
-    UNDEFINED,
     UNNAMED,
     duration,
     escaped,
@@ -135,12 +134,15 @@ def _pattern_card(signal: Row) -> None:
 
 def _signal_card(signal: Row, validation: Row) -> None:
     rate = validation.get("base_rate")
-    similar = "Similar signals: none known then"
-    if rate is not None:
+    similar = "No similar signals were known"
+    if signal["signal_type"] == "HOLD":
+        similar = "A HOLD has no direction to win by"
+    elif rate is not None:
         ends = (validation["base_rate_lower"], validation["base_rate_upper"])
         similar = (
             f"Similar signals: {validation['similar_wins']}/{validation['similar_cases']} won "
-            f"({share(rate)}, 95% CI {Column('', 'percent interval').told(ends)})"
+            f"({share(rate)}, 95% CI {Column('', 'percent interval').told(ends)}): "
+            f"{validation['verdict']}"
         )
     _card(
         "2 · Signal",
@@ -148,7 +150,7 @@ def _signal_card(signal: Row, validation: Row) -> None:
         escaped(in_words(signal["model_type"])),
         f"confidence {share(signal['confidence'])}, {signal['status'].lower()}",
         escaped(moment(signal["created_at"])),
-        f"{similar}: {validation.get('verdict', UNDEFINED)}",
+        similar,
     )
 
 
@@ -196,6 +198,12 @@ def _outcome_card(outcome: Row) -> None:
         if outcome["executed_currency"] is None:
             made = "money in several currencies"
         executed = f"{plural(outcome['executed_trades'], 'trade')}, realized P&L {made}"
+    if outcome["outcome"] == "OPEN":
+        _card("5 · Outcome", "open", "Neither stop nor target was reached yet.", executed)
+        return
+    if outcome["outcome"] == "NOT_APPLICABLE":
+        _card("5 · Outcome", "none", "No bar had closed when it came.", executed)
+        return
     held = f" in {plural(outcome['bars_held'], 'bar')}" if outcome["bars_held"] else ""
     _card(
         "5 · Outcome",

@@ -5,11 +5,11 @@ select
     steps,
     first_mean_value,
     last_mean_value,
-    improvement,
-    improvement_z_score,
     best_value,
     steps_since_best,
     -- An analysis measures, it does not learn.
+    case when run_kind <> 'analyses' then improvement end as improvement,
+    case when run_kind <> 'analyses' then improvement_z_score end as improvement_z_score,
     case when run_kind <> 'analyses' then is_plateau end as is_plateau,
     case when run_kind <> 'analyses' then is_learning end as is_learning,
     last_step_at
