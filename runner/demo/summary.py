@@ -27,7 +27,7 @@ def print_summary(connection: Connection) -> None:
 
     _print(
         out,
-        "AI against traditional (performance.trades)",
+        "AI vs. rule-based (performance.trades)",
         ("source", "trades", "win rate", "fees", "net profit"),
         [
             (row["source_type"], *_counts(row), money(row["fees"]), money(row["net_profit"]))
@@ -56,7 +56,7 @@ def print_summary(connection: Connection) -> None:
         )
     _print(
         out,
-        "Do signals confirm our patterns? (ensemble.signal_confluence)",
+        "Signal–pattern confluence (ensemble.signal_confluence)",
         ("relation", "signals", "traded", "trades", "win rate", "net profit"),
         [
             (
@@ -70,11 +70,11 @@ def print_summary(connection: Connection) -> None:
         ],
     )
     out.print(
-        "\nDoes it add up? (performance.daily_performance)\n"
+        "\nP&L reconciliation (performance.daily_performance)\n"
         f"the platform reports {money(account['reported_net_profit'])}; "
         f"AI {money(account['ai_net_profit'])} and "
-        f"traditional {money(account['traditional_net_profit'])} leave "
-        f"{money(account['unreconciled_profit'])} unreconciled, "
+        f"rule-based {money(account['traditional_net_profit'])} leave "
+        f"{money(account['unreconciled_profit'])} unexplained, "
         f"on {account['unreconciled_days']} days"
     )
     for row in topics["retrained"]:

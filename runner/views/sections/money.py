@@ -205,7 +205,7 @@ def _every_source(to: Surface, asked: Asked) -> None:
 def nothing(to: Surface, asked: Asked, what: str) -> None:
     """Say that there are no rows, or that a filter leaves none, and which days there are."""
     if not asked.chosen:
-        to.empty(f"No {what} yet. They come with the first closed day.")
+        to.empty(f"No {what} yet. Figures come with the first closed day.")
         return
     has = f" The marts have {asked.choices.days}." if asked.choices.days else ""
     to.empty(f"No {what}s in this choice ({asked}).{has}")

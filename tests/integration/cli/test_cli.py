@@ -124,7 +124,7 @@ def test_the_demo_after_a_kill_and_twice_in_a_row(
     second = marts(*DEMO, env=environment)
     assert second.returncode == 0, second.stderr
     assert first_demo.stdout == second.stdout
-    assert "AI against traditional" in second.stdout
+    assert "AI vs. rule-based" in second.stdout
     assert "Traceback" not in first_demo.stderr
 
 

@@ -28,6 +28,6 @@ def test_all_models_tests_and_contracts_pass_on_real_bars(tmp_path: Path) -> Non
         result = marts("demo", *(f"--bars={path}" for path in files), env=env)
         assert result.returncode == 0, result.stderr
         assert "tests passed" in result.stderr
-        assert "AI against traditional" in result.stdout
+        assert "AI vs. rule-based" in result.stdout
     finally:
         EmbeddedPair(tmp_path / "home").destroy()

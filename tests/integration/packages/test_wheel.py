@@ -142,7 +142,7 @@ def test_the_demo_runs_in_an_empty_folder(
     imported = run(bin_folder / "python", "-c", "import runner; print(runner.__file__)", cwd=empty)
     package = Path(imported.stdout.strip()).parent
     assert package.is_relative_to(bin_folder.parent)
-    assert "AI against traditional" in demo
+    assert "AI vs. rule-based" in demo
     assert ".venv" not in demo
     assert "make " not in demo
 
