@@ -52,7 +52,6 @@ def _chosen(asked: Asked) -> Row | None:
     number = st.query_params.get("signal", "")
     if number and not number.isdecimal():
         bar.remember("signal", f"{escaped(repr(number[:60]))} is no number of a signal.")
-        st.warning(f"{escaped(repr(number[:60]))} is no number of a signal.")
     number_asked = st.number_input(
         "Signal number",
         min_value=1,
