@@ -128,6 +128,8 @@ def legend(**other: Any) -> alt.Legend:
         orient="top",
         labelLimit=250,
         symbolOpacity=1,
+        labelFontSize=12,
+        rowPadding=3,
         columns=alt.ExprRef("max(1, floor(width / 210))"),
         **other,
     )
@@ -260,6 +262,6 @@ def layers(
     *shown: alt.Chart, height: int = _HEIGHT, title: str = "", in_legend: int = 0
 ) -> alt.LayerChart:
     """The chart as wide as its place. The height has room for title, legend and axes as well."""
-    height += (24 if title else 0) + 12 * in_legend
+    height += (24 if title else 0) + 16 * in_legend
     made = alt.LayerChart(layer=list(shown)).properties(width="container", height=height)
     return made.properties(title=alt.Title(title, fontSize=13, anchor="start")) if title else made
