@@ -91,7 +91,10 @@ def skill(rows: Sequence[Row], reference: float) -> Chart:
         )
     )
     return frame.layers(
-        frame.rule(reference), dots, height=260, title="Brier score by window", in_legend=len(names)
+        frame.rule(reference),
+        dots,
+        title="Brier score by window",
+        in_legend=2 * len(names),
     )
 
 

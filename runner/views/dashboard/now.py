@@ -39,7 +39,11 @@ def page(asked: Asked) -> None:
     with parts.section("Latest signals", "ensemble.signal_confluence"):
         found = data.signals(asked, LISTED)
         if not found:
-            st.info("**No signals yet.** The AI modules write them to the primary.")
+            parts.SURFACE.empty(
+                f"No signals in this choice ({asked})."
+                if asked.chosen
+                else "No signals yet. The AI modules write them to the primary."
+            )
             return
         signals_table(found)
 
