@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import itertools
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from runner.build import transform
 from runner.demo.embedded import EmbeddedPair
 from runner.demo.platform import create_platform
 from runner.deploy import migration_rules
+from runner.platform import mapping
 from runner.progress import Advance
 from runner.servers.database import Connection
 from runner.settings import PROJECT
@@ -47,20 +49,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.name, len(_LONG)))
 
 
+# Projects as dbt read them that a worker keeps: some 30 MB each.
+_PROJECTS = 4
+
 # If pytest was started in the background, it and all its children would ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """dbt, in all workers, reads the project once for a name of a database and of a schema.
+    """dbt, in all workers, reads the project once for a name of a database and of a schema, and a
+    worker's builds share what was read, as those of a watch do.
 
-    Otherwise dbt would read it for each server, login and output folder, with the same result.
+    Otherwise dbt would read it for each server, login and output folder, with the same result, and
+    write it as artifacts, which takes half of a small build's time. A test that reads artifacts
+    sets DBT_WRITE_JSON.
     """
     from full_builds import FullBuild
 
     folder = _folder_of_the_run(tmp_path_factory)
     invoke = transform._invoke
+    projects: dict[tuple[str, ...], Manifest] = {}
 
     def read_by_one(environment: Mapping[str, str], names: Sequence[str]) -> Path:
         """What dbt read for these names, in whichever process came first."""
@@ -85,6 +94,32 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         advance: Advance,
         project: Manifest | None = None,
     ) -> Any:
+        if project is not None:
+            return invoke(environment, arguments, advance, project)
+        names = [environment.get(name, "") for name in ("PGDATABASE", "DBT_SCHEMA_PREFIX")]
+        if arguments[0] in ("build", "run") and transform.PROJECT is PROJECT:
+            environment = {"DBT_WRITE_JSON": os.environ.get("DBT_WRITE_JSON", "no"), **environment}
+            return invoke(environment, arguments, advance, shared_project(environment, names))
+        return invoke_with_file(environment, arguments, advance, names)
+
+    def shared_project(environment: Mapping[str, str], names: Sequence[str]) -> Manifest:
+        """What dbt read for these names and the types of the platform's keys."""
+        key = (*names, *itertools.chain(*mapping.variables(mapping.read()).items()))
+        if key not in projects:
+            if len(projects) == _PROJECTS:
+                projects.pop(next(iter(projects)))
+            target = folder / f"shared-{os.getpid()}"
+            arguments = ["parse", *transform._options(target, names[1] or None)]
+            result = invoke_with_file(environment, arguments, lambda done, total, at: None, names)
+            projects[key] = cast("Manifest", result.result)
+        return projects[key]
+
+    def invoke_with_file(
+        environment: Mapping[str, str],
+        arguments: Sequence[str],
+        advance: Advance,
+        names: Sequence[str],
+    ) -> Any:
         from dbt.parser import manifest  # takes seconds
 
         loader: Any = manifest.ManifestLoader  # one of its methods is replaced
@@ -95,12 +130,10 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             return is_usable(self, found)
 
         with pytest.MonkeyPatch.context() as patch:
-            if project is None:
-                names = [environment.get(name, "") for name in ("PGDATABASE", "DBT_SCHEMA_PREFIX")]
-                read = read_by_one(environment, names)
-                environment = {**environment, "DBT_PARTIAL_PARSE_FILE_PATH": str(read)}
-                patch.setattr(loader, "is_partial_parsable", is_usable_here)
-            result = invoke(environment, arguments, advance, project)
+            read = read_by_one(environment, names)
+            environment = {**environment, "DBT_PARTIAL_PARSE_FILE_PATH": str(read)}
+            patch.setattr(loader, "is_partial_parsable", is_usable_here)
+            result = invoke(environment, arguments, advance)
         if arguments[0] == "parse" and "--target-path" in arguments:
             written = Path(arguments[arguments.index("--target-path") + 1]) / PARSE
             if not written.exists():

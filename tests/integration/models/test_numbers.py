@@ -72,14 +72,16 @@ def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
     landscape.deploy()
     advice = advise(landscape, random_plans, random)
     target = tmp_path_factory.mktemp("dbt")
-    result = builds.build(
-        landscape.primary,
-        landscape.replica,
-        fence_timeout=60,
-        advance=lambda done, total, at: None,
-        exclude=("resource_type:unit_test", "test_type:generic"),
-        target=target,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBT_WRITE_JSON", "yes")
+        result = builds.build(
+            landscape.primary,
+            landscape.replica,
+            fence_timeout=60,
+            advance=lambda done, total, at: None,
+            exclude=("resource_type:unit_test", "test_type:generic"),
+            target=target,
+        )
     assert not result.failures, [(node.name, node.message) for node in result.failures]
     nodes = json.loads((target / "manifest.json").read_text("utf-8"))["nodes"].values()
     models = {

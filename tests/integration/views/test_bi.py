@@ -73,14 +73,16 @@ def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Itera
     landscape = make_landscape(pair, pair.urls().replica)
     landscape.deploy()
     target = tmp_path_factory.mktemp("target")
-    result = builds.build(
-        landscape.primary,
-        landscape.replica,
-        fence_timeout=60,
-        advance=lambda done, total, at: None,
-        exclude=("resource_type:test",),
-        target=target,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBT_WRITE_JSON", "yes")
+        result = builds.build(
+            landscape.primary,
+            landscape.replica,
+            fence_timeout=60,
+            advance=lambda done, total, at: None,
+            exclude=("resource_type:test",),
+            target=target,
+        )
     assert not result.failures
     manifest = json.loads((target / "manifest.json").read_text("utf-8"))
     models = {
