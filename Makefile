@@ -27,7 +27,7 @@ lint: $(VENV)/.dev  ## check the style of Python, SQL, migrations and the Contai
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --processes 2 models macros tests/dbt
+	@$(BIN)/python -m tests.rules.sqlfluff_once lint --processes 2 models macros tests/dbt
 	@$(BIN)/squawk --config .squawk.toml migrations/*.sql
 	@$(BIN)/python -m runner.deploy.migration_rules
 	@$(BIN)/hadolint deploy/Containerfile
@@ -46,7 +46,7 @@ docs-check: $(VENV)/.dev  ## check descriptions, layers, names, keys and exposur
 format: $(VENV)/.dev  ## mend what the linters can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@$(BIN)/sqlfluff fix --processes 2 models macros tests/dbt
+	@$(BIN)/python -m tests.rules.sqlfluff_once fix --processes 2 models macros tests/dbt
 
 bench: $(VENV)/.dev  ## print ratios of things measured side by side; passes or fails nothing
 	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
