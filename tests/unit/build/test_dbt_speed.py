@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from dbt.clients import jinja as macros
 from dbt.events.types import NodeFinished
 from dbt_common.behavior_flags import BehaviorFlagRendered
 from dbt_common.clients import agate_helper, jinja
@@ -34,6 +35,13 @@ def test_only_debug_events_that_are_heard_are_told() -> None:
         assert told(*events) == ["Note", "Formatting"]
 
 
+def test_a_macro_is_made_of_the_same_parts() -> None:
+    parts: list[tuple[Any, ...]] = [("macro", {"a": 1}, "node", "stack"), ("macro",)]
+    before = [vars(macros.MacroGenerator(*given)) for given in parts]
+    with without_waste():
+        assert [vars(macros.MacroGenerator(*given)) for given in parts] == before
+
+
 def test_a_template_is_compiled_once_and_is_itself_in_each_context() -> None:
     text = "{{ name }} {{ [1, 2] }}"
 
@@ -61,7 +69,10 @@ def test_an_error_in_a_template_is_told_each_time() -> None:
 
 
 def test_dbt_is_afterwards_as_it_was() -> None:
-    owners = (EventManager, jinja.MacroFuzzEnvironment, BehaviorFlagRendered, agate_helper)
+    owners = (
+        *(EventManager, jinja.MacroFuzzEnvironment, macros.MacroGenerator),
+        *(BehaviorFlagRendered, agate_helper),
+    )
     before = [dict(vars(owner)) for owner in owners]
     with without_waste():
         assert [dict(vars(owner)) for owner in owners] != before
