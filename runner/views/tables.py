@@ -186,6 +186,48 @@ BY_SYMBOL = Table(
     "trades_by_symbol",
     "Trades of each symbol and type of source",
 )
+_GAPS = "performance.signal_gaps"
+GAPS = Table(
+    _GAPS,
+    {
+        "model": Column("Model", of=f"{_GAPS}.model_name"),
+        "signals": Column("Signals", "count", of=_GAPS),
+        "traded": Column("Traded", "count", of=f"{_GAPS}.executed_trades"),
+        "hypothetical_profit": Column("Hypothetical", "money"),
+        "size": Column("Size", "money"),
+        "not_traded": Column("Not traded", "money"),
+        "delay": Column("Delay", "money"),
+        "price": Column("Price", "money"),
+        "exit": Column("Exit", "money"),
+        "fees": Column("Fees", "money"),
+        "real_profit": Column("Realized", "money"),
+    },
+    "signal_gaps",
+    "What each model's signals would have earned, what was lost on the way, and what was earned",
+)
+_BREAKDOWN = "performance.trade_breakdowns"
+BREAKDOWNS = Table(
+    _BREAKDOWN,
+    {
+        "source": Column("Source", of=f"{_BREAKDOWN}.source_name"),
+        "told": Column("By", of=f"{_BREAKDOWN}.dimension"),
+        "dimension_value": Column("Value"),
+        "trades": Column("Trades", "count"),
+        "net_profit": Column("Net profit", "money"),
+        "hit_rate": Column("Win rate", "percent"),
+        "hit_rate_95": _RATE_95,
+        "profit_factor": Column("Profit factor", "number"),
+        "expectancy": Column("Expectancy", "money"),
+        "expectancy_95": Column(
+            "Expectancy, 95% interval", "interval", of=f"{_BREAKDOWN}.expectancy_lower"
+        ),
+        "average_win": Column("Average win", "money", is_detail=True),
+        "average_loss": Column("Average loss", "money", is_detail=True),
+        "fees": Column("Fees", "money", is_detail=True),
+    },
+    "trade_breakdowns",
+    "Trades by direction, entry, exit and holding time",
+)
 POSITIONS = Table(
     "performance.open_positions",
     {

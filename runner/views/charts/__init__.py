@@ -7,7 +7,14 @@ here: they follow the reader's light or dark theme. All times are UTC.
 
 from runner.views.charts.frame import DIRECTIONS, Chart
 from runner.views.charts.models import calibration, half_lives, skill, training, weights
-from runner.views.charts.money import build_times, drawdown, equity, intervals, reconciliation
+from runner.views.charts.money import (
+    build_times,
+    drawdown,
+    equity,
+    gaps,
+    intervals,
+    reconciliation,
+)
 from runner.views.charts.prices import candles, price_of, probability_of, relations, spark
 
 __all__ = [
@@ -18,6 +25,7 @@ __all__ = [
     "candles",
     "drawdown",
     "equity",
+    "gaps",
     "half_lives",
     "intervals",
     "price_of",

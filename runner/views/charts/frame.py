@@ -232,6 +232,7 @@ _WORDS = {
     "relation",
     "result",
     "source",
+    "step",
     "what",
     "window_told",
 }

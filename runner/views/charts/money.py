@@ -87,6 +87,44 @@ def reconciliation(rows: Sequence[Row]) -> Chart:
     return frame.layers(bars, frame.rule(0), height=140, title="Unexplained P&L")
 
 
+def gaps(row: Row) -> Chart:
+    """A waterfall from the hypothetical profit to the realized one, with the parts between."""
+    level = row["hypothetical_profit"]
+    steps = [{"step": "hypothetical", "from": 0, "to": level, "amount": level, "kind": "profit"}]
+    for name in ("size", "not_traded", "delay", "price", "exit", "fees"):
+        start, level = level, level - row[name]
+        kind = "lost" if row[name] > 0 else "gained"
+        steps.append(
+            {
+                "step": name.replace("_", " "),
+                "from": start,
+                "to": level,
+                "amount": -row[name],
+                "kind": kind,
+            }
+        )
+    real = row["real_profit"]
+    steps.append({"step": "realized", "from": 0, "to": real, "amount": real, "kind": "profit"})
+    colours = {"profit": BLUE, "lost": VERMILLION, "gained": frame.GREEN}
+    bars = (
+        frame.chart(steps, "step", "from", "to", "amount", "kind")
+        .mark_bar()
+        .encode(
+            y=alt.Y("step:N", sort=None, title=None),
+            x=alt.X("from:Q", title="P&L", axis=alt.Axis(tickCount=4)),
+            x2="to:Q",
+            color=alt.Color(
+                "kind:N",
+                scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+                legend=frame.legend(),
+            ),
+            tooltip=frame.tooltip("step", "amount"),
+        )
+    )
+    zero = frame.reference(0).encode(x=alt.datum(0))
+    return frame.layers(bars, zero, height=280, title="From signal to account", in_legend=3)
+
+
 def build_times(rows: Sequence[Row]) -> Chart:
     """How long builds took, and which failed. Rows: started_at, run_seconds, result."""
     results = {"success": BLUE, "failed": VERMILLION}

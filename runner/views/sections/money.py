@@ -192,6 +192,51 @@ def _trades(to: Surface, asked: Asked) -> None:
     to.table(tables.BY_SYMBOL, found, asked.account.currency)
 
 
+# What is shown for a dimension of performance.trade_breakdowns, in this order.
+_DIMENSIONS = {
+    "direction": "Direction",
+    "holding_time": "Holding time",
+    "entry_weekday": "Weekday of entry (UTC)",
+    "entry_hour": "Hour of entry (UTC)",
+    "exit_reason": "Exit reason",
+    "entry_tag": "Entry tag",
+}
+
+
+def _breakdowns(to: Surface, asked: Asked) -> None:
+    found = to.ask("trade_breakdowns", asked)
+    if not found:
+        nothing(to, asked, "trade")
+        return
+    for row in found:
+        row["told"] = _DIMENSIONS[row["dimension"]]
+        for figure in ("hit_rate", "expectancy"):
+            ends = row[f"{figure}_lower"], row[f"{figure}_upper"]
+            row[f"{figure}_95"] = None if ends[0] is None else ends
+    order = list(_DIMENSIONS)
+    found.sort(key=lambda row: (row["source"], order.index(row["dimension"])))
+    to.say("Of many values some look good by luck: read the intervals.")
+    to.table(tables.BREAKDOWNS, found, asked.account.currency)
+
+
+def _gaps(to: Surface, asked: Asked) -> None:
+    found = to.ask("gaps_by_model", asked)
+    if not found:
+        nothing(to, asked, "closed signal")
+        return
+    total, *models = found
+    to.say(
+        "What the signals that are over would have earned, each with the same stake and without "
+        "fees, and what was earned: a positive part was lost, a negative one gained."
+    )
+    if total["unknown"]:
+        to.say(f"Not counted: {plural(total['unknown'], 'signal')} traded in several currencies.")
+    if total["hypothetical_profit"] is not None:
+        told = "From the hypothetical profit to the realized one"
+        to.charts([(charts.gaps(total), told)], [], "")
+    to.table(tables.GAPS, models, asked.account.currency)
+
+
 def _every_source(to: Surface, asked: Asked) -> None:
     rows = _sources(to, asked)
     if asked.sources:
@@ -234,6 +279,20 @@ SECTIONS = (
         ("performance.trades",),
         ("trades_by_symbol",),
         _trades,
+        has_money=True,
+    ),
+    Section(
+        "When trades win",
+        ("performance.trade_breakdowns",),
+        ("trade_breakdowns",),
+        _breakdowns,
+        has_money=True,
+    ),
+    Section(
+        "Where the profit went",
+        ("performance.signal_gaps",),
+        ("gaps_by_model",),
+        _gaps,
         has_money=True,
     ),
     Section("All sources", _SOURCES, ("source_performance",), _every_source, has_money=True),
