@@ -67,6 +67,20 @@ class Settings(BaseSettings):
         validation_alias="SIGNAL_MARTS_LOCK_TIMEOUT",
         description="How long a migration waits for a lock before it steps back and tries again.",
     )
+    observe_seconds: float = Field(
+        300,
+        ge=0,
+        le=86400,
+        validation_alias="SIGNAL_MARTS_OBSERVE_SECONDS",
+        description="Seconds between two samples of both servers' statistics while watch runs.",
+    )
+    observe_days: float = Field(
+        14,
+        gt=0,
+        le=3650,
+        validation_alias="SIGNAL_MARTS_OBSERVE_DAYS",
+        description="Days after which observe and watch forget samples.",
+    )
     fail_on_rejected_rows: bool = Field(
         False,
         validation_alias="SIGNAL_MARTS_FAIL_ON_REJECTED_ROWS",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from functools import partial
 
 import click
 
@@ -87,6 +88,7 @@ def watch(
     """Build the marts whenever rows arrive, until SIGTERM; a line a round on stdout."""
     from runner.build.watch import Round, Watch
     from runner.build.watch_metrics import Metrics
+    from runner.observation.sample import meanwhile, observe
 
     given = settings.load()
     primary, replica = databases(given)
@@ -114,18 +116,20 @@ def watch(
         interrupt(signal_number, frame)
 
     signal.signal(signal.SIGTERM, stop)
+    take = partial(observe, primary, replica, keep_days=given.observe_days)
     try:
-        Watch(
-            primary,
-            replica,
-            interval=interval,
-            rest_interval=all_every,
-            test_interval=test_every,
-            fence_timeout=given.fence_timeout_seconds,
-            on_round=on_round,
-            on_trouble=on_trouble,
-            on_fresh=metrics.note_fresh,
-        ).run()
+        with meanwhile(take, given.observe_seconds, on_trouble):
+            Watch(
+                primary,
+                replica,
+                interval=interval,
+                rest_interval=all_every,
+                test_interval=test_every,
+                fence_timeout=given.fence_timeout_seconds,
+                on_round=on_round,
+                on_trouble=on_trouble,
+                on_fresh=metrics.note_fresh,
+            ).run()
     except KeyboardInterrupt:
         if not is_asked_to_stop:
             raise

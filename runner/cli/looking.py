@@ -1,15 +1,17 @@
-"""Commands that only look: status, doctor, dashboard, report."""
+"""Commands that only look: status, doctor, observe, dashboard, report."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +21,7 @@ from runner.cli.databases import databases, reading_database
 from runner.cli.entry import cli
 from runner.errors import Failure
 from runner.progress import harmless, note, progress
+from runner.servers.database import ConnectionFailedError
 from runner.words import plural
 
 
@@ -128,6 +131,43 @@ def doctor(as_json: bool) -> None:
         click.echo(", ".join(f"{count} {level}" for level, count in counts.items()))
     if counts["wrong"]:
         raise Failure(f"not well: {counts['wrong']} of {len(found)} findings are wrong")
+
+
+@cli.command()
+@click.option("--once", is_flag=True, help="One sample, which is the default.")
+@click.option(
+    "--every",
+    "seconds",
+    type=click.FloatRange(min=1),
+    help="Stay, and take a sample every so many seconds.",
+)
+def observe(once: bool, seconds: float | None) -> None:
+    """Take a sample of both servers' statistics into tables of the replica; a line on stdout."""
+    from runner.observation.sample import NotSeen
+    from runner.observation.sample import observe as take
+
+    if once and seconds is not None:
+        raise click.UsageError("--once and --every exclude each other")
+    given = settings.load()
+    primary, replica = databases(given)
+    told: tuple[NotSeen, ...] = ()
+    while True:
+        begun = time.monotonic()
+        try:
+            sample = take(primary, replica, keep_days=given.observe_days)
+        except (ConnectionFailedError, psycopg.OperationalError) as error:
+            if seconds is None:
+                raise
+            note(f"signal-marts: no sample was taken: {str(error).splitlines()[0]}")
+        else:
+            click.echo(str(sample))
+            if sample.not_seen != told:
+                told = sample.not_seen
+                for each in told:
+                    note(harmless(str(each)))
+        if seconds is None:
+            return
+        time.sleep(max(0.0, begun + seconds - time.monotonic()))
 
 
 @cli.command()

@@ -48,6 +48,7 @@ from runner.doctor.servers import (
     pooler,
     room_on_primary,
     room_on_replica,
+    statistics,
     transactions,
     version,
 )
@@ -349,6 +350,7 @@ OF_PRIMARY: Mapping[str, CheckOne] = {
     "ids": id_sequences_past,
     "disk": disk,
     "transactions": transactions,
+    "statistics": statistics,
 }
 OF_REPLICA: Mapping[str, CheckOne] = {
     "version": version,
@@ -360,6 +362,7 @@ OF_REPLICA: Mapping[str, CheckOne] = {
     "roles": roles_on_replica,
     "landing tables": landing_place,
     "marts": marts,
+    "statistics": statistics,
 }
 OF_BOTH: Mapping[str, CheckBoth] = {
     "two databases": two_databases,

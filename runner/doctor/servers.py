@@ -347,3 +347,25 @@ def transactions(primary: Server, _: Given) -> Iterator[Finding]:
         )
     elif not found:
         yield ok("transactions", "primary", "none is long open")
+
+
+# --- statistics ---------------------------------------------------------------------------------
+
+
+def statistics(server: Server, _: Given) -> Iterator[Finding]:
+    """What ``observe`` sees of the server; it works without, and says what it does not see."""
+    sees_all, has_statements = row(
+        server.connection,
+        "select pg_has_role('pg_read_all_stats', 'usage'),"
+        " exists (select from pg_extension where extname = 'pg_stat_statements')",
+    )
+    lacks = {
+        "sessions of other roles": not sees_all
+        and f"grant pg_read_all_stats to {server.quoted_login};",
+        "the cost of statements": not has_statements
+        and "shared_preload_libraries = 'pg_stat_statements' and a restart, then: "
+        "create extension pg_stat_statements;",
+    }
+    notes = {what: mend for what, mend in lacks.items() if mend}
+    told = f"observe does not see {' and '.join(notes)}" if notes else "observe sees all of them"
+    yield ok("statistics", server.side, told, "; ".join(notes.values()))

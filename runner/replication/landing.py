@@ -72,12 +72,13 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant transformer to current_user",
         )
     # The newest table of the schema: an older deploy lacks it.
-    if scalar(replica, "select to_regclass('signal_marts.mapped_tables')") is None:
+    if scalar(replica, "select to_regclass('signal_marts.statement_texts')") is None:
         changes.run(
             "replica",
             "change capture installed",
             replica,
             _file("change_capture.sql"),
+            _file("observed_tables.sql"),
             "grant usage on schema signal_marts to transformer",
             "grant select on all tables in schema signal_marts to transformer",
             "revoke all on signal_marts.logins from transformer",
