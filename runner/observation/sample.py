@@ -219,7 +219,14 @@ def _set_apart(part: Part) -> None:
 
 def _store(store: Connection, sample_id: int, side: str, part: Part) -> None:
     told: list[tuple[Any, ...]] = [
-        ("", part.why_not is None, part.why_not, len(part.rows), part.seconds),
+        # Without columns there was no answer, and so no number of rows.
+        (
+            "",
+            part.why_not is None,
+            part.why_not,
+            len(part.rows) if part.columns else None,
+            part.seconds,
+        ),
         *((relation, False, why, None, None) for relation, why in part.hidden),
     ]
     _copy(

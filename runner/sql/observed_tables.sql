@@ -9,7 +9,8 @@ create table if not exists signal_marts.samples (
 
 create index if not exists samples_taken_at_idx on signal_marts.samples (taken_at);
 
--- The parts of a sample, and relations in them that were passed over (relation is not empty).
+-- The parts of a sample, and relations in them that were passed over (relation is not empty). A part that is not
+-- seen, and has a number of rows, was seen in part.
 create table if not exists signal_marts.sample_parts (
     sample_id bigint references signal_marts.samples on delete cascade,
     side text,
@@ -246,6 +247,7 @@ create table if not exists signal_marts.observed_subscriptions (
     sample_id bigint references signal_marts.samples on delete cascade,
     side text,
     subscription_name text,
+    slot_name text,
     is_enabled boolean not null,
     is_applying boolean not null,
     latest_end_at timestamptz,

@@ -6,7 +6,7 @@ select
     w.application_name as waiting_application,
     l.locktype as lock_type,
     l.mode,
-    format('%I.%I', n.nspname, c.relname) as relation_name,
+    quote_ident(n.nspname) || '.' || quote_ident(c.relname) as relation_name,
     extract(epoch from clock_timestamp() - l.waitstart)::double precision as waited_seconds,
     blocking.pid as blocking_pid,
     b.usename::text as blocking_role,

@@ -1,6 +1,7 @@
 -- Subscriptions of this database: whether they apply, and the errors since the counters began.
 select
     s.subname::text as subscription_name,
+    s.subslotname::text as slot_name,
     s.subenabled as is_enabled,
     w.pid is not null as is_applying,
     w.latest_end_time as latest_end_at,

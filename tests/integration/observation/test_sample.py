@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from command_line import run
 from landscapes import VERSION, Landscape, drop_landscape, make_landscape
-from mortal_servers import configure, landscape_on
 from psycopg.conninfo import make_conninfo
 
 from runner.demo.embedded import EmbeddedPair
@@ -255,37 +254,3 @@ def test_an_index_is_remembered_since_it_was_first_seen(seen: Landscape) -> None
     seen.on_primary("drop index short_lived")
     observe(seen)
     assert remembered() == []
-
-
-@pytest.mark.skipif(VERSION != 15, reason="only Debian's servers bring pg_stat_statements")
-def test_statements_of_utilities_are_kept_without_their_text(own_pair: EmbeddedPair) -> None:
-    for server in (own_pair.primary, own_pair.replica):
-        configure(own_pair, server, "shared_preload_libraries", "pg_stat_statements")
-    own_pair.down()
-    own_pair.up()
-    with landscape_on(own_pair) as landscape:
-        landscape.deploy()
-        landscape.on_primary(
-            "create schema watching; create extension pg_stat_statements schema watching"
-        )
-        # What the deploy ran would fill the sample.
-        landscape.on_primary("select watching.pg_stat_statements_reset()")
-        landscape.on_primary("create role secretive password 'hunter2'")
-        landscape.on_primary("/* hunter2 */ select count(*) from trading_orders where price > 7")
-        landscape.on_primary("drop role secretive")
-        taken = observe(landscape)
-        assert ("primary", "statements", "") not in not_seen(taken)
-        texts = {
-            str(text)
-            for (text,) in landscape.on_replica(
-                "select statement from signal_marts.statement_texts"
-            )
-        }
-        assert any("from trading_orders where price > $1" in text for text in texts)
-        assert not any("hunter2" in text for text in texts)
-        rows = landscape.on_replica(
-            "select count(*), count(t.query_id) from signal_marts.observed_statements as s"
-            " left join signal_marts.statement_texts as t using (side, query_id)"
-        )
-        ((total, with_text),) = rows
-        assert int(str(total)) > int(str(with_text)) > 0
