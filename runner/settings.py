@@ -68,7 +68,7 @@ class Settings(BaseSettings):
         description="How long a migration waits for a lock before it steps back and tries again.",
     )
     observe_seconds: float = Field(
-        300,
+        600,
         ge=0,
         le=86400,
         validation_alias="SIGNAL_MARTS_OBSERVE_SECONDS",

@@ -31,8 +31,8 @@ OPTIONS = (
 TRIES = 3
 """A lock may be taken once a query has looked for locks: the next try passes its relation over."""
 
-WHOLE_HOURS = 24
-"""For so long all samples are kept, then the first of each hour."""
+WHOLE_HOURS, LATER_HOURS = 24, 6
+"""For so long all samples are kept, then the first of each so many hours."""
 
 
 class NoTablesError(SignalMartsError):
@@ -305,11 +305,16 @@ def _remember(store: Connection, sample_id: int, side: str, parts: dict[str, Par
 
 def _forget(store: Connection, keep_days: float) -> None:
     store.execute(
-        "delete from signal_marts.samples where taken_at < now() - %s * interval '1 day'"
-        " or taken_at < now() - %s * interval '1 hour' and id not in ("
-        " select distinct on (date_trunc('hour', taken_at)) id from signal_marts.samples"
-        " order by date_trunc('hour', taken_at), taken_at)",
-        (keep_days, WHOLE_HOURS),
+        """
+        delete from signal_marts.samples
+        where taken_at < now() - %(days)s * interval '1 day'
+            or taken_at < now() - %(whole)s * interval '1 hour' and id not in (
+                select (array_agg(id order by taken_at, id))[1]
+                from signal_marts.samples
+                group by date_bin(%(later)s * interval '1 hour', taken_at, '2000-01-01 00:00+00')
+            )
+        """,
+        {"days": keep_days, "whole": WHOLE_HOURS, "later": LATER_HOURS},
     )
     store.execute(
         "delete from signal_marts.statement_texts as t where not exists ("

@@ -39,14 +39,59 @@ builds as (
 
 ),
 
--- A statement's calls between two samples that follow each other.
+sampled as (
+
+    select
+        parts.sample_id,
+        samples.taken_at,
+        lag(parts.sample_id) over (order by parts.sample_id) as sample_before,
+        lag(samples.taken_at) over (order by parts.sample_id) as began_at
+    from {{ source('observed', 'sample_parts') }} as parts
+    inner join {{ source('observed', 'samples') }} as samples
+        on parts.sample_id = samples.id
+    where
+        parts.side = 'primary'
+        and parts.part = 'statements'
+        and parts.relation = ''
+        and parts.row_count > 0
+
+),
+
+stretches as (
+
+    select
+        sampled.sample_id,
+        sampled.sample_before,
+        sampled.began_at,
+        sampled.taken_at,
+        coalesce(sum({{ seconds_between(
+            'greatest(builds.started_at, sampled.began_at)',
+            'least(builds.finished_at, sampled.taken_at)'
+        ) }}) filter (where builds.build_id is not null), 0)
+        / nullif({{ seconds_between('sampled.began_at', 'sampled.taken_at') }}, 0)
+            as build_share
+    from sampled
+    left join builds
+        on
+            sampled.began_at < builds.finished_at
+            and sampled.taken_at > builds.started_at
+    where sampled.sample_before is not null
+    group by
+        sampled.sample_id,
+        sampled.sample_before,
+        sampled.began_at,
+        sampled.taken_at
+
+),
+
+-- A statement's calls in a stretch that has a build at work, or none at all.
 calls as (
 
     select
-        samples.sample_id,
         samples.query_id,
-        samples.began_at,
-        samples.taken_at,
+        stretches.began_at,
+        stretches.taken_at,
+        stretches.build_share > 0 as is_build,
         sum(samples.calls_growth) as calls,
         sum(samples.seconds_growth) as seconds
     from samples
@@ -54,77 +99,35 @@ calls as (
         on
             samples.sample_id = trading_roles.sample_id
             and samples.role_name = trading_roles.role_name
+    inner join stretches
+        on
+            samples.sample_id = stretches.sample_id
+            and samples.sample_before = stretches.sample_before
     where
         samples.side = 'primary'
         and samples.is_top_level
         and samples.calls_growth > 0
-        and samples.sample_before = (
-            select max(parts.sample_id)
-            from {{ source('observed', 'sample_parts') }} as parts
-            where
-                parts.side = 'primary'
-                and parts.part = 'statements'
-                and parts.row_count > 0
-                and parts.sample_id < samples.sample_id
+        and (
+            stretches.build_share = 0
+            or stretches.build_share >= {{ var('impact_build_share') }}
         )
     group by
-        samples.sample_id,
         samples.query_id,
-        samples.began_at,
-        samples.taken_at
+        stretches.began_at,
+        stretches.taken_at,
+        stretches.build_share
 
 ),
 
-stretches as (
+compared_calls as (
 
     select
-        calls.sample_id,
-        calls.began_at,
-        calls.taken_at,
-        coalesce(sum({{ seconds_between(
-            'greatest(builds.started_at, calls.began_at)',
-            'least(builds.finished_at, calls.taken_at)'
-        ) }}) filter (where builds.build_id is not null), 0)
-        / nullif({{ seconds_between('calls.began_at', 'calls.taken_at') }}, 0)
-            as build_share
-    from (
-        select distinct
-            sample_id,
-            began_at,
-            taken_at
-        from calls
-    ) as calls
-    left join builds
-        on
-            calls.began_at < builds.finished_at
-            and calls.taken_at > builds.started_at
-    group by calls.sample_id, calls.began_at, calls.taken_at
-
-),
-
--- Neither with a build nor without: left out.
-judged as (
-
-    select
-        sample_id,
-        began_at,
-        taken_at,
-        build_share >= {{ var('impact_build_share') }} as is_build
-    from stretches
-    where build_share = 0 or build_share >= {{ var('impact_build_share') }}
-
-),
-
-usual as (
-
-    select
-        calls.query_id,
-        sum(calls.seconds) / sum(calls.calls) as seconds
+        *,
+        sum(seconds) filter (where not is_build) over same_statement
+        / sum(calls) filter (where not is_build) over same_statement
+            as usual_seconds
     from calls
-    inner join judged
-        on calls.sample_id = judged.sample_id
-    where not judged.is_build
-    group by calls.query_id
+    window same_statement as (partition by query_id)
 
 ),
 
@@ -149,14 +152,12 @@ moments as (
     select
         samples.id as sample_id,
         samples.taken_at,
-        exists (
-            select 1
-            from builds
-            where
-                samples.taken_at >= builds.started_at
-                and samples.taken_at <= builds.finished_at
-        ) as is_build
+        bool_or(builds.build_id is not null) as is_build
     from {{ source('observed', 'samples') }} as samples
+    left join builds
+        on
+            samples.taken_at >= builds.started_at
+            and samples.taken_at <= builds.finished_at
     inner join {{ source('observed', 'sample_parts') }} as parts
         on samples.id = parts.sample_id
     where
@@ -164,6 +165,7 @@ moments as (
         and parts.part = 'lock_waits'
         -- Whoever may not see what sessions do, still sees who waits.
         and parts.row_count is not null
+    group by samples.id, samples.taken_at
 
 ),
 
@@ -171,31 +173,26 @@ facts as (
 
     select
         'statement' as measure,
-        cast(calls.query_id as {{ dbt.type_string() }}) as subject,
-        calls.query_id,
-        judged.is_build,
-        judged.began_at,
-        judged.taken_at,
-        1000 * calls.seconds / calls.calls as figure
-    from calls
-    inner join judged
-        on calls.sample_id = judged.sample_id
+        cast(query_id as {{ dbt.type_string() }}) as subject,
+        query_id,
+        is_build,
+        began_at,
+        taken_at,
+        1000 * seconds / calls as figure
+    from compared_calls
     union all
     -- Whatever the mix of statements: 1 where all take as long as without builds.
     select
         'all_statements' as measure,
         'all' as subject,
         cast(null as bigint) as query_id,
-        judged.is_build,
-        judged.began_at,
-        judged.taken_at,
-        sum(calls.seconds) / nullif(sum(calls.calls * usual.seconds), 0) as figure
-    from calls
-    inner join judged
-        on calls.sample_id = judged.sample_id
-    inner join usual
-        on calls.query_id = usual.query_id
-    group by judged.sample_id, judged.is_build, judged.began_at, judged.taken_at
+        is_build,
+        began_at,
+        taken_at,
+        sum(seconds) / nullif(sum(calls * usual_seconds), 0) as figure
+    from compared_calls
+    where usual_seconds is not null
+    group by is_build, began_at, taken_at
     union all
     select
         'lock_waits' as measure,

@@ -212,24 +212,23 @@ def test_what_a_login_may_not_see_is_told(seen: Landscape) -> None:
 
 
 def test_samples_are_thinned_and_forgotten(seen: Landscape) -> None:
+    ((quarter,),) = seen.on_replica("select date_bin('6 hours', now(), '2000-01-01 00:00+00')")
     seen.on_replica(
         "truncate signal_marts.samples cascade;"
         "insert into signal_marts.samples (taken_at, seconds)"
-        " select date_trunc('hour', now()) - age * interval '1 minute', 0"
-        # Of today, of the hours of yesterday, too old.
-        " from unnest(array[1, 2, 2880, 2881, 2882, 2935, 2941, 20161]) as age;"
+        f" select '{quarter}'::timestamptz - age * interval '1 minute', age"
+        # Of today, of quarters of two days before, too old.
+        " from unnest(array[1, 2, 2880, 2881, 2882, 3239, 3241, 20881]) as age;"
         "insert into signal_marts.observed_wal (sample_id, side)"
         " select id, 'primary' from signal_marts.samples"
     )
-    observe(seen, keep_days=14)
+    taken = observe(seen, keep_days=14)
     rows = seen.on_replica(
-        "select round(extract(epoch from date_trunc('hour', now()) - s.taken_at) / 60)::int"
-        " from signal_marts.samples as s"
+        "select s.seconds::int from signal_marts.samples as s"
         " inner join signal_marts.observed_wal as w on s.id = w.sample_id and w.side = 'primary'"
-        " order by 1 desc"
+        f" where s.id <> {taken.id} order by 1 desc"
     )
-    # The newest is the one that was taken, in this hour.
-    assert [age for (age,) in rows][:-1] == [2941, 2935, 2880, 2, 1]
+    assert [age for (age,) in rows] == [3241, 3239, 2880, 2, 1]
 
 
 def test_an_index_is_remembered_since_it_was_first_seen(seen: Landscape) -> None:
