@@ -42,6 +42,10 @@
         ('trigger_silence_days', 'whole', 1, none),
         ('trigger_loss_margin', 'real', 0, 1),
         ('trigger_loss_level', 'positive', none, 1),
+        ('index_unused_days', 'whole', 1, none),
+        ('impact_build_share', 'positive', none, 1),
+        ('impact_min_windows', 'whole', 5, none),
+        ('forecast_min_days', 'whole', 6, none),
         ('build_history_days', 'whole', 1, none)
     ] -%}
         {%- do checked.append((name, var(name), kind, least, greatest)) -%}
@@ -62,7 +66,28 @@
             'an amount of capital_bases', base, 'positive', none, none
         )) -%}
     {%- endfor -%}
+    {%- set limits = var('storage_limits') -%}
+    {%- for limit in (limits.values() if limits is mapping else [none]) -%}
+        {%- do checked.append((
+            'a limit of storage_limits', limit, 'whole', 1, none
+        )) -%}
+    {%- endfor -%}
     {%- set wrong = [] -%}
+    {%- for side in (limits if limits is mapping else [])
+        if side not in ['primary', 'replica']
+    -%}
+        {%- do wrong.append(
+            'a side of storage_limits is ' ~ side ~ ', and must be primary or replica'
+        ) -%}
+    {%- endfor -%}
+    {%- set groups = var('role_groups') -%}
+    {%- for group in (groups.values() if groups is mapping else [none])
+        if group not in ['trading', 'ai', 'analytics']
+    -%}
+        {%- do wrong.append(
+            'a group of role_groups is ' ~ group ~ ', and must be trading, ai or analytics'
+        ) -%}
+    {%- endfor -%}
     {%- for name, value, kind, least, greatest in checked if not (
         value is number
         and value is not boolean

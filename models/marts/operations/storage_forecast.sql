@@ -88,6 +88,8 @@ summed as (
         schema_name,
         table_name,
         count(*) as days,
+        cast(nullif(greatest(count(*) - 2, 0), 0) as {{ type_double() }})
+            as degrees_of_freedom,
         min(taken_at) as first_at,
         max(taken_at) as last_at,
         (array_agg(bytes order by taken_at desc))[1] as bytes,
@@ -108,8 +110,8 @@ fitted as (
 
     select
         *,
-        {{ t_of_95_percent('(days - 2)') }}
-        * sqrt(rest / nullif(days - 2, 0) / nullif(sxx, 0)) as half_width
+        ({{ t_of_95_percent('degrees_of_freedom') }})
+        * sqrt(rest / degrees_of_freedom / nullif(sxx, 0)) as half_width
     from summed
 
 ),

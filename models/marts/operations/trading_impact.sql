@@ -255,7 +255,7 @@ bounded as (
 
     select
         *,
-        {{ t_of_95_percent('degrees_of_freedom') }}
+        ({{ t_of_95_percent('degrees_of_freedom') }})
         * sqrt(build_error + quiet_error) as half_width
     from compared
 

@@ -40,6 +40,7 @@ def test_it_runs_first_and_the_defaults_pass() -> None:
     assert DBT["on-run-start"][0] == "{{ check_vars() }}"
     check()
     check(capital_bases={"desk/EUR": 1e6, "desk/USD": 5}, skill_horizons_bars=[1], ensemble_share=0)
+    check(storage_limits={"replica": 10**12}, role_groups={"bot": "trading"})
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -64,6 +65,10 @@ def test_a_value_of_another_kind_is_refused(name: str, value: object) -> None:
         ("skill_horizons_bars", "4, 8"),
         ("capital_bases", {"desk/EUR": 0}),
         ("capital_bases", {"desk/EUR": "1,000"}),
+        ("impact_build_share", 0),
+        ("storage_limits", {"primary": 1e9}),
+        ("storage_limits", {"standby": 1000}),
+        ("role_groups", {"bot": "robots"}),
     ],
 )
 def test_a_value_out_of_its_range_is_refused(name: str, value: object) -> None:
