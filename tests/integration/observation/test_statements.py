@@ -67,15 +67,16 @@ def test_a_real_slowdown_is_found(watched: Landscape, tmp_path: Path) -> None:
     assert not watched.build(tmp_path, "trading_impact", "query_costs").failures
     watched.on_primary(
         "create table slow (is_slow boolean); insert into slow values (false);"
+        "create table balances (amount numeric); insert into balances values (1);"
         "create function sleep() returns trigger language plpgsql as $$ begin"
         " if (select is_slow from slow) then perform pg_sleep(0.02); end if; return new; end $$;"
-        "create trigger sleep before update on trading_stats"
+        "create trigger sleep before update on balances"
         " for each row execute function sleep()"
     )
     for number in range(23):
         watched.on_primary(f"update slow set is_slow = {number % 2 == 0}")
         for _ in range(3):
-            watched.on_primary("update trading_stats set net_profit = 1 where id = 1")
+            watched.on_primary("update balances set amount = amount + 1")
         take(watched)
     with watched.replica.connect() as connection:
         # Each fills the time from a sample to the next.
@@ -87,7 +88,7 @@ def test_a_real_slowdown_is_found(watched: Landscape, tmp_path: Path) -> None:
             ") as s where before is not null and number % 2 = 1"
         )
         found = connection.cursor(row_factory=dict_row).execute(
-            "select * from operations.trading_impact where statement like 'update trading_stats%'"
+            "select * from operations.trading_impact where statement like 'update balances%'"
         )
         (row,) = found.fetchall()
     assert (row["build_windows"], row["quiet_windows"]) == (11, 11)
