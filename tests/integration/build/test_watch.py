@@ -70,9 +70,13 @@ def is_attributed(landscape: Landscape, symbol: str) -> bool:
 
 
 def test_rounds_follow_changes_until_sigterm(
-    landscape: Landscape, tmp_path: Path, unused_port: Callable[[], int]
+    landscape: Landscape,
+    tmp_path: Path,
+    unused_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     port = unused_port()
+    monkeypatch.setenv("SIGNAL_MARTS_OBSERVE_SECONDS", "1")
     with watching(landscape, tmp_path, "--metrics-port", str(port), tests=True) as watch:
         assert "(everything)" in watch.rounds[0]
         landscape.on_primary(ORDER.format(1))
@@ -98,6 +102,9 @@ def test_rounds_follow_changes_until_sigterm(
         assert [line for line in watch.notes if "can" in line and "used" in line] == told
         for marts in ("live", "all"):
             assert f'signal_marts_fresh_as_of_timestamp_seconds{{marts="{marts}"}} 1.' in metrics
+
+        # It has taken samples beside its rounds.
+        eventually(lambda: landscape.on_replica("select 1 from signal_marts.samples"), seconds=60)
 
         # Nobody else builds meanwhile.
         with (
