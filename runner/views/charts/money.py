@@ -110,7 +110,7 @@ def gaps(row: Row) -> Chart:
         frame.chart(steps, "step", "from", "to", "amount", "kind")
         .mark_bar()
         .encode(
-            y=alt.Y("step:N", sort=None, title=None),
+            y=alt.Y("step:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False)),
             x=alt.X("from:Q", title="P&L", axis=alt.Axis(tickCount=4)),
             x2="to:Q",
             color=alt.Color(
