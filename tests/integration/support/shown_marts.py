@@ -170,15 +170,17 @@ def renamed(marts: Landscape, *names: tuple[str, str], empty: bool = False) -> I
             if empty:
                 connection.execute(sql.SQL("create table {} (like {})").format(mart, there))
                 connection.execute(sql.SQL("grant select on {} to bi_reader").format(mart))
-    yield
-    with marts.replica.connect() as connection:
-        for schema, name in names:
-            mart, there = sql.Identifier(schema, name), sql.Identifier(schema, f"away_{name}")
-            if empty:
-                connection.execute(sql.SQL("drop table {}").format(mart))
-            connection.execute(
-                sql.SQL("alter table {} rename to {}").format(there, sql.Identifier(name))
-            )
+    try:
+        yield
+    finally:
+        with marts.replica.connect() as connection:
+            for schema, name in names:
+                mart, there = sql.Identifier(schema, name), sql.Identifier(schema, f"away_{name}")
+                if empty:
+                    connection.execute(sql.SQL("drop table {}").format(mart))
+                connection.execute(
+                    sql.SQL("alter table {} rename to {}").format(there, sql.Identifier(name))
+                )
 
 
 def run(*arguments: str, marts: Landscape) -> subprocess.CompletedProcess[str]:

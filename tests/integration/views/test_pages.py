@@ -120,7 +120,7 @@ def test_one_mart_that_is_dropped_spoils_its_own_part_alone(
         drawn = page("performance")
         assert "performance.daily_performance is not built yet" in told(drawn)
         assert [metric.label for metric in drawn.metric][:2] == ["Net profit", "Return"]
-        assert len(drawn.dataframe) == 3
+        assert len(drawn.dataframe) == 5
 
 
 def test_versions_are_shown_with_their_health(
