@@ -1,10 +1,19 @@
--- Roles of the server, and the roles of which each is a member, at any distance.
-with recursive memberships (member, role) as (
-    select member, roleid from pg_auth_members
+-- Roles of the server, and the roles of which each is a member with their rights, at any distance. Since
+-- PostgreSQL 16 whoever makes a role is a member that may only give it to others.
+with recursive granted as (
+    select m.member, m.roleid
+    from pg_auth_members as m
+    where
+        coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true)
+        or coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
+),
+
+memberships (member, role) as (
+    select member, roleid from granted
     union
-    select m.member, a.roleid
+    select m.member, g.roleid
     from memberships as m
-    inner join pg_auth_members as a on m.role = a.member
+    inner join granted as g on m.role = g.member
 )
 
 select

@@ -208,6 +208,21 @@ def test_what_a_login_may_not_see_is_told(seen: Landscape) -> None:
     assert ("primary", "postgres", None, None) in states
 
 
+def test_who_made_a_role_is_no_member_of_it(seen: Landscape) -> None:
+    def member_of() -> object:
+        roles = names(seen, observe(seen), "roles", "role_name, member_of::text")
+        return {role: groups for _, role, groups in roles}["maker"]
+
+    seen.on_primary("create role maker createrole; create role group_of")
+    seen.on_primary("set role maker; create role made")
+    try:
+        assert member_of() == "{}"
+        seen.on_primary("grant made to group_of; grant group_of to maker")
+        assert member_of() == "{group_of,made}"
+    finally:
+        seen.on_primary("drop role made, group_of, maker")
+
+
 # --- what is kept -------------------------------------------------------------------------------
 
 
