@@ -88,6 +88,8 @@ create table if not exists signal_marts.observed_indexes (
     access_method text not null,
     is_unique boolean not null,
     is_primary boolean not null,
+    is_nulls_not_distinct boolean not null,
+    is_immediate boolean not null,
     is_valid boolean not null,
     is_ready boolean not null,
     is_replica_identity boolean not null,

@@ -141,7 +141,17 @@ substitutes as (
             (
                 weaker.key_parts = stronger.key_parts
                 and weaker.included_columns = stronger.included_columns
-                and (not weaker.is_unique or stronger.is_unique)
+                and (
+                    not weaker.is_unique
+                    or (
+                        stronger.is_unique
+                        -- One NULL at most.
+                        and stronger.is_nulls_not_distinct
+                        >= weaker.is_nulls_not_distinct
+                        -- Not only at the end of a transaction.
+                        and stronger.is_immediate >= weaker.is_immediate
+                    )
+                )
                 and (
                     stronger.constraint_name is not null,
                     stronger.is_needed,

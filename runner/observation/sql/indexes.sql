@@ -10,6 +10,8 @@ select
     m.amname::text as access_method,
     i.indisunique as is_unique,
     i.indisprimary as is_primary,
+    i.indnullsnotdistinct as is_nulls_not_distinct,
+    i.indimmediate as is_immediate,
     i.indisvalid and i.indislive as is_valid,
     i.indisready as is_ready,
     i.indisreplident as is_replica_identity,

@@ -99,6 +99,11 @@ create index planted_b_and_c on planted (b) include (c);
 create index planted_b_down on planted (b desc);
 create unique index planted_unique on planted (id, t);
 create unique index planted_key_again on planted (id);
+alter table planted add constraint planted_deferred unique (id, c) deferrable;
+create unique index planted_deferred_now on planted (id, c);
+create unique index planted_code on planted (id, b);
+create unique index planted_code_again on planted (id, b);
+create unique index planted_code_no_null on planted (id, b) nulls not distinct;
 create index planted_some on planted (c) where c > 0;
 create index planted_others on planted (c) where c > 1;
 create index planted_lower on planted (lower(t));
@@ -117,6 +122,11 @@ VERDICTS = {
     "planted_b_down": ("unused", None),
     "planted_unique": ("needed", None),
     "planted_key_again": ("duplicate", "planted_pkey"),
+    "planted_deferred": ("needed", None),
+    "planted_deferred_now": ("needed", None),
+    "planted_code": ("needed", None),
+    "planted_code_again": ("duplicate", "planted_code"),
+    "planted_code_no_null": ("needed", None),
     "planted_some": ("unused", None),
     "planted_others": ("unused", None),
     "planted_lower": ("unused", None),
