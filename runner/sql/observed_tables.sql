@@ -88,6 +88,7 @@ create table if not exists signal_marts.observed_indexes (
     access_method text not null,
     is_unique boolean not null,
     is_primary boolean not null,
+    is_partitioned boolean not null,
     is_nulls_not_distinct boolean not null,
     is_immediate boolean not null,
     is_valid boolean not null,

@@ -322,6 +322,8 @@ of_indexes as (
         judged.first_seen_at,
         judged.taken_at as observed_at
     from judged
+    -- Queries use its parts.
+    where not judged.is_partitioned
 
 ),
 

@@ -24,7 +24,7 @@ indexes as (
     left join locked as own on i.indexrelid = own.relation
     left join locked as of_table on i.indrelid = of_table.relation
     where
-        c.relkind = 'i'
+        c.relkind in ('i', 'I')
         and c.relpersistence <> 't'
         and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 )

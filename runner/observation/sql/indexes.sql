@@ -1,6 +1,6 @@
 -- Indexes of users' tables: what they are made of, what needs them, and how often they were used.
 -- Takes no lock. An element of key_parts equals another one's where both order a column alike; an
--- expression is column 0.
+-- expression is column 0. An index of a partitioned table has no scans of its own.
 select
     i.indexrelid::bigint as index_id,
     i.indrelid::bigint as table_id,
@@ -10,6 +10,7 @@ select
     m.amname::text as access_method,
     i.indisunique as is_unique,
     i.indisprimary as is_primary,
+    c.relkind = 'I' as is_partitioned,
     i.indnullsnotdistinct as is_nulls_not_distinct,
     i.indimmediate as is_immediate,
     i.indisvalid and i.indislive as is_valid,
@@ -43,8 +44,8 @@ inner join pg_class as c on i.indexrelid = c.oid
 inner join pg_am as m on c.relam = m.oid
 inner join pg_class as t on i.indrelid = t.oid
 inner join pg_namespace as n on t.relnamespace = n.oid
-inner join pg_stat_user_indexes as s on i.indexrelid = s.indexrelid
-inner join pg_statio_user_indexes as io on i.indexrelid = io.indexrelid
+left join pg_stat_user_indexes as s on i.indexrelid = s.indexrelid
+left join pg_statio_user_indexes as io on i.indexrelid = io.indexrelid
 cross join lateral (
     select
         array_agg(coalesce(a.attname, '(expression)')::text order by k.place)
@@ -60,4 +61,6 @@ cross join lateral (
     from unnest(i.indkey::smallint[]) with ordinality as k (number, place)
     left join pg_attribute as a on i.indrelid = a.attrelid and k.number = a.attnum
 ) as keys
-where t.relpersistence <> 't'
+where
+    t.relpersistence <> 't'
+    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'

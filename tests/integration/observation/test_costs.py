@@ -202,6 +202,32 @@ def test_verdicts_on_indexes(planted: Landscape) -> None:
     assert unknown["unknown_because"] == "a standby may use it, and does not tell"
 
 
+def test_a_partitioned_index_serves_a_foreign_key(costs: Landscape) -> None:
+    costs.on_primary(
+        "create table parted (day date, order_id bigint references trading_orders (id),"
+        " plan_id integer references trade_plans (id),"
+        " pattern_id integer references micro_patterns (id)) partition by range (day);"
+        "create table planted partition of parted for values from (minvalue) to (maxvalue);"
+        "create index on parted (order_id);"
+        "create index on parted (pattern_id) where day > '2026-01-01'"
+    )
+    try:
+        take(costs)
+    finally:
+        costs.on_primary("drop table parted")
+    found = rows(
+        costs,
+        "select object_name, table_name, verdict from operations.index_usage"
+        " where table_name in ('planted', 'parted')",
+    )
+    assert {tuple(row.values()) for row in found} == {
+        ("planted_order_id_idx", "planted", "needed"),
+        ("planted_pattern_id_idx", "planted", "needed"),
+        ("parted_plan_id_fkey", "parted", "no_index"),
+        ("parted_pattern_id_fkey", "parted", "no_index"),
+    }
+
+
 def test_a_reset_makes_statistics_young(planted: Landscape) -> None:
     take(planted)
     age_statistics(planted, 31)
