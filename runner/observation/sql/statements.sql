@@ -15,18 +15,22 @@ select
     s.temp_blks_written as temp_blocks_written,
     s.wal_bytes::bigint as wal_bytes,
     info.stats_reset as counted_since,
-    -- A normalized text has no literal: one with a quote may be as its client sent it.
+    -- A normalized text has no literal: one with a quote may be as its client sent it. The rest of a
+    -- comment within a comment ends with */.
     case
         when
             t.text ~* '^\s*(select|insert|update|delete|merge|with|values)\M'
-            and t.text !~ '''|\$\w*\$'
+            and t.text !~ '''|\$\w*\$|\*/'
             then left(t.text, 1000)
     end as statement
 from {statements} as s
 cross join {info} as info
 inner join pg_roles as r on s.userid = r.oid
 cross join lateral (
-    select regexp_replace(s.query, '/\*.*?\*/|--[^\n]*', ' ', 'g') as text
+    -- Two patterns: of alternatives, none is as short as can be.
+    select regexp_replace(
+        regexp_replace(s.query, '/\*.*?\*/', ' ', 'g'), '--[^\n]*', ' ', 'g'
+    ) as text
 ) as t
 where
     s.dbid = (select oid from pg_database where datname = current_database())
