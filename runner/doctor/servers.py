@@ -23,6 +23,7 @@ from runner.doctor.findings import (
 )
 from runner.servers.database import scalar
 from runner.servers.deploy_lock import is_pooled
+from runner.servers.statements import statements_schema
 
 OLDEST_VERSION, NEWEST_VERSION = 15, 18
 CLOCK_TOLERANCE_SECONDS = 1.0
@@ -354,15 +355,11 @@ def transactions(primary: Server, _: Given) -> Iterator[Finding]:
 
 def statistics(server: Server, _: Given) -> Iterator[Finding]:
     """What ``observe`` sees of the server; it works without, and says what it does not see."""
-    sees_all, has_statements = row(
-        server.connection,
-        "select pg_has_role('pg_read_all_stats', 'usage'),"
-        " exists (select from pg_extension where extname = 'pg_stat_statements')",
-    )
+    sees_all = scalar(server.connection, "select pg_has_role('pg_read_all_stats', 'usage')")
     lacks = {
         "sessions of other roles": not sees_all
         and f"grant pg_read_all_stats to {server.quoted_login};",
-        "the cost of statements": not has_statements
+        "the cost of statements": statements_schema(server.connection) is None
         and "shared_preload_libraries = 'pg_stat_statements' and a restart, then: "
         "create extension pg_stat_statements;",
     }

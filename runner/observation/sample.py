@@ -20,6 +20,7 @@ from psycopg import sql
 from runner.errors import SignalMartsError
 from runner.observation.queries import Query, queries
 from runner.servers.database import Connection, Database, scalar
+from runner.servers.statements import statements_schema
 
 STATEMENT_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_MILLISECONDS = 100
@@ -181,14 +182,7 @@ def _statement(connection: Connection, query: Query) -> sql.Composed | sql.SQL |
     """The query, with the place of an extension where it reads one; None where there is none."""
     if query.part != "statements":
         return sql.SQL(query.statement)
-    # Whoever may make a schema could put a view of this name into it: only the extension's counts.
-    schema = scalar(
-        connection,
-        "select n.nspname::text from pg_extension as e"
-        " inner join pg_namespace as n on e.extnamespace = n.oid"
-        " inner join pg_roles as r on e.extowner = r.oid"
-        " where e.extname = 'pg_stat_statements' and r.rolsuper",
-    )
+    schema = statements_schema(connection)
     if schema is None:
         return None
     return sql.SQL(query.statement).format(
