@@ -88,12 +88,15 @@ indexes as (
 
 ),
 
--- A standby's queries use an index, and the primary does not count it.
+-- A standby's queries use an index, and the primary does not count it. Backups and receivers of the log replay
+-- nothing; of a reader without a state it is not known.
 sides_with_standbys as (
 
     select distinct side
     from {{ source('observed', 'standbys') }}
-    where kind = 'physical'
+    where
+        kind = 'physical'
+        and (state is null or (state <> 'backup' and replay_bytes is not null))
 
 ),
 

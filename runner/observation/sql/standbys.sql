@@ -1,4 +1,5 @@
--- Readers of the server's log: standbys, which may use indexes too, and subscribers.
+-- Readers of the server's log: standbys, which may use indexes too, and subscribers. What only keeps the log
+-- (backups, pg_receivewal) replays nothing.
 -- Without pg_read_all_stats: their states and lags are hidden.
 select
     r.application_name,

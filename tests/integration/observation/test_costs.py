@@ -190,14 +190,23 @@ def test_verdicts_on_indexes(planted: Landscape) -> None:
     assert key["definition"].startswith("CREATE INDEX planted_b_and_c ON public.planted")
     assert key["bytes"] > 0
 
-    # A physical standby may use it.
-    planted.on_replica(
-        "insert into signal_marts.observed_standbys (sample_id, side, kind)"
-        " select max(id), 'primary', 'physical' from signal_marts.samples"
-    )
-    (unknown,) = rows(
-        planted, "select * from operations.index_usage where object_name = 'planted_a_hash'"
-    )
+    # A physical standby may use it, and so may a reader whose state is hidden; a backup does not.
+    def read_by(state: str, replay_bytes: str) -> dict[str, Any]:
+        planted.on_replica(
+            "truncate signal_marts.observed_standbys; insert into signal_marts.observed_standbys"
+            " (sample_id, side, kind, state, replay_bytes)"
+            f" select max(id), 'primary', 'physical', {state}, {replay_bytes}"
+            " from signal_marts.samples"
+        )
+        (found,) = rows(
+            planted, "select * from operations.index_usage where object_name = 'planted_a_hash'"
+        )
+        return found
+
+    assert read_by("'backup'", "null")["verdict"] == "unused"
+    assert read_by("'streaming'", "null")["verdict"] == "unused"
+    assert read_by("null", "null")["verdict"] is None
+    unknown = read_by("'streaming'", "0")
     assert (unknown["is_unused"], unknown["verdict"]) == (None, None)
     assert unknown["unknown_because"] == "a standby may use it, and does not tell"
 
