@@ -3,7 +3,8 @@
     sample before, as <counter>_growth, and the time between, as began_at and growth_seconds.
 
     The growth is NULL where it is not known: in the first sample, after the statistics were reset or
-    lost, on another server or database, and where a counter of the row went down.
+    lost, on another server or database, where a counter of the row went down, and where the row was
+    not in the sample before and may have begun anew since.
 
     table: name of the table in the source `observed`.
     key: columns that identify a row of a sample and side.
@@ -11,8 +12,11 @@
     counted_since: the moment from which on the counters of a row count, of observed (the row) or
         servers.
     others: further columns of a row.
+    is_own_since: whether a row that began anew shows it by counted_since.
 #}
-{% macro observed_growth(table, key, counters, counted_since, others=[]) -%}
+{% macro observed_growth(
+    table, key, counters, counted_since, others=[], is_own_since='true'
+) -%}
     select
         *,
         {% for counter in require_list('observed_growth', 'counters', counters) -%}
@@ -26,6 +30,7 @@
             *,
             coalesce(
                 counted_since_at = counted_since_before
+                and (is_own_since or sample_before = last_sample_id)
                 {%- for counter in counters %}
                 and {{ counter }} >= {{ counter }}_before
                 {%- endfor %},
@@ -46,7 +51,13 @@
                 {% for counter in counters -%}
                     lag(observed.{{ counter }}) over same_row as {{ counter }}_before,
                 {% endfor -%}
+                {{ is_own_since }} as is_own_since,
                 lag(observed.sample_id) over same_row as sample_before,
+                first_value(observed.sample_id) over (
+                    partition by observed.side
+                    order by observed.sample_id
+                    groups between 1 preceding and 1 preceding
+                ) as last_sample_id,
                 lag(samples.taken_at) over same_row as began_at
             from {{ source('observed', table) }} as observed
             inner join {{ source('observed', 'samples') }} as samples

@@ -299,6 +299,7 @@ create table if not exists signal_marts.observed_statements (
     temp_blocks_written bigint,
     wal_bytes bigint,
     counted_since timestamptz,
+    is_own_since boolean,
     primary key (sample_id, side, role_name, query_id, is_top_level)
 );
 

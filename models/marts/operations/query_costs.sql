@@ -9,7 +9,8 @@ with samples as (
             'calls', 'seconds', 'row_count', 'blocks_hit', 'blocks_read',
             'blocks_dirtied', 'blocks_written', 'temp_blocks_written', 'wal_bytes',
         ],
-        'observed.counted_since'
+        'observed.counted_since',
+        is_own_since='observed.is_own_since'
     ) }}
 
 ),

@@ -7,7 +7,8 @@ with samples as (
         'statements',
         ['role_name', 'query_id', 'is_top_level'],
         ['calls', 'seconds'],
-        'observed.counted_since'
+        'observed.counted_since',
+        is_own_since='observed.is_own_since'
     ) }}
 
 ),

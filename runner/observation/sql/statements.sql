@@ -14,7 +14,9 @@ select
     s.shared_blks_written as blocks_written,
     s.temp_blks_written as temp_blocks_written,
     s.wal_bytes::bigint as wal_bytes,
-    info.stats_reset as counted_since,
+    -- Since PostgreSQL 17 a statement says when it came, or came again after others had put it out.
+    coalesce((to_jsonb(s) ->> 'stats_since')::timestamptz, info.stats_reset) as counted_since,
+    (to_jsonb(s) ->> 'stats_since') is not null as is_own_since,
     -- A normalized text has no literal: one with a quote may be as its client sent it. The rest of a
     -- comment within a comment ends with */.
     case

@@ -445,6 +445,30 @@ def test_builds_that_slow_down_trading_are_found(costs: Landscape, tmp_path: Pat
     build(costs, tmp_path)
 
 
+def test_a_statement_that_came_again_has_not_grown(costs: Landscape) -> None:
+    """Others put it out of pg_stat_statements, and it has since been run more often than before."""
+    plant_samples(costs, [START + n * MINUTE for n in range(4)])
+    plant_statements(costs, "platform", 11, [(10, 1)] * 4)
+    plant_statements(costs, "platform", 12, [(10, 1)] * 4)
+
+    def calls() -> dict[int, int | None]:
+        found = rows(costs, "select query_id, calls from operations.query_costs")
+        return {row["query_id"]: row["calls"] for row in found}
+
+    assert calls() == {11: 30, 12: 30}
+    statements = "signal_marts.observed_statements"
+    costs.on_replica(f"delete from {statements} where query_id = 12 and sample_id = {FIRST + 1}")
+    assert calls() == {11: 30, 12: 10}
+    # Since PostgreSQL 17 it says that it was only passed over, or that it is another one.
+    costs.on_replica(f"update {statements} set is_own_since = true")
+    assert calls() == {11: 30, 12: 30}
+    costs.on_replica(
+        f"update {statements} set counted_since = '{START + MINUTE}'"
+        f" where query_id = 12 and sample_id > {FIRST}"
+    )
+    assert calls() == {11: 30, 12: 10}
+
+
 def test_with_few_stretches_there_is_no_interval(costs: Landscape) -> None:
     moments = [START + n * MINUTE for n in range(19)]
     plant_samples(costs, moments)
