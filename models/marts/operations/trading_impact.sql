@@ -40,6 +40,17 @@ builds as (
 
 ),
 
+-- A build that was killed, or has not ended, is not in the books.
+seen_builds as (
+
+    select distinct sample_id
+    from {{ source('observed', 'sessions') }}
+    where
+        side = 'replica'
+        and application_name in ('dbt', 'signal-marts build', 'signal-marts moment')
+
+),
+
 sampled as (
 
     select
@@ -70,7 +81,12 @@ stretches as (
             'least(builds.finished_at, sampled.taken_at)'
         ) }}) filter (where builds.build_id is not null), 0)
         / nullif({{ seconds_between('sampled.began_at', 'sampled.taken_at') }}, 0)
-            as build_share
+            as build_share,
+        exists (
+            select 1
+            from seen_builds
+            where seen_builds.sample_id in (sampled.sample_before, sampled.sample_id)
+        ) as is_build_seen
     from sampled
     left join builds
         on
@@ -109,7 +125,7 @@ calls as (
         and samples.is_top_level
         and samples.calls_growth > 0
         and (
-            stretches.build_share = 0
+            (stretches.build_share = 0 and not stretches.is_build_seen)
             or stretches.build_share >= {{ var('impact_build_share') }}
         )
     group by
@@ -153,8 +169,13 @@ moments as (
     select
         samples.id as sample_id,
         samples.taken_at,
-        bool_or(builds.build_id is not null) as is_build
+        case
+            when bool_or(builds.build_id is not null) then true
+            when not bool_or(seen_builds.sample_id is not null) then false
+        end as is_build
     from {{ source('observed', 'samples') }} as samples
+    left join seen_builds
+        on samples.id = seen_builds.sample_id
     left join builds
         on
             samples.taken_at >= builds.started_at

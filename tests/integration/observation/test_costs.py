@@ -480,6 +480,33 @@ def test_with_few_stretches_there_is_no_interval(costs: Landscape) -> None:
     assert (row["difference_lower"], row["is_slower"]) == (None, None)
 
 
+def test_builds_in_no_book_are_not_quiet(costs: Landscape) -> None:
+    """They were killed, or have not ended."""
+    plant_samples(costs, [START + n * MINUTE for n in range(6)])
+    plant_builds(costs, [(START + 3.2 * MINUTE, START + 4 * MINUTE)])
+    plant_statements(costs, "platform", 11, [(10, 1)] * 6)
+
+    def windows() -> dict[str, tuple[int, int]]:
+        return {
+            row["measure"]: (row["build_windows"], row["quiet_windows"])
+            for row in rows(costs, "select * from operations.trading_impact")
+        }
+
+    def plant_session(application: str, number: int) -> None:
+        costs.on_replica(
+            "insert into signal_marts.observed_sessions"
+            " (sample_id, side, application_name, sessions)"
+            f" values ({FIRST + number}, 'replica', '{application}', 1)"
+        )
+
+    for number in range(6):
+        plant_session("signal-marts watch", number)
+    plant_session("dbt", 4)
+    assert windows() == {"statement": (1, 3), "all_statements": (1, 3), "lock_waits": (1, 5)}
+    plant_session("dbt", 1)
+    assert windows() == {"statement": (1, 1), "all_statements": (1, 1), "lock_waits": (1, 4)}
+
+
 def test_sessions_that_really_wait_are_found(costs: Landscape) -> None:
     spans = []
     with costs.primary.connect() as keeper:
