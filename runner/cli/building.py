@@ -116,7 +116,7 @@ def watch(
         interrupt(signal_number, frame)
 
     signal.signal(signal.SIGTERM, stop)
-    take = partial(observe, primary, replica, keep_days=given.observe_days)
+    take = partial(observe, primary, replica, keep_days=given.observe_days, is_sparing=True)
     try:
         with meanwhile(take, given.observe_seconds, on_trouble):
             Watch(

@@ -151,17 +151,19 @@ def observe(once: bool, seconds: float | None) -> None:
     given = settings.load()
     primary, replica = databases(given)
     told: tuple[NotSeen, ...] = ()
+    is_sparing = False
     while True:
         begun = time.monotonic()
         try:
-            sample = take(primary, replica, keep_days=given.observe_days)
+            sample = take(primary, replica, keep_days=given.observe_days, is_sparing=is_sparing)
         except (ConnectionFailedError, psycopg.OperationalError) as error:
             if seconds is None:
                 raise
             note(f"signal-marts: no sample was taken: {str(error).splitlines()[0]}")
         else:
+            is_sparing = True
             click.echo(str(sample))
-            if sample.not_seen != told:
+            if sample.is_whole and sample.not_seen != told:
                 told = sample.not_seen
                 for each in told:
                     note(harmless(str(each)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +32,15 @@ OPTIONS = (
 TRIES = 3
 """A lock may be taken once a query has looked for locks: the next try passes its relation over."""
 
+OFTEN = {("primary", part) for part in ("servers", "statements", "roles", "lock_waits")} | {
+    ("replica", part) for part in ("servers", "sessions")
+}
+"""Parts that trading_impact compares: every sample has them, a sparing one the others now and then."""
+SELDOM_SECONDS = 590
+"""So old the others are at least by then: a sample every ten minutes has all parts."""
+
 WHOLE_HOURS, LATER_HOURS = 24, 6
-"""For so long all samples are kept, then the first of each so many hours."""
+"""For so long all samples are kept, then the first whole one of each so many hours."""
 
 
 class NoTablesError(SignalMartsError):
@@ -74,19 +81,28 @@ class Part:
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample that was stored: its number, its rows, and what was not seen."""
+    """A sample that was stored: its number, its rows, and what was not seen.
+
+    One that ``is_whole`` left out no part because it was stored lately.
+    """
 
     id: int
     rows: int
     seconds: float
     not_seen: tuple[NotSeen, ...]
+    is_whole: bool
 
     def __str__(self) -> str:
         return f"sample {self.id}: {self.rows:,} rows in {self.seconds:.2f} s"
 
 
-def observe(primary: Database, replica: Database, *, keep_days: float) -> Sample:
-    """Take a sample of both sides, store it, and forget samples older than ``keep_days``."""
+def observe(
+    primary: Database, replica: Database, *, keep_days: float, is_sparing: bool = False
+) -> Sample:
+    """Take a sample of both sides, store it, and forget samples older than ``keep_days``.
+
+    A sparing one leaves out parts that were stored lately, but those of OFTEN.
+    """
     begun = time.monotonic()
     with replica.connect(autocommit=True, application="signal-marts observe") as store:
         if scalar(store, "select to_regclass('signal_marts.samples')") is None:
@@ -95,7 +111,8 @@ def observe(primary: Database, replica: Database, *, keep_days: float) -> Sample
                 " run signal-marts deploy"
             )
         taken_at = scalar(store, "select clock_timestamp()")
-        sides = {database.side: _look(database) for database in (primary, replica)}
+        lately = _stored_lately(store) if is_sparing else set()
+        sides = {database.side: _look(database, lately) for database in (primary, replica)}
         with store.transaction():
             sample_id = scalar(
                 store,
@@ -106,12 +123,14 @@ def observe(primary: Database, replica: Database, *, keep_days: float) -> Sample
                 for part in parts.values():
                     _store(store, sample_id, side, part)
                 _remember(store, sample_id, side, parts)
-        _forget(store, keep_days)
+        if not lately:
+            _forget(store, keep_days)
     return Sample(
         sample_id,
         sum(len(part.rows) for parts in sides.values() for part in parts.values()),
         time.monotonic() - begun,
         tuple(_not_seen(sides)),
+        not lately,
     )
 
 
@@ -139,8 +158,20 @@ def meanwhile(
         is_over.set()
 
 
-def _look(database: Database) -> dict[str, Part]:
-    """All parts of a side."""
+def _stored_lately(store: Connection) -> set[tuple[str, str]]:
+    """Parts, with their sides, that a sparing sample leaves out."""
+    found = store.execute(
+        "select p.side, p.part from signal_marts.samples as s"
+        " inner join signal_marts.sample_parts as p on s.id = p.sample_id"
+        " where s.taken_at between clock_timestamp() - %s * interval '1 second'"
+        " and clock_timestamp()",
+        (SELDOM_SECONDS,),
+    )
+    return {(side, part) for side, part in found} - OFTEN
+
+
+def _look(database: Database, left_out: Set[tuple[str, str]]) -> dict[str, Part]:
+    """The parts of a side, but those that are left out."""
     with database.connect(
         autocommit=True, application="signal-marts observe", options=OPTIONS
     ) as connection:
@@ -149,6 +180,7 @@ def _look(database: Database) -> dict[str, Part]:
         return {
             query.part: _ask(connection, query, version, sees_all=sees_all)
             for query in queries(version)
+            if (database.side, query.part) not in left_out
         }
 
 
@@ -266,8 +298,8 @@ def _remember(store: Connection, sample_id: int, side: str, parts: dict[str, Par
         " where sample_id = %s and side = %s",
         (sample_id, side),
     ).fetchone()
-    definitions = parts["definitions"]
-    if place is not None:
+    definitions = parts.get("definitions")
+    if place is not None and definitions is not None:
         names = ("index_id", "definition", "predicate", "expressions")
         store.execute(
             "insert into signal_marts.index_definitions"
@@ -279,15 +311,15 @@ def _remember(store: Connection, sample_id: int, side: str, parts: dict[str, Par
             " expressions = excluded.expressions",
             (side, *place, *(map(definitions.of, names)), sample_id),
         )
-    if parts["indexes"].why_not is None:
+    if "indexes" in parts and parts["indexes"].why_not is None:
         store.execute(
             "delete from signal_marts.index_definitions as d where d.side = %s and not exists ("
             " select from signal_marts.observed_indexes as i where i.sample_id = %s"
             " and i.side = d.side and i.index_id = d.index_id)",
             (side, sample_id),
         )
-    statements = parts["statements"]
-    if statements.rows:
+    statements = parts.get("statements")
+    if statements is not None:
         store.execute(
             "insert into signal_marts.statement_texts"
             " select distinct on (query_id) %s, query_id, statement"
@@ -303,8 +335,11 @@ def _forget(store: Connection, keep_days: float) -> None:
         delete from signal_marts.samples
         where taken_at < now() - %(days)s * interval '1 day'
             or taken_at < now() - %(whole)s * interval '1 hour' and id not in (
-                select (array_agg(id order by taken_at, id))[1]
-                from signal_marts.samples
+                select (array_agg(id order by exists (
+                    select from signal_marts.sample_parts as p
+                    where p.sample_id = s.id and p.part = 'tables'
+                ) desc, taken_at, id))[1]
+                from signal_marts.samples as s
                 group by date_bin(%(later)s * interval '1 hour', taken_at, '2000-01-01 00:00+00')
             )
         """,

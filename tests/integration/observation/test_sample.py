@@ -39,11 +39,12 @@ def seen(pair: EmbeddedPair) -> Iterator[Landscape]:
     drop_landscape(made)
 
 
-def observe(seen: Landscape, keep_days: float = 14) -> sample.Sample:
+def observe(seen: Landscape, *, keep_days: float = 14, is_sparing: bool = False) -> sample.Sample:
     return sample.observe(
         Database("primary", seen.primary.url),
         Database("replica", seen.replica.url),
         keep_days=keep_days,
+        is_sparing=is_sparing,
     )
 
 
@@ -244,6 +245,49 @@ def test_samples_are_thinned_and_forgotten(seen: Landscape) -> None:
         f" where s.id <> {taken.id} order by 1 desc"
     )
     assert [age for (age,) in rows] == [3241, 3239, 2880, 2, 1]
+
+
+def test_a_sparing_sample_leaves_out_what_was_stored_lately(seen: Landscape) -> None:
+    def parts(taken: sample.Sample) -> set[tuple[object, ...]]:
+        return set(
+            seen.on_replica(
+                "select side, part from signal_marts.sample_parts"
+                f" where sample_id = {taken.id} and relation = ''"
+            )
+        )
+
+    def age(seconds: int) -> None:
+        seen.on_replica(
+            f"update signal_marts.samples set taken_at = taken_at - {seconds} * interval '1 second'"
+        )
+
+    every = {(side, part) for side in SIDES for part in PARTS}
+    definitions = "select count(*) from signal_marts.index_definitions"
+    seen.on_replica("truncate signal_marts.samples cascade")
+    assert parts(observe(seen, is_sparing=True)) == every
+    remembered = seen.on_replica(definitions)
+    sparing = observe(seen, is_sparing=True)
+    assert (parts(sparing), sparing.is_whole) == (sample.OFTEN, False)
+    assert seen.on_replica(definitions) == remembered
+    age(300)
+    assert parts(observe(seen, is_sparing=True)) == sample.OFTEN
+    age(300)
+    assert parts(observe(seen, is_sparing=True)) == every
+    assert parts(observe(seen)) == every
+    # Of later hours a whole sample is kept, though a sparing one came first.
+    ((quarter,),) = seen.on_replica("select date_bin('6 hours', now(), '2000-01-01 00:00+00')")
+    seen.on_replica(
+        f"update signal_marts.samples as s set taken_at = '{quarter}'::timestamptz"
+        f" - interval '2 days' + s.id * interval '1 second'"
+    )
+    seen.on_replica(f"delete from signal_marts.samples where id < {sparing.id}")
+    observe(seen)
+    ((kept,),) = seen.on_replica(
+        "select count(*) filter (where p.part = 'tables') from signal_marts.samples as s"
+        " inner join signal_marts.sample_parts as p on s.id = p.sample_id and p.side = 'primary'"
+        " where s.taken_at < now() - interval '1 day'"
+    )
+    assert kept == 1
 
 
 def test_an_index_is_remembered_since_it_was_first_seen(seen: Landscape) -> None:
