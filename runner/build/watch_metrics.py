@@ -33,6 +33,11 @@ class Metrics:
             "Times that a server could not be used, the replica not catch up, or a model failed.",
             registry=registry,
         )
+        self._failed_samples = Counter(
+            "signal_marts_samples_failed",
+            "Samples of the servers' statistics that could not be taken.",
+            registry=registry,
+        )
         self._fresh = Gauge(
             "signal_marts_fresh_as_of_timestamp_seconds",
             "What the primary had committed by then is in the marts, the live ones or all.",
@@ -59,6 +64,10 @@ class Metrics:
     def count_trouble(self) -> None:
         """Count a time that something could not be done."""
         self._troubles.inc()
+
+    def count_failed_sample(self) -> None:
+        """Count a sample that could not be taken."""
+        self._failed_samples.inc()
 
     def note_fresh(self, marts: str, seconds: float) -> None:
         """Note that marts (``live``, ``all``) hold all rows committed up to so many seconds ago."""

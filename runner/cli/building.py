@@ -104,8 +104,11 @@ def watch(
             rejected = done.rejected_rows
             note(_cannot_be_used(rejected))
 
-    def on_trouble(text: str) -> None:
+    def report(text: str) -> None:
         note(f"signal-marts: {text}")
+
+    def on_trouble(text: str) -> None:
+        report(text)
         metrics.count_trouble()
 
     def stop(signal_number: int, frame: object) -> None:
@@ -118,7 +121,7 @@ def watch(
     signal.signal(signal.SIGTERM, stop)
     take = partial(observe, primary, replica, keep_days=given.observe_days, is_sparing=True)
     try:
-        with meanwhile(take, given.observe_seconds, on_trouble):
+        with meanwhile(take, given.observe_seconds, metrics.count_failed_sample, report):
             Watch(
                 primary,
                 replica,

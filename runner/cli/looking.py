@@ -143,7 +143,7 @@ def doctor(as_json: bool) -> None:
 )
 def observe(once: bool, seconds: float | None) -> None:
     """Take a sample of both servers' statistics into tables of the replica; a line on stdout."""
-    from runner.observation.sample import NotSeen
+    from runner.observation.sample import NotSeen, why_none
     from runner.observation.sample import observe as take
 
     if once and seconds is not None:
@@ -159,7 +159,7 @@ def observe(once: bool, seconds: float | None) -> None:
         except (ConnectionFailedError, psycopg.OperationalError) as error:
             if seconds is None:
                 raise
-            note(f"signal-marts: no sample was taken: {str(error).splitlines()[0]}")
+            note(f"signal-marts: {why_none(error)}")
         else:
             is_sparing = True
             click.echo(str(sample))

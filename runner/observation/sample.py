@@ -35,7 +35,7 @@ TRIES = 3
 OFTEN = {("primary", part) for part in ("servers", "statements", "roles", "lock_waits")} | {
     ("replica", part) for part in ("servers", "sessions")
 }
-"""Parts that trading_impact compares: every sample has them, a sparing one the others now and then."""
+"""Parts that trading_impact compares: every sample has them, a sparing one few others."""
 SELDOM_SECONDS = 590
 """So old the others are at least by then: a sample every ten minutes has all parts."""
 
@@ -136,18 +136,29 @@ def observe(
 
 @contextmanager
 def meanwhile(
-    take: Callable[[], object], every: float, on_trouble: Callable[[str], None]
+    take: Callable[[], object],
+    every: float,
+    on_failure: Callable[[], None],
+    report: Callable[[str], None],
 ) -> Iterator[None]:
-    """Take a sample every so many seconds, in a thread, until the block ends; 0: never."""
+    """Take a sample every so many seconds, in a thread, until the block ends; 0: never.
+
+    Whatever fails, the next sample is tried; a failure that goes on alike is reported once.
+    """
     is_over = threading.Event()
 
     def run() -> None:
+        told = None
         while not is_over.wait(every):
             try:
                 take()
-            except (SignalMartsError, psycopg.Error) as error:
-                lines = str(error).strip().splitlines() or [type(error).__name__]
-                on_trouble(f"no sample was taken: {lines[0]}")
+                told = None
+            except Exception as error:
+                on_failure()
+                text = why_none(error)
+                if text != told:
+                    told = text
+                    report(text)
 
     thread = threading.Thread(target=run, name="observe", daemon=True)
     if every:
@@ -156,6 +167,12 @@ def meanwhile(
         yield
     finally:
         is_over.set()
+
+
+def why_none(error: Exception) -> str:
+    """Why no sample was taken, in a line."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"no sample was taken: {lines[0]}"
 
 
 def _stored_lately(store: Connection) -> set[tuple[str, str]]:
