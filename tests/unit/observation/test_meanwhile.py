@@ -19,7 +19,9 @@ def test_no_failure_ends_the_samples() -> None:
             TypeError(),
         ]
     )
-    counted, told, ended = [], [], Event()
+    counted: list[int] = []
+    told: list[str] = []
+    ended = Event()
 
     def take() -> None:
         failure = next(failures, "none is left")
