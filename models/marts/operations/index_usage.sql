@@ -88,8 +88,9 @@ indexes as (
 
 ),
 
--- A standby's queries use an index, and the primary does not count it. Backups and receivers of the log replay
--- nothing; of a reader without a state it is not known.
+-- A standby's queries use an index, and the primary does not count it.
+-- Backups and receivers of the log replay nothing; of a reader whose state is
+-- hidden it is not known.
 sides_with_standbys as (
 
     select distinct side

@@ -82,7 +82,7 @@ stretches as (
         ) }}) filter (where builds.build_id is not null), 0)
         / nullif({{ seconds_between('sampled.began_at', 'sampled.taken_at') }}, 0)
             as build_share,
-        exists (
+        exists(
             select 1
             from seen_builds
             where seen_builds.sample_id in (sampled.sample_before, sampled.sample_id)
