@@ -2,11 +2,12 @@
 
 A command loads its modules when it runs. Nothing imports it. Rooms it imports: servers, client,
 replication, deploy, build, doctor, views, store_import, demo, platform,
-adopt, retraining, tuning, observation.
+adopt, retraining, tuning, observation, advice.
 """
 
 from runner.cli import (
     adopting,
+    advising,
     building,
     deploying,
     importing,
@@ -20,6 +21,7 @@ from runner.cli.entry import cli, main
 
 __all__ = [
     "adopting",
+    "advising",
     "building",
     "cli",
     "deploying",

@@ -1,0 +1,43 @@
+-- Sequences that have given three quarters of their numbers: at the last one, each INSERT fails.
+select
+    'sequence_limit' as kind,
+    used.side,
+    used.schema_name,
+    used.sequence_name as table_name,
+    cast(null as text) as object_name,
+    jsonb_build_object(
+        'last_value', used.last_value,
+        'max_value', used.max_value,
+        'data_type', used.data_type,
+        'numbers_left', used.numbers_left
+    ) as evidence,
+    cast(null as timestamptz) as counted_since_at,
+    used.taken_at as observed_at,
+    used.share as limit_share,
+    cast(null as double precision) as milliseconds_per_day,
+    cast(null as text) as statement,
+    cast(null as text) as undo
+from (
+    select
+        sequences.*,
+        samples.taken_at,
+        floor(
+            case
+                when sequences.increment > 0 then sequences.max_value - sequences.last_value::numeric
+                else sequences.last_value::numeric - sequences.min_value
+            end / abs(sequences.increment)
+        ) as numbers_left,
+        cast(
+            case
+                when sequences.increment > 0 then sequences.last_value::numeric - sequences.min_value
+                else sequences.max_value - sequences.last_value::numeric
+            end / nullif(sequences.max_value::numeric - sequences.min_value, 0) as double precision
+        ) as share
+    from signal_marts.observed_sequences as sequences
+    inner join signal_marts.samples on sequences.sample_id = samples.id
+    where
+        samples.id = (select max(id) from signal_marts.samples)
+        and not sequences.is_cyclic
+        and sequences.last_value is not null
+) as used
+where used.share >= 0.75

@@ -1,0 +1,40 @@
+-- Slots that keep a GB of the log, or more than they may keep in addition.
+select
+    'slot_keeps_log' as kind,
+    slots.side,
+    cast(null as text) as schema_name,
+    cast(null as text) as table_name,
+    slots.slot_name as object_name,
+    jsonb_build_object(
+        'retained_bytes', slots.retained_bytes,
+        'bytes_until_lost', slots.safe_bytes,
+        'wal_status', slots.wal_status,
+        'is_active', slots.is_active,
+        'is_ours', subscriptions.slot_name is not null
+    ) as evidence,
+    cast(null as timestamptz) as counted_since_at,
+    samples.taken_at as observed_at,
+    case
+        when slots.wal_status in ('unreserved', 'lost') then 1
+        else
+            slots.retained_bytes::double precision
+            / nullif(slots.retained_bytes + slots.safe_bytes, 0)
+    end as limit_share,
+    cast(null as double precision) as milliseconds_per_day,
+    cast(null as text) as statement,
+    cast(null as text) as undo
+from signal_marts.observed_slots as slots
+inner join signal_marts.samples on slots.sample_id = samples.id
+left join signal_marts.observed_subscriptions as subscriptions
+    on
+        slots.sample_id = subscriptions.sample_id
+        and slots.side = 'primary'
+        and subscriptions.side = 'replica'
+        and slots.slot_name = subscriptions.slot_name
+where
+    samples.id = (select max(id) from signal_marts.samples)
+    and (
+        slots.retained_bytes >= 1073741824
+        or slots.retained_bytes > slots.safe_bytes
+        or slots.wal_status in ('unreserved', 'lost')
+    )

@@ -1,0 +1,42 @@
+-- Indexes that cost writes and serve no query that another one would not: of the primary alone, since builds make those
+-- of the replica. The verdicts know what an index is needed for, and how young the statistics are.
+select
+    verdict || '_index' as kind,
+    side,
+    schema_name,
+    table_name,
+    object_name,
+    jsonb_build_object(
+        'index_bytes', bytes,
+        'index_scans', scans,
+        'writes_per_day', writes_per_day,
+        'table_rows', table_rows
+    ) || case verdict
+        when 'duplicate' then jsonb_build_object('duplicate_of', duplicate_of)
+        when 'overlapping' then jsonb_build_object('covered_by', covered_by)
+        when 'unused' then jsonb_build_object('last_scan_at', last_scan_at)
+        else '{}'
+    end as evidence,
+    counted_since_at,
+    observed_at,
+    cast(null as double precision) as limit_share,
+    -- An entry of an index: 0.01 ms.
+    0.01 * writes_per_day as milliseconds_per_day,
+    format('drop index concurrently if exists %I.%I;', schema_name, object_name) as statement,
+    case
+        when verdict = 'invalid'
+            then '-- The index was invalid: no query used it, so there is nothing to bring back.'
+                || chr(10) || 'select 1;'
+        else
+            regexp_replace(
+                definition, '^CREATE (UNIQUE )?INDEX ', 'CREATE \1INDEX CONCURRENTLY '
+            ) || ';'
+    end as undo
+from operations.index_usage
+where
+    side = 'primary'
+    and (
+        verdict in ('duplicate', 'overlapping', 'unused')
+        -- No statement drops the index of a constraint, or a part of another index.
+        or verdict = 'invalid' and constraint_name is null and (is_unique or not is_needed)
+    )

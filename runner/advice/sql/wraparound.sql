@@ -1,0 +1,31 @@
+-- Databases of which half the transaction ids are used: vacuum has not kept up for long.
+select
+    'wraparound' as kind,
+    servers.side,
+    oldest.schema_name,
+    oldest.table_name,
+    cast(null as text) as object_name,
+    jsonb_build_object(
+        'transactions_since_frozen', servers.transaction_age,
+        'multixacts_since_frozen', servers.multixact_age,
+        'autovacuum_freeze_max_age', servers.freeze_max_age,
+        'transactions_of_this_table', oldest.transaction_age
+    ) as evidence,
+    servers.read_at as counted_since_at,
+    samples.taken_at as observed_at,
+    greatest(servers.transaction_age, servers.multixact_age) / 2147483648::double precision
+        as limit_share,
+    cast(null as double precision) as milliseconds_per_day,
+    format('vacuum (freeze) %I.%I;', oldest.schema_name, oldest.table_name) as statement,
+    cast(null as text) as undo
+from signal_marts.observed_servers as servers
+inner join signal_marts.samples on servers.sample_id = samples.id
+left join lateral (
+    select * from signal_marts.observed_tables as tables
+    where tables.sample_id = servers.sample_id and tables.side = servers.side
+    order by greatest(tables.transaction_age, tables.multixact_age) desc nulls last
+    limit 1
+) as oldest on true
+where
+    samples.id = (select max(id) from signal_marts.samples)
+    and greatest(servers.transaction_age, servers.multixact_age) >= 1073741824
