@@ -311,7 +311,6 @@ def in_place_of(mart: str, **row: Any) -> str:
 
 
 NEWEST = "sample_id = (select max(id) from signal_marts.samples)"
-"""Of the newest sample alone."""
 COSTS = in_place_of(
     "query_costs",
     side="primary",
@@ -415,8 +414,8 @@ def test_a_planted_fault_alone_is_the_only_finding(observed: Landscape, kind: st
 
 def test_a_dozen_are_told_and_the_primarys_come_first(observed: Landscape) -> None:
     take(observed)
-    full = f"update signal_marts.observed_sequences set last_value = {{}} where {NEWEST}"
-    with planted_rows(observed, full.format("0.9 * max_value")) as connection:
+    full = f"update signal_marts.observed_sequences set last_value = 0.9 * max_value where {NEWEST}"
+    with planted_rows(observed, full) as connection:
         ((primary, replica),) = connection.execute(
             "select count(*) filter (where side = 'primary'),"
             " count(*) filter (where side = 'replica')"
