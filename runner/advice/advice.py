@@ -46,26 +46,25 @@ class Kind:
 
 
 _DROPPED = "frees {index_bytes}, and saves an entry at each of {writes_per_day} writes a day"
-_GROWTH = "writes of trading go on"
 
 KINDS: Mapping[str, Kind] = {
     "wraparound": Kind(
         "transaction ids run out",
-        f"{_GROWTH}: at 2,147,483,648 transactions the server takes no more",
+        "writes go on: at 2,147,483,648 transactions the server takes no more",
         "reads the whole table once, and writes the log of each page that it freezes",
         "look for what holds xmin first: vacuum freezes nothing that is younger",
     ),
     "sequence_limit": Kind(
         "sequence near its limit",
-        f"{_GROWTH}: {{numbers_left}} numbers are left",
+        "writes go on: {numbers_left} numbers are left",
         "a wider type rewrites the table: at a quiet time, or by a new column",
         "make the column and its sequence bigint (a published table: signal-marts alter)",
     ),
     "storage_limit": Kind(
         "storage near its limit",
-        f"{_GROWTH}: {{days_until_limit}} days are left, by a straight line",
+        "writes go on: {days_until_limit} days are left, by a straight line",
         "none for a larger volume; a DELETE writes the log of each row, and frees no file",
-        "more storage, or fewer rows in {table_that_grows_most}",
+        "more storage, or fewer rows: operations.storage_forecast says of which tables",
     ),
     "slot_keeps_log": Kind(
         "slot keeps the log",
@@ -75,7 +74,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "slower_while_building": Kind(
         "trading is slower while builds run",
-        "{difference_at_least} to {difference_at_most} {unit}",
+        "{difference_at_least} to {difference_at_most} {unit} less",
         "marts that are older",
         "build less often or at quieter times, and keep the replica off the primary's machine;"
         " of forty statements that builds do not touch, one looks slower by chance",
@@ -103,7 +102,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "foreign_key_without_index": Kind(
         "foreign key without an index",
-        "a DELETE on {referenced_table} reads {table_rows} rows less: {deletes_per_day} a day",
+        "each of {deletes_per_day} deletes a day on {referenced_table}"
+        " reads {table_rows} rows less",
         "an entry of an index at each of {writes_per_day} writes a day",
         verb="create",
     ),
@@ -143,7 +143,8 @@ class Finding:
     """A finding; ``owner`` is who mends it: ours, the platform, or whoever runs a server.
 
     ``limit_share`` is the part of a limit that is used, beyond which trading stops;
-    ``milliseconds_per_day`` what trading pays. Both are None where they are not known.
+    ``milliseconds_per_day`` what trading pays. Both are None where they are not known, and so is
+    ``counted_since_at``; it is ``observed_at`` where the evidence is no count.
     """
 
     rank: int
@@ -260,7 +261,7 @@ def _worded(rows: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Finding
             kind=row["kind"],
             title=kind.title,
             side=row["side"],
-            where=_where(row, ".") or "the whole database",
+            where=_where(row) or "the whole database",
             evidence=row["evidence"],
             limit_share=row["limit_share"],
             milliseconds_per_day=row["milliseconds_per_day"],
@@ -276,27 +277,27 @@ def _worded(rows: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Finding
         )
 
 
-def _where(row: Mapping[str, Any], between: str) -> str:
+def _where(row: Mapping[str, Any]) -> str:
     names = (row["schema_name"], row["table_name"], row["object_name"])
-    return between.join(name for name in names if name is not None)
+    return ".".join(name for name in names if name is not None)
 
 
 # --- migrations ---------------------------------------------------------------------------------
 
 
 def _migrations(folder: Path) -> tuple[set[tuple[str, str]], str]:
-    """Schemas and names of the tables that migrations make, and the name of the last migration."""
+    """Tables that migrations make whatever is there, and the name of the last migration."""
     files = sorted(path for path in folder.glob("*.sql") if ".rollback." not in path.name)
     made = {
         (schema, table)
         for path in files
         for schema, table in re.findall(
-            r"\bcreate\s+table\s+(?:if\s+not\s+exists\s+)?(public|retraining)\.(\w+)",
+            r"^create table (public|retraining)\.(\w+)",
             path.read_text("utf-8"),
-            re.IGNORECASE,
+            re.IGNORECASE | re.MULTILINE,
         )
     }
-    return made, files[-1].stem if files else ""
+    return made, files[-1].stem
 
 
 def _migration(row: Mapping[str, Any], kind: Kind, last: str) -> Migration:
@@ -304,9 +305,8 @@ def _migration(row: Mapping[str, Any], kind: Kind, last: str) -> Migration:
     words = re.sub(r"[^a-z0-9]+", "_", f"{kind.verb} {row['object_name']}".lower()).strip("_")
     title = f"{kind.title[0].upper()}{kind.title[1:]}"
     return Migration(
-        f"{int(last[:4] or 0) + 1:04}_{words}",
-        f"-- {title}: {harmless(_where(row, '.'))}.\n-- depends: {last}".rstrip()
-        + "\n-- transactional: false\n\n"
+        f"{int(last[:4]) + 1:04}_{words}",
+        f"-- {title}: {harmless(_where(row))}.\n-- depends: {last}\n-- transactional: false\n\n"
         f"{row['statement']}\n",
         f"{row['undo']}\n",
     )

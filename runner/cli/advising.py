@@ -63,7 +63,9 @@ def _lines(found: Finding) -> Iterator[str]:
         yield f"used      {found.limit_share:.0%} of its limit"
     if found.milliseconds_per_day is not None:
         yield f"costs     about {found.milliseconds_per_day:,.3g} ms of trading a day"
-    if found.counted_since_at is not None:
+    if found.counted_since_at is None:
+        yield "counted   since when is not known"
+    elif found.counted_since_at < found.observed_at:
         days = (found.observed_at - found.counted_since_at).total_seconds() / 86400
         yield f"counted   {days:,.1f} days, since {_time(found.counted_since_at)}"
     yield f"gain      {harmless(found.gain)}"

@@ -11,7 +11,7 @@ select
         'data_type', used.data_type,
         'numbers_left', used.numbers_left
     ) as evidence,
-    cast(null as timestamptz) as counted_since_at,
+    used.taken_at as counted_since_at,
     used.taken_at as observed_at,
     used.share as limit_share,
     cast(null as double precision) as milliseconds_per_day,

@@ -1,30 +1,23 @@
--- Tables of the primary with 100,000 rows or more that scans read from end to end, each with the costliest SELECT, UPDATE
--- or DELETE that names it: a hint.
-with tables as (
+-- Tables of the primary with 100,000 rows or more that scans read from end to end, each with the costliest statement with
+-- a WHERE that names it: a hint.
+with scans as (
     select
-        side,
         schema_name,
         table_name,
-        (array_agg(live_rows order by activity_date desc))[1] as live_rows,
-        max(counted_since_at) as counted_since_at,
         24 * sum(seq_scans) / nullif(
             sum(observed_hours) filter (where seq_scans is not null), 0
-        ) as seq_scans_per_day,
+        ) as per_day,
         24 * sum(seq_rows_read) / nullif(
             sum(observed_hours) filter (where seq_rows_read is not null), 0
-        ) as seq_rows_per_day
+        ) as rows_per_day
     from operations.table_activity
     where side = 'primary'
-    group by side, schema_name, table_name
+    group by schema_name, table_name
 ),
 
 statements as (
     select * from operations.query_costs
     where side = 'primary' and statement ~* '\mwhere\M' and calls > 0
-),
-
-newest as (
-    select max(taken_at) as taken_at from signal_marts.samples
 )
 
 select
@@ -35,21 +28,25 @@ select
     cast(null as text) as object_name,
     jsonb_build_object(
         'table_rows', tables.live_rows,
-        'seq_scans_per_day', tables.seq_scans_per_day,
-        'rows_read_per_day', tables.seq_rows_per_day,
+        'seq_scans_per_day', scans.per_day,
+        'rows_read_per_day', scans.rows_per_day,
         'statement_calls', hint.calls,
         'statement_mean_ms', hint.mean_milliseconds,
         'statement', hint.statement
     ) as evidence,
-    tables.counted_since_at,
-    newest.taken_at as observed_at,
+    servers.statistics_since as counted_since_at,
+    samples.taken_at as observed_at,
     cast(null as double precision) as limit_share,
     -- A row that is read: 0.0001 ms.
-    0.0001 * tables.seq_rows_per_day as milliseconds_per_day,
+    0.0001 * scans.rows_per_day as milliseconds_per_day,
     cast(null as text) as statement,
     cast(null as text) as undo
-from tables
-cross join newest
+from signal_marts.observed_tables as tables
+inner join signal_marts.samples on tables.sample_id = samples.id
+inner join signal_marts.observed_servers as servers
+    on tables.sample_id = servers.sample_id and tables.side = servers.side
+inner join scans
+    on tables.schema_name = scans.schema_name and tables.table_name = scans.table_name
 cross join lateral (
     select * from statements
     where
@@ -63,8 +60,10 @@ cross join lateral (
     limit 1
 ) as hint
 where
-    tables.live_rows >= 100000
+    samples.id = (select max(id) from signal_marts.samples)
+    and tables.side = 'primary'
+    and tables.live_rows >= 100000
     -- Once a day is a report's or a dump's.
-    and tables.seq_scans_per_day > 1
+    and scans.per_day > 1
     -- Scans that end early read few rows.
-    and tables.seq_rows_per_day >= tables.seq_scans_per_day * tables.live_rows / 2
+    and scans.rows_per_day >= scans.per_day * tables.live_rows / 2

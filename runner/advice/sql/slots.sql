@@ -12,7 +12,7 @@ select
         'is_active', slots.is_active,
         'is_ours', subscriptions.slot_name is not null
     ) as evidence,
-    cast(null as timestamptz) as counted_since_at,
+    samples.taken_at as counted_since_at,
     samples.taken_at as observed_at,
     case
         when slots.wal_status in ('unreserved', 'lost') then 1

@@ -11,12 +11,15 @@ select
         'autovacuum_freeze_max_age', servers.freeze_max_age,
         'transactions_of_this_table', oldest.transaction_age
     ) as evidence,
-    servers.read_at as counted_since_at,
+    samples.taken_at as counted_since_at,
     samples.taken_at as observed_at,
     greatest(servers.transaction_age, servers.multixact_age) / 2147483648::double precision
         as limit_share,
     cast(null as double precision) as milliseconds_per_day,
-    format('vacuum (freeze) %I.%I;', oldest.schema_name, oldest.table_name) as statement,
+    case
+        when oldest.table_id is not null
+            then format('vacuum (freeze) %I.%I;', oldest.schema_name, oldest.table_name)
+    end as statement,
     cast(null as text) as undo
 from signal_marts.observed_servers as servers
 inner join signal_marts.samples on servers.sample_id = samples.id

@@ -11,7 +11,7 @@ select
         'application', holders.application_name,
         'since_at', holders.since_at
     ) as evidence,
-    holders.since_at as counted_since_at,
+    samples.taken_at as counted_since_at,
     samples.taken_at as observed_at,
     cast(null as double precision) as limit_share,
     cast(null as double precision) as milliseconds_per_day,

@@ -370,12 +370,13 @@ PLANTED = {
         side="primary",
         schema_name="public",
         table_name="Fills",
-        activity_date="2026-01-01",
         observed_hours=12,
-        live_rows=1_000_000,
         seq_scans=100,
         seq_rows_read=100_000_000,
-    ),
+    )
+    + ";insert into signal_marts.observed_tables"
+    " (sample_id, side, table_id, schema_name, table_name, live_rows)"
+    " select max(id), 'primary', 1, 'public', 'Fills', 1000000 from signal_marts.samples",
 }
 
 
@@ -393,9 +394,7 @@ def test_planted_faults_are_found_and_ranked(observed: Landscape) -> None:
     assert of["wraparound"].limit_share == pytest.approx(1.5e9 / 2**31)
     assert of["slot_keeps_log"].limit_share == 0.5
     assert of["slot_keeps_log"].evidence["is_ours"] is True
-    assert of["storage_limit"].gain == (
-        "writes of trading go on: 20 days are left, by a straight line"
-    )
+    assert of["storage_limit"].gain == ("writes go on: 20 days are left, by a straight line")
     # 200 scans a day of a million rows, 0.0001 ms each.
     assert of["sequential_scans"].milliseconds_per_day == pytest.approx(20_000)
     # 1,000 calls a day, a quarter of them beside a build.
