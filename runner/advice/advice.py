@@ -201,6 +201,7 @@ def advise(replica: Connection, migrations: Path = PROJECT / "migrations") -> Ad
             row
             for file in files.joinpath("sql").iterdir()
             for row in _rows(replica, file.read_text("utf-8"))
+            if not (KINDS[row["kind"]].verb and _is_of_the_queue(row))
         ]
         not_seen = _rows(replica, files.joinpath("not_seen.sql").read_text("utf-8"))
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
@@ -219,6 +220,11 @@ def advise(replica: Connection, migrations: Path = PROJECT / "migrations") -> Ad
 
 def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
     return connection.cursor(row_factory=dict_row).execute(query).fetchall()
+
+
+def _is_of_the_queue(row: Mapping[str, Any]) -> bool:
+    """Whether a table is procrastinate's: its indexes are that library's to make and drop."""
+    return row["schema_name"] == "retraining" and row["table_name"].startswith("procrastinate_")
 
 
 def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:

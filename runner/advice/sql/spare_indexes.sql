@@ -32,11 +32,29 @@ select
                 definition, '^CREATE (UNIQUE )?INDEX ', 'CREATE \1INDEX CONCURRENTLY '
             ) || ';'
     end as undo
-from operations.index_usage
+from operations.index_usage as usage
 where
     side = 'primary'
     and (
-        verdict in ('duplicate', 'overlapping', 'unused')
+        verdict in ('duplicate', 'overlapping')
+        -- One that serves a foreign key waits for a DELETE on the table that this points at.
+        or verdict = 'unused' and not exists (
+            select
+            from signal_marts.samples
+            inner join signal_marts.observed_indexes as indexes on samples.id = indexes.sample_id
+            inner join signal_marts.observed_foreign_keys as keys
+                on
+                    indexes.sample_id = keys.sample_id
+                    and indexes.side = keys.side
+                    and indexes.table_id = keys.table_id
+                    and keys.columns @> indexes.key_columns[1:cardinality(keys.columns)]
+                    and keys.columns <@ indexes.key_columns[1:cardinality(keys.columns)]
+            where
+                usage.observed_at = samples.taken_at
+                and usage.side = indexes.side
+                and usage.schema_name = indexes.schema_name
+                and usage.object_name = indexes.index_name
+        )
         -- No statement drops the index of a constraint, or a part of another index.
         or verdict = 'invalid' and constraint_name is null and (is_unique or not is_needed)
     )
