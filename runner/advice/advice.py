@@ -224,7 +224,7 @@ def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
 
 def _is_of_the_queue(row: Mapping[str, Any]) -> bool:
     """Whether a table is procrastinate's: its indexes are that library's to make and drop."""
-    return row["schema_name"] == "retraining" and row["table_name"].startswith("procrastinate_")
+    return _where(row).startswith("retraining.procrastinate_")
 
 
 def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
