@@ -6,81 +6,23 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
+from advised import asked, found, kinds, take
 from command_line import BIN, marts
-from landscapes import Landscape, drop_landscape, make_landscape
+from landscapes import Landscape
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from runner.advice import advice
-from runner.advice.advice import Advice, Finding, advise
-from runner.demo.embedded import EmbeddedPair
+from runner.advice.advice import Advice, Finding
 from runner.deploy import migrations
 from runner.deploy.migration_rules import check_folder
-from runner.observation.sample import observe
-from runner.servers.database import Connection, Database
+from runner.servers.database import Database
 from runner.servers.deploy_lock import one_at_a_time
-from runner.servers.role_logins import as_role
 from runner.settings import PROJECT
-
-MARTS = ("index_usage", "table_activity", "query_costs", "trading_impact", "storage_forecast")
-
-
-@pytest.fixture(scope="module")
-def built(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Landscape]:
-    """A deployed platform with the marts of its costs."""
-    made = make_landscape(pair, pair.urls().replica)
-    made.deploy()
-    assert not made.build(tmp_path_factory.mktemp("target"), *MARTS).failures
-    yield made
-    drop_landscape(made)
-
-
-@pytest.fixture
-def observed(built: Landscape) -> Landscape:
-    """The same without a sample."""
-    built.on_replica(
-        "truncate signal_marts.samples cascade; truncate signal_marts.index_definitions"
-    )
-    return built
-
-
-def take(landscape: Landscape, *, login: Mapping[str, str] = {}, days: int = 0) -> None:
-    """A sample, of statistics that count since so many days more."""
-    taken = observe(
-        Database("primary", make_conninfo(landscape.primary.url, **login)),
-        Database("replica", landscape.replica.url),
-        keep_days=14,
-    )
-    landscape.on_replica(
-        "update signal_marts.observed_servers"
-        f" set statistics_since = statistics_since - {days} * interval '1 day'"
-        f" where sample_id = {taken.id};"
-        " update signal_marts.index_definitions"
-        f" set first_seen_at = first_seen_at - {days} * interval '1 day'"
-    )
-
-
-def asked(landscape: Landscape, folder: Path = PROJECT / "migrations") -> Advice:
-    replica = as_role(Database("replica", landscape.replica.url), "transformer")
-    with replica.connect(autocommit=True, options=advice.OPTIONS) as connection:
-        return advise(connection, folder)
-
-
-def found(told: Advice) -> dict[str, Finding]:
-    """Findings by place; two of a place would be one too many."""
-    assert len({each.where for each in told.findings}) == len(told.findings)
-    return {each.where: each for each in told.findings}
-
-
-def kinds(told: Advice) -> dict[str, str]:
-    return {where: each.kind for where, each in found(told).items()}
 
 
 def test_a_clean_pair_has_no_finding(observed: Landscape) -> None:
@@ -287,148 +229,7 @@ def test_what_an_index_is_needed_for_is_never_dropped(observed: Landscape) -> No
         observed.on_primary("drop table kept, parts")
 
 
-# --- planted rows -------------------------------------------------------------------------------
-
-
-@contextmanager
-def planted_rows(landscape: Landscape, *statements: str) -> Iterator[Connection]:
-    """A session in which the newest sample, and the marts, are others; all of it is taken back."""
-    with landscape.replica.connect() as connection:
-        for statement in statements:
-            connection.execute(statement.encode())
-        yield connection
-        connection.rollback()
-
-
-def in_place_of(mart: str, **row: Any) -> str:
-    """A statement that puts a table with a row in the place of a mart."""
-    names, values = ", ".join(row), ", ".join(sql.Literal(v).as_string() for v in row.values())
-    return (
-        f"alter view operations.{mart} rename to {mart}_before;"
-        f"create table operations.{mart} as select * from operations.{mart}_before with no data;"
-        f"insert into operations.{mart} ({names}) values ({values})"
-    )
-
-
-NEWEST = "sample_id = (select max(id) from signal_marts.samples)"
-COSTS = in_place_of(
-    "query_costs",
-    side="primary",
-    role_group="trading",
-    query_id=11,
-    statement='select * from "Fills" where price > $1',
-    calls=8000,
-    total_seconds=80,
-    mean_milliseconds=10,
-    first_at="2026-01-01Z",
-    last_at="2026-01-09Z",
-)
-PLANTED = {
-    "wraparound": f"update signal_marts.observed_servers set transaction_age = 1500000000"
-    f" where {NEWEST} and side = 'primary'",
-    "sequence_limit": f"update signal_marts.observed_sequences set last_value = 0.8 * max_value"
-    f" where {NEWEST} and side = 'primary' and sequence_name = 'trading_orders_id_seq'",
-    "slot_keeps_log": f"update signal_marts.observed_slots set retained_bytes = 5000000000,"
-    f" safe_bytes = 5000000000 where {NEWEST} and slot_name in ("
-    "select slot_name from signal_marts.observed_subscriptions)",
-    "xmin_held": "insert into signal_marts.observed_xmin_holders"
-    " select id, 'primary', 'session', '4711', 'analyst', 'psql', 12, taken_at - interval '1 hour'"
-    " from signal_marts.samples order by id desc limit 1",
-    "storage_limit": in_place_of(
-        "storage_forecast",
-        side="primary",
-        kind="database",
-        schema_name="",
-        table_name="",
-        bytes=9_000,
-        days=9,
-        bytes_per_day=50,
-        limit_bytes=10_000,
-        days_until_limit=20,
-        days_until_limit_lower=15,
-        first_at="2026-01-01Z",
-        last_at="2026-01-09Z",
-    ),
-    "slower_while_building": in_place_of(
-        "trading_impact",
-        measure="statement",
-        subject="11",
-        statement="update balances set amount = $1",
-        build_windows=20,
-        quiet_windows=60,
-        build_mean=14,
-        quiet_mean=10,
-        difference=4,
-        difference_lower=3,
-        difference_upper=5,
-        is_slower=True,
-        first_at="2026-01-01Z",
-        last_at="2026-01-09Z",
-    ),
-    "sequential_scans": in_place_of(
-        "table_activity",
-        side="primary",
-        schema_name="public",
-        table_name="Fills",
-        observed_hours=12,
-        seq_scans=100,
-        seq_rows_read=100_000_000,
-    )
-    + ";insert into signal_marts.observed_tables"
-    " (sample_id, side, table_id, schema_name, table_name, live_rows)"
-    " select max(id), 'primary', 1, 'public', 'Fills', 1000000 from signal_marts.samples",
-}
-
-
-def test_planted_faults_are_found_and_ranked(observed: Landscape) -> None:
-    """What can stop trading first, the most used limit before others; then by milliseconds."""
-    take(observed)
-    with planted_rows(observed, COSTS, *PLANTED.values()) as connection:
-        told = advise(connection)
-    assert [each.kind for each in told.findings] == [
-        *("storage_limit", "sequence_limit", "wraparound", "slot_keeps_log"),
-        *("sequential_scans", "slower_while_building", "xmin_held"),
-    ]
-    of = {each.kind: each for each in told.findings}
-    assert [each.rank for each in told.findings] == list(range(1, 8))
-    assert of["wraparound"].limit_share == pytest.approx(1.5e9 / 2**31)
-    assert of["slot_keeps_log"].limit_share == 0.5
-    assert of["slot_keeps_log"].evidence["is_ours"] is True
-    assert of["storage_limit"].gain == ("writes go on: 20 days are left, by a straight line")
-    # 200 scans a day of a million rows, 0.0001 ms each.
-    assert of["sequential_scans"].milliseconds_per_day == pytest.approx(20_000)
-    # 1,000 calls a day, a quarter of them beside a build.
-    assert of["slower_while_building"].milliseconds_per_day == pytest.approx(1_000)
-    assert of["xmin_held"].statement == "select pg_terminate_backend(4711);"
-    assert of["xmin_held"].milliseconds_per_day is None
-    assert {each.migration for each in told.findings} == {None}
-
-
-@pytest.mark.parametrize("kind", PLANTED)
-def test_a_planted_fault_alone_is_the_only_finding(observed: Landscape, kind: str) -> None:
-    take(observed)
-    with planted_rows(observed, COSTS, PLANTED[kind]) as connection:
-        assert [each.kind for each in advise(connection).findings] == [kind]
-
-
-def test_a_dozen_are_told_and_the_primarys_come_first(observed: Landscape) -> None:
-    take(observed)
-    full = f"update signal_marts.observed_sequences set last_value = 0.9 * max_value where {NEWEST}"
-    with planted_rows(observed, full) as connection:
-        ((primary, replica),) = connection.execute(
-            "select count(*) filter (where side = 'primary'),"
-            " count(*) filter (where side = 'replica')"
-            f" from signal_marts.observed_sequences where {NEWEST}"
-        ).fetchall()
-        told = advise(connection)
-    assert replica
-    assert len(told.findings) + told.more == primary + replica
-    assert len(told.findings) == min(advice.AT_MOST, primary + replica)
-    sides = [each.side for each in told.findings]
-    assert sides == sorted(sides)
-
-
-# --- what is not there --------------------------------------------------------------------------
+# --- the command --------------------------------------------------------------------------------
 
 
 def test_what_a_login_may_not_see_is_told_with_its_mend(observed: Landscape) -> None:
@@ -471,12 +272,3 @@ def test_the_command(observed: Landscape) -> None:
     assert one["where"] == "public.ai_trading_signals.twice"
     assert one["migration"]["text"].startswith("-- Duplicate index: public.ai_trading_signals.")
     assert one["evidence"]["duplicate_of"] == "idx_ai_signals_symbol_timestamp"
-
-
-def test_without_marts_it_says_what_to_run(observed: Landscape) -> None:
-    take(observed)
-    with (
-        planted_rows(observed, "drop schema operations cascade") as connection,
-        pytest.raises(advice.NoSampleError, match="build"),
-    ):
-        advise(connection)
