@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from landscapes import Landscape
+import pytest
+from landscapes import Landscape, drop_landscape, make_landscape
 from psycopg.conninfo import make_conninfo
 
 from runner.advice import advice
 from runner.advice.advice import Advice, Finding, advise
+from runner.demo.embedded import EmbeddedPair
 from runner.observation.sample import observe
 from runner.servers.database import Database
 from runner.servers.role_logins import as_role
 from runner.settings import PROJECT
+
+MARTS = ("index_usage", "table_activity", "query_costs", "trading_impact", "storage_forecast")
+
+
+@pytest.fixture(scope="module")
+def advised(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Landscape]:
+    """A deployed platform with the marts of its costs."""
+    made = make_landscape(pair, pair.urls().replica)
+    made.deploy()
+    assert not made.build(tmp_path_factory.mktemp("target"), *MARTS).failures
+    yield made
+    drop_landscape(made)
+
+
+@pytest.fixture
+def observed(advised: Landscape) -> Landscape:
+    """The same without a sample."""
+    advised.on_replica(
+        "truncate signal_marts.samples cascade; truncate signal_marts.index_definitions"
+    )
+    return advised
 
 
 def take(landscape: Landscape, *, login: Mapping[str, str] = {}, days: int = 0) -> None:
