@@ -55,6 +55,16 @@ where
                 and usage.schema_name = indexes.schema_name
                 and usage.object_name = indexes.index_name
         )
+        -- Nor one that is to serve the scans of another one that is dropped.
+        and not exists (
+            select
+            from operations.index_usage as others
+            where
+                usage.side = others.side
+                and usage.schema_name = others.schema_name
+                and usage.table_name = others.table_name
+                and usage.object_name in (others.duplicate_of, others.covered_by)
+        )
         -- No statement drops the index of a constraint, or a part of another index.
         or verdict = 'invalid' and constraint_name is null and (is_unique or not is_needed)
     )

@@ -210,21 +210,23 @@ def test_what_an_index_is_needed_for_is_never_dropped(observed: Landscape) -> No
     """Constraints, a replica identity, and parts of an index; nor is an index called unused by
     statistics that were reset."""
     observed.on_primary(
-        "create table kept (a bigint primary key, b bigint not null unique, c bigint not null);"
+        "create table kept (a bigint primary key, b int not null unique, c int not null, d int);"
         "create unique index kept_identity on kept (c);"
         "alter table kept replica identity using index kept_identity;"
         "create table parts (a bigint) partition by range (a); create index on parts (a);"
         "create table part partition of parts for values from (0) to (9);"
-        "create index kept_idle on kept (b, c)"
+        "create index kept_idle on kept (b, c);"
+        # The longer one is to serve the scans of the shorter one.
+        "create index kept_short on kept (d); create index kept_long on kept (d, a)"
     )
     try:
         take(observed, days=31)
         told = [each.where for each in asked(observed).findings if "public.k" in each.where]
-        assert told == ["public.kept.kept_idle"]
+        assert told == ["public.kept.kept_short", "public.kept.kept_idle"]
         assert not [each for each in asked(observed).findings if "public.part" in each.where]
         observed.on_primary("select pg_stat_reset()")
         take(observed)
-        assert asked(observed).findings == ()
+        assert kinds(asked(observed)) == {"public.kept.kept_short": "overlapping_index"}
     finally:
         observed.on_primary("drop table kept, parts")
 
