@@ -1,15 +1,16 @@
 {#
     Before a run: stops where a var has a value that the models cannot mean, and names every such var.
 
-    Each var has its kind (whole, real, or positive: above 0), and its least and
-    greatest value, where there is one.
+    Each var has its kind (whole, real, or positive: above 0), its least value, if there is one, and its
+    greatest; by default the greatest is a million of whole numbers, and 1e15 of others, which is
+    the limit of money.
 #}
 {% macro check_vars() -%}
     {%- set checked = [] -%}
     {%- for name, kind, least, greatest in [
         ('money_decimals', 'whole', 0, 18),
         ('account_decimals', 'whole', 0, var('money_decimals')),
-        ('signal_lifetime_minutes', 'whole', 1, none),
+        ('signal_lifetime_minutes', 'whole', 1, 100000000),
         ('rl_reward_window_episodes', 'whole', 1, none),
         ('anomaly_score_threshold', 'real', 0, none),
         ('ensemble_horizon_bars', 'whole', 1, none),
@@ -69,7 +70,7 @@
     {%- set limits = var('storage_limits') -%}
     {%- for limit in (limits.values() if limits is mapping else [none]) -%}
         {%- do checked.append((
-            'a limit of storage_limits', limit, 'whole', 1, none
+            'a limit of storage_limits', limit, 'whole', 1, 1000000000000000000
         )) -%}
     {%- endfor -%}
     {%- set wrong = [] -%}
@@ -88,19 +89,23 @@
             'a group of role_groups is ' ~ group ~ ', and must be trading, ai or analytics'
         ) -%}
     {%- endfor -%}
-    {%- for name, value, kind, least, greatest in checked if not (
-        value is number
-        and value is not boolean
-        and (value is integer or kind != 'whole')
-        and (value > 0 or kind != 'positive')
-        and (least is none or value >= least)
-        and (greatest is not number or value <= greatest)
-    ) -%}
-        {%- do wrong.append(
-            name ~ ' is ' ~ value ~ ', and must be a ' ~ kind ~ ' number'
-            ~ ('' if least is none else ' from ' ~ least ~ ' on')
-            ~ ('' if greatest is none else ' up to ' ~ greatest)
+    {%- for name, value, kind, least, greatest in checked -%}
+        {%- set most = greatest if greatest is number
+            else 1000000 if kind == 'whole' else 1000000000000000 -%}
+        {%- if not (
+            value is number
+            and value is not boolean
+            and (value is integer or kind != 'whole')
+            and (value > 0 or kind != 'positive')
+            and (least is none or value >= least)
+            and value <= most
         ) -%}
+            {%- do wrong.append(
+                name ~ ' is ' ~ value ~ ', and must be a ' ~ kind ~ ' number'
+                ~ ('' if least is none else ' from ' ~ least ~ ' on')
+                ~ ' up to ' ~ most
+            ) -%}
+        {%- endif -%}
     {%- endfor -%}
     {%- if wrong -%}
         {{ exceptions.raise_compiler_error(

@@ -1,7 +1,7 @@
 {#
-    The type of a price times a quantity, to its last decimal.
+    The type of a price times a quantity, to its last decimal, with room for amounts that no account has.
 #}
 {% macro type_product() -%}
     {# The linter has no value for a var: the default of int is for it alone. #}
-    numeric(75, {{ 2 * (var('money_decimals') | int(1)) }})
+    numeric(100, {{ 2 * (var('money_decimals') | int(1)) }})
 {%- endmacro %}

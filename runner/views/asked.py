@@ -153,9 +153,17 @@ class Asked:
         missed = [
             name
             for name in self.chosen
-            if not all(_follows(question, name, self.days is None) for question in questions)
+            if not all(self._is_followed(question, name) for question in questions)
         ]
         return f"Not filtered by {' and '.join(missed)}." if missed else ""
+
+    def _is_followed(self, question: str, name: str) -> bool:
+        taken = parameters_of(question)
+        if name == "account" and "account" not in taken:
+            return "currency" in taken and self.account.is_all_accounts
+        if name == "period" and self.days is None and "window" in taken:
+            return True
+        return bool(taken & _FILTERS[name])
 
     def __str__(self) -> str:
         told = [] if self.period is None else [str(self.period)]
@@ -169,11 +177,6 @@ class Asked:
 def parameters_of(question: str) -> set[str]:
     """The parameters that a question names."""
     return set(re.findall(r"%\((\w+)\)s", statement(question)))
-
-
-def _follows(question: str, name: str, is_window: bool) -> bool:
-    taken = parameters_of(question)
-    return bool(taken & _FILTERS[name]) or (name == "period" and is_window and "window" in taken)
 
 
 def _midnight(value: date | None, days: int = 0) -> datetime | None:

@@ -79,7 +79,8 @@ ordered as (
 
     select
         signal_orders.signal_id,
-        sum(signal_orders.quantity) as quantity
+        sum(signal_orders.quantity) as quantity,
+        max(signal_orders.created_at) as ordered_at
     from signal_orders
     inner join hypothetical
         on
@@ -138,6 +139,7 @@ int_signal_gaps as (
     select
         hypothetical.signal_id,
         cast(ordered.quantity as {{ type_money() }}) as ordered_quantity,
+        ordered.ordered_at,
         coalesce(executed.trades, 0) as trades,
         executed.currency,
         cast(executed.quantity as {{ type_money() }}) as quantity,

@@ -16,6 +16,11 @@
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 
+{# Each lot's profit was rounded to the last decimal of money, and there may be many. #}
+{% set decimals = [
+    var('account_decimals') | int(1), [var('money_decimals') | int(7) - 6, 0] | max
+] | min %}
+
 with signals as (
 
     select *
@@ -97,12 +102,12 @@ signal_gaps as (
                 split.hypothetical_profit - split.net_profit
                 - split.size - split.not_traded - split.delay
                 - split.price - split.exit - split.fees,
-                {{ var('account_decimals') }}
+                {{ decimals }}
             ) as {{ type_money() }}
         ) as residual,
         signals.created_at,
         greatest(outcomes.resolved_at, gaps.exit_at) as closed_at,
-        greatest(outcomes.available_at, gaps.exit_at) as available_at
+        greatest(outcomes.available_at, gaps.ordered_at, gaps.exit_at) as available_at
     from signals
     inner join outcomes
         on signals.signal_id = outcomes.signal_id

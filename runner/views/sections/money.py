@@ -230,7 +230,10 @@ def _gaps(to: Surface, asked: Asked) -> None:
         "fees, and what was earned: a positive part was lost, a negative one gained."
     )
     if total["unknown"]:
-        to.say(f"Not counted: {plural(total['unknown'], 'signal')} traded in several currencies.")
+        to.say(
+            f"Not in the sums: {plural(total['unknown'], 'signal')}, traded in several currencies "
+            "or at prices far from the bars'."
+        )
     if total["hypothetical_profit"] is not None:
         told = "From the hypothetical profit to the realized one"
         to.charts([(charts.gaps(total), told)], [], "")

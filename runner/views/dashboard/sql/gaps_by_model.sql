@@ -1,5 +1,6 @@
 -- What signals that were over in the period would have earned and did earn, by model, and of all
--- together. Those that nobody traded have no currency, and belong to each.
+-- together. Those that nobody traded have no currency, and belong to each; those in several have
+-- no amounts.
 select
     case when grouping(model_name) = 1 then 'all' else model_name || ' ' || model_version end
         as model,
@@ -16,7 +17,7 @@ select
     count(*) filter (where hypothetical_profit is null) as unknown
 from performance.signal_gaps
 where
-    (currency = %(currency)s or executed_trades = 0)
+    (currency = %(currency)s or currency is null)
     and (%(symbols)s::text[] is null or symbol = any(%(symbols)s))
     and (%(sources)s::text[] is null or model_name || ' ' || model_version = any(%(sources)s))
     and (%(first_at)s::timestamptz is null or closed_at >= %(first_at)s)
