@@ -64,7 +64,7 @@ orders as (
             closed_at as event_at,
             0 as event_order,
             bar_number,
-            cast(null as bigint) as order_id
+            null as order_id
         from {{ ref('int_bars_numbered') }}
 
         union all
