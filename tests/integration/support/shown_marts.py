@@ -89,6 +89,7 @@ def other_account(marts: Landscape) -> Iterator[None]:
         "source_performance_daily": {"bot": False, "all": True},
         "daily_performance": {"bot": False, "spot": False},
         "symbol_performance": {"bot": False, "all": True},
+        "trade_breakdowns": {"bot": False, "all": True},
         "trades": {"bot": False},
         "open_positions": {"bot": False},
     }
