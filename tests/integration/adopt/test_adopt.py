@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from full_builds import FullBuild
 from landscapes import Landscape, drop_landscape, make_landscape
 from other_platforms import BERLIN, ORDERS_ONLY, PRISMA
 from platform_marts import MODELS, differences
@@ -67,10 +68,11 @@ class Adopted:
 
     def follow(self, *changes: str) -> None:
         """Each change is followed exactly."""
+        full = FullBuild()
         for change in changes:
             self.landscape.on_primary(change)
             self.build()
-            assert differences(self.landscape, self.target) == {}, change
+            assert differences(self.landscape, self.target, full) == {}, change
 
 
 @pytest.fixture

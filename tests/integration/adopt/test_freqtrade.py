@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bot
 import pytest
+from full_builds import FullBuild
 from landscapes import Landscape, drop_landscape, make_landscape
 from platform_marts import MODELS, differences
 
@@ -84,6 +85,7 @@ def test_changes_are_followed_exactly(
     adopted: tuple[Landscape, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     landscape, target = adopted
+    full = FullBuild()
     for change in (
         # The exchange told the fee late: every order of the trade has another fee.
         "update trades set fee_open = 0.002, fee_close = 0.002 where id = 1",
@@ -108,5 +110,5 @@ def test_changes_are_followed_exactly(
     ):
         landscape.on_primary(change)
         assert not landscape.build(target, *MODELS).failures
-        assert differences(landscape, target) == {}
+        assert differences(landscape, target, full) == {}
     assert profits(landscape) == {}

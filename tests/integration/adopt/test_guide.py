@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from full_builds import FullBuild
 from landscapes import Landscape, drop_landscape, make_landscape
 from platform_marts import MODELS, differences
 
@@ -85,6 +86,7 @@ def test_its_trades_add_up(platform: Landscape, tmp_path: Path) -> None:
     assert platform.on_replica(
         "select pattern_signal, confidence from staging.stg_platform__micro_patterns order by 1"
     ) == [("BUY", 0.725), ("HOLD", 0.5)]
+    full = FullBuild()
     for change in (
         "update trading.plans set fee_rate = 0.002",
         "update trading.orders set is_test = false where id = 3;"
@@ -95,4 +97,4 @@ def test_its_trades_add_up(platform: Landscape, tmp_path: Path) -> None:
     ):
         platform.on_primary(change)
         assert not platform.build(tmp_path / "dbt", *MODELS).failures
-        assert differences(platform, tmp_path / "dbt") == {}
+        assert differences(platform, tmp_path / "dbt", full) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from full_builds import FullBuild
 from landscapes import Landscape
 from psycopg import sql
 
@@ -27,19 +28,22 @@ _STORED = (
 )
 
 
-def differences(landscape: Landscape, target: Path) -> dict[str, object]:
+def differences(landscape: Landscape, target: Path, full: FullBuild) -> dict[str, object]:
     """Rows that are only in one of both, by the names of tables that differ."""
-    with builds.frozen(landscape.replica, timeout=60) as environment:
-        built = transform.build(
-            environment,
-            advance=lambda done, total, at: None,
-            select=MODELS,
-            full_refresh=True,
-            target=target / "full",
-            tests=False,
-            schema_prefix="full",
-        )
-    assert not built.failures, built.failures
+
+    def by_dbt() -> transform.Build:
+        with builds.frozen(landscape.replica, timeout=60) as environment:
+            return transform.build(
+                environment,
+                advance=lambda done, total, at: None,
+                select=MODELS,
+                full_refresh=True,
+                target=target / "full",
+                tests=False,
+                schema_prefix="full",
+            )
+
+    full.build(landscape.replica, by_dbt)
     found: dict[str, object] = {}
     with landscape.replica.connect() as replica:
         for name in _STORED:
