@@ -81,9 +81,9 @@ def _runs(to: Surface, asked: Asked) -> None:
     to.table(tables.TRAINING, found)
 
 
-def _curve(question: str, step: str, value: str) -> Callable[[Surface, Asked], None]:
+def _curve(step: str, value: str) -> Callable[[Surface, Asked], None]:
     def draw(to: Surface, asked: Asked) -> None:
-        found = to.ask(question, asked)
+        found = [row for row in to.ask("training_steps", asked) if row["step_kind"] == step]
         if not found:
             _none(to, asked, f"No {step} of any model.")
             return
@@ -92,7 +92,7 @@ def _curve(question: str, step: str, value: str) -> Callable[[Surface, Asked], N
         to.charts(
             [(charts.training(found, step=step, value=value), f"Training: {value} by {step}")],
             found,
-            question,
+            f"{step}s",
         )
 
     return draw
@@ -154,12 +154,12 @@ SECTIONS = (
     _section("Calibration", "performance.model_calibration", "calibration", _calibration),
     _section("Training progress", "training.training_runs", "training_runs", _runs),
     _section(
-        "Rewards", "training.rl_progress", "episodes",
-        _curve("episodes", "episode", "reward"), is_half=True,
+        "Rewards", "training.rl_progress", "training_steps",
+        _curve("episode", "reward"), is_half=True,
     ),
     _section(
-        "Fitness", "training.genetic_progress", "generations",
-        _curve("generations", "generation", "fitness"), is_half=True,
+        "Fitness", "training.genetic_progress", "training_steps",
+        _curve("generation", "fitness"), is_half=True,
     ),
     _section("Health", "operations.model_health", "model_health", _health),
     _section(
