@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import LiteralString
 
+import children
 import pytest
 import streamlit as st
-from browser import PAGES, TROUBLES
+import yaml
+from browser import BIN, PAGES, TROUBLES
 from landscapes import Landscape
 from pgbouncer import needs_pgbouncer, pooler
 from psycopg import sql
@@ -18,12 +22,16 @@ from shown_cells import is_part, shown_by_page, shown_by_report
 from shown_marts import all_marts, draw, other_account, renamed, run, shown_marts, told
 from streamlit.testing.v1 import AppTest
 
+from runner.build import transform
 from runner.demo.embedded import EmbeddedPair
 from runner.servers.database import Database
+from runner.settings import PROJECT
+from runner.views import tables
 from runner.views.asked import WINDOWS, Asked, choices
 from runner.views.dashboard.marts import LIMITS, ask, connect, reading
 from runner.views.dashboard.wording import total
 from runner.views.report.write import Wanted, write_report
+from runner.views.surface import Table
 
 MODULES = tuple(page.lower() for page in PAGES)
 
@@ -119,7 +127,7 @@ def test_one_mart_that_is_dropped_spoils_its_own_part_alone(
     with renamed(marts, ("performance", "daily_performance")):
         drawn = page("performance")
         assert "performance.daily_performance is not built yet" in told(drawn)
-        assert [metric.label for metric in drawn.metric][:2] == ["Net profit", "Return"]
+        assert [metric.label for metric in drawn.metric][:2] == ["Realized P&L", "Return"]
         assert len(drawn.dataframe) == 5
 
 
@@ -154,13 +162,13 @@ def test_money_is_that_of_the_account_that_is_chosen(
     with other_account(marts):
         drawn = page("performance")
         assert drawn.selectbox(key="account").options == ["main", "USDT: all accounts", "USDT: bot"]
-        assert drawn.metric[0].label == "Net profit"
+        assert drawn.metric[0].label == "Realized P&L"
         assert drawn.metric[0].delta == traditional
         for account in ("USDT: all accounts", "USDT: bot"):
             drawn.selectbox(key="account").set_value(account).run()
             assert not drawn.exception
             labels = [metric.label for metric in drawn.metric]
-            assert labels[0] == "Net profit USDT"
+            assert labels[0] == "Realized P&L USDT"
             assert "Unexplained P&L USDT" in labels
             # The platform's own strategies did not trade there.
             assert drawn.metric[0].delta == "rule-based –"
@@ -262,3 +270,73 @@ def test_a_report_of_what_is_not_there(marts: Landscape, tmp_path: Path) -> None
         assert refused.returncode == 2
         assert refusal in refused.stderr
     assert not list(tmp_path.iterdir())
+
+
+METRICS = {
+    "trade": (
+        ("net_profit", "trades", "fees", "hit_rate", "expectancy", "profit_factor"),
+        ("source_type", "source_name", "symbol", "account", "currency"),
+        "performance.symbol_performance where source_name <> 'all' and is_all_accounts",
+    ),
+    "signal": (
+        ("signal_hit_rate",),
+        ("model_name", "symbol"),
+        "(select model_name, symbol, avg(is_win::int)::float8 as signal_hit_rate"
+        " from performance.signal_outcomes group by 1, 2) as outcomes",
+    ),
+    "trading_day": (
+        ("reported_net_profit", "unreconciled_profit"),
+        ("account", "currency"),
+        "(select account, currency, sum(reported_net_profit) as reported_net_profit,"
+        " sum(unreconciled_profit) as unreconciled_profit"
+        " from performance.daily_performance group by 1, 2) as days",
+    ),
+}
+
+
+def test_metrics_equal_the_marts(
+    marts: Landscape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What MetricFlow asks the database for a metric by its name gives the mart's numbers."""
+    for name in ("dbt_project.yml", "models", "macros", "tests", "profiles.yml"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    target = tmp_path / "target"  # where alone it looks
+    environment = marts.replica.environment()
+    transform.parse(environment, target=target)
+    for entity, (metrics, dimensions, mart) in METRICS.items():
+        asked = children.run(
+            [
+                *(str(BIN / "mf"), "query", "--explain", "--metrics", ",".join(metrics)),
+                *("--group-by", ",".join(f"{entity}__{name}" for name in dimensions)),
+            ],
+            cwd=tmp_path,
+            env={**os.environ, **environment, "DBT_PROFILES_DIR": str(tmp_path)},
+            text=True,
+            capture_output=True,
+        )
+        assert asked.returncode == 0, asked.stdout
+        query = re.search(r"^(WITH|SELECT)\b.*", asked.stdout, re.DOTALL | re.MULTILINE)
+        assert query is not None, asked.stdout
+        of_entity = ", ".join(f"{entity}__{name}" for name in dimensions)
+        order = f"order by {', '.join(map(str, range(1, len(dimensions) + 1)))}"
+        found = marts.on_replica(
+            f"select {of_entity}, {', '.join(metrics)} from ({query[0]}) as asked {order}"
+        )
+        stored = marts.on_replica(
+            f"select {', '.join((*dimensions, *metrics))} from {mart} {order}"
+        )
+        assert found == stored != []
+
+
+def test_metrics_are_called_as_on_the_pages() -> None:
+    text = (PROJECT / "models/marts/performance/_performance__metrics.yml").read_text("utf-8")
+    labels = {metric["name"]: metric["label"] for metric in yaml.safe_load(text)["metrics"]}
+    shown = {
+        (name, column.label)
+        for table in vars(tables).values()
+        if isinstance(table, Table)
+        for name, column in table.columns.items()
+        if name in labels and table.mart.startswith("performance.")
+    }
+    assert {"net_profit", "hit_rate", "expectancy", "profit_factor"} <= {name for name, _ in shown}
+    assert [each for each in shown if labels[each[0]] != each[1]] == []
