@@ -48,13 +48,13 @@ def differences(landscape: Landscape, target: Path, full: FullBuild) -> dict[str
     with landscape.replica.connect() as replica:
         for name in _STORED:
             schema, table = name.split(".")
-            ours, full = sql.Identifier(schema, table), sql.Identifier(f"full_{schema}", table)
+            ours, theirs = sql.Identifier(schema, table), sql.Identifier(f"full_{schema}", table)
             rows = replica.execute(
                 sql.SQL(
-                    "(select 'changes', t.* from (table {ours} except all table {full}) as t)"
+                    "(select 'changes', t.* from (table {ours} except all table {theirs}) as t)"
                     " union all"
-                    " (select 'full', t.* from (table {full} except all table {ours}) as t)"
-                ).format(ours=ours, full=full)
+                    " (select 'full', t.* from (table {theirs} except all table {ours}) as t)"
+                ).format(ours=ours, theirs=theirs)
             ).fetchall()
             if rows:
                 found[name] = rows
