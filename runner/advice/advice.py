@@ -129,6 +129,9 @@ KINDS: Mapping[str, Kind] = {
 """In the order in which findings of no known cost are told."""
 
 
+_FILES = resources.files("runner.advice")
+
+
 @dataclass(frozen=True)
 class Migration:
     """Names and texts of a migration's two files."""
@@ -192,18 +195,12 @@ def advise(replica: Connection, migrations: Path = PROJECT / "migrations") -> Ad
     ``replica`` is a session of ``transformer``; ``migrations`` is the folder whose files a proposal
     follows.
     """
-    files = resources.files("runner.advice")
     try:
         observed_at = scalar(replica, "select max(taken_at) from signal_marts.samples")
         if observed_at is None:
             raise NoSampleError("there is no sample yet: run signal-marts observe")
-        found = [
-            row
-            for file in files.joinpath("sql").iterdir()
-            for row in _rows(replica, file.read_text("utf-8"))
-            if not (KINDS[row["kind"]].verb and _is_of_the_queue(row))
-        ]
-        not_seen = _rows(replica, files.joinpath("not_seen.sql").read_text("utf-8"))
+        found = findings(replica)
+        not_seen = _rows(replica, _FILES.joinpath("not_seen.sql").read_text("utf-8"))
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise NoSampleError(
             "the replica has no marts of what the database costs:"
@@ -216,6 +213,16 @@ def advise(replica: Connection, migrations: Path = PROJECT / "migrations") -> Ad
         max(0, len(found) - AT_MOST),
         tuple(NotSeen(**row) for row in not_seen),
     )
+
+
+def findings(replica: Connection) -> list[dict[str, Any]]:
+    """The rows of all findings, in no order."""
+    return [
+        row
+        for file in _FILES.joinpath("sql").iterdir()
+        for row in _rows(replica, file.read_text("utf-8"))
+        if not (KINDS[row["kind"]].verb and _is_of_the_queue(row))
+    ]
 
 
 def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:

@@ -87,12 +87,17 @@ def watch(
 ) -> None:
     """Build the marts whenever rows arrive, until SIGTERM; a line a round on stdout."""
     from runner.build.watch import Round, Watch
-    from runner.build.watch_metrics import Metrics
+    from runner.metrics.collector import Collector
+    from runner.metrics.watched import Metrics
     from runner.observation.sample import meanwhile, observe
 
     given = settings.load()
     primary, replica = databases(given)
-    metrics = Metrics(metrics_address, metrics_port)
+
+    def report(text: str) -> None:
+        note(f"signal-marts: {text}")
+
+    metrics = Metrics(metrics_address, metrics_port, Collector(primary, replica, report))
     is_asked_to_stop = False
     rejected: Mapping[str, int] = {}
 
@@ -103,9 +108,6 @@ def watch(
         if done.rejected_rows != rejected:
             rejected = done.rejected_rows
             note(_cannot_be_used(rejected))
-
-    def report(text: str) -> None:
-        note(f"signal-marts: {text}")
 
     def on_trouble(text: str) -> None:
         report(text)

@@ -1,4 +1,4 @@
-"""Commands that only look: status, doctor, observe, dashboard, report."""
+"""Commands that only look: status, doctor, metrics, observe, dashboard, report."""
 
 from __future__ import annotations
 
@@ -131,6 +131,21 @@ def doctor(as_json: bool) -> None:
         click.echo(", ".join(f"{count} {level}" for level, count in counts.items()))
     if counts["wrong"]:
         raise Failure(f"not well: {counts['wrong']} of {len(found)} findings are wrong")
+
+
+@cli.command()
+def metrics() -> None:
+    """Print what watch serves to Prometheus, once, for node_exporter's textfile collector."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    from runner.metrics.collector import Collector
+
+    def report(text: str) -> None:
+        note(f"signal-marts: {text}")
+
+    registry = CollectorRegistry()
+    registry.register(Collector(*databases(settings.load()), report, limit_seconds=60))
+    click.echo(generate_latest(registry).decode(), nl=False)
 
 
 @cli.command()

@@ -103,7 +103,7 @@ def status(
         state = migrations.state(sides.on_primary)
         replication = _replication(sides.on_primary, sides.on_replica)
         marts, builds, rejected = _built(replica)
-        retrainings = _retrainings(sides.on_primary)
+        retrainings = jobs.open_or_last(sides.on_primary) if jobs.is_there(sides.on_primary) else ()
         problems = [
             *(compare(sides.on_primary, sides.on_replica) if compare is not None else ()),
             *_migration_problems(sides.on_primary, state),
@@ -236,20 +236,6 @@ def _last_builds(replica: Connection) -> tuple[LastBuild, ...]:
             " from changes.builds as b order by started_at desc limit 5"
         )
     )
-
-
-def _retrainings(primary: Connection) -> tuple[Job, ...]:
-    if not jobs.is_there(primary):
-        return ()
-    kept: list[Job] = []
-    ended: set[str] = set()
-    for job in jobs.read(primary, last=1000):
-        if job.state not in ("waiting", "running", "dead"):
-            if job.model in ended:
-                continue
-            ended.add(job.model)
-        kept.append(job)
-    return tuple(kept)
 
 
 def _retraining_problems(retrainings: Sequence[Job]) -> Iterator[str]:

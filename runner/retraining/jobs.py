@@ -126,6 +126,19 @@ def read(primary: Connection, last: int = 50, *, is_open: bool = False) -> list[
     ).fetchall()
 
 
+def open_or_last(primary: Connection) -> tuple[Job, ...]:
+    """Jobs that wait, run or are dead, and the last other one of each model."""
+    kept: list[Job] = []
+    ended: set[str] = set()
+    for job in read(primary, last=1000):
+        if job.state not in ("waiting", "running", "dead"):
+            if job.model in ended:
+                continue
+            ended.add(job.model)
+        kept.append(job)
+    return tuple(kept)
+
+
 def read_one(primary: Connection, number: int) -> Job:
     cursor = primary.cursor(row_factory=class_row(Job))
     found = cursor.execute(

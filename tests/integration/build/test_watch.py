@@ -14,6 +14,7 @@ import children
 import pytest
 from drills import eventually, plain_dbt, read_project, wait, waits_for_lock
 from landscapes import Landscape
+from metered import accepted, check_all, names, not_seen, of
 from mortal_servers import kill_server, landscape_on
 from watching import Watching
 
@@ -85,8 +86,11 @@ def test_rounds_follow_changes_until_sigterm(
         assert watch.rounds[1].endswith("(mapped.trading_orders)")
         landscape.on_primary(f"{ORDER.format(2)}; {PLAN}; {UNUSABLE}")
         eventually(lambda: is_attributed(landscape, "BTC 2"), seconds=120)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             metrics = answer.read().decode()
+        assert names(metrics) >= of("watch", "reading", "replication", "slots", "builds")
+        assert not_seen(metrics) == set()
+        accepted(metrics)
         assert 'signal_marts_rounds_total{result="failure"} 0.0' in metrics
         # Rows that were set aside are counted when their number changes.
         told = [
@@ -116,6 +120,7 @@ def test_rounds_follow_changes_until_sigterm(
     assert watch.notes[-1] == "stopped"
     with builds.one_build(landscape.replica, "build"):
         pass
+    check_all(landscape)
 
 
 PARTITIONED = """

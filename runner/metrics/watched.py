@@ -1,51 +1,47 @@
-"""The metrics of a watch, for Prometheus."""
+"""What a watch counts while it runs."""
 
 from __future__ import annotations
 
 import time
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
 
 from runner.build.watch import Round
 from runner.errors import UsageError
+from runner.metrics.catalogue import NAMED, PREFIX
+from runner.metrics.collector import Collector
 
 
 class Metrics:
-    """Counts of a watch, served over HTTP where a port is given."""
+    """Counts of a watch, served over HTTP where a port is given, beside what a collector reads."""
 
-    def __init__(self, address: str, port: int | None) -> None:
+    def __init__(self, address: str, port: int | None, collector: Collector) -> None:
         """Raises UsageError where the address or the port cannot be listened on."""
+        # They would double the series; a watch tells its restarts by counters that begin at 0.
+        disable_created_metrics()
         registry = CollectorRegistry()
-        self._rounds = Counter(
-            "signal_marts_rounds", "Builds that ended.", ["result"], registry=registry
-        )
-        self._models = Counter(
-            "signal_marts_models_built", "Models that were built.", registry=registry
-        )
+        self._rounds = _counter("rounds_total", registry)
+        self._models = _counter("models_built_total", registry)
+        self._troubles = _counter("troubles_total", registry)
+        self._failed_samples = _counter("samples_failed_total", registry)
         self._seconds = Histogram(
-            "signal_marts_round_seconds",
-            "From before a build's fence until its models were visible.",
+            f"{PREFIX}round_seconds",
+            NAMED["round_seconds"].help,
             buckets=(0.5, 1, 2, 3, 5, 10, 30, 60, 300, 900),
             registry=registry,
         )
-        self._troubles = Counter(
-            "signal_marts_troubles",
-            "Times that a server could not be used, the replica not catch up, or a model failed.",
-            registry=registry,
-        )
-        self._failed_samples = Counter(
-            "signal_marts_samples_failed",
-            "Samples of the servers' statistics that could not be taken.",
-            registry=registry,
-        )
-        self._fresh = Gauge(
-            "signal_marts_fresh_as_of_timestamp_seconds",
-            "What the primary had committed by then is in the marts, the live ones or all.",
-            ["marts"],
-            registry=registry,
-        )
+        fresh = NAMED["fresh_as_of_timestamp_seconds"]
+        self._fresh = Gauge(fresh.full_name, fresh.help, fresh.labels, registry=registry)
         for result in ("success", "failure"):
             self._rounds.labels(result)
+        registry.register(collector)
         if port is not None:
             try:
                 start_http_server(port, address, registry)
@@ -72,3 +68,8 @@ class Metrics:
     def note_fresh(self, marts: str, seconds: float) -> None:
         """Note that marts (``live``, ``all``) hold all rows committed up to so many seconds ago."""
         self._fresh.labels(marts).set(time.time() - seconds)
+
+
+def _counter(name: str, registry: CollectorRegistry) -> Counter:
+    metric = NAMED[name]
+    return Counter(metric.full_name, metric.help, metric.labels, registry=registry)

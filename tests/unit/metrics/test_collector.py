@@ -1,0 +1,68 @@
+"""A scrape of servers that are not there, or do not answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from runner.errors import UsageError
+from runner.metrics.catalogue import METRICS, NAMED, PARTS
+from runner.metrics.collector import Collector
+from runner.metrics.reading import _READ_BY
+from runner.metrics.watched import Metrics
+from runner.servers.database import Database
+from runner.settings import PROJECT
+
+
+def url(port: int) -> str:
+    return f"postgresql://nobody@127.0.0.1:{port}/none?connect_timeout=2"
+
+
+def test_a_server_that_does_not_answer_keeps_no_scrape_waiting() -> None:
+    """Neither one that is not there, nor one that takes a connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        primary, replica = (
+            Database(side, url(bound.getsockname()[1]))
+            for side, bound in (("primary", silent), ("replica", closed))
+        )
+        reports: list[str] = []
+        registry = CollectorRegistry()
+        collector = Collector(primary, replica, reports.append, 0.5)
+        registry.register(collector)
+        before = threading.active_count()
+        texts = [generate_latest(registry).decode() for _ in range(3)]
+        # A reading that hangs is not begun again.
+        assert threading.active_count() <= before + 1
+    for text in texts:
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        told = [line for line in lines if not line.startswith("signal_marts_read_timestamp")]
+        assert sorted(told) == sorted(
+            f'signal_marts_seen{{part="{part.name}",side="{side}"}} 0.0'
+            for part in PARTS.values()
+            for side in part.sides
+        )
+    # Each part is reported once, and not by each scrape.
+    assert len(set(reports)) == len(reports)
+    assert {text.split()[3] for text in reports} == {
+        part.name for part in PARTS.values() if "replica" in part.sides
+    }
+    assert all("cannot connect" in text for text in reports)
+
+
+def test_a_port_that_is_taken_is_refused() -> None:
+    here = Database("primary", url(1))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"cannot be served at 127.0.0.1:{port}"):
+            Metrics("127.0.0.1", port, Collector(here, here, print))
+
+
+def test_every_part_has_one_source_and_metrics() -> None:
+    files = {path.stem for path in (PROJECT / "runner/metrics/sql").iterdir()}
+    assert files | _READ_BY.keys() == PARTS.keys() == METRICS.keys() - {"reading", "watch"}
+    assert not files & _READ_BY.keys()
+    assert len(NAMED) == sum(map(len, METRICS.values()))
