@@ -102,7 +102,7 @@ def accepted(text: str) -> None:
             timeout=60,
             check=False,
         )
-        assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+        assert (told.returncode, told.stdout + told.stderr) == (0, "")
 
 
 def scraped(landscape: Landscape) -> str:
