@@ -160,9 +160,9 @@ _CATALOGUE = {
     },
     "advice": {"advice_findings (finding side)": "Findings of signal-marts advise, where any."},
     "money": {
-        "unreconciled_days (account currency)": "Of the last seven days, those with a reported"
-        " profit that trades do not explain.",
-        "unreconciled_profit (account currency)": "Money that these days leave unexplained, of"
+        "unreconciled_reports (account currency)": "The platform's reports of the last seven days"
+        " whose profit trades do not explain.",
+        "unreconciled_profit (account currency)": "Money that these reports leave unexplained, of"
         " either sign.",
         "reported_net_profit (account currency)": "Net profit that the platform reported, ever.",
         "ai_net_profit (account currency)": "Net profit of AI modules' trades.",

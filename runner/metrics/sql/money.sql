@@ -2,7 +2,7 @@
 select
     account,
     currency,
-    count(*) filter (where is_unexplained) as unreconciled_days,
+    count(*) filter (where is_unexplained) as unreconciled_reports,
     coalesce(sum(abs(unreconciled_profit)) filter (where is_unexplained), 0) as unreconciled_profit,
     sum(reported_net_profit) as reported_net_profit,
     sum(ai_net_profit) as ai_net_profit,
@@ -14,5 +14,5 @@ from (
     from performance.daily_performance
 ) as days
 group by account, currency
-order by unreconciled_days desc, account, currency
+order by unreconciled_reports desc, account, currency
 limit 50
