@@ -67,7 +67,9 @@ class Reader:
             ]
             if due:
                 self._begun_at = now
-                self._thread = threading.Thread(target=self._run, args=(due,), daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, args=(due,), name=f"metrics of the {self.side}", daemon=True
+                )
                 self._thread.start()
 
     def wait(self, seconds: float) -> None:
