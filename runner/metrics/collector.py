@@ -27,6 +27,9 @@ LIMIT_SECONDS = 8
 _STALE_SECONDS = 30
 """Rows that are older than twice their part's time and this are not told."""
 
+_RETRY_SECONDS = 300
+"""After so long at most, a part that could not be read is tried again."""
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -60,17 +63,21 @@ class Reader:
             if self._thread is not None and self._thread.is_alive():
                 return
             now = time.monotonic()
-            due = [
-                part
-                for part in self.parts
-                if part.name not in self._read or now - self._read[part.name][0] >= part.every
-            ]
+            due = [part for part in self.parts if self._is_due(part, now)]
             if due:
                 self._begun_at = now
                 self._thread = threading.Thread(
                     target=self._run, args=(due,), name=f"metrics of the {self.side}", daemon=True
                 )
                 self._thread.start()
+
+    def _is_due(self, part: Part, now: float) -> bool:
+        if part.name not in self._read:
+            return True
+        read_at, rows = self._read[part.name]
+        return now - read_at >= (
+            part.every if rows is not None else min(part.every, _RETRY_SECONDS)
+        )
 
     def wait(self, seconds: float) -> None:
         """Wait for a reading, until so many seconds after its begin."""

@@ -25,7 +25,7 @@ class Metrics:
     def __init__(self, address: str, port: int | None, collector: Collector) -> None:
         """Raises UsageError where the address or the port cannot be listened on."""
         # They would double the series; a watch tells its restarts by counters that begin at 0.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
         self._rounds = _counter("rounds_total", registry)
         self._models = _counter("models_built_total", registry)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 
+import children
 from landscapes import Landscape
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,6 +17,7 @@ from runner.metrics.catalogue import METRICS, PARTS
 from runner.metrics.collector import Collector
 from runner.observation.sample import observe
 from runner.retraining import queue
+from runner.settings import PROJECT
 
 PROMTOOL = shutil.which("promtool")
 
@@ -137,14 +141,23 @@ def check_all(landscape: Landscape) -> None:
         assert queue.ask(primary, "m", "because")
     for mart, row in PLANTED.items():
         plant(landscape, mart, row)
-    text = scraped(landscape)
+    told = children.run(
+        [sys.executable, "-m", "runner", "metrics"],
+        cwd=PROJECT,
+        env=os.environ
+        | {"PRIMARY_URL": landscape.primary.url, "REPLICA_URL": landscape.replica.url},
+        capture_output=True,
+        text=True,
+    )
+    text = told.stdout
+    assert (told.returncode, told.stderr) == (0, ""), told.stderr
     assert not_seen(text) == set()
-    there, wanted = names(text), of("reading", *PARTS)
-    assert there == wanted, there ^ wanted
+    differing = names(text) ^ of("reading", *PARTS)
+    assert differing == set(), differing
     slot = landscape.on_replica("select subslotname::text from pg_subscription")[0][0]
     found = values(text)
-    told = {name.replace("%", str(slot)): value for name, value in VALUES.items()}
-    wrong = {name: found.get(name) for name in told if found.get(name) != told[name]}
+    wanted = {name.replace("%", str(slot)): value for name, value in VALUES.items()}
+    wrong = {name: found.get(name) for name in wanted if found.get(name) != wanted[name]}
     assert wrong == {}, wrong
     accepted(text)
     hidden(landscape, text)
