@@ -12,11 +12,13 @@ import children
 from landscapes import Landscape
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg.conninfo import make_conninfo
 
 from runner.metrics.catalogue import METRICS, PARTS
 from runner.metrics.collector import Collector
 from runner.observation.sample import observe
 from runner.retraining import queue
+from runner.servers.database import Database
 from runner.settings import PROJECT
 
 PROMTOOL = shutil.which("promtool")
@@ -109,11 +111,12 @@ def accepted(text: str) -> None:
         assert told.returncode == 0, told.stdout + told.stderr
 
 
-def scraped(landscape: Landscape) -> str:
+def scraped(landscape: Landscape, primary: Database | None = None) -> str:
     """What one scrape tells."""
     registry = CollectorRegistry()
     reports: list[str] = []
-    registry.register(Collector(landscape.primary, landscape.replica, reports.append, 60))
+    primary = primary or landscape.primary
+    registry.register(Collector(primary, landscape.replica, reports.append, 60))
     return generate_latest(registry).decode()
 
 
@@ -161,6 +164,7 @@ def check_all(landscape: Landscape) -> None:
     assert wrong == {}, wrong
     accepted(text)
     hidden(landscape, text)
+    hidden_from_a_stranger(landscape)
 
 
 def plant(landscape: Landscape, mart: str, row: Mapping[str, str]) -> None:
@@ -183,3 +187,16 @@ def hidden(landscape: Landscape, before: str) -> None:
     parts = not_seen(blocked)
     assert parts == {"advice", "decisions", "models", "money", "storage", "trading_impact"}
     assert names(blocked) == names(before) - of(*parts)
+
+
+def hidden_from_a_stranger(landscape: Landscape) -> None:
+    """What a login may not see has no value; what it may see has one."""
+    landscape.on_primary("create role stranger login password 'stranger'")
+    try:
+        url = make_conninfo(landscape.primary.url, user="stranger", password="stranger")  # noqa: S106
+        text = scraped(landscape, Database("primary", url))
+    finally:
+        landscape.on_primary("drop role stranger")
+    assert not_seen(text) == {"retraining"}, not_seen(text)
+    absent = of(*PARTS) - names(text)
+    assert absent == of("retraining") | {"signal_marts_oldest_transaction_seconds"}, absent
