@@ -25,10 +25,11 @@ LIMIT_SECONDS = 8
 """So long a scrape waits at most: less than the ten seconds that Prometheus waits for it."""
 
 _STALE_SECONDS = 30
-"""Rows that are older than twice their part's time and this are not told."""
+"""Rows are told until they are older than twice their part's time and this. So a mart that a build
+replaces at the moment leaves no gap, after which an alert would begin to wait anew."""
 
 _RETRY_SECONDS = 300
-"""After so long at most, a part that could not be read is tried again."""
+"""So long after a failure a slow part is tried again; the others are at each scrape."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -51,8 +52,8 @@ class Reader:
         self._database = database
         self._statement_seconds = statement_seconds
         self._report = report
-        self._read: dict[str, tuple[float, Rows | None]] = {}
-        self._told: dict[str, str] = {}
+        self._read: dict[str, tuple[float, Rows]] = {}
+        self._failed: dict[str, tuple[float, str]] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._begun_at = 0.0
@@ -72,12 +73,9 @@ class Reader:
                 self._thread.start()
 
     def _is_due(self, part: Part, now: float) -> bool:
-        if part.name not in self._read:
-            return True
-        read_at, rows = self._read[part.name]
-        return now - read_at >= (
-            part.every if rows is not None else min(part.every, _RETRY_SECONDS)
-        )
+        if part.name in self._failed:
+            return not part.is_slow or now - self._failed[part.name][0] >= _RETRY_SECONDS
+        return part.name not in self._read or now - self._read[part.name][0] >= part.every
 
     def wait(self, seconds: float) -> None:
         """Wait for a reading, until so many seconds after its begin."""
@@ -85,8 +83,10 @@ class Reader:
             self._thread.join(max(0.0, self._begun_at + seconds - time.monotonic()))
 
     def rows(self, part: Part) -> Rows | None:
-        """The rows of a part; None where they could not be read, or are old."""
-        read_at, rows = self._read.get(part.name, (0.0, None))
+        """The rows of a part; None where they were not read, or are old."""
+        if part.name not in self._read:
+            return None
+        read_at, rows = self._read[part.name]
         is_old = time.monotonic() - read_at > 2 * part.every + _STALE_SECONDS
         return None if is_old else rows
 
@@ -100,24 +100,22 @@ class Reader:
                     except (psycopg.Error, SignalMartsError) as error:
                         if connection.broken:
                             raise
-                        self._note(left[0], None, error)
+                        self._note_failure(left[0], error)
                     else:
-                        self._note(left[0], rows)
+                        self._read[left[0].name] = (time.monotonic(), rows)
+                        self._failed.pop(left[0].name, None)
                     left.pop(0)
         # Whatever it was, the next scrape tries again.
         except Exception as error:
             for part in left:
-                self._note(part, None, error)
+                self._note_failure(part, error)
 
-    def _note(self, part: Part, rows: Rows | None, error: Exception | None = None) -> None:
-        self._read[part.name] = (time.monotonic(), rows)
-        if error is None:
-            self._told.pop(part.name, None)
-            return
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        if self._told.get(part.name) != lines[0]:
-            self._told[part.name] = lines[0]
-            self._report(f"no metrics of {part.name} of the {self.side}: {lines[0]}")
+    def _note_failure(self, part: Part, error: Exception) -> None:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        _, told = self._failed.get(part.name, (0.0, None))
+        self._failed[part.name] = (time.monotonic(), why)
+        if why != told:
+            self._report(f"no metrics of {part.name} of the {self.side}: {why}")
 
 
 class Collector(Registered):
