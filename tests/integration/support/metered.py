@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -165,6 +166,7 @@ def check_all(landscape: Landscape) -> None:
     accepted(text)
     hidden(landscape, text)
     hidden_from_a_stranger(landscape)
+    run_the_runbook(landscape)
 
 
 def plant(landscape: Landscape, mart: str, row: Mapping[str, str]) -> None:
@@ -200,3 +202,15 @@ def hidden_from_a_stranger(landscape: Landscape) -> None:
     assert not_seen(text) == {"retraining"}, not_seen(text)
     absent = of(*PARTS) - names(text)
     assert absent == of("retraining") | {"signal_marts_oldest_transaction_seconds"}, absent
+
+
+def run_the_runbook(landscape: Landscape) -> None:
+    """Its queries run, on the side that has what they read."""
+    page = (PROJECT / "docs/runbook.md").read_text("utf-8")
+    queries = re.findall(r"^```sql\n(select.*?)```$", page, re.MULTILINE | re.DOTALL)
+    assert len(queries) > 9
+    for query in queries:
+        if "pg_drop_replication_slot" in query:
+            continue
+        is_mart = re.search(r"from (operations|performance)\.", query)
+        landscape.execute("replica" if is_mart else "primary", query)
