@@ -2,7 +2,7 @@
 
 A command loads its modules when it runs. Nothing imports it. Rooms it imports: servers, client,
 replication, deploy, build, doctor, views, store_import, demo, platform,
-adopt, retraining, tuning, observation, advice, metrics.
+adopt, retraining, tuning, observation, advice, monitoring.
 """
 
 from runner.cli import (

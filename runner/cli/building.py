@@ -87,8 +87,8 @@ def watch(
 ) -> None:
     """Build the marts whenever rows arrive, until SIGTERM; a line a round on stdout."""
     from runner.build.watch import Round, Watch
-    from runner.metrics.collector import Collector
-    from runner.metrics.watched import Metrics
+    from runner.monitoring.collector import Collector
+    from runner.monitoring.watched import Metrics
     from runner.observation.sample import meanwhile, observe
 
     given = settings.load()

@@ -138,7 +138,7 @@ def metrics() -> None:
     """Print what watch serves to Prometheus, once, for node_exporter's textfile collector."""
     from prometheus_client import CollectorRegistry, generate_latest
 
-    from runner.metrics.collector import Collector
+    from runner.monitoring.collector import Collector
 
     def report(text: str) -> None:
         note(f"signal-marts: {text}")

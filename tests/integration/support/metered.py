@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg.conninfo import make_conninfo
 
-from runner.metrics.catalogue import METRICS, PARTS
-from runner.metrics.collector import Collector
+from runner.monitoring.catalogue import METRICS, PARTS
+from runner.monitoring.collector import Collector
 from runner.observation.sample import observe
 from runner.retraining import queue
 from runner.servers.database import Database

@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from runner.errors import UsageError
-from runner.metrics.catalogue import METRICS, NAMED, PARTS
-from runner.metrics.collector import Collector
-from runner.metrics.reading import _READ_BY
-from runner.metrics.watched import Metrics
+from runner.monitoring.catalogue import METRICS, NAMED, PARTS
+from runner.monitoring.collector import Collector
+from runner.monitoring.reading import _READ_BY
+from runner.monitoring.watched import Metrics
 from runner.servers.database import Database
 from runner.settings import PROJECT
 
@@ -62,7 +62,7 @@ def test_a_port_that_is_taken_is_refused() -> None:
 
 
 def test_every_part_has_one_source_and_metrics() -> None:
-    files = {path.stem for path in (PROJECT / "runner/metrics/sql").iterdir()}
+    files = {path.stem for path in (PROJECT / "runner/monitoring/sql").iterdir()}
     assert files | _READ_BY.keys() == PARTS.keys() == METRICS.keys() - {"reading", "watch"}
     assert not files & _READ_BY.keys()
     assert len(NAMED) == sum(map(len, METRICS.values()))

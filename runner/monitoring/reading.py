@@ -43,7 +43,7 @@ def read(connection: Connection, part: str) -> Sequence[Mapping[str, Any]]:
 
 @cache
 def _statement(part: str) -> bytes:
-    return resources.files("runner.metrics").joinpath(f"sql/{part}.sql").read_bytes()
+    return resources.files("runner.monitoring").joinpath(f"sql/{part}.sql").read_bytes()
 
 
 def _retraining(primary: Connection) -> list[dict[str, Any]]:

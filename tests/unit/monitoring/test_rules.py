@@ -13,7 +13,7 @@ import children
 import pytest
 import yaml
 
-from runner.metrics.catalogue import METRICS, NAMED, PARTS, PREFIX
+from runner.monitoring.catalogue import METRICS, NAMED, PARTS, PREFIX
 from runner.settings import PROJECT
 
 RULES = PROJECT / "deploy/prometheus/rules.yml"

@@ -15,8 +15,8 @@ from prometheus_client import (
 
 from runner.build.watch import Round
 from runner.errors import UsageError
-from runner.metrics.catalogue import NAMED, PREFIX
-from runner.metrics.collector import Collector
+from runner.monitoring.catalogue import NAMED, PREFIX
+from runner.monitoring.collector import Collector
 
 
 class Metrics:

@@ -17,8 +17,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector as Registered
 
 from runner.errors import SignalMartsError
-from runner.metrics import reading
-from runner.metrics.catalogue import METRICS, NAMED, PARTS, PREFIX, Part
+from runner.monitoring import reading
+from runner.monitoring.catalogue import METRICS, NAMED, PARTS, PREFIX, Part
 from runner.servers.database import Database
 
 LIMIT_SECONDS = 8
