@@ -8,7 +8,7 @@ order of their ranks, behind those of the project. Nothing is changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -19,6 +19,7 @@ import psycopg
 from psycopg.rows import dict_row
 from rich.filesize import decimal
 
+from runner.advice.proof import GAIN, HARMFUL, NO_GAIN, Proof
 from runner.errors import SignalMartsError
 from runner.progress import harmless
 from runner.servers.database import Connection, scalar
@@ -167,6 +168,18 @@ class Finding:
     statement: str | None
     undo: str | None
     migration: Migration | None
+    proof: Proof | None
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """A finding whose mend is proven to be of no gain, or harmful."""
+
+    kind: str
+    title: str
+    side: str
+    where: str
+    proof: Proof
 
 
 @dataclass(frozen=True)
@@ -186,14 +199,21 @@ class Advice:
     observed_at: datetime
     findings: tuple[Finding, ...]
     more: int
+    withdrawn: tuple[Withdrawn, ...]
     not_seen: tuple[NotSeen, ...]
 
 
-def advise(replica: Connection, migrations: Path = PROJECT / "migrations") -> Advice:
+Prove = Callable[[Connection, Sequence[Mapping[str, Any]]], Sequence[Proof | None]]
+"""Gives the proof of each finding, or None."""
+
+
+def advise(
+    replica: Connection, migrations: Path = PROJECT / "migrations", prove: Prove | None = None
+) -> Advice:
     """The findings, from the newest sample; raise NoSampleError where there is none.
 
     ``replica`` is a session of ``transformer``; ``migrations`` is the folder whose files a proposal
-    follows.
+    follows. With ``prove``, findings of no gain are withdrawn, and harmful ones.
     """
     try:
         observed_at = scalar(replica, "select max(taken_at) from signal_marts.samples")
@@ -207,10 +227,20 @@ def advise(replica: Connection, migrations: Path = PROJECT / "migrations") -> Ad
             " run signal-marts deploy, observe and build"
         ) from error
     found.sort(key=_place)
+    told = found[:AT_MOST]
+    for row, proof in zip(told, prove(replica, told) if prove else [None] * len(told), strict=True):
+        row["proof"] = proof
+        if proof is not None and proof.verdict == GAIN and proof.statement is not None:
+            row |= {"statement": proof.statement, "undo": proof.undo}
     return Advice(
         observed_at,
-        tuple(_worded(found[:AT_MOST], migrations)),
+        tuple(_worded([row for row in told if not _is_withdrawn(row)], migrations)),
         max(0, len(found) - AT_MOST),
+        tuple(
+            Withdrawn(row["kind"], KINDS[row["kind"]].title, row["side"], _where(row), row["proof"])
+            for row in told
+            if _is_withdrawn(row)
+        ),
         tuple(NotSeen(**row) for row in not_seen),
     )
 
@@ -232,6 +262,16 @@ def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
 def _is_of_the_queue(row: Mapping[str, Any]) -> bool:
     """Whether a table is procrastinate's: its indexes are that library's to make and drop."""
     return _where(row).startswith("retraining.procrastinate_")
+
+
+def _is_withdrawn(row: Mapping[str, Any]) -> bool:
+    """Whether its mend is proven to be none; that a table is read from end to end stays true."""
+    proof: Proof | None = row["proof"]
+    return (
+        proof is not None
+        and proof.verdict in (NO_GAIN, HARMFUL)
+        and row["kind"] != "sequential_scans"
+    )
 
 
 def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -287,6 +327,7 @@ def _worded(rows: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Finding
             statement=row["statement"],
             undo=row["undo"],
             migration=migration,
+            proof=row["proof"],
         )
 
 

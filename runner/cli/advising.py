@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import click
@@ -14,25 +16,34 @@ from rich.console import Console
 from runner import settings
 from runner.cli.databases import databases
 from runner.cli.entry import cli
-from runner.progress import harmless
+from runner.progress import harmless, progress
 from runner.words import plural
 
 if TYPE_CHECKING:
     from runner.advice.advice import Finding
+    from runner.advice.proof import Proof
 
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def advise(as_json: bool) -> None:
+@click.option(
+    "--prove", is_flag=True, help="Try changes of indexes on copies of the replica's rows."
+)
+def advise(as_json: bool, prove: bool) -> None:
     """Rank what the databases' statistics say is worth a change, with its mend; changes nothing."""
     from runner.advice import advice
+    from runner.advice.prove import Prover
     from runner.servers.role_logins import as_role
 
     _, replica = databases(settings.load())
-    with as_role(replica, "transformer").connect(
-        autocommit=True, application="signal-marts advise", options=advice.OPTIONS
-    ) as connection:
-        found = advice.advise(connection)
+    builder = as_role(replica, "transformer")
+    with (
+        builder.connect(
+            autocommit=True, application="signal-marts advise", options=advice.OPTIONS
+        ) as connection,
+        progress("proof") if prove else nullcontext() as advance,
+    ):
+        found = advice.advise(connection, prove=Prover(builder, advance) if advance else None)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), default=_iso, indent=2))
         return
@@ -44,6 +55,10 @@ def advise(as_json: bool) -> None:
             out.print(f"    {line}".rstrip())
     if found.more:
         out.print(f"\n{found.more} more: mend these first")
+    for one in found.withdrawn:
+        out.print(f"\nwithdrawn: {one.title}: {harmless(one.where)} on the {one.side}")
+        for line in _proof(one.proof):
+            out.print(f"    {line}")
     if found.not_seen:
         out.print()
     for missing in found.not_seen:
@@ -70,6 +85,8 @@ def _lines(found: Finding) -> Iterator[str]:
         yield f"counted   {days:,.1f} days, since {_time(found.counted_since_at)}"
     yield f"gain      {harmless(found.gain)}"
     yield f"price     {harmless(found.cost)}"
+    if found.proof is not None:
+        yield from _proof(found.proof)
     if found.mend:
         yield f"mend      {harmless(found.mend)}"
     if found.migration is not None:
@@ -85,6 +102,13 @@ def _lines(found: Finding) -> Iterator[str]:
     if found.undo is not None:
         yield "undo"
         yield from _indented(found.undo)
+
+
+def _proof(proof: Proof) -> Iterator[str]:
+    from runner.advice.proof import lines
+
+    for title, line in zip(chain(["proof"], repeat("")), lines(proof), strict=False):
+        yield f"{title:<10}{harmless(line)}"
 
 
 def _indented(text: str) -> Iterator[str]:

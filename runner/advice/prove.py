@@ -1,0 +1,401 @@
+"""Proofs: findings on indexes, tried on scratch copies of the replica's rows.
+
+Each finding has a transaction of its own, which is rolled back. Its session waits for no lock, and
+takes none on anything that builds or a watch use.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from runner.advice import inserts, planner, proof
+from runner.advice.proof import Proof, Replayed
+from runner.advice.replays import NotReplayedError, Reading, Replay, prepare
+from runner.advice.scratch import (
+    AT_MOST_ROWS,
+    Copy,
+    Index,
+    NotProvenError,
+    Table,
+    asked,
+    described,
+    make,
+)
+from runner.advice.statement_texts import CUT_AT, Name, quoted, read, tables_named
+from runner.progress import Advance
+from runner.servers.database import Connection, Database
+
+MADE = ("foreign_key_without_index", "sequential_scans")
+DROPPED = ("duplicate_index", "overlapping_index", "unused_index", "invalid_index")
+SAFE = ("duplicate_index", "invalid_index")
+"""No statement can be slower without such an index: another one is the same, or none used it."""
+
+AT_MOST_STATEMENTS = 20
+TIMES = 3
+"""So often a statement is run in either way, by turns."""
+
+OPTIONS = (
+    "-c statement_timeout=20s -c lock_timeout=1s -c idle_in_transaction_session_timeout=60s"
+    " -c client_connection_check_interval=2s -c search_path=pg_catalog,pg_temp -c jit=off"
+    " -c synchronize_seqscans=off -c max_parallel_workers_per_gather=0"
+    " -c plan_cache_mode=force_custom_plan"
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement that the primary runs."""
+
+    text: str
+    calls_per_day: float | None
+    rows_per_call: float | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """An index that is to be made or dropped."""
+
+    table: Table
+    index: Index
+    is_new: bool
+
+    @property
+    def with_index(self) -> Table:
+        others = tuple(each for each in self.table.indexes if each.name != self.index.name)
+        return replace(self.table, indexes=(*others, self.index))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on a copy: readings without the index and with it, by statement."""
+
+    copy: Copy
+    readings: Mapping[Statement, tuple[Reading, Reading]]
+    values: Mapping[Statement, tuple[str, ...]]
+    not_replayed: tuple[tuple[str, str], ...]
+    inserts: proof.Inserted | None
+    planner_cost_ratio: float | None
+
+
+class Prover:
+    """Proves findings as ``advise`` finds them.
+
+    ``replica`` is the replica through the login of ``transformer``; at most ``rows`` of a table are
+    copied.
+    """
+
+    def __init__(self, replica: Database, advance: Advance, rows: int = AT_MOST_ROWS) -> None:
+        self._connect = partial(
+            replica.connect, autocommit=True, application="signal-marts advise", options=OPTIONS
+        )
+        self._advance = advance
+        self._rows = rows
+
+    def __call__(self, store: Connection, found: Sequence[Mapping[str, Any]]) -> list[Proof | None]:
+        """The proof of each finding; None where it is not about an index."""
+        proofs: list[Proof | None] = []
+        total = sum(row["kind"] in MADE + DROPPED for row in found)
+        for row in found:
+            if row["kind"] not in MADE + DROPPED:
+                proofs.append(None)
+                continue
+            done = sum(each is not None for each in proofs)
+            self._advance(done, total, f"{row['schema_name']}.{row['table_name']}")
+            try:
+                proofs.append(self._prove(store, row))
+            except NotProvenError as error:
+                proofs.append(Proof(proof.NOT_PROVEN, str(error)))
+            except psycopg.Error as error:
+                if store.broken:
+                    raise
+                proofs.append(Proof(proof.NOT_PROVEN, error.diag.message_primary or str(error)))
+        if total:
+            self._advance(total, total, "")
+        return proofs
+
+    def _prove(self, store: Connection, row: Mapping[str, Any]) -> Proof:
+        name = Name(row["schema_name"], row["table_name"])
+        ((sample_id,),) = store.execute(
+            "select max(sample_id) from signal_marts.sample_parts"
+            " where side = 'primary' and part = 'indexes' and relation = '' and is_seen"
+        ).fetchall()
+        of_primary = store.execute(
+            "select schema_name, table_name from signal_marts.observed_tables"
+            " where sample_id = %s and side = 'primary'",
+            (sample_id,),
+        )
+        known = [Name(*each) for each in of_primary]
+        table = described(store, sample_id, name)
+        keys = asked(
+            store, "foreign_keys", sample_id=sample_id, schema=name.schema, table=name.table
+        )
+        change = _change(row, table, keys)
+        checks = [
+            Statement(_check(table, key["columns"]), key["deletes_per_day"], None)
+            for key in keys
+            if {*key["columns"]} == {*change.index.key_columns[: len(key["columns"])]}
+        ]
+        statements = (
+            checks
+            + [
+                each
+                for each in (Statement(**row) for row in asked(store, "statements"))
+                if name in tables_named(each.text, known)
+            ][:AT_MOST_STATEMENTS]
+        )
+        tables = {name: table}
+        for statement in statements:
+            for other in tables_named(statement.text, known):
+                try:
+                    tables.setdefault(other, described(store, sample_id, other))
+                except NotProvenError:
+                    continue
+        if row["kind"] == "invalid_index":
+            statements = []
+        limit = table.at_most(self._rows)
+        measured = self._measure(tables, change, statements, limit)
+        half = None
+        if not measured.copy.is_whole:
+            statements = list(measured.readings)
+            half = self._measure(tables, change, statements, limit // 2, has_inserts=False)
+        return _judged(row, change, measured, half)
+
+    def _measure(
+        self,
+        tables: Mapping[Name, Table],
+        change: Change,
+        statements: Sequence[Statement],
+        rows: int,
+        *,
+        has_inserts: bool = True,
+    ) -> Measured:
+        """Replays on copies of at most so many rows of each table, in their own transaction."""
+        prepared: dict[Statement, tuple[Replay, tuple[str, ...]]] = {}
+        not_replayed = []
+        name = change.table.name
+        with (
+            self._connect() as source,
+            self._connect() as scratch,
+            scratch.transaction(force_rollback=True),
+        ):
+            copies = {name.table: make(source, scratch, change.with_index, rows)}
+            for statement in statements:
+                try:
+                    named = tables_named(statement.text, [*tables])
+                    for other in sorted(named):
+                        if other.table not in copies:
+                            limit = tables[other].at_most(rows)
+                            copies[other.table] = make(source, scratch, tables[other], limit)
+                    if len(statement.text) >= CUT_AT:
+                        raise NotReplayedError("only its beginning is kept")
+                    if any(copies[other.table].table.name != other for other in named):
+                        raise NotReplayedError("two tables have one name")
+                    text = read(statement.text, {each: tables[each].column_names for each in named})
+                    used = {each.table: copies[each.table] for each in named}
+                    prepared[statement] = (
+                        prepare(scratch, text, used, statement.rows_per_call),
+                        tuple(f"${number}: {use}" for number, use in sorted(text.uses.items())),
+                    )
+                except (NotReplayedError, NotProvenError) as error:
+                    not_replayed.append((statement.text, str(error)))
+            readings = {}
+            for statement, (replay, _) in prepared.items():
+                try:
+                    readings[statement] = _by_turns(scratch, replay, change)
+                except psycopg.Error as error:
+                    why = error.diag.message_primary or str(error)
+                    not_replayed.append((statement.text, why))
+            ratio = None
+            if change.is_new:
+                replays = [replay for replay, _ in prepared.values()]
+                ratio = planner.cost_ratio(scratch, name, change.index, replays)
+            return Measured(
+                copies[name.table],
+                readings,
+                {statement: values for statement, (_, values) in prepared.items()},
+                tuple(not_replayed),
+                inserts.measured(scratch, copies[name.table], change.index)
+                if has_inserts
+                else None,
+                ratio,
+            )
+
+
+def _change(row: Mapping[str, Any], table: Table, keys: Sequence[Mapping[str, Any]]) -> Change:
+    """What a finding proposes; raise NotProvenError where that is no index that can be made."""
+    if row["kind"] in DROPPED:
+        for index in table.indexes:
+            if index.name == row["object_name"]:
+                change = Change(table, replace(index, is_valid=True), is_new=False)
+                if (
+                    index not in table.made_indexes
+                    and change.index not in change.with_index.made_indexes
+                ):
+                    raise NotProvenError(f"the replica does not have {index.key_columns[0]}")
+                return change
+        raise NotProvenError("the newest sample does not know the index")
+    if row["kind"] == "foreign_key_without_index":
+        (columns,) = [
+            key["columns"] for key in keys if key["constraint_name"] == row["object_name"]
+        ]
+    else:
+        columns = _derived(row["evidence"]["statement"] or "", table)
+        if any(
+            index.key_columns[: len(columns)] == columns and index.is_valid and not index.is_partial
+            for index in table.indexes
+        ):
+            raise NotProvenError(f"an index on {', '.join(columns)} is there")
+    tail = f"USING btree ({', '.join(map(quoted, columns))})"
+    name = f"idx_{table.name.table}_{'_'.join(columns)}"[:63]
+    return Change(
+        table,
+        Index(
+            name,
+            is_unique=False,
+            is_primary=False,
+            is_valid=True,
+            is_partial=False,
+            key_columns=columns,
+            tail=tail,
+        ),
+        is_new=True,
+    )
+
+
+def _derived(text: str, table: Table) -> list[str]:
+    """Columns of an index that a statement's conditions ask for: equal ones, then one range."""
+    uses = read(text, {table.name: table.column_names}).uses.values()
+    columns = [
+        use.column
+        for kinds in (("equal", "array"), ("lower", "upper"))
+        for use in uses
+        if use.kind in kinds
+    ]
+    ranges = {use.column for use in uses if use.kind in ("lower", "upper")}
+    derived = list(dict.fromkeys(columns))
+    while derived and len(ranges & {*derived[:-1]}) > 0:
+        derived.pop()
+    if not derived:
+        raise NotProvenError("no index can be derived from the statement")
+    return derived
+
+
+def _check(table: Table, columns: Sequence[str]) -> str:
+    """What a foreign key's check asks when a row that it points at is deleted."""
+    return (
+        sql.SQL("select 1 from only {} where {}")
+        .format(
+            sql.Identifier(*table.name),
+            sql.SQL(" and ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(f"${number}"))
+                for number, name in enumerate(columns, start=1)
+            ),
+        )
+        .as_string()
+    )
+
+
+def _by_turns(scratch: Connection, replay: Replay, change: Change) -> tuple[Reading, Reading]:
+    """Readings without the index and with it, one after the other, several times."""
+    name = change.table.name.table
+    without, with_index = [], []
+    for _ in range(TIMES):
+        with_index.append(_mean(replay.read(scratch, name, change.index.name)))
+        with scratch.transaction(force_rollback=True):
+            scratch.execute(
+                sql.SQL("drop index {}").format(sql.Identifier("pg_temp", change.index.name))
+            )
+            without.append(_mean(replay.read(scratch, name, change.index.name)))
+    return _typical(without), _typical(with_index)
+
+
+def _mean(readings: Sequence[Reading]) -> Reading:
+    """Of a statement's sets of values."""
+    return Reading(
+        statistics.fmean(each.blocks for each in readings),
+        statistics.fmean(each.scanned for each in readings),
+        statistics.fmean(each.milliseconds for each in readings),
+        any(each.uses_index for each in readings),
+    )
+
+
+def _typical(times: Sequence[Reading]) -> Reading:
+    """The first one's blocks, before writes that were taken back left any; the median time."""
+    return replace(times[0], milliseconds=statistics.median(each.milliseconds for each in times))
+
+
+def _judged(
+    row: Mapping[str, Any], change: Change, measured: Measured, half: Measured | None
+) -> Proof:
+    copy = measured.copy
+    all_rows = copy.rows if copy.is_whole else max(copy.table.rows, copy.rows)
+    replayed = []
+    for statement, pair in measured.readings.items():
+        smaller = half.readings.get(statement, pair) if half is not None else pair
+        without, with_index = (
+            _of_all(each, less, half.copy.rows if half else 0, copy, all_rows)
+            for each, less in zip(pair, smaller, strict=True)
+        )
+        before, after = (0, 1) if change.is_new else (1, 0)
+        blocks = (without, with_index)
+        replayed.append(
+            Replayed(
+                statement.text,
+                measured.values[statement],
+                statement.calls_per_day,
+                blocks[before],
+                blocks[after],
+                pair[before].milliseconds,
+                pair[after].milliseconds,
+                pair[1].uses_index,
+            )
+        )
+    writes = row["evidence"].get("writes_per_day")
+    judged = (replayed, measured.not_replayed, measured.inserts, writes)
+    if change.is_new:
+        verdict, why, saved = proof.of_new_index(*judged)
+    else:
+        verdict, why, saved = proof.of_dropped_index(*judged, is_safe=row["kind"] in SAFE)
+    create = undo = None
+    if row["kind"] == "sequential_scans":
+        schema, table, index = map(quoted, (*copy.table.name, change.index.name))
+        columns = ", ".join(map(quoted, change.index.key_columns))
+        create = f"create index concurrently {index} on {schema}.{table} ({columns});"
+        undo = f"drop index concurrently if exists {schema}.{index};"
+    return Proof(
+        verdict,
+        why,
+        copy.rows,
+        all_rows,
+        tuple(replayed),
+        measured.not_replayed,
+        measured.inserts,
+        saved,
+        measured.planner_cost_ratio,
+        create,
+        undo,
+    )
+
+
+def _of_all(whole: Reading, half: Reading, half_rows: int, copy: Copy, rows: int) -> float:
+    """Blocks that a call touches on the primary's table.
+
+    A part of a table is drawn on by a straight line through the copy and its half, where these
+    differ by more than chance. A scan from end to end also touches what the primary's table holds
+    beside: dead rows, and columns that are not replicated.
+    """
+
+    def drawn(part: float, less: float) -> float:
+        if half_rows == 0 or not proof.is_more(part, less):
+            return part
+        return part + (part - less) * (rows - copy.rows) / (copy.rows - half_rows)
+
+    rest = drawn(whole.blocks - whole.scanned, half.blocks - half.scanned)
+    return rest + copy.density * drawn(whole.scanned, half.scanned)
