@@ -203,6 +203,8 @@ def _uses(
         before = lower[n - 1] if n else ""
         if before in ("limit", "offset"):
             return Use(before)
+        if lower[n + 1 : n + 2] and lower[n + 1] in "+-*/%|":
+            return Use("constant") if n < where else None
         if before in _MIRRORED or before in ("like", "ilike"):
             return compared(before, n - 1)
         if before == "between":
