@@ -1,4 +1,4 @@
 """Advice: what the marts of the databases' costs find worth a change, ranked, with the mend.
 
-Only reads, and only on the replica. Rooms it imports: servers.
+Works on the replica alone; what proofs write there is taken back. Rooms it imports: servers.
 """
