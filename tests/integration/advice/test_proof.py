@@ -15,7 +15,7 @@ import pytest
 from command_line import marts
 from drills import eventually
 from landscapes import Landscape
-from proving import arrived, proven, sampled, touched, touched_on
+from proving import arrived, assert_alike, proven, sampled, touched, touched_on
 
 from runner.advice import inserts
 from runner.advice.advice import Advice, Finding, Withdrawn
@@ -87,10 +87,6 @@ def scans(landscape: Landscape) -> None:
         for _ in range(3):
             connection.execute("select count(*) from trading_orders where quantity <> 3")
         connection.execute("select pg_stat_force_next_flush()")
-
-
-def assert_alike(promised: float, measured: float) -> None:
-    assert measured / 2 <= promised <= measured * 2, (promised, measured)
 
 
 # --- what is promised ---------------------------------------------------------------------------

@@ -91,3 +91,8 @@ def touched_on(connection: Connection, table: str, statement: str) -> int:
     with connection.transaction(force_rollback=True):
         connection.execute(statement.encode())
     return counted() - before
+
+
+def assert_alike(promised: float, measured: float) -> None:
+    """Within a factor of two."""
+    assert measured / 2 <= promised <= measured * 2, (promised, measured)
