@@ -302,7 +302,7 @@ def _worded(rows: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Finding
         }
         is_ours = row["side"] == "replica" or (row["schema_name"], row["table_name"]) in ours
         migration = None
-        if is_ours and kind.verb and row["undo"]:
+        if is_ours and row["undo"]:
             migration = _migration(row, kind, last)
             last = migration.name
         if row["table_name"] is None:
@@ -356,7 +356,8 @@ def _migrations(folder: Path) -> tuple[set[tuple[str, str]], str]:
 
 def _migration(row: Mapping[str, Any], kind: Kind, last: str) -> Migration:
     """A migration behind the last one: a concurrent statement, alone and in no transaction."""
-    words = re.sub(r"[^a-z0-9]+", "_", f"{kind.verb} {row['object_name']}".lower()).strip("_")
+    name = f"{kind.verb or 'create'} {row['object_name'] or row['table_name']}"
+    words = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     title = f"{kind.title[0].upper()}{kind.title[1:]}"
     return Migration(
         f"{int(last[:4]) + 1:04}_{words}",

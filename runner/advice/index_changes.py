@@ -27,8 +27,12 @@ class Change:
 
     @property
     def with_index(self) -> Table:
-        others = tuple(each for each in self.table.indexes if each.name != self.index.name)
-        return replace(self.table, indexes=(*others, self.index))
+        return replace(self.table, indexes=(*self.without_index.indexes, self.index))
+
+    @property
+    def without_index(self) -> Table:
+        others = (each for each in self.table.indexes if each.name != self.index.name)
+        return replace(self.table, indexes=tuple(others))
 
 
 def change_of(row: Mapping[str, Any], table: Table, keys: Sequence[Mapping[str, Any]]) -> Change:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -28,7 +30,7 @@ from runner.advice.scratch import (
     described,
     make,
 )
-from runner.advice.statement_texts import CUT_AT, Name, quoted, read, tables_named
+from runner.advice.statement_texts import CUT_AT, Name, name_of, quoted, read, tables_named, words
 from runner.progress import Advance
 from runner.servers.database import Connection, Database
 
@@ -69,7 +71,8 @@ class Prover:
     """Proves findings as ``advise`` finds them.
 
     ``replica`` is the replica through the login of ``transformer``; at most ``rows`` of a table are
-    copied.
+    copied. A finding is proven as if the gains among those before it were made: of two indexes that
+    can stand for each other, one is kept.
     """
 
     def __init__(self, replica: Database, advance: Advance, rows: int = AT_MOST_ROWS) -> None:
@@ -78,6 +81,7 @@ class Prover:
         )
         self._advance = advance
         self._rows = rows
+        self._tables: dict[Name, Table] = {}
 
     def __call__(self, store: Connection, found: Sequence[Mapping[str, Any]]) -> list[Proof | None]:
         """The proof of each finding; None where it is not about an index."""
@@ -113,7 +117,10 @@ class Prover:
             (sample_id,),
         )
         known = [Name(*each) for each in of_primary]
-        table = described(store, sample_id, name)
+        tables = self._tables
+        if name not in tables:
+            tables[name] = described(store, sample_id, name)
+        table = tables[name]
         keys = asked(
             store, "foreign_keys", sample_id=sample_id, schema=name.schema, table=name.table
         )
@@ -123,34 +130,33 @@ class Prover:
             for key in keys
             if {*key["columns"]} == {*change.index.key_columns[: len(key["columns"])]}
         ]
-        statements = (
-            checks
-            + [
-                each
-                for each in (Statement(**row) for row in asked(store, "statements"))
-                if name in tables_named(each.text, known)
-            ][:AT_MOST_STATEMENTS]
+        # What an INSERT costs is measured apart.
+        named = (
+            each
+            for each in (Statement(**found) for found in asked(store, "statements"))
+            if name in tables_named(each.text, known) and words(each.text)[0].lower() != "insert"
         )
-        tables = {name: table}
+        statements = checks + [*islice(named, AT_MOST_STATEMENTS)]
         for statement in statements:
             for other in tables_named(statement.text, known):
-                try:
-                    tables.setdefault(other, described(store, sample_id, other))
-                except NotProvenError:
-                    continue
+                if other not in tables:
+                    with suppress(NotProvenError):
+                        tables[other] = described(store, sample_id, other)
         if row["kind"] == "invalid_index":
             statements = []
         limit = table.at_most(self._rows)
-        measured = self._measure(tables, change, statements, limit)
+        measured = self._measure(change, statements, limit)
         half = None
         if not measured.copy.is_whole:
             statements = list(measured.readings)
-            half = self._measure(tables, change, statements, limit // 2, has_inserts=False)
-        return _judged(row, change, measured, half)
+            half = self._measure(change, statements, limit // 2, has_inserts=False)
+        judged = _judged(row, change, measured, half)
+        if judged.verdict == proof.GAIN:
+            tables[name] = change.with_index if change.is_new else change.without_index
+        return judged
 
     def _measure(
         self,
-        tables: Mapping[Name, Table],
         change: Change,
         statements: Sequence[Statement],
         rows: int,
@@ -158,6 +164,7 @@ class Prover:
         has_inserts: bool = True,
     ) -> Measured:
         """Replays on copies of at most so many rows of each table, in their own transaction."""
+        tables = self._tables
         prepared: dict[Statement, tuple[Replay, tuple[str, ...]]] = {}
         not_replayed = []
         name = change.table.name
@@ -265,11 +272,20 @@ def _judged(
             )
         )
     writes = row["evidence"].get("writes_per_day")
-    judged = (replayed, measured.not_replayed, measured.inserts, writes)
     if change.is_new:
-        verdict, why, saved = proof.of_new_index(*judged)
+        verdict, why, saved = proof.of_new_index(
+            replayed, measured.not_replayed, measured.inserts, writes
+        )
     else:
-        verdict, why, saved = proof.of_dropped_index(*judged, is_safe=row["kind"] in SAFE)
+        first = change.index.key_columns[0]
+        doubtful = [
+            (text, why)
+            for text, why in measured.not_replayed
+            if first == "(expression)" or first in map(name_of, words(text))
+        ]
+        verdict, why, saved = proof.of_dropped_index(
+            replayed, doubtful, measured.inserts, writes, is_safe=row["kind"] in SAFE
+        )
     create = undo = None
     if row["kind"] == "sequential_scans":
         schema, table, index = map(quoted, (*copy.table.name, change.index.name))

@@ -120,6 +120,11 @@ def make(source: Connection, scratch: Connection, table: Table, rows: int) -> Co
 
     The rows are frozen, as those that vacuum has seen are: an index alone can answer.
     """
+    with scratch.transaction():  # One that fails leaves no half of a table.
+        return _made(source, scratch, table, rows)
+
+
+def _made(source: Connection, scratch: Connection, table: Table, rows: int) -> Copy:
     copy = sql.Identifier("pg_temp", table.name.table)
     columns = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
     scratch.execute(

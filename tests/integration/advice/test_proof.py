@@ -132,7 +132,9 @@ def test_a_foreign_keys_index_saves_what_is_promised(busy: Landscape, rows: int)
         else:
             assert (each.blocks_saved, before[each.statement]) == (0, after[each.statement])
     assert proof.inserts is not None
-    assert proof.inserts.with_index.wal_bytes > proof.inserts.without.wal_bytes
+    costs = (proof.inserts.without, proof.inserts.with_index)
+    assert (costs[1].wal_bytes or 0) > (costs[0].wal_bytes or 0)
+    assert costs[1].blocks > costs[0].blocks
 
 
 @pytest.mark.parametrize("rows", [2 * ORDERS, ORDERS // 5])
@@ -152,6 +154,12 @@ def test_an_index_is_derived_from_the_costliest_statement(busy: Landscape, rows:
     assert_alike(replayed.blocks_saved, before - after)
 
 
+UNCONCERNED = (
+    "insert into trading_orders (id, symbol) values ($1, $2)",
+    "select id from trading_orders where fee_currency = $1",
+)
+
+
 def test_a_dropped_index_saves_what_is_promised(busy: Landscape) -> None:
     """Of an index that another one covers; the other one then serves its statements."""
     text = "select id, price from trading_orders where symbol = $1"
@@ -161,7 +169,7 @@ def test_a_dropped_index_saves_what_is_promised(busy: Landscape) -> None:
         " 'FILLED', 1, 1, 'grid' from generate_series(1, 500) as n"
     )
     with index(busy, "create index planted on trading_orders (symbol)"):
-        sampled(busy, text)
+        sampled(busy, text, *UNCONCERNED)
         finding = found(proven(busy), "public.trading_orders.planted")
         assert finding.kind == "overlapping_index"
         with busy.primary.connect(autocommit=True) as connection:
@@ -194,6 +202,29 @@ def test_a_drop_that_harms_is_withdrawn(busy: Landscape) -> None:
             without = touched(connection, text, [(70_000,)])
         (replayed,) = one.proof.statements
         assert_alike(-replayed.blocks_saved, without - with_index)
+
+
+def test_of_two_indexes_that_serve_a_statement_one_is_kept(busy: Landscape) -> None:
+    """Either can be dropped, but not both."""
+    text = "select id from trading_orders where price = $1"
+    busy.on_primary(
+        "create index planted on trading_orders (price, quantity);"
+        "create index planted_too on trading_orders (price, leverage)"
+    )
+    try:
+        sampled(busy, text, days=31)
+        told = proven(busy)
+    finally:
+        busy.on_primary("drop index planted, planted_too")
+    verdicts = {
+        each.where: each.proof.verdict
+        for each in (*told.findings, *told.withdrawn)
+        if each.proof is not None and "planted" in each.where
+    }
+    assert verdicts == {
+        "public.trading_orders.planted": "gain",
+        "public.trading_orders.planted_too": "harmful",
+    }
 
 
 def test_an_index_of_a_tiny_table_is_no_gain(busy: Landscape) -> None:
@@ -255,10 +286,10 @@ REFUSED = {
     "select public.f(id) from trading_orders where symbol = $1": "a function of the platform",
     "select id from trading_orders, pg_stat_activity where symbol = $1": "no scratch copy",
     "select id from trading_orders where symbol = $1; drop table x": "more than one statement",
-    "select id from trading_orders where fee_currency = $1": "no value can be chosen for $1",
-    "select id from trading_orders where fee_currency is null": "does not exist",
-    "select id from trading_orders where price > $1 * 2": "no value can be chosen for $1",
-    "select id from trading_orders, other_table": "does not exist",
+    "select symbol from trading_orders where fee_currency = $1": "no value can be chosen for $1",
+    "select symbol from trading_orders where fee_currency is null": "does not exist",
+    "select symbol from trading_orders where price > $1 * 2": "no value can be chosen for $1",
+    "select symbol from trading_orders, other_table": "does not exist",
     "select id from trading_orders where symbol = $1".ljust(1000): "only its beginning is kept",
 }
 

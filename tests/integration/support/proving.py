@@ -62,7 +62,7 @@ def proven(landscape: Landscape, rows: int = 200_000) -> Advice:
 
 def touched(connection: Connection, statement: str, values: Sequence[Sequence[Any]]) -> float:
     """Blocks that a call touches on the primary, in the mean of some sets of values."""
-    found = []
+    found: list[int] = []
     for each in values:
         text = statement
         for number, value in reversed([*enumerate(each, start=1)]):
