@@ -136,7 +136,7 @@ class Prover:
             for each in (Statement(**found) for found in asked(store, "statements"))
             if name in tables_named(each.text, known) and words(each.text)[0].lower() != "insert"
         )
-        statements = checks + [*islice(named, AT_MOST_STATEMENTS)]
+        statements = [*checks, *islice(named, AT_MOST_STATEMENTS)]
         for statement in statements:
             for other in tables_named(statement.text, known):
                 if other not in tables:
