@@ -37,6 +37,10 @@ class Replayed:
     def is_worse(self) -> bool:
         return is_more(self.blocks_after, self.blocks_before)
 
+    @property
+    def is_write(self) -> bool:
+        return self.statement.split(maxsplit=1)[0].lower() in ("update", "delete", "merge")
+
 
 @dataclass(frozen=True)
 class InsertCost:
@@ -93,11 +97,14 @@ def of_new_index(
     inserts: Inserted | None,
     writes_per_day: float | None,
 ) -> tuple[str, str, float | None]:
-    """Verdict and reason of an index that is to be made, and the blocks that it saves a day."""
+    """Verdict and reason of an index that is to be made, and the blocks that it saves a day.
+
+    Writes touch more blocks with any index: they count against what it saves.
+    """
     saved = _saved_per_day(replayed)
     if inserts is not None and writes_per_day is not None and saved is not None:
         saved -= writes_per_day * (inserts.with_index.blocks - inserts.without.blocks)
-    if worse := [each for each in replayed if each.is_worse]:
+    if worse := [each for each in replayed if each.is_worse and not each.is_write]:
         return HARMFUL, _told(worse[0]), saved
     if not replayed:
         reasons = sorted({why for _, why in not_replayed})
