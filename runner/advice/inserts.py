@@ -129,11 +129,7 @@ def _by_turns(
 
 def _typical(times: list[InsertCost]) -> InsertCost:
     return InsertCost(
-        *(
-            statistics.median(values)
-            for values in zip(
-                *((each.blocks, each.milliseconds, each.wal_bytes or 0) for each in times),
-                strict=True,
-            )
-        )
+        statistics.median(each.blocks for each in times),
+        statistics.median(each.milliseconds for each in times),
+        statistics.median(each.wal_bytes or 0 for each in times),
     )

@@ -7,6 +7,7 @@ takes none on anything that builds or a watch use.
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -35,6 +36,9 @@ from runner.progress import Advance
 from runner.servers.database import Connection, Database
 
 AT_MOST_STATEMENTS = 20
+SECONDS = 60
+"""So long statements are run again for a finding; one that is at work then ends as usual."""
+
 TIMES = 3
 """So often a statement is run in either way, by turns."""
 
@@ -194,7 +198,11 @@ class Prover:
                 except (NotReplayedError, NotProvenError) as error:
                     not_replayed.append((statement.text, str(error)))
             readings = {}
+            until = time.monotonic() + SECONDS
             for statement, (replay, _) in prepared.items():
+                if time.monotonic() > until:
+                    not_replayed.append((statement.text, "others took all of the time"))
+                    continue
                 try:
                     readings[statement] = _by_turns(scratch, replay, change)
                 except psycopg.Error as error:

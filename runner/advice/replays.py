@@ -65,7 +65,9 @@ class Replay:
 
     def _run(self, scratch: Connection, values: Sequence[str], table: str, index: str) -> Reading:
         with scratch.transaction(force_rollback=True):
-            scratch.execute("set local transaction_read_only = on")
+            scratch.execute(
+                "set local transaction_read_only = on; set local statement_timeout = '5s'"
+            )
             told = explained(scratch, self.prepared, values, "analyze, buffers, timing off,")
         nodes = list(_nodes(told["Plan"]))
         return Reading(
@@ -89,7 +91,7 @@ def prepare(
     """
     kind = text.text.split(maxsplit=1)[0].lower()
     if kind not in ("select", "with", "update", "delete"):
-        raise NotReplayedError(f"{kind.upper()} is measured as inserted rows")
+        raise NotReplayedError(f"it is no query, UPDATE or DELETE, but {kind.upper()}")
     names, has_foreign = called(text.text)
     if has_foreign:
         raise NotReplayedError("it calls a function of the platform")
