@@ -84,4 +84,3 @@ def test_what_is_promised_is_what_the_server_counts(counted: Landscape) -> None:
     assert_alike(check.blocks_saved, before[1] - after[1])
     ratio = finding.proof.planner_cost_ratio
     assert ratio is None if not hypopg else 0 < (ratio or 0) < 0.5
-    print("RATIO", ratio, hypopg)
