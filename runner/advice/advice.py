@@ -59,7 +59,8 @@ KINDS: Mapping[str, Kind] = {
         "sequence near its limit",
         "writes go on: {numbers_left} numbers are left",
         "a wider type rewrites the table: at a quiet time, or by a new column",
-        "make the column and its sequence bigint (a published table: signal-marts alter)",
+        "make {column} and its sequence bigint (a published table: signal-marts alter), and with"
+        " them the columns that point at it",
     ),
     "storage_limit": Kind(
         "storage near its limit",

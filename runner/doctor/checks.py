@@ -32,6 +32,7 @@ from runner.doctor.privileges import (
 )
 from runner.doctor.replication import (
     base_backups,
+    copies,
     defaults,
     replicating,
     replication_logins,
@@ -54,6 +55,8 @@ from runner.doctor.servers import (
 )
 from runner.errors import UsageError
 from runner.platform import mapping
+from runner.replication import landing
+from runner.replication.faults import DEPLOY, listed
 from runner.replication.preconditions import reader
 from runner.servers import role_logins
 from runner.servers.database import Database, scalar
@@ -200,13 +203,23 @@ def lock_finding(pid: int, since: datetime | None, *, is_alive: bool) -> Finding
 def landing_place(replica: Server, given: Given) -> Iterator[Finding]:
     """No table of another login under a landing table's name."""
     found = read_relations(replica.connection, given.contract)
-    foreign = sorted(name for name, each in found.items() if "_xid" not in each.columns)
+    uncapturing = landing.without_capture(replica.connection, given.contract)
+    foreign = sorted(
+        name for name, each in found.items() if "_xid" not in each.columns and name not in uncapturing
+    )
     if foreign:
         yield wrong(
             "landing tables",
             "replica",
             f"tables that are not landing tables are in the way: {', '.join(foreign)}",
             "set REPLICA_URL to a database of its own: create database analytics;",
+        )
+    elif uncapturing:
+        yield wrong(
+            "landing tables",
+            "replica",
+            f"the column _xid, by which builds find changes, is gone from {listed(uncapturing)}",
+            DEPLOY,
         )
     else:
         told = f"{len(found)} of {len(given.contract)} are there"
@@ -370,6 +383,7 @@ OF_BOTH: Mapping[str, CheckBoth] = {
     "clock": clocks,
     "route": route,
     "replicator": replicator,
+    "copies": copies,
     "defaults": defaults,
     "base backups": base_backups,
     "replication logins": replication_logins,

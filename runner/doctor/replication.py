@@ -111,6 +111,25 @@ def replicator(primary: Server, replica: Server, given: Given) -> Iterator[Findi
     yield Finding(check, "primary", level, refused.text, refused.mend)
 
 
+def copies(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
+    """Whether the replica's login may read the tables: only their next copy needs it."""
+    check, login = "copies", preconditions.reader(given.replication_url)
+    if login is None or catalog.read_subscription(replica.connection) is None:
+        return
+    missing = list(sync.missing_grants(primary.connection, given.contract, login))
+    if missing:
+        yield warning(
+            check,
+            "primary",
+            f"{login} may not {', nor '.join(what for what, _ in missing)}: the next copy fails",
+            faults.DEPLOY
+            if given.replication_url is None
+            else " ".join(f"{grant.as_string()};" for _, grant in missing),
+        )
+    else:
+        yield ok(check, "primary", f"{login} may read all that is copied")
+
+
 def base_backups(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """Whether pg_hba.conf lets the replica's login copy the whole server, as REPLICATION allows.
 
@@ -244,7 +263,9 @@ def defaults(primary: Server, replica: Server, given: Given) -> Iterator[Finding
         (replica, owner or replica.login, _APPLYING),
     ):
         for name, value in _set_for(server, login).items():
-            harmless = harmless_values.get(name, value)
+            harmless = harmless_values.get(name)
+            if harmless is None:
+                continue
             if value.lower() not in (harmless, f"{harmless}ms", f"{harmless}s"):
                 is_fine = False
                 yield wrong(

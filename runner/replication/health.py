@@ -93,6 +93,9 @@ def _of_tables(sides: Sides, contract: Sequence[Table], copying: set[str]) -> It
     for name in landing.differing(replica, contract):
         text = f"the landing table {name} is not as the sources say"
         yield Fault("replica", text, DEPLOY)
+    for name, what, mend in landing.refusals(replica):
+        text = f"{what} of the landing table {name} can refuse rows that the primary has"
+        yield Fault("replica", text, mend)
     if stale := mapped.stale(replica, mapping.read()):
         text = f"views of {listed(stale)} are not as the mapping file says"
         yield Fault("replica", text, DEPLOY)

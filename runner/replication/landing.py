@@ -220,10 +220,14 @@ def extend(
     if not changes.is_dry_run:  # That has shown it, before the migrations.
         widen(replica, contract, changes)
     landing = read_relations(replica, contract)
+    uncapturing = without_capture(replica, contract)
     for table in contract:
         existing = landing.get(table.qualified)
         if existing is None:
             _create(replica, table, primary, changes)
+            continue
+        if table.qualified in uncapturing:
+            _recreate(replica, table, primary, changes, "column _xid is gone")
             continue
         if "_xid" not in existing.columns:
             raise LandingError(
@@ -316,15 +320,32 @@ def landing_tables(replica: Connection) -> dict[str, list[str]]:
     A table of a login that does not deploy is not a landing table, whatever its name: it may run
     that login's code, or be a temporary table, which no other session can empty.
     """
+    return {
+        name: [column for column in columns if column != "_xid"]
+        for name, columns in _ours(replica).items()
+        if "_xid" in columns
+    }
+
+
+def without_capture(replica: Connection, contract: Sequence[Table]) -> set[str]:
+    """Landing tables of the contract that lack the column of change capture."""
+    found = _ours(replica)
+    return {
+        table.qualified for table in contract if "_xid" not in found.get(table.qualified, ["_xid"])
+    }
+
+
+def _ours(replica: Connection) -> dict[str, list[str]]:
+    """Columns of tables that a deploy made; ``_xid`` counts as one only where it has its type."""
     rows = replica.execute(
         """
         select n.nspname || '.' || c.relname, array_agg(a.attname::text order by a.attnum)
-        from pg_attribute as x
-        inner join pg_class as c on x.attrelid = c.oid and c.relkind = 'r'
+        from pg_class as c
         inner join pg_namespace as n on c.relnamespace = n.oid
         inner join pg_attribute as a
-            on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped and a.attname <> '_xid'
-        where x.attname = '_xid' and x.atttypid = 'xid8'::regtype and not x.attisdropped
+            on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped
+            and (a.attname <> '_xid' or a.atttypid = 'xid8'::regtype)
+        where c.relkind = 'r'
             and pg_has_role(
                 c.relowner,
                 (select s.nspowner from pg_namespace as s where s.nspname = 'signal_marts'),
@@ -480,6 +501,12 @@ def differing(replica: Connection, contract: Sequence[Table]) -> list[str]:
         if (found := existing.get(table.qualified)) is not None
         and (not found.key or not set(table.columns) <= set(found.columns.items()))
     ]
+
+
+def refusals(replica: Connection) -> list[tuple[str, str, str]]:
+    """Landing tables, what of theirs can refuse a row of the primary, and what drops it."""
+    tables = [sql.Identifier(*name.split(".", 1)).as_string() for name in landing_tables(replica)]
+    return replica.execute(_file("refusals.sql"), {"tables": tables}).fetchall()
 
 
 def not_captured(replica: Connection, contract: Sequence[Table]) -> list[str]:

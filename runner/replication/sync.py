@@ -7,7 +7,7 @@ lost slot, a publication edited by hand) are copied again; the primary's rows ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -294,34 +294,36 @@ def _grant_reading(primary: Connection, contract: Sequence[Table], changes: Chan
     """Let the replicator read the published columns, and nothing else."""
     if scalar(primary, "select to_regrole(%s)", (REPLICATOR,)) is None:
         return  # Only a dry run gets here: the migration that makes it is still to come.
+    for what, grant in missing_grants(primary, contract, REPLICATOR):
+        changes.run("primary", f"{REPLICATOR} may {what}", primary, grant)
+
+
+def missing_grants(
+    primary: Connection, contract: Sequence[Table], role: str
+) -> Iterator[tuple[str, sql.Composed]]:
+    """What a role may not do that copying these tables takes, and the statement that lets it."""
+    grantee = sql.Identifier(role)
     for schema in sorted({table.schema for table in contract}):
-        if not scalar(
-            primary, "select has_schema_privilege(%s, %s, 'usage')", (REPLICATOR, schema)
-        ):
-            changes.run(
-                "primary",
-                f"{REPLICATOR} may use the schema {schema}",
-                primary,
-                sql.SQL("grant usage on schema {} to {}").format(
-                    sql.Identifier(schema), sql.Identifier(REPLICATOR)
-                ),
+        if not scalar(primary, "select has_schema_privilege(%s, %s, 'usage')", (role, schema)):
+            yield (
+                f"use the schema {schema}",
+                sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), grantee),
             )
     for table in contract:
         lacking = [
             name
             for (name,) in primary.execute(
-                "select name from unnest(%s::text[]) as names (name)"
-                " where not has_column_privilege(%s, %s::text, name, 'select')",
-                (list(table.column_names), REPLICATOR, landing.identifier(table).as_string()),
+                "select attname::text from pg_attribute"
+                " where attrelid = to_regclass(%s) and attname = any(%s)"
+                " and not has_column_privilege(%s, attrelid, attnum, 'select') order by attnum",
+                (landing.identifier(table).as_string(), list(table.column_names), role),
             )
         ]
         if lacking:
-            changes.run(
-                "primary",
-                f"{REPLICATOR} may read {len(lacking)} columns of {table.qualified}",
-                primary,
+            yield (
+                f"read {len(lacking)} columns of {table.qualified}",
                 sql.SQL("grant select ({}) on {} to {}").format(
-                    landing.names(lacking), landing.identifier(table), sql.Identifier(REPLICATOR)
+                    landing.names(lacking), landing.identifier(table), grantee
                 ),
             )
 

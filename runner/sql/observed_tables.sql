@@ -146,6 +146,8 @@ create table if not exists signal_marts.observed_sequences (
     min_value bigint not null,
     max_value bigint not null,
     is_cyclic boolean not null,
+    column_table text,
+    column_name text,
     primary key (sample_id, side, sequence_id)
 );
 

@@ -9,13 +9,29 @@ select
         'last_value', used.last_value,
         'max_value', used.max_value,
         'data_type', used.data_type,
-        'numbers_left', used.numbers_left
+        'numbers_left', used.numbers_left,
+        'column', coalesce(
+            used.column_table || '.' || quote_ident(used.column_name), 'the column that it numbers'
+        )
     ) as evidence,
     used.taken_at as counted_since_at,
     used.taken_at as observed_at,
     used.share as limit_share,
     cast(null as double precision) as milliseconds_per_day,
-    cast(null as text) as statement,
+    -- A published column takes more: signal-marts alter.
+    case
+        when
+            used.side = 'primary'
+            and used.column_name is not null
+            and not exists (
+                select from pg_attribute
+                where attrelid = to_regclass(used.column_table) and attname = '_xid'
+            )
+            then format(
+                'alter table %s alter column %I type bigint; alter sequence %I.%I as bigint;',
+                used.column_table, used.column_name, used.schema_name, used.sequence_name
+            )
+    end as statement,
     cast(null as text) as undo
 from (
     select

@@ -21,7 +21,10 @@ select
             / nullif(slots.retained_bytes + slots.safe_bytes, 0)
     end as limit_share,
     cast(null as double precision) as milliseconds_per_day,
-    cast(null as text) as statement,
+    case
+        when not slots.is_active and subscriptions.slot_name is null
+            then format('select pg_drop_replication_slot(%L);', slots.slot_name)
+    end as statement,
     cast(null as text) as undo
 from signal_marts.observed_slots as slots
 inner join signal_marts.samples on slots.sample_id = samples.id
