@@ -205,7 +205,9 @@ def landing_place(replica: Server, given: Given) -> Iterator[Finding]:
     found = read_relations(replica.connection, given.contract)
     uncapturing = landing.without_capture(replica.connection, given.contract)
     foreign = sorted(
-        name for name, each in found.items() if "_xid" not in each.columns and name not in uncapturing
+        name
+        for name, each in found.items()
+        if "_xid" not in each.columns and name not in uncapturing
     )
     if foreign:
         yield wrong(

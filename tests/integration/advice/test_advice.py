@@ -184,28 +184,6 @@ def test_statements_mend_what_is_the_platforms(observed: Landscape, name: str) -
             run(sql.SQL("drop table {}").format(table))
 
 
-def test_dead_rows_that_no_vacuum_removed(observed: Landscape) -> None:
-    with observed.primary.connect(autocommit=True) as connection:
-        connection.execute(
-            "create table dying with (autovacuum_enabled = false)"
-            " as select n from generate_series(1, 20000) as n"
-        )
-        try:
-            connection.execute("delete from dying where n <= 15000")
-            connection.execute("select pg_stat_force_next_flush()")
-            take(observed)
-            (one,) = asked(observed).findings
-            assert (one.kind, one.where) == ("dead_rows", "public.dying")
-            assert one.evidence["dead_rows"] == 15000
-            assert one.statement == "vacuum (analyze) public.dying;"
-            connection.execute(one.statement.encode())
-            connection.execute("select pg_stat_force_next_flush()")
-            take(observed)
-            assert asked(observed).findings == ()
-        finally:
-            connection.execute("drop table dying")
-
-
 def test_what_an_index_is_needed_for_is_never_dropped(observed: Landscape) -> None:
     """Constraints, a replica identity, and parts of an index; nor is an index called unused by
     statistics that were reset."""

@@ -1,4 +1,5 @@
-"""The doctor on two real servers: quiet where all is well, and each planted fault with its mend."""
+"""The doctor on two real servers: quiet where all is well, and faults that test_faults_of_setup.py
+cannot plant on its pair."""
 
 from __future__ import annotations
 
@@ -84,11 +85,6 @@ def test_nothing_is_written(landscape: Landscape, monkeypatch: pytest.MonkeyPatc
             "table public.trading_orders is missing",
             "platform.yml",
         ),
-        (
-            "alter table trading_stats drop constraint trading_stats_pkey cascade",
-            "table public.trading_stats has no primary key, so its updates cannot be replicated",
-            "alter table public.trading_stats add primary key (id);",
-        ),
     ],
 )
 def test_what_the_platform_lacks(landscape: Landscape, fault: str, text: str, mend: str) -> None:
@@ -96,106 +92,6 @@ def test_what_the_platform_lacks(landscape: Landscape, fault: str, text: str, me
     found = only(look(landscape), "platform")
     assert (found.level, found.side, found.text) == ("wrong", "primary", text)
     assert mend in found.mend
-
-
-@pytest.mark.parametrize(
-    ("side", "fault", "check", "level", "text", "mend"),
-    [
-        (
-            "primary",
-            "update ai_migration_ledger set apply_sha256 = repeat('0', 64)"
-            " where migration_id = '0002_ai_models'",
-            "migrations",
-            "wrong",
-            "0002_ai_models.sql was edited after it was applied",
-            "put the file back",
-        ),
-        (
-            "primary",
-            "insert into yoyo_lock (locked, ctime, pid) values (1, '2024-05-06 07:08:09', 4711)",
-            "yoyo lock",
-            "warning",
-            "yoyo's lock is held by process 4711 of some machine, since 2024-05-06 07:08:09 UTC",
-            "delete from public.yoyo_lock where pid = 4711;",
-        ),
-        (
-            "primary",
-            "alter table ai_trading_signals drop constraint ai_trading_signals_pattern_id_fkey",
-            "foreign keys",
-            "warning",
-            "ai_trading_signals.pattern_id points at no table",
-            'foreign key (pattern_id) references "public"."micro_patterns" ("id")',
-        ),
-        (
-            "primary",
-            "alter role ai_writer createdb bypassrls",
-            "roles",
-            "wrong",
-            "ai_writer has more than it needs: createdb, bypassrls",
-            "alter role ai_writer nocreatedb nobypassrls;",
-        ),
-        (
-            "replica",
-            "grant select (id) on trading_orders to bi_reader",
-            "roles",
-            "wrong",
-            'bi_reader can read landing tables: "public"."trading_orders"',
-            'revoke all on "public"."trading_orders" from bi_reader, public;',
-        ),
-        (
-            "replica",
-            "create role auditor login; grant pg_read_all_data to auditor",
-            "roles",
-            "warning",
-            "auditor can read the passwords of the runner's own logins (signal_marts.logins), and "
-            "so write to marts",
-            'revoke pg_read_all_data from "auditor";',
-        ),
-        (
-            "replica",
-            "create schema performance; create table performance.trades (id bigint);"
-            "grant select, delete on performance.trades to bi_reader",
-            "roles",
-            "wrong",
-            "bi_reader can write to marts: performance.trades",
-            "revoke insert, update, delete, truncate on performance.trades from bi_reader, public;",
-        ),
-        (
-            "primary",
-            "alter publication signal_marts set (publish = 'insert')",
-            "replication",
-            "wrong",
-            "the publication is not as the sources say",
-            "run signal-marts deploy",
-        ),
-        (
-            "replica",
-            "alter subscription signal_marts disable",
-            "replication",
-            "wrong",
-            "the subscription is disabled",
-            "run signal-marts deploy",
-        ),
-    ],
-)
-def test_what_happened_since_the_deploy(
-    landscape: Landscape, side: str, fault: str, check: str, level: str, text: str, mend: str
-) -> None:
-    landscape.deploy()
-    landscape.execute(side, fault)
-    try:
-        found = only(look(landscape), check)
-        assert (found.level, found.side, found.text) == (level, side, text)
-        assert mend in found.mend
-        if found.mend.endswith(";"):
-            # What can be pasted, mends.
-            statement = found.mend.rpartition(": ")[2]
-            landscape.execute(side, statement)
-            assert amiss(look(landscape)) == []
-    finally:
-        # Roles outlive the databases of a test.
-        landscape.on_primary("alter role ai_writer nocreatedb nobypassrls")
-        landscape.on_replica("drop role if exists auditor")
 
 
 def test_a_column_of_ours_that_is_gone(landscape: Landscape) -> None:
@@ -208,17 +104,6 @@ def test_a_column_of_ours_that_is_gone(landscape: Landscape) -> None:
     assert [each.text for each in found if each.check == "ai tables"] == [
         "column public.ai_models.config is missing (wanted: jsonb)"
     ]
-
-
-def test_a_replica_that_cannot_log_in(landscape: Landscape) -> None:
-    landscape.deploy()
-    login = f"signal_marts_{landscape.replica.parameters()['dbname']}"
-    landscape.on_primary(f"alter role {login} nologin; revoke replicator from {login}")
-    found = only(look(landscape), "replicator")
-    assert found.level == "wrong"
-    assert found.mend == f'alter role "{login}" login; grant replicator to "{login}";'
-    landscape.on_primary(found.mend)
-    assert amiss(look(landscape)) == []
 
 
 def test_a_replicator_that_others_use(landscape: Landscape) -> None:
@@ -248,18 +133,6 @@ def test_a_slot_that_nobody_reads_is_named(
         assert "select pg_drop_replication_slot('elsewhere');" in found.mend
     finally:
         landscape.on_primary("select pg_drop_replication_slot('elsewhere')")
-
-
-def test_a_transaction_that_is_long_open(
-    landscape: Landscape, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doctor_servers, "LONG_IDLE_SECONDS", 0)
-    with landscape.primary.connect(application="a trader's notebook") as connection:
-        connection.execute("select 1")
-        found = only(look(landscape), "transactions")
-        assert found.level == "warning"
-        assert "(postgres a trader's notebook)" in found.text
-        assert f"select pg_terminate_backend({connection.info.backend_pid});" in found.mend
 
 
 def test_a_replica_with_tables_of_its_own(landscape: Landscape) -> None:
