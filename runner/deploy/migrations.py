@@ -20,7 +20,6 @@ from importlib import resources
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
@@ -335,9 +334,10 @@ def _is_there_already(backend: PostgresqlPsycopgBackend, migration: Migration) -
         return bool(before == backend.connection.execute(catalog).fetchall())
 
 
+_NAME = r'(?:"(?:[^"]|"")+"|\w+)'
 _CONCURRENT_INDEX = re.compile(
     r"^\s*create\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?"
-    r"(?P<index>\w+)\s+on\s+(?:only\s+)?(?:(?P<schema>\w+)\.)?\w+",
+    rf"(?P<index>{_NAME})\s+on\s+(?:only\s+)?(?:(?P<schema>{_NAME})\s*\.\s*)?{_NAME}",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -348,15 +348,15 @@ def _build_index(backend: PostgresqlPsycopgBackend, migration: Migration) -> Non
     if found is None:
         migration.process_steps(backend, "apply")
         return
-    index = sql.Identifier(found["schema"] or "public", found["index"])
+    index = f"{found['schema'] or 'public'}.{found['index']}"
     # Its locks block no reader or writer, so it may wait for old transactions to end.
     backend.connection.execute("set lock_timeout = '10min'")
-    backend.connection.execute(sql.SQL("drop index concurrently if exists {}").format(index))
+    backend.connection.execute(f"drop index concurrently if exists {index}".encode())
     migration.process_steps(backend, "apply")
     is_valid = scalar(
         backend.connection,
         "select indisvalid from pg_index where indexrelid = to_regclass(%s)",
-        (index.as_string(),),
+        (index,),
     )
     if not is_valid:
         raise MigrationError(

@@ -1,19 +1,15 @@
 -- Grain: a figure of trading, with builds at work and without.
 -- Times are UTC.
 
-with samples as (
+with statements as not materialized (
 
-    {{ observed_growth(
-        'statements',
-        ['role_name', 'query_id', 'is_top_level'],
-        ['calls', 'seconds'],
-        'observed.counted_since',
-        is_own_since='observed.is_own_since'
-    ) }}
+    select * from {{ source('observed', 'statements') }}
+    where side = 'primary' and is_top_level
 
 ),
 
-trading_roles as (
+-- Read for one sample at a time.
+trading_roles as not materialized (
 
     select *
     from (
@@ -56,16 +52,24 @@ sampled as (
     select
         parts.sample_id,
         samples.taken_at,
-        lag(parts.sample_id) over (order by parts.sample_id) as sample_before,
-        lag(samples.taken_at) over (order by parts.sample_id) as began_at
+        lag(parts.sample_id) over same_server as sample_before,
+        lag(samples.taken_at) over same_server as began_at
     from {{ source('observed', 'sample_parts') }} as parts
     inner join {{ source('observed', 'samples') }} as samples
         on parts.sample_id = samples.id
+    inner join {{ source('observed', 'servers') }} as servers
+        on
+            parts.sample_id = servers.sample_id
+            and parts.side = servers.side
     where
         parts.side = 'primary'
         and parts.part = 'statements'
         and parts.relation = ''
         and parts.row_count > 0
+    window same_server as (
+        partition by servers.system_identifier, servers.database_id
+        order by parts.sample_id
+    )
 
 ),
 
@@ -101,38 +105,97 @@ stretches as (
 
 ),
 
--- A statement's calls in a stretch that has a build at work, or none at all.
+-- NULL where a build fills too little of a stretch.
+classified as (
+
+    select
+        *,
+        case
+            when build_share >= {{ var('impact_build_share') }} then true
+            when build_share = 0 and not is_build_seen then false
+        end as is_build
+    from stretches
+
+),
+
+-- Stretches that follow each other are alike, so those with the same builds are one.
+-- Before PostgreSQL 17 a statement does not tell that it was counted anew between
+-- them, unless it is missing in a sample.
+begun as (
+
+    select
+        *,
+        is_build is distinct from lag(is_build) over in_order
+        or sample_before is distinct from lag(sample_id) over in_order
+        or not exists (
+            select 1
+            from statements
+            where
+                statements.sample_id = classified.sample_id
+                and statements.is_own_since
+        ) as is_first
+    from classified
+    window in_order as (order by sample_id)
+
+),
+
+numbered as (
+
+    select
+        *,
+        count(*) filter (where is_first) over (order by sample_id) as spell
+    from begun
+
+),
+
+spells as (
+
+    select
+        is_build,
+        min(sample_before) as first_sample,
+        max(sample_id) as last_sample,
+        min(began_at) as began_at,
+        max(taken_at) as taken_at,
+        count(*) as stretches
+    from numbered
+    where is_build is not null
+    group by spell, is_build
+
+),
+
 calls as (
 
     select
-        samples.query_id,
-        stretches.began_at,
-        stretches.taken_at,
-        stretches.build_share > 0 as is_build,
-        sum(samples.calls_growth) as calls,
-        sum(samples.seconds_growth) as seconds
-    from samples
-    inner join trading_roles
-        on
-            samples.sample_id = trading_roles.sample_id
-            and samples.role_name = trading_roles.role_name
-    inner join stretches
-        on
-            samples.sample_id = stretches.sample_id
-            and samples.sample_before = stretches.sample_before
-    where
-        samples.side = 'primary'
-        and samples.is_top_level
-        and samples.calls_growth > 0
-        and (
-            (stretches.build_share = 0 and not stretches.is_build_seen)
-            or stretches.build_share >= {{ var('impact_build_share') }}
-        )
-    group by
-        samples.query_id,
-        stretches.began_at,
-        stretches.taken_at,
-        stretches.build_share
+        spells.is_build,
+        spells.began_at,
+        spells.taken_at,
+        growth.query_id,
+        growth.calls,
+        growth.seconds
+    from spells
+    cross join lateral (
+        select
+            latter.query_id,
+            sum(latter.calls - former.calls) as calls,
+            sum(latter.seconds - former.seconds) as seconds
+        from statements as latter
+        inner join statements as former
+            on
+                latter.role_name = former.role_name
+                and latter.query_id = former.query_id
+                and latter.counted_since = former.counted_since
+                and latter.calls > former.calls
+                and latter.seconds >= former.seconds
+        inner join trading_roles
+            on
+                latter.sample_id = trading_roles.sample_id
+                and latter.role_name = trading_roles.role_name
+        where
+            latter.sample_id = spells.last_sample
+            and former.sample_id = spells.first_sample
+            and (latter.is_own_since or spells.stretches = 1)
+        group by latter.query_id
+    ) as growth
 
 ),
 

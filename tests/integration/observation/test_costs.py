@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -467,6 +468,33 @@ def test_a_statement_that_came_again_has_not_grown(costs: Landscape) -> None:
         f" where query_id = 12 and sample_id > {FIRST}"
     )
     assert calls() == {11: 30, 12: 10}
+
+
+def test_stretches_in_a_row_are_one_measurement(costs: Landscape) -> None:
+    """Where statements tell since when they count; one that is left out stands between two."""
+    states = "bbqqq.qqbbb.bqb"  # stretches with a build, quiet, or with too little of one
+    moments = [START + n * MINUTE for n in range(len(states) + 1)]
+    plant_samples(costs, moments)
+    lengths = {"b": 40, ".": 10}
+    plant_builds(
+        costs,
+        [
+            (moments[n], moments[n] + lengths[state] * MINUTE / 60)
+            for n, state in enumerate(states)
+            if state in lengths
+        ],
+    )
+    counts = [(5 + n % 3, (5 + n % 3) * (0.01 + 0.001 * (n % 4))) for n in range(len(moments))]
+    plant_statements(costs, "platform", 11, counts)
+    costs.on_replica("update signal_marts.observed_statements set is_own_since = true")
+    (row,) = rows(costs, "select * from operations.trading_impact where measure = 'statement'")
+    means: dict[str, list[float]] = {"b": [], "q": []}
+    for run in re.finditer(r"b+|q+", states):
+        grown = counts[run.start() + 1 : run.end() + 1]
+        means[run.group()[0]].append(1000 * sum(s for _, s in grown) / sum(c for c, _ in grown))
+    assert (row["build_windows"], row["quiet_windows"]) == (4, 3)
+    assert row["build_mean"] == pytest.approx(sum(means["b"]) / 4)
+    assert row["quiet_mean"] == pytest.approx(sum(means["q"]) / 3)
 
 
 def test_with_few_stretches_there_is_no_interval(costs: Landscape) -> None:

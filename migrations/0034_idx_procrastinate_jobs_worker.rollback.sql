@@ -1,0 +1,1 @@
+drop index concurrently if exists retraining.idx_procrastinate_jobs_worker;
