@@ -22,13 +22,13 @@ from rich.filesize import decimal
 from runner.advice.proof import GAIN, HARMFUL, NO_GAIN, Proof
 from runner.errors import SignalMartsError
 from runner.progress import harmless
-from runner.servers.database import Connection, scalar
+from runner.servers.database import Connection, read_only, scalar
 from runner.settings import PROJECT
 
 AT_MOST = 12
 """So many findings are told."""
 
-OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=60s"
+OPTIONS = read_only("60s")
 
 
 class NoSampleError(SignalMartsError):

@@ -11,10 +11,10 @@ from typing import Any, Literal
 from psycopg import sql
 
 from runner.servers.contract import Table
-from runner.servers.database import Connection, Database, scalar
+from runner.servers.database import Connection, Database, read_only, scalar
 
 # The servers themselves refuse a write, and no check waits long for a lock.
-OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=15s -c lock_timeout=2s"
+OPTIONS = read_only("15s", "2s")
 
 Level = Literal["ok", "warning", "wrong", "unknown"]
 

@@ -1,8 +1,9 @@
 """The queries of a sample: a file in ``sql/`` each, with a header that says what it gives.
 
 The header's lines may also say from which version of PostgreSQL on there is such a thing, and what
-a login does not see that is no member of pg_read_all_stats. ``<part>.before_17.sql`` is the query
-of a part on older servers.
+a login does not see that is no member of pg_read_all_stats. Where they name the locks that such a
+query would wait for, it begins with ``locked``, the relations that such a lock is on.
+``<part>.before_17.sql`` is the query of a part on older servers.
 """
 
 from __future__ import annotations
@@ -47,4 +48,8 @@ def _place(found: tuple[float, Query]) -> tuple[bool, str]:
 def _query(part: str, text: str) -> Query:
     since = re.search(r"^-- From version (\d+)\.$", text, re.MULTILINE)
     hidden = re.search(r"^-- Without pg_read_all_stats: (.+)\.$", text, re.MULTILINE)
+    if locks := re.search(r"^-- Locks against it: (.+)\.$", text, re.MULTILINE):
+        locked = resources.files("runner.observation").joinpath("locked.sql").read_text("utf-8")
+        modes = ", ".join(f"'{mode}'" for mode in locks[1].split(", "))
+        text = text.replace("\nwith ", f"\nwith {locked.format(modes=modes)}", 1)
     return Query(part, text, int(since[1]) if since else 0, hidden[1] if hidden else None)

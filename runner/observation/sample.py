@@ -19,16 +19,10 @@ from psycopg import sql
 
 from runner.errors import SignalMartsError
 from runner.observation.queries import Query, queries
-from runner.servers.database import Connection, Database, scalar
+from runner.servers.database import Connection, Database, read_only, scalar
 from runner.servers.statements import statements_schema
 
-STATEMENT_TIMEOUT_SECONDS = 5
-LOCK_TIMEOUT_MILLISECONDS = 100
-OPTIONS = (
-    "-c default_transaction_read_only=on"
-    f" -c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
-    f" -c lock_timeout={LOCK_TIMEOUT_MILLISECONDS}ms"
-)
+OPTIONS = read_only("5s", "100ms")
 TRIES = 3
 """A lock may be taken once a query has looked for locks: the next try passes its relation over."""
 

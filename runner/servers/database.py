@@ -152,6 +152,17 @@ def session_options(settings: Mapping[str, str]) -> str:
     )
 
 
+def read_only(statement_timeout: str, lock_timeout: str = "0") -> str:
+    """The options of a session whose server refuses writes, and ends what takes longer."""
+    return session_options(
+        {
+            "default_transaction_read_only": "on",
+            "statement_timeout": statement_timeout,
+            "lock_timeout": lock_timeout,
+        }
+    )
+
+
 def has_transaction_timeout(connection: Connection) -> bool:
     """Whether the server knows this setting; an older one refuses a session that asks for it."""
     return connection.info.server_version >= 170000

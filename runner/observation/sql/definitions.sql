@@ -1,16 +1,7 @@
 -- The statement that makes each index, and its predicate and expressions. Asking takes ACCESS SHARE on
--- the table: an index is passed over while a session holds or awaits ACCESS EXCLUSIVE on either.
-with locked as (
-    select l.relation, min(l.pid) as pid
-    from pg_locks as l
-    where
-        l.locktype = 'relation'
-        and l.mode = 'AccessExclusiveLock'
-        and l.database = (select oid from pg_database where datname = current_database())
-    group by l.relation
-),
-
-indexes as (
+-- the table: an index is passed over while a session holds or awaits a lock against it on either.
+-- Locks against it: AccessExclusiveLock.
+with indexes as (
     select
         i.indexrelid,
         i.indrelid,

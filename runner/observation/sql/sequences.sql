@@ -1,19 +1,8 @@
 -- Sequences: how far they are, and how far they can go. Asking takes ROW EXCLUSIVE until the statement ends: a sequence
 -- is passed over while a session holds or awaits a lock against it.
-with locked as (
-    select l.relation, min(l.pid) as pid
-    from pg_locks as l
-    where
-        l.locktype = 'relation'
-        and l.mode in (
-            'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'
-        )
-        and l.database = (select oid from pg_database where datname = current_database())
-    group by l.relation
-),
-
+-- Locks against it: ShareLock, ShareRowExclusiveLock, ExclusiveLock, AccessExclusiveLock.
 -- The narrowest integer column that a sequence numbers: by its default, or as its identity.
-numbered as (
+with numbered as (
     select distinct on (drawn.sequence_id)
         drawn.sequence_id,
         format('%I.%I', n.nspname, c.relname) as column_table,

@@ -1,16 +1,7 @@
 -- Bytes of users' tables (with TOAST and maps) and of their indexes. Asking takes ACCESS SHARE: a
--- relation is passed over while a session holds or awaits ACCESS EXCLUSIVE on it.
-with locked as (
-    select l.relation, min(l.pid) as pid
-    from pg_locks as l
-    where
-        l.locktype = 'relation'
-        and l.mode = 'AccessExclusiveLock'
-        and l.database = (select oid from pg_database where datname = current_database())
-    group by l.relation
-),
-
-relations as (
+-- relation is passed over while a session holds or awaits a lock against it.
+-- Locks against it: AccessExclusiveLock.
+with relations as (
     select
         c.oid,
         c.relkind,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -167,6 +168,17 @@ def test_a_lock_that_comes_in_between_ends_the_part(
     ):
         part = sample._ask(connection, asked, VERSION, sees_all=True)
     assert part.why_not == "canceling statement due to lock timeout"
+
+
+def test_what_takes_too_long_is_ended(seen: Landscape) -> None:
+    """After five seconds; here, after a fifth of one."""
+    (limit,) = re.findall(r"-c statement_timeout=(\w+)", sample.OPTIONS)
+    assert limit == "5s"
+    options = sample.OPTIONS.replace(limit, "200ms")
+    with seen.primary.connect(autocommit=True, options=options) as connection:
+        asked = Query("sizes", "select pg_sleep(600)", 0, None)
+        part = sample._ask(connection, asked, VERSION, sees_all=True)
+    assert part.why_not == "canceling statement due to statement timeout"
 
 
 def test_nothing_is_written_on_the_primary(seen: Landscape) -> None:
