@@ -7,84 +7,9 @@ with last_seen as (
 
 ),
 
-last_keys_seen as (
-
-    {{ last_seen('foreign_keys') }}
-
-),
-
-samples as (
-
-    select * from {{ source('observed', 'samples') }}
-
-),
-
-servers as (
-
-    select * from {{ source('observed', 'servers') }}
-
-),
-
-sizes as (
-
-    select * from {{ source('observed', 'sizes') }}
-
-),
-
-definitions as (
-
-    select * from {{ source('observed', 'index_definitions') }}
-
-),
-
 indexes as (
 
-    select
-        observed.*,
-        samples.taken_at,
-        sizes.bytes,
-        definitions.definition,
-        definitions.predicate,
-        definitions.expressions,
-        definitions.first_seen_at,
-        -- NULL where either is not known.
-        case
-            when servers.statistics_since > definitions.first_seen_at
-                then servers.statistics_since
-            when servers.statistics_since is not null
-                then definitions.first_seen_at
-        end as counted_since_at,
-        -- What a text must say that is not seen.
-        (observed.has_predicate and definitions.predicate is null)
-        or (observed.has_expressions and definitions.expressions is null)
-            as is_obscure,
-        observed.is_unique
-        or observed.constraint_name is not null
-        or observed.is_referenced
-        or observed.is_replica_identity
-        or observed.is_part_of_index as is_needed
-    from {{ source('observed', 'indexes') }} as observed
-    inner join last_seen
-        on
-            observed.side = last_seen.side
-            and observed.sample_id = last_seen.sample_id
-    inner join samples
-        on observed.sample_id = samples.id
-    inner join servers
-        on
-            observed.side = servers.side
-            and observed.sample_id = servers.sample_id
-    left join sizes
-        on
-            observed.side = sizes.side
-            and observed.sample_id = sizes.sample_id
-            and observed.index_id = sizes.relation_id
-    left join definitions
-        on
-            observed.side = definitions.side
-            and servers.system_identifier = definitions.system_identifier
-            and servers.database_id = definitions.database_id
-            and observed.index_id = definitions.index_id
+    {{ indexes_seen('last_seen') }}
 
 ),
 
@@ -113,82 +38,9 @@ held_tables as (
 
 ),
 
--- The best index that does the same, or more.
 substitutes as (
 
-    select distinct on (weaker.side, weaker.index_id)
-        weaker.side,
-        weaker.index_id,
-        stronger.index_name,
-        weaker.key_parts = stronger.key_parts
-        and weaker.included_columns = stronger.included_columns as is_duplicate
-    from indexes as weaker
-    inner join indexes as stronger
-        on
-            weaker.side = stronger.side
-            and weaker.table_id = stronger.table_id
-            and weaker.index_id <> stronger.index_id
-            and weaker.access_method = stronger.access_method
-            and coalesce(weaker.predicate, '') = coalesce(stronger.predicate, '')
-            and coalesce(weaker.expressions, '')
-            = coalesce(stronger.expressions, '')
-    where
-        not (weaker.is_obscure or stronger.is_obscure)
-        and stronger.is_valid
-        and stronger.is_ready
-        -- A unique index is needed, unless another one is as unique.
-        and weaker.constraint_name is null
-        and not weaker.is_referenced
-        and not weaker.is_replica_identity
-        and not weaker.is_part_of_index
-        and (
-            (
-                weaker.key_parts = stronger.key_parts
-                and weaker.included_columns = stronger.included_columns
-                and (
-                    not weaker.is_unique
-                    or (
-                        stronger.is_unique
-                        -- One NULL at most.
-                        and stronger.is_nulls_not_distinct
-                        >= weaker.is_nulls_not_distinct
-                        -- Not only at the end of a transaction.
-                        and stronger.is_immediate >= weaker.is_immediate
-                    )
-                )
-                and (
-                    stronger.constraint_name is not null,
-                    stronger.is_needed,
-                    stronger.is_unique,
-                    -stronger.index_id
-                ) > (
-                    weaker.constraint_name is not null,
-                    weaker.is_needed,
-                    weaker.is_unique,
-                    -weaker.index_id
-                )
-            )
-            or (
-                weaker.access_method = 'btree'
-                and not weaker.is_unique
-                and not weaker.has_expressions
-                and (
-                    cardinality(weaker.key_parts) < cardinality(stronger.key_parts)
-                    or weaker.included_columns <> stronger.included_columns
-                )
-                and weaker.key_parts
-                = stronger.key_parts[1:cardinality(weaker.key_parts)]
-                and weaker.included_columns
-                <@ (stronger.key_columns || stronger.included_columns)
-            )
-        )
-    order by
-        weaker.side asc,
-        weaker.index_id asc,
-        is_duplicate desc,
-        stronger.is_needed desc,
-        cardinality(stronger.key_parts) asc,
-        stronger.index_id asc
+    {{ index_substitutes('indexes') }}
 
 ),
 
@@ -331,6 +183,12 @@ of_indexes as (
 
 ),
 
+keys_without_index as (
+
+    {{ foreign_keys_without_index('indexes', 'last_seen') }}
+
+),
+
 of_foreign_keys as (
 
     select
@@ -363,41 +221,8 @@ of_foreign_keys as (
         cast(null as {{ dbt.type_string() }}) as unknown_because,
         cast(null as timestamp with time zone) as counted_since_at,
         cast(null as timestamp with time zone) as first_seen_at,
-        samples.taken_at as observed_at
-    from {{ source('observed', 'foreign_keys') }} as foreign_keys
-    inner join last_keys_seen
-        on
-            foreign_keys.side = last_keys_seen.side
-            and foreign_keys.sample_id = last_keys_seen.sample_id
-    -- Both were seen at once.
-    inner join last_seen
-        on
-            foreign_keys.side = last_seen.side
-            and foreign_keys.sample_id = last_seen.sample_id
-    inner join samples
-        on foreign_keys.sample_id = samples.id
-    where not exists (
-        select 1
-        from indexes
-        where
-            foreign_keys.side = indexes.side
-            and foreign_keys.table_id = indexes.table_id
-            and indexes.is_valid
-            and indexes.access_method in ('btree', 'hash')
-            and foreign_keys.columns
-            @> indexes.key_columns[1:cardinality(foreign_keys.columns)]
-            and foreign_keys.columns
-            <@ indexes.key_columns[1:cardinality(foreign_keys.columns)]
-            -- A check asks for values that are not NULL.
-            and (
-                not indexes.has_predicate
-                or indexes.predicate is null
-                or indexes.predicate in (
-                    select format('(%I IS NOT NULL)', columns.name)
-                    from unnest(foreign_keys.columns) as columns (name)
-                )
-            )
-    )
+        foreign_keys.taken_at as observed_at
+    from keys_without_index as foreign_keys
 
 ),
 
