@@ -118,24 +118,34 @@ classified as (
 
 ),
 
--- Stretches that follow each other are alike, so those with the same builds are one.
--- Before PostgreSQL 17 a statement does not tell that it was counted anew between
--- them, unless it is missing in a sample.
-begun as (
+ordered as (
 
     select
         *,
-        is_build is distinct from lag(is_build) over in_order
-        or sample_before is distinct from lag(sample_id) over in_order
-        or not exists (
+        lag(is_build) over in_order as is_build_before,
+        lag(sample_id) over in_order as sample_in_order
+    from classified
+    window in_order as (order by sample_id)
+
+),
+
+-- Stretches that follow each other are alike, so those with the same builds are one.
+-- Before PostgreSQL 17 a statement does not tell that it was counted anew between
+-- them, unless it is missing in a sample.
+continued as (
+
+    select
+        *,
+        coalesce(is_build = is_build_before, false)
+        and coalesce(sample_before = sample_in_order, false)
+        and exists (
             select 1
             from statements
             where
-                statements.sample_id = classified.sample_id
+                statements.sample_id = ordered.sample_id
                 and statements.is_own_since
-        ) as is_first
-    from classified
-    window in_order as (order by sample_id)
+        ) as is_continued
+    from ordered
 
 ),
 
@@ -143,8 +153,8 @@ numbered as (
 
     select
         *,
-        count(*) filter (where is_first) over (order by sample_id) as spell
-    from begun
+        count(*) filter (where not is_continued) over (order by sample_id) as spell
+    from continued
 
 ),
 
