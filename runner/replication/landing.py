@@ -31,6 +31,13 @@ _TRIGGERS = (
 _LIMITS = {"bi_reader": ("alter role bi_reader set statement_timeout = '60s'",)}
 
 
+# As migration 0035 has it: a fifth of a large table is too much to wait for.
+_VACUUMED = sql.SQL(
+    "autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_scale_factor = 0.05,"
+    " autovacuum_analyze_scale_factor = 0.01"
+)
+
+
 # Wider types of a landing column, in which every value is written as it was. All others of the
 # contract's types write some value in another way, or round it.
 _WIDER: Mapping[str, frozenset[str]] = {
@@ -419,8 +426,8 @@ def _create(
         sql.SQL("grant usage on schema {} to transformer").format(schema),
         sql.SQL(
             "create table {} ({}, _xid xid8 not null default pg_current_xact_id(),"
-            " primary key ({}))"
-        ).format(identifier(table), sql.SQL(", ").join(columns), names(key)),
+            " primary key ({})) with ({})"
+        ).format(identifier(table), sql.SQL(", ").join(columns), names(key), _VACUUMED),
         sql.SQL("comment on table {} is {}").format(
             identifier(table), sql.Literal(f"landing table {MADE_BY}")
         ),

@@ -24,11 +24,15 @@ from runner.servers.deploy_lock import LockedError
 _PLANTED = """
 with relation as (
     select
-        oid,
-        relkind,
-        exists (select from pg_catalog.pg_inherits where inhparent = oid) as has_children
-    from pg_catalog.pg_class
-    where oid = pg_catalog.to_regclass(%(table)s)
+        c.oid,
+        c.relkind,
+        exists (select from pg_catalog.pg_inherits where inhparent = c.oid) as has_children
+    from pg_catalog.pg_class as c
+    where
+        c.oid = pg_catalog.to_regclass(%(table)s)
+        or c.oid in (
+            select relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(%(table)s))
+        )
 ),
 
 belongings (classid, objid) as (
@@ -60,7 +64,8 @@ belongings (classid, objid) as (
         )
 )
 
-select 'it is no plain table' from relation where relkind <> 'r' or has_children
+select 'it is no plain table' from relation
+where relkind not in ('r', 'p') or (relkind = 'r' and has_children)
 union all
 select pg_catalog.pg_describe_object(b.classid, b.objid, 0)
 from belongings as b
@@ -100,7 +105,8 @@ def plain(
         connection.execute("set local lock_timeout = '5s'")
         try:
             connection.execute(
-                sql.SQL("lock table only {} in share update exclusive mode{}").format(
+                # Its partitions too.
+                sql.SQL("lock table {} in share update exclusive mode{}").format(
                     sql.Identifier(*table.split(".", 1)), sql.SQL("" if is_patient else " nowait")
                 )
             )
