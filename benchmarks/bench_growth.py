@@ -17,31 +17,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-from psycopg import sql
 from scale import deployed_replica, platform_of, servers
 
 from runner.demo.embedded import EmbeddedPair
 from runner.replication import sync
 from runner.servers.database import Connection, scalar
 from runner.servers.sides import connected
+from runner.settings import PROJECT
 
 SIGNALS = "public.ai_trading_signals"
 BARS = "public.market_bars"
 BILLION = 1_000_000_000
-# Ten months of history, whatever the number of rows; new rows come in the eleventh.
-_MONTHS = 10
+_LANDINGS = {
+    "PLAIN": "as it is",
+    "PARTED": "in partitions",
+    "BARE": "in partitions, without capture",
+}
+PARTITIONING = PROJECT / "deploy/growth"
+# History of ten months, whatever the number of rows; new rows come in the tenth.
+_DAYS = 300
+_MONTHS = 12
 _START = "timestamptz '2025-01-01 00:00:00+00'"
 _ROWS = {
     SIGNALS: (
         "(model_id, symbol, signal_type, confidence, price_target, stop_loss, take_profit,"
-        " idempotency_key, status, expires_at, created_at)"
-        " select 1 + n %% 20, 'SYM' || lpad((n %% 200)::text, 4, '0'), 'BUY', 0.6, 100, 90, 120,"
-        " md5(n::text)::uuid::text, 'EXECUTED', at + interval '1 day', at"
+        " pattern_id, trade_plan_id, idempotency_key, status, expires_at, created_at)"
+        " select 1 + n % 20, 'SYM' || lpad((n % 200)::text, 4, '0'), 'BUY', 0.6, 100, 90, 120,"
+        " n / 4, case n % 3 when 0 then n end, md5(n::text)::uuid::text, 'EXECUTED',"
+        " at + interval '1 day', at"
     ),
     BARS: (
         "(symbol, timeframe, opened_at, open, high, low, close, volume)"
-        " select 'SYM' || lpad((n %% 200)::text, 4, '0'), '1m', at, 100, 101, 99, 100, n"
+        " select 'SYM' || lpad((n % 200)::text, 4, '0'), '1m', at, 100, 101, 99, 100, n"
     ),
 }
 
@@ -83,7 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(f"{count:,} signals, {count:,} bars")
                 sizes.append(_tables(connection, count))
                 _times(connection, count)
-                _updates(connection, count)
+                if count == rows:
+                    _updates(connection, count)
                 _old_rows(connection, count)
                 connection.execute("drop schema growth cascade")
                 connection.execute("checkpoint")
@@ -96,7 +104,7 @@ def _tables(connection: Connection, count: int) -> dict[str, float]:
     found: dict[str, float] = {}
     for source in (SIGNALS, BARS):
         at = "created_at" if source == SIGNALS else "opened_at"
-        for name in ("plain", "parted"):
+        for name in ("plain", "parted", "ordered") if source == SIGNALS else ("plain", "parted"):
             table = f"growth.{name}_{source.rpartition('.')[2]}"
             _make(connection, table, source, at if name == "parted" else None)
             _fill(connection, table, source, count)
@@ -109,14 +117,14 @@ def _tables(connection: Connection, count: int) -> dict[str, float]:
             connection.execute("checkpoint")
             insert = _cost(connection, _insert(table, source, count, some, first=count + 1))
             print(f"  insert into {table:32}{insert.per(some)}")
-            for what, where in _lookups(source, count).items():
+            for what, where in _lookups(source, count).items() if name != "ordered" else ():
                 cost = _cost(connection, f"select * from {table} where {where}")
                 print(f"  {what + ' in ' + table:44}{cost.blocks:9} blocks")
     return found
 
 
 def _lookups(source: str, count: int) -> dict[str, str]:
-    middle = f"{_START} + interval '{_MONTHS} months' * ({count // 2}::float8 / {count})"
+    middle = f"{_START} + interval '{_DAYS} days' * ({count // 2}::float8 / {count})"
     if source == BARS:
         symbol = f"SYM{(count // 2) % 200:04}"
         return {
@@ -145,7 +153,8 @@ def _times(connection: Connection, count: int) -> None:
         insert = _cost(connection, _insert(table, SIGNALS, count, some, first=count + 1))
         hour = _cost(
             connection,
-            f"select sum(confidence) from {table} where created_at >= {_START} + interval '100 days'"
+            f"select sum(confidence) from {table}"
+            f" where created_at >= {_START} + interval '100 days'"
             f" and created_at < {_START} + interval '100 days 1 hour'",
         )
         print(f"  {kind} on created_at, {size / 2**20:10.2f} MB   insert {insert.per(some)}")
@@ -157,7 +166,7 @@ def _updates(connection: Connection, count: int) -> None:
     some = max(count // 100, 1)
     changes = {
         SIGNALS: f"set status = 'EXPIRED' where id > {count - some}",
-        BARS: f"set close = 100.5 where opened_at >= {_START} + interval '{_MONTHS} months'"
+        BARS: f"set close = 100.5 where opened_at >= {_START} + interval '{_DAYS} days'"
         f" * ({count - some}::float8 / {count})",
     }
     for source, change in changes.items():
@@ -191,7 +200,7 @@ def _updated(connection: Connection, table: str) -> tuple[int, int]:
 
 
 def _old_rows(connection: Connection, count: int) -> None:
-    """The oldest month leaves: by DELETE and VACUUM, and with its partition; a vacuum of new rows."""
+    """A vacuum of new rows; the oldest month deleted and vacuumed, or gone with its partition."""
     month = f"created_at < {_START} + interval '1 month'"
     plain, parted = (f"growth.{name}_ai_trading_signals" for name in ("plain", "parted"))
     new = _timed(connection, f"vacuum {plain}")
@@ -227,28 +236,137 @@ def _print_projection(rows: int, once: Mapping[str, float], tenfold: Mapping[str
 
 
 def _replication(pair: EmbeddedPair, count: int) -> None:
-    """Seconds until rows of a plain and of a partitioned table have arrived, with and without
-    change capture, and how the landing table's own work grows."""
+    """Seconds until new and changed bars have arrived: as it is, in partitions, without capture."""
     replica = deployed_replica(pair, "arriving")
     primary = platform_of(pair, "arriving")
+    print(f"seconds until {count:,} new bars, and as many changed ones, are on the replica")
     with primary.connect(autocommit=True) as writer, replica.connect(autocommit=True) as reader:
-        writer.execute("create schema growth")
-        reader.execute("create schema growth")
-        contents = "like public.market_bars including all"
-        writer.execute("create table growth.plain (like public.market_bars including all)")
-        _make(writer, "growth.parted", BARS, "opened_at")
-        _index(writer, "growth.parted", BARS, "opened_at")
-        for name in ("plain", "parted"):
-            # The landing table has no statistics yet; its triggers are of capture.
-            reader.execute(f"create table growth.{name} ({contents})".encode())
-        reader.execute("drop table growth.plain")
-        writer.execute("create table growth.bare (like public.market_bars including all)")
-        for name in ("plain", "bare"):
-            reader.execute(f"create table growth.{name} ({contents})".encode())
-        for trigger in ("stamp", "log"):
-            del trigger
-        writer.execute(
-            "create publication growth for table growth.plain, growth.parted, growth.bare"
-            " with (publish_via_partition_root = true)"
+        reader.execute("alter subscription signal_marts enable")
+        for symbol, name in _LANDINGS.items():
+            if symbol == "PARTED":
+                for path in sorted(PARTITIONING.glob("*.sql")):
+                    writer.execute(path.read_bytes())
+            elif symbol == "BARE":
+                reader.execute("alter table public.market_bars disable trigger all")
+                reader.execute("drop index public.market_bars__xid_idx")
+            new = _arrived(
+                writer,
+                reader,
+                f"insert into public.market_bars select '{symbol}', '1m',"
+                " now() + n * interval '1 minute' - interval '5 years', 1, 1, 1, 1, 0"
+                f" from generate_series(1, {count}) as n",
+                symbol,
+            )
+            changed = _arrived(
+                writer,
+                reader,
+                f"update public.market_bars set volume = 1 where symbol = '{symbol}'",
+                symbol,
+            )
+            print(f"  {name:40}{new:10.2f}{changed:10.2f}")
+
+
+def _arrived(writer: Connection, reader: Connection, statement: str, symbol: str) -> float:
+    """Seconds from a statement's begin until what it wrote, and a bar after it, is there."""
+    start = time.perf_counter()
+    writer.execute(statement.encode())
+    mark = f"{symbol}-{start}"
+    writer.execute(
+        "insert into public.market_bars select %s, '1m', now() - interval '1 year', 1, 1, 1, 1, 0",
+        (mark,),
+    )
+    seen = "select exists (select from public.market_bars where symbol = %s)"
+    while not scalar(reader, seen, (mark,)):
+        if time.perf_counter() - start > 300:
+            raise SystemExit("the bars did not arrive within five minutes")
+        time.sleep(0.01)
+    return time.perf_counter() - start
+
+
+# --- tables like ours -----------------------------------------------------------------------------
+
+
+def _make(connection: Connection, table: str, source: str, month: str | None) -> None:
+    """A table with the columns and checks of ``source``, in partitions by the month of a column."""
+    parted = f"partition by range ({month})" if month else ""
+    connection.execute(
+        f"create table {table} (like {source} including all excluding indexes) {parted}".encode()
+    )
+    for number in range(1, _MONTHS + 1) if month else ():
+        connection.execute(
+            f"create table {table}_{number} partition of {table} for values"
+            f" from ('{_month(number)}') to ('{_month(number + 1)}')".encode()
         )
-    del count
+    if table in ("growth.btree", "growth.brin"):
+        connection.execute(f"alter table {table} add primary key (id)".encode())
+
+
+def _month(number: int) -> str:
+    return f"{2025 + (number - 1) // 12}-{(number - 1) % 12 + 1:02}-01 00:00:00+00"
+
+
+def _index(connection: Connection, table: str, source: str, month: str | None) -> None:
+    """The indexes of ``source``; in partitions, unique ones must have the column of the months."""
+    for (definition,) in connection.execute(
+        "select indexdef from pg_indexes where schemaname || '.' || tablename = %s", (source,)
+    ).fetchall():
+        made = re.sub(
+            r" INDEX (\S+) ON \S+", rf" INDEX {_index_name(table)}_\1 ON {table}", definition
+        )
+        if month and " UNIQUE " in made and month not in made:
+            made = made.replace(")", f", {month})", 1)
+        connection.execute(made.encode())
+
+
+def _index_name(table: str) -> str:
+    return table.rpartition(".")[2][:12]
+
+
+def _fill(connection: Connection, table: str, source: str, count: int) -> None:
+    connection.execute(_insert(table, source, count, count).encode())
+
+
+def _insert(table: str, source: str, count: int, rows: int, *, first: int = 1) -> str:
+    """A statement that inserts rows from the number ``first`` on, evenly over the months."""
+    columns = _ROWS[source]
+    if "ordered" in table:
+        # Keys that begin with the time, as uuids of version 7 do.
+        columns = columns.replace("md5(n::text)::uuid::text", "lpad(n::text, 36, '0')")
+    return (
+        f"insert into {table} {columns} from (select n, {_START}"
+        f" + n * (interval '{_DAYS} days' / {count}) as at"
+        f" from generate_series({first}, {first + rows - 1}) as n) as numbered"
+    )
+
+
+def _sizes(connection: Connection, table: str) -> Iterator[tuple[str, int]]:
+    rows = connection.execute(
+        "select c.relname::text, pg_relation_size(c.oid) from pg_class as c"
+        " where c.oid = %(table)s::regclass or c.oid in"
+        " (select indexrelid from pg_index where indrelid = %(table)s::regclass) order by 1",
+        {"table": table},
+    ).fetchall()
+    yield from rows
+
+
+def _cost(connection: Connection, statement: str) -> Cost:
+    (found,) = connection.execute(
+        f"explain (analyze, buffers, wal, timing off, format json) {statement}".encode()
+    ).fetchone() or ([],)
+    plan: dict[str, Any] = found[0]["Plan"]
+    return Cost(
+        found[0]["Execution Time"],
+        plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
+        plan.get("WAL Bytes", 0),
+    )
+
+
+def _timed(connection: Connection, *statements: str) -> float:
+    start = time.perf_counter()
+    for statement in statements:
+        connection.execute(statement.encode())
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

@@ -24,7 +24,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import sql
-from scale import FULL, SMALL, TABLES, Size, add_history, deployed_replica, platform_of, servers
+from scale import (
+    FIRST_ID,
+    FULL,
+    SMALL,
+    Size,
+    add_history,
+    deployed_replica,
+    ids_after_history,
+    platform_of,
+    servers,
+)
 
 from runner.build import transform
 from runner.servers.database import Connection, Database, scalar
@@ -32,8 +42,6 @@ from runner.settings import PROJECT
 
 _RATE = 100
 _SECONDS_BETWEEN_BARS = 5
-# Ids of the history and of new rows on the primary do not overlap.
-_FIRST_ID = 1_000_000_000
 _MARTS_OF_SIGNALS = ("ensemble.signal_confluence", "performance.signal_outcomes")
 
 
@@ -56,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             tests=False,
             target=None,
         )
-        _join(primary, replica)
+        ids_after_history(primary)
+        with replica.connect(autocommit=True) as connection:
+            connection.execute("alter subscription signal_marts enable")
         with subprocess.Popen(
             [
                 *(sys.executable, "-m", "runner", "watch", "--interval", "0", "--test-every", "0"),
@@ -91,20 +101,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ]
             if seconds:
                 print(f"  {len(seconds)} {kind}, median {statistics.median(seconds):.1f} s each")
-
-
-def _join(primary: Database, replica: Database) -> None:
-    """Let the primary's new rows follow the history: other ids, the history's models and end."""
-    with primary.connect() as connection:
-        for table in TABLES:
-            if table != "market_bars":
-                connection.execute(
-                    sql.SQL("select setval(pg_get_serial_sequence({}, 'id'), {})").format(
-                        sql.Literal(f"public.{table}"), sql.Literal(_FIRST_ID)
-                    )
-                )
-    with replica.connect(autocommit=True) as connection:
-        connection.execute("alter subscription signal_marts enable")
 
 
 def _measure(primary: Database, replica: Database, size: Size, seconds: int) -> None:
@@ -202,7 +198,7 @@ def _note_new(
     end: datetime,
 ) -> None:
     for mart, each in seen.items():
-        last = max(each, default=_FIRST_ID)
+        last = max(each, default=FIRST_ID)
         rows = reader.execute(
             sql.SQL("select signal_id from {} where signal_id > %s").format(
                 sql.Identifier(*mart.split("."))

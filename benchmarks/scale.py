@@ -58,6 +58,8 @@ class Size:
         )
 
 
+# Ids of the history and of new rows on the primary do not overlap.
+FIRST_ID = 1_000_000_000
 FULL = Size(signals=1_000_000, bars=1_000_000, orders=500_000)
 SMALL = Size(signals=10_000, bars=10_000, orders=5_000, symbols=20)
 
@@ -134,6 +136,18 @@ def add_history(replica: Database, size: Size, *, seed: int = 1) -> None:
     with replica.connect(autocommit=True) as connection:
         for table in TABLES:
             connection.execute(sql.SQL("vacuum analyze {}").format(sql.Identifier("public", table)))
+
+
+def ids_after_history(primary: Database) -> None:
+    """Let the primary's new rows have other ids than the history on the replica."""
+    with primary.connect() as connection:
+        for table in TABLES:
+            if table != "market_bars":
+                connection.execute(
+                    sql.SQL("select setval(pg_get_serial_sequence({}, 'id'), {})").format(
+                        sql.Literal(f"public.{table}"), sql.Literal(FIRST_ID)
+                    )
+                )
 
 
 def add_delta(replica: Database, size: Size, *, seed: int = 2) -> None:

@@ -36,13 +36,7 @@ CANARY = (
 )
 TRAPS = (
     "create index trap on public.market_bars_past ((public.canary() + length(symbol)))",
-    "create table public.trap partition of public.market_bars for values from ('3000-01-01')"
-    " to (maxvalue) partition by list ((public.canary() + length(symbol)))",
-    "alter table public.market_bars detach partition public.market_bars_other;"
-    "create foreign data wrapper trap;"
-    "create server trap foreign data wrapper trap;"
-    "create foreign table public.market_bars_far partition of public.market_bars default"
-    " server trap",
+    "alter table public.market_bars_other add constraint trap check (public.canary() > 0)",
 )
 
 
@@ -127,7 +121,7 @@ def test_a_partition_runs_no_code_of_its_owner(landscape: Landscape) -> None:
             with connection.transaction(force_rollback=True):
                 connection.execute(trap)
                 with (
-                    pytest.raises(PlantedError, match="canary|no plain table"),
+                    pytest.raises(PlantedError, match="canary"),
                     plain(connection, "public.market_bars"),
                 ):
                     pass
