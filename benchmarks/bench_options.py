@@ -320,13 +320,14 @@ def _trade(option: Option, is_over: threading.Event) -> None:
 
 
 def _look(option: Option, is_over: threading.Event) -> None:
-    """How old the newest order of the mart is, four times a second."""
-    age = (
-        f"select extract(epoch from clock_timestamp() - max(created_at))::float8 from {option.mart}"
-    )
+    """How old the newest order of the mart is, four times a second, from the first new one on."""
+    newest = f"select max(created_at), clock_timestamp() from {option.mart}".encode()
     with option.analytics.connect(autocommit=True) as connection:
+        begun = scalar(connection, "select clock_timestamp()")
         while not is_over.wait(0.25):
-            option.ages.append(scalar(connection, age))
+            created_at, now = connection.execute(newest).fetchone() or (begun, begun)
+            if created_at > begun:
+                option.ages.append((now - created_at).total_seconds())
 
 
 def _wrong(option: Option) -> tuple[int, int, int]:
