@@ -18,6 +18,7 @@ a mart shows; rows that are missing, stale or surplus when all is done; and the 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -320,14 +321,17 @@ def _trade(option: Option, is_over: threading.Event) -> None:
 
 
 def _look(option: Option, is_over: threading.Event) -> None:
-    """How old the newest order of the mart is, four times a second, from the first new one on."""
+    """How old the newest order of the mart is, four times a second, from the first new one on,
+    for which it waits."""
     newest = f"select max(created_at), clock_timestamp() from {option.mart}".encode()
     with option.analytics.connect(autocommit=True) as connection:
         begun = scalar(connection, "select clock_timestamp()")
-        while not is_over.wait(0.25):
+        deadline = time.monotonic() + 240
+        while not is_over.is_set() or (not option.ages and time.monotonic() < deadline):
             created_at, now = connection.execute(newest).fetchone() or (begun, begun)
             if created_at > begun:
                 option.ages.append((now - created_at).total_seconds())
+            time.sleep(0.25)
 
 
 def _wrong(option: Option) -> tuple[int, int, int]:
@@ -354,8 +358,11 @@ def _print(options: Sequence[Option], interval: int) -> None:
         for of in (statistics.median, p99):
             before, after = of(option.idle), of(option.busy)
             line += f"{before:7.2f} ->{after:7.2f}"
-        ages = statistics.quantiles(option.ages, n=20)
-        line += f"{ages[9]:10.1f}, p95{ages[18]:6.1f}"
+        if len(option.ages) > 1:
+            ages = statistics.quantiles(option.ages, n=20)
+            line += f"{ages[9]:10.1f}, p95{ages[18]:6.1f}"
+        else:
+            line += f"{max(option.ages, default=math.inf):20.1f}"
         line += " {:5} missing {:4} stale {:4} surplus".format(*option.wrong)
         sizes = {database.url: _size(database) for database in (option.trading, option.analytics)}
         print(f"{line}{sum(sizes.values()) / 2**20:9.0f} MB")

@@ -4,6 +4,7 @@ database."""
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 import sys
 from collections.abc import Callable
@@ -273,3 +274,15 @@ def test_importing_it_loads_neither_dbt_nor_the_command_line() -> None:
     )
     result = children.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_new_keys_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Side by side in their index, and no two the same, also in one millisecond."""
+    times = [second * 10**9 for second in range(10**9, 2 * 10**9, 10**8)]
+    ticks = iter([time for time in times for _ in range(100)])
+    monkeypatch.setattr(operations.time, "time_ns", lambda: next(ticks))
+    keys = [operations._new_key() for _ in range(1000)]
+    assert len(set(keys)) == 1000
+    assert {len(key) for key in keys} == {32}
+    rounds = [keys[first : first + 100] for first in range(0, 1000, 100)]
+    assert all(max(one) < min(other) for one, other in itertools.pairwise(rounds))
