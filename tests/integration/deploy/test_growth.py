@@ -31,9 +31,7 @@ TRADES = (
 OPTIONS = (
     "select distinct reloptions from pg_class where relname ~ '^market_bars_' and relkind = 'r'"
 )
-CANARY = (
-    "create function public.canary() returns integer language sql immutable as 'select 1'"
-)
+CANARY = "create function public.canary() returns integer language sql immutable as 'select 1'"
 TRAPS = (
     "create index trap on public.market_bars_past ((public.canary() + length(symbol)))",
     "alter table public.market_bars_other add constraint trap check (public.canary() > 0)",

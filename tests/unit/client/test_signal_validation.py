@@ -7,6 +7,7 @@ import enum
 import itertools
 import math
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -279,9 +280,10 @@ def test_importing_it_loads_neither_dbt_nor_the_command_line() -> None:
 def test_new_keys_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """Side by side in their index, and no two the same, also in one millisecond."""
     times = [second * 10**9 for second in range(10**9, 2 * 10**9, 10**8)]
-    ticks = iter([time for time in times for _ in range(100)])
-    monkeypatch.setattr(operations.time, "time_ns", lambda: next(ticks))
-    keys = [operations._new_key() for _ in range(1000)]
+    ticks = iter([at for at in times for _ in range(100)])
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time_ns", lambda: next(ticks))
+        keys = [operations._new_key() for _ in range(1000)]
     assert len(set(keys)) == 1000
     assert {len(key) for key in keys} == {32}
     rounds = [keys[first : first + 100] for first in range(0, 1000, 100)]
