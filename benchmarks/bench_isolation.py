@@ -27,7 +27,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from scale import (
@@ -39,7 +39,7 @@ from scale import (
     platform_of,
     servers,
 )
-from trading import RATE, apart, building, copying_memory, latencies, p99, processes
+from trading import RATE, Builder, apart, copying_memory, latencies, p99, processes
 
 from runner.demo.embedded import EmbeddedPair
 from runner.servers.database import Database, scalar
@@ -56,7 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--replica-disk", type=Path, help="a folder on another disk")
     chosen = parser.parse_args(arguments)
     size = SMALL if chosen.small else FULL.times(0.1)
-    with servers(replica_disk=chosen.replica_disk) as pair, tempfile.TemporaryDirectory() as folder:
+    with (
+        servers(replica_disk=chosen.replica_disk) as pair,
+        tempfile.TemporaryDirectory() as folder,
+        ExitStack() as stack,
+    ):
         target = Path(folder)
         together = deployed_replica(pair, "one_server", one_server=True)
         # The last one that was deployed has the replicator's password.
@@ -72,6 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             each = latencies(primary.url, chosen.seconds, target)
             found.setdefault(what, []).append(each)
 
+        builders = []
+        for replica in (second, together):
+            place = Path(tempfile.mkdtemp(dir=target))
+            builders.append(stack.enter_context(closing(Builder(replica, place))))
         for _ in range(chosen.turns):
             with _halted(pair):
                 measure(_IDLE)
@@ -81,13 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     measure("nothing else, no commit waits for a disk")
             with _following(primary, second):
                 measure("a replica follows")
-            with building(second, target):
+            with builders[0].building():
                 measure("full builds on a second server")
                 with _following(primary, second):
                     measure("the same, and it follows")
                     with _hasty(primary):
                         measure("the same, no commit waits for a disk")
-        with building(together, target):
+        with builders[1].building():
             for _ in range(chosen.turns):
                 measure("full builds on the primary's server")
         _print(found)

