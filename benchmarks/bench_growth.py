@@ -226,6 +226,8 @@ def _print_projection(rows: int, once: Mapping[str, float], tenfold: Mapping[str
     print(f"bytes a row at {rows:,} and {10 * rows:,}, the error, and GB at a billion")
     for part, size in once.items():
         later = tenfold[part]
+        if later < 1:  # An index of few rows.
+            continue
         print(
             f"  {part:54}{size:8.1f}{later:8.1f}{100 * (size / later - 1):8.1f}%"
             f"{later * BILLION / 1e9:10.0f} GB"
