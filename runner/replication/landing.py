@@ -31,7 +31,7 @@ _TRIGGERS = (
 _LIMITS = {"bi_reader": ("alter role bi_reader set statement_timeout = '60s'",)}
 
 
-# As migration 0034 has it: a fifth of a large table is too much to wait for.
+# As migration 0035 has it: a fifth of a large table is too much to wait for.
 _VACUUMED = sql.SQL(
     "autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_scale_factor = 0.05,"
     " autovacuum_analyze_scale_factor = 0.01"

@@ -1,5 +1,5 @@
 -- Tables that only grow are vacuumed and analysed after a hundredth of their rows, not after a fifth.
--- depends: 0033_retraining_jobs
+-- depends: 0034_idx_procrastinate_jobs_worker
 
 -- docs/decisions/0029-growth.md has the figures. The lock is one that readers and writers do not
 -- meet. A signal is changed once in its life, which leaves a dead row and moves index entries, and
