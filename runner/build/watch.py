@@ -13,6 +13,7 @@ import psycopg
 
 from runner.build import builds, transform
 from runner.build.books import changed_tables, last_changes
+from runner.build.delivery import Delivery
 from runner.build.lineage import Lineage
 from runner.build.rounds import Rounds
 from runner.errors import SignalMartsError
@@ -21,6 +22,7 @@ from runner.servers import role_logins
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, ConnectionFailedError, Database
 from runner.servers.deploy_lock import LockedError
+from runner.servers.planted import PlantedError
 from runner.servers.sides import Sides, connected
 
 if TYPE_CHECKING:
@@ -75,7 +77,8 @@ class Watch:
     take to catch up, all in seconds. ``on_round`` is told of each round; ``on_trouble`` of each
     time that a server could not be used, or a model or a test failed; ``on_fresh`` of each moment
     at which marts, ``live`` or ``all``, held all rows that the primary had committed so many
-    seconds before.
+    seconds before. With ``on_delivered``, decisions are delivered to the primary, and it is told of
+    those that were: for each, the seconds since the build that published it began.
     """
 
     primary: Database
@@ -87,6 +90,7 @@ class Watch:
     on_round: Callable[[Round], None]
     on_trouble: Callable[[str], None]
     on_fresh: Callable[[str, float], None]
+    on_delivered: Callable[[list[float]], None] | None = None
     target: Path | None = None
 
     def run(self) -> None:
@@ -105,6 +109,8 @@ class Watch:
         self._own_builds: set[str] = set()
         self._contract = read_contract()
         self._differing: set[str] = set()
+        self._delivery: Delivery | None = None
+        self._undelivered = ""
         project: Manifest | None = None
         while True:
             try:
@@ -140,10 +146,14 @@ class Watch:
             builder.connect(autocommit=True) as self._books,
             Rounds(builder, project) as self._rounds,
         ):
+            if self.on_delivered is not None:
+                self._delivery = Delivery(sides.on_primary, self._books)
             must_build_all = True
             while True:
                 begun = time.monotonic()
                 done = self._round(sides, project, lineage, must_build_all)
+                if self._undelivered:
+                    self._deliver()
                 if done is not None:
                     self._rounds_built = done.number
                     must_build_all = bool(done.failures)
@@ -192,6 +202,7 @@ class Watch:
                     built += done.nodes
                 if select or builds_all:
                     built += self._build(environment, project, select, tests=is_tested)
+                self._deliver()
         if not built:
             return None
         for node in built:
@@ -214,6 +225,22 @@ class Watch:
             seconds=time.monotonic() - begun,
             rejected_rows=builds.rejected_rows(self._books),
         )
+
+    def _deliver(self) -> None:
+        """Deliver the published decisions; what is in the way is told once, and tried again."""
+        if self._delivery is None or self.on_delivered is None:
+            return
+        try:
+            delivered = self._delivery.deliver()
+        except (psycopg.Error, LockedError, PlantedError) as error:
+            told = f"decisions wait to be delivered: {_first_line(error)}"
+            if told != self._undelivered:
+                self.on_trouble(told)
+            self._undelivered = told
+        else:
+            self._undelivered = ""
+            if delivered:
+                self.on_delivered(delivered)
 
     def _look_at_partitions(self, sides: Sides) -> None:
         """Tell, once, of tables whose rows came or went with a partition."""

@@ -78,12 +78,18 @@ def build(select: tuple[str, ...], exclude: tuple[str, ...], full_refresh: bool)
 @click.option(
     "--metrics-address", default="127.0.0.1", show_default=True, help="Where the metrics listen."
 )
+@click.option(
+    "--deliver-decisions",
+    is_flag=True,
+    help="Write each published decision into ai_ensemble_decisions on the primary, and notify.",
+)
 def watch(
     interval: float,
     all_every: float,
     test_every: float,
     metrics_port: int | None,
     metrics_address: str,
+    deliver_decisions: bool,
 ) -> None:
     """Build the marts whenever rows arrive, until SIGTERM; a line a round on stdout."""
     from runner.build.watch import Round, Watch
@@ -134,6 +140,7 @@ def watch(
                 on_round=on_round,
                 on_trouble=on_trouble,
                 on_fresh=metrics.note_fresh,
+                on_delivered=metrics.note_delivered if deliver_decisions else None,
             ).run()
     except KeyboardInterrupt:
         if not is_asked_to_stop:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 PREFIX = "signal_marts_"
 
+_HISTOGRAMS = ("round_seconds", "decision_delivery_seconds")
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -30,7 +32,7 @@ class Metric:
         """``counter``, ``histogram`` or ``gauge``."""
         if self.name.endswith("_total"):
             return "counter"
-        return "histogram" if self.name == "round_seconds" else "gauge"
+        return "histogram" if self.name in _HISTOGRAMS else "gauge"
 
     @property
     def unit(self) -> str:
@@ -93,6 +95,8 @@ _CATALOGUE = {
         "samples_failed_total": "Samples of the servers' statistics that could not be taken.",
         "fresh_as_of_timestamp_seconds (marts)": "What the primary had committed by then is in the"
         " marts, the live ones or all.",
+        "decision_delivery_seconds": "From the beginning of the build that published a decision"
+        " until the primary had it.",
     },
     "builds": {
         "build_succeeded_timestamp_seconds": "End of the last build without a failure.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,7 +16,7 @@ from prometheus_client import (
 
 from runner.build.watch import Round
 from runner.errors import UsageError
-from runner.monitoring.catalogue import NAMED, PREFIX
+from runner.monitoring.catalogue import NAMED
 from runner.monitoring.collector import Collector
 
 
@@ -31,11 +32,11 @@ class Metrics:
         self._models = _counter("models_built_total", registry)
         self._troubles = _counter("troubles_total", registry)
         self._failed_samples = _counter("samples_failed_total", registry)
-        self._seconds = Histogram(
-            f"{PREFIX}round_seconds",
-            NAMED["round_seconds"].help,
-            buckets=(0.5, 1, 2, 3, 5, 10, 30, 60, 300, 900),
-            registry=registry,
+        self._seconds = _histogram(
+            "round_seconds", (0.5, 1, 2, 3, 5, 10, 30, 60, 300, 900), registry
+        )
+        self._delivered = _histogram(
+            "decision_delivery_seconds", (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300), registry
         )
         fresh = NAMED["fresh_as_of_timestamp_seconds"]
         self._fresh = Gauge(fresh.full_name, fresh.help, fresh.labels, registry=registry)
@@ -69,7 +70,17 @@ class Metrics:
         """Note that marts (``live``, ``all``) hold all rows committed up to so many seconds ago."""
         self._fresh.labels(marts).set(time.time() - seconds)
 
+    def note_delivered(self, seconds: list[float]) -> None:
+        """Note the decisions that were delivered, each so many seconds after it was published."""
+        for each in seconds:
+            self._delivered.observe(each)
+
 
 def _counter(name: str, registry: CollectorRegistry) -> Counter:
     metric = NAMED[name]
     return Counter(metric.full_name, metric.help, metric.labels, registry=registry)
+
+
+def _histogram(name: str, buckets: Sequence[float], registry: CollectorRegistry) -> Histogram:
+    metric = NAMED[name]
+    return Histogram(metric.full_name, metric.help, buckets=buckets, registry=registry)

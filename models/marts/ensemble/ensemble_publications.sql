@@ -5,7 +5,7 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
-        indexes=[{'columns': ['symbol', 'decided_at']}],
+        indexes=[{'columns': ['symbol', 'decided_at']}, {'columns': ['published_at']}],
         pre_hook="{{ avoid_nested_loops() }}"
     )
 }}
@@ -57,7 +57,8 @@ ensemble_publications as (
         current_timestamp as published_at,
         {{ seconds_between(
             'decisions.decided_at', 'current_timestamp'
-        ) }} as seconds_to_publication
+        ) }} as seconds_to_publication,
+        cast({{ build_id() }} as {{ dbt.type_string() }}) as build_id
     from decisions
     {% if goes_on %}
         left join published

@@ -1,0 +1,115 @@
+"""Decisions where the trading is: published ones, written to the primary once each.
+
+``public.ai_ensemble_decisions`` is written by nobody else, and no foreign key leads to or from it,
+so writing it waits for no lock of trading. Its primary key makes nothing of a second delivery of a
+decision, whatever was killed in between.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from psycopg import sql
+
+from runner.errors import UsageError
+from runner.servers.database import Connection, scalar
+from runner.servers.planted import plain
+
+TABLE = "public.ai_ensemble_decisions"
+
+CHANNEL = "ai_ensemble_decisions"
+"""Where the primary notifies of each decision, in the transaction that writes it."""
+
+_COLUMNS = {
+    "symbol": "text",
+    "decided_at": "timestamptz",
+    "timeframe": "text",
+    "decision": "text",
+    "probability_up": "float8",
+    "contributors": "int8",
+    "confirming_experts": "text",
+    "contradicting_experts": "text",
+    "published_at": "timestamptz",
+    "build_id": "text",
+}
+_PUBLISHED_AT = list(_COLUMNS).index("published_at")
+
+# A build's time is that of its beginning: one that began earlier may end, and publish, later.
+_LONGEST_BUILD = timedelta(hours=1)
+_AT_FIRST = timedelta(days=1)
+
+# Decisions that a trader could still have followed, and each symbol's newest.
+_PUBLISHED = sql.SQL(
+    "select {} from ensemble.ensemble_publications as published"
+    " where published_at > %s and build_id is not null"
+    " and (seconds_to_publication <= 86400 or not exists ("
+    "select from ensemble.ensemble_publications as newer"
+    " where newer.symbol = published.symbol and newer.decided_at > published.decided_at))"
+    " order by decided_at, symbol"
+).format(sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)))
+
+_DELIVER = sql.SQL(
+    "with delivered as ("
+    "insert into {} ({}) select * from unnest({}) on conflict do nothing"
+    " returning symbol, decided_at, decision, probability_up, published_at)"
+    " select published_at, pg_notify({}, json_build_object('symbol', symbol, 'decided_at',"
+    " decided_at, 'decision', decision, 'probability_up', probability_up)::text) from delivered"
+).format(
+    sql.Identifier(*TABLE.split(".")),
+    sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)),
+    sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(each)) for each in _COLUMNS.values()),
+    sql.Literal(CHANNEL),
+)
+
+
+class Delivery:
+    """Deliveries from one replica to one primary, for as long as both connections last."""
+
+    def __init__(self, primary: Connection, replica: Connection) -> None:
+        """Raises UsageError where the primary has no table of decisions that we may write."""
+        if not scalar(
+            primary,
+            "select coalesce(has_table_privilege(to_regclass(%s), 'insert'), false)",
+            (TABLE,),
+        ):
+            raise UsageError(
+                f"the primary has no table {TABLE} that this login may write; run signal-marts "
+                "deploy, and grant the login the role migrator"
+            )
+        self._primary, self._replica = primary, replica
+        self._after: datetime | None = None
+        self._known: set[tuple[str, datetime]] = set()
+
+    def deliver(self) -> list[float]:
+        """Deliver what was published and is not on the primary yet.
+
+        Returns, for each decision, the seconds that passed since the build that published it had
+        begun, by the replica's clock. At first, decisions count that were published in the day
+        before the newest one.
+        """
+        if self._after is None:
+            self._after = self._begin()
+        found = self._replica.execute(_PUBLISHED, (self._after,)).fetchall()
+        rows = [row for row in found if row[:2] not in self._known]
+        times: list[datetime] = []
+        if rows:
+            with plain(self._primary, TABLE, is_written=True, is_patient=False):
+                told = self._primary.execute(
+                    _DELIVER, [list(each) for each in zip(*rows, strict=True)]
+                )
+                times = [published_at for published_at, _ in told]
+            newest = max(row[_PUBLISHED_AT] for row in rows)
+            self._after = max(self._after, newest - _LONGEST_BUILD)
+            self._known = {row[:2] for row in found if row[_PUBLISHED_AT] > self._after}
+        if not times:
+            return []
+        now: datetime = scalar(self._replica, "select clock_timestamp()")
+        return [(now - published_at).total_seconds() for published_at in times]
+
+    def _begin(self) -> datetime:
+        """Since when what was published may not be on the primary."""
+        newest = "select max(published_at) from {}"
+        with plain(self._primary, TABLE, is_written=True, is_patient=False):
+            delivered = scalar(self._primary, newest.format(TABLE))
+        published = scalar(self._replica, newest.format("ensemble.ensemble_publications"))
+        return (delivered or published or datetime.now(UTC)) - _AT_FIRST
