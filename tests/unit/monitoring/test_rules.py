@@ -39,7 +39,7 @@ def promtool(*arguments: str | Path) -> None:
 def metrics_in(expression: str) -> set[str]:
     """Names of metrics in an expression, as the catalogue has them."""
     found = re.findall(rf"\b{PREFIX}(\w+)", expression)
-    return {re.sub(r"(round_seconds)_(bucket|sum|count)$", r"\1", name) for name in found}
+    return {re.sub(r"(?<=y_seconds|d_seconds)_(bucket|sum|count)$", "", name) for name in found}
 
 
 def expressions() -> Iterator[tuple[str, str]]:
