@@ -7,7 +7,7 @@ decision, whatever was killed in between.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from psycopg import sql
 
@@ -89,6 +89,8 @@ class Delivery:
         """
         if self._after is None:
             self._after = self._begin()
+        if self._after is None:
+            return []
         found = self._replica.execute(_PUBLISHED, (self._after,)).fetchall()
         rows = [row for row in found if row[:2] not in self._known]
         times: list[datetime] = []
@@ -106,10 +108,11 @@ class Delivery:
         now: datetime = scalar(self._replica, "select clock_timestamp()")
         return [(now - published_at).total_seconds() for published_at in times]
 
-    def _begin(self) -> datetime:
-        """Since when what was published may not be on the primary."""
+    def _begin(self) -> datetime | None:
+        """Since when what was published may not be on the primary; None: nothing was."""
         newest = "select max(published_at) from {}"
         with plain(self._primary, TABLE, is_written=True, is_patient=False):
             delivered = scalar(self._primary, newest.format(TABLE))
         published = scalar(self._replica, newest.format("ensemble.ensemble_publications"))
-        return (delivered or published or datetime.now(UTC)) - _AT_FIRST
+        begin: datetime | None = delivered or published
+        return begin and begin - _AT_FIRST
