@@ -1,5 +1,5 @@
 -- The ensemble's decisions, where the trading is.
--- depends: 0033_retraining_jobs
+-- depends: 0035_vacuum_of_large_tables
 
 -- `watch --deliver-decisions` adds each one that a build has published, once, and notifies the channel
 -- ai_ensemble_decisions in the same transaction.
