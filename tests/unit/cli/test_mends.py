@@ -22,7 +22,7 @@ from runner.settings import PROJECT
 
 def test_every_extra_is_one() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert {*extras.MODULES, "parquet"} == {*project["optional-dependencies"]}
+    assert {*extras.MODULES, "parquet", "metrics"} == {*project["optional-dependencies"]}
 
 
 @pytest.mark.parametrize("is_checkout", [True, False])
