@@ -5,4 +5,5 @@ begin
 end
 $$;
 
+drop table public.ai_decision_deliveries;
 drop table public.ai_ensemble_decisions;

@@ -15,13 +15,15 @@ create table public.ai_ensemble_decisions (
     published_at timestamptz not null,
     build_id text not null,
     delivered_at timestamptz not null default clock_timestamp(),
-    constraint ai_ensemble_decisions_pkey primary key (symbol, decided_at),
-    constraint ai_ensemble_decisions_decision_check check (decision in ('BUY', 'SELL', 'HOLD')),
-    constraint ai_ensemble_decisions_probability_up_check check (
-        probability_up between 0 and 1
-    )
+    constraint ai_ensemble_decisions_pkey primary key (symbol, decided_at)
 );
 
-create index idx_ai_ensemble_decisions_published on public.ai_ensemble_decisions (published_at);
+-- Up to when what was published has been delivered. Rows above may be deleted, this one stays.
+create table public.ai_decision_deliveries (
+    id smallint primary key,
+    published_until timestamptz not null,
+    constraint ai_decision_deliveries_id_check check (id = 1)
+);
 
 alter table public.ai_ensemble_decisions owner to migrator;
+alter table public.ai_decision_deliveries owner to migrator;

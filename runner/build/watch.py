@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
 
-from runner.build import builds, transform
+from runner.build import builds, delivery, transform
 from runner.build.books import changed_tables, last_changes
-from runner.build.delivery import Delivery
 from runner.build.lineage import Lineage
 from runner.build.rounds import Rounds
 from runner.errors import SignalMartsError
@@ -78,7 +77,7 @@ class Watch:
     time that a server could not be used, or a model or a test failed; ``on_fresh`` of each moment
     at which marts, ``live`` or ``all``, held all rows that the primary had committed so many
     seconds before. With ``on_delivered``, decisions are delivered to the primary, and it is told of
-    those that were: for each, the seconds since the build that published it began.
+    those that were: for each, the seconds since it was published; None if they have to wait.
     """
 
     primary: Database
@@ -90,7 +89,7 @@ class Watch:
     on_round: Callable[[Round], None]
     on_trouble: Callable[[str], None]
     on_fresh: Callable[[str, float], None]
-    on_delivered: Callable[[list[float]], None] | None = None
+    on_delivered: Callable[[list[float] | None], None] | None = None
     target: Path | None = None
 
     def run(self) -> None:
@@ -109,7 +108,7 @@ class Watch:
         self._own_builds: set[str] = set()
         self._contract = read_contract()
         self._differing: set[str] = set()
-        self._delivery: Delivery | None = None
+        self._delivery: delivery.Delivery | None = None
         self._undelivered = ""
         project: Manifest | None = None
         while True:
@@ -118,6 +117,8 @@ class Watch:
                     builds.one_build(self.replica, "watch"),
                     connected(self.primary, self.replica) as sides,
                 ):
+                    if project is None and self.on_delivered is not None:
+                        delivery.check(sides.on_primary)
                     project = project or transform.parse(
                         self.replica.environment(), target=self.target
                     )
@@ -147,7 +148,7 @@ class Watch:
             Rounds(builder, project) as self._rounds,
         ):
             if self.on_delivered is not None:
-                self._delivery = Delivery(sides.on_primary, self._books)
+                self._delivery = delivery.Delivery(sides.on_primary, self._books)
             must_build_all = True
             while True:
                 begun = time.monotonic()
@@ -237,10 +238,10 @@ class Watch:
             if told != self._undelivered:
                 self.on_trouble(told)
             self._undelivered = told
+            self.on_delivered(None)
         else:
             self._undelivered = ""
-            if delivered:
-                self.on_delivered(delivered)
+            self.on_delivered(delivered)
 
     def _look_at_partitions(self, sides: Sides) -> None:
         """Tell, once, of tables whose rows came or went with a partition."""

@@ -100,6 +100,10 @@ def watch(
     given = settings.load()
     primary, replica = databases(given)
 
+    def on_delivered(seconds: list[float] | None) -> None:
+        metrics.note_waiting(seconds is None)
+        metrics.note_delivered(seconds or [])
+
     def report(text: str) -> None:
         note(f"signal-marts: {text}")
 
@@ -140,7 +144,7 @@ def watch(
                 on_round=on_round,
                 on_trouble=on_trouble,
                 on_fresh=metrics.note_fresh,
-                on_delivered=metrics.note_delivered if deliver_decisions else None,
+                on_delivered=on_delivered if deliver_decisions else None,
             ).run()
     except KeyboardInterrupt:
         if not is_asked_to_stop:

@@ -5,11 +5,15 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
-        indexes=[{'columns': ['symbol', 'decided_at']}, {'columns': ['published_at']}],
-        pre_hook="{{ avoid_nested_loops() }}"
+        tags=['live'],
+        indexes=[{'columns': ['symbol', 'decided_at']}],
+        pre_hook="{{ avoid_nested_loops() }}",
+        post_hook="create index if not exists ensemble_publications_published_at
+            on {{ this }} (published_at)"
     )
 }}
 
+-- The index is one that a table of before is to have as well, since it is never made anew.
 -- The only model whose rows depend on when builds ran; this is its purpose. Rows are
 -- only added, and a full refresh leaves them alone. If the changed decisions are known,
 -- new decisions are among them.

@@ -18,7 +18,7 @@ from landscapes import Landscape
 from mortal_servers import landscape_on
 from watching import Watching
 
-from runner.build.delivery import CHANNEL, Delivery
+from runner.build.delivery import CHANNEL, Delivery, check
 from runner.demo.embedded import EmbeddedPair
 from runner.errors import UsageError
 from runner.servers.database import Connection
@@ -175,28 +175,30 @@ def test_each_is_delivered_once(
     landscape: Landscape, ends: tuple[Connection, Connection, Connection], steps: list[Any]
 ) -> None:
     primary, replica, listener = ends
-    primary.execute("truncate public.ai_ensemble_decisions")
+    primary.execute("truncate public.ai_ensemble_decisions, public.ai_decision_deliveries")
     replica.execute("truncate ensemble.ensemble_publications")
     expected: set[tuple[str, datetime]] = set()
     book: dict[tuple[str, datetime], tuple[float, datetime]] = {}
     forgotten: set[tuple[str, datetime]] = set()
-    delivery, since = Delivery(primary, replica), None
+    delivery = Delivery(primary, replica)
+    since: datetime | None = None
 
-    def deliver() -> datetime | None:
-        """Returns since when what was published is delivered."""
+    def begin() -> datetime | None:
+        """Since when what was published is delivered."""
+        return since or max((at - timedelta(days=1) for _, at in book.values()), default=None)
+
+    def deliver() -> None:
         if not book:
             assert delivery.deliver() == []
-            return None
-        delivered = [book[key][1] for key in expected - forgotten]
-        begin = since or max(delivered or [at for _, at in book.values()]) - timedelta(days=1)
+            return
+        assert since is not None
         newest = {symbol: max(at for s, at in book if s == symbol) for symbol, _ in book}
         delivery.deliver()
         expected.update(
             key
             for key, (late, published_at) in book.items()
-            if published_at > begin and (late <= 86_400 or newest[key[0]] == key[1])
+            if published_at > since and (late <= 86_400 or newest[key[0]] == key[1])
         )
-        return begin
 
     now = BEGIN
     for number, (step, *how) in enumerate((*steps, ("deliver",))):
@@ -209,12 +211,15 @@ def test_each_is_delivered_once(
             replica.execute(PUBLISH, (symbol, decided_at, published_at, float(late)))
             book[symbol, decided_at] = (late, published_at)
         elif step == "deliver":
-            since = deliver()
+            since = begin()
+            deliver()
         elif step == "restart":
-            delivery, since = Delivery(primary, replica), None
+            delivery = Delivery(primary, replica)
+            since = since if expected else None
         elif step == "days pass":
             now += timedelta(days=3)
         elif step == "locked":
+            since = begin()
             with landscape.primary.connect() as keeper:
                 keeper.execute("lock table public.ai_ensemble_decisions in share mode")
                 with contextlib.suppress(LockedError):  # none where there is nothing to deliver
@@ -223,8 +228,8 @@ def test_each_is_delivered_once(
             # Whoever trades has no need of the old.
             gone = primary.execute(
                 "delete from public.ai_ensemble_decisions where published_at <"
-                " (select max(published_at) from public.ai_ensemble_decisions)"
-                " - interval '2 days' returning symbol, decided_at"
+                " (select published_until - interval '1 hour' from public.ai_decision_deliveries)"
+                " returning symbol, decided_at"
             )
             forgotten.update(gone.fetchall())
     found = primary.execute("select symbol, decided_at from public.ai_ensemble_decisions")
@@ -235,7 +240,6 @@ def test_each_is_delivered_once(
 def test_without_the_table_it_says_so(landscape: Landscape) -> None:
     with (
         landscape.primary.connect(autocommit=True) as primary,
-        landscape.replica.connect(autocommit=True) as replica,
         pytest.raises(UsageError, match="run signal-marts deploy"),
     ):
-        Delivery(primary, replica)
+        check(primary)

@@ -23,6 +23,7 @@ WRITTEN = {table.name for table in read_contract() if table.source == "ai"} - {
     "ai_model_stages",
 }
 OURS = WRITTEN | {
+    "ai_decision_deliveries",
     "ai_ensemble_decisions",
     "ai_replication_fence",
     "ai_migration_ledger",
