@@ -15,7 +15,7 @@ Advance = Callable[[int, int, str], None]
 """Called with the number done, the total, and what is being worked on."""
 
 
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def harmless(text: str) -> str:
@@ -37,13 +37,13 @@ def progress(title: str) -> Iterator[Advance]:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[at]}", style="dim"),
+            TextColumn("{task.fields[at]}", style="dim", markup=False),
         )
         with Progress(*columns, console=console, transient=True) as bars:
             task = bars.add_task(title, total=None, at="")
 
             def advance(done: int, total: int, at: str) -> None:
-                bars.update(task, completed=done, total=total, at=at)
+                bars.update(task, completed=done, total=total, at=harmless(at))
 
             yield advance
         return

@@ -3,6 +3,8 @@
 -- statement, and not at all for the second, which reads the whole table.
 
 set timezone = 'UTC';
+-- No function of somebody else's stands in for one of PostgreSQL's own.
+set search_path = pg_catalog;
 set lock_timeout = '2s';
 
 do $$

@@ -4,6 +4,8 @@
 -- fails, leaving all as it was. Run it again.
 
 set timezone = 'UTC';
+-- No function of somebody else's stands in for one of PostgreSQL's own.
+set search_path = pg_catalog;
 set lock_timeout = '2s';
 
 do $$
@@ -24,6 +26,31 @@ begin
             errcode = 'object_not_in_prerequisite_state',
             message = 'the bars until now have no proven bound',
             hint = 'run 1_bound.sql first';
+    end if;
+    -- What belongs to the table is made anew with the rights of whoever runs this.
+    if exists (
+        select
+        from (
+            select 'pg_class'::regclass::oid as classid, past::oid as objid
+            union all
+            select 'pg_class'::regclass, indexrelid from pg_index where indrelid = past
+            union all
+            select classid, objid
+            from pg_depend
+            where
+                refclassid = 'pg_class'::regclass and refobjid = past
+                and deptype in ('a', 'i') and classid <> 'pg_trigger'::regclass
+        ) as belongings
+        inner join pg_depend as needs using (classid, objid)
+        where needs.refclassid in (
+            'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass, 'pg_type'::regclass
+        )
+    ) then
+        raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = 'public.market_bars has an index, a constraint or a default of functions, '
+                'operators or types that are not PostgreSQL''s own',
+            hint = 'drop it, and make it again afterwards';
     end if;
     -- These would go on reading the past alone.
     if

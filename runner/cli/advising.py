@@ -47,7 +47,7 @@ def advise(as_json: bool, prove: bool) -> None:
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), default=_iso, indent=2))
         return
-    out = Console(highlight=False, soft_wrap=True, markup=False)
+    out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     out.print(f"sample of {_time(found.observed_at)}: {plural(len(found.findings), 'finding')}")
     for each in found.findings:
         out.print(f"\n{each.rank:2}  {each.title}: {harmless(each.where)} on the {each.side}")
@@ -112,7 +112,7 @@ def _proof(proof: Proof) -> Iterator[str]:
 
 
 def _indented(text: str) -> Iterator[str]:
-    return (f"    {harmless(line)}" for line in text.splitlines())
+    return (f"    {harmless(line)}" for line in text.split("\n"))
 
 
 def _time(value: datetime) -> str:

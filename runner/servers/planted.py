@@ -67,6 +67,11 @@ belongings (classid, objid) as (
 select 'it is no plain table' from relation
 where relkind not in ('r', 'p') or (relkind = 'r' and has_children)
 union all
+-- While one of them is locked, another may get a further part, which is not.
+select 'it has partitions of partitions'
+from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(%(table)s))
+where level > 0 and not isleaf
+union all
 select pg_catalog.pg_describe_object(b.classid, b.objid, 0)
 from belongings as b
 where b.classid in (

@@ -18,7 +18,8 @@ select
     used.taken_at as observed_at,
     used.share as limit_share,
     cast(null as double precision) as milliseconds_per_day,
-    -- A published column takes more: signal-marts alter.
+    -- A published column takes more: signal-marts alter. A change of type runs the table's own checks
+    -- with the rights of whoever makes it.
     case
         when
             used.side = 'primary'
@@ -28,6 +29,7 @@ select
                 where attrelid = to_regclass(used.column_table) and attname = '_xid'
             )
             then format(
+                E'-- in the login of the table\'s owner, and no other:\n'
                 'alter table %s alter column %I type bigint; alter sequence %I.%I as bigint;',
                 used.column_table, used.column_name, used.schema_name, used.sequence_name
             )

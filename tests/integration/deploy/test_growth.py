@@ -32,6 +32,10 @@ OPTIONS = (
     "select distinct reloptions from pg_class where relname ~ '^market_bars_' and relkind = 'r'"
 )
 CANARY = "create function public.canary() returns integer language sql immutable as 'select 1'"
+IMPOSTOR = """
+create function public.quote_ident(name) returns text language plpgsql as
+$$ begin raise exception 'an impostor ran'; end $$
+"""
 TRAPS = (
     "create index trap on public.market_bars_past ((public.canary() + length(symbol)))",
     "alter table public.market_bars_other add constraint trap check (public.canary() > 0)",
@@ -99,6 +103,14 @@ def test_bars_that_a_view_reads_are_left(landscape: Landscape) -> None:
     with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="a view"):
         landscape.on_primary(PARTITION)
     landscape.on_primary("drop view watched")
+    # An index of somebody's function would be made anew with the rights of whoever runs it.
+    landscape.on_primary(
+        f"{CANARY}; create index trap on public.market_bars ((public.canary() + length(symbol)))"
+    )
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="not PostgreSQL's own"):
+        landscape.on_primary(PARTITION)
+    # Nor does a function of somebody's stand in for one of the server's.
+    landscape.on_primary(f"drop index trap; {IMPOSTOR}")
     landscape.on_primary(PARTITION)
     assert landscape.on_primary("select relkind from pg_class where relname = 'market_bars'") == [
         ("p",)
@@ -123,3 +135,13 @@ def test_a_partition_runs_no_code_of_its_owner(landscape: Landscape) -> None:
                     plain(connection, "public.market_bars"),
                 ):
                     pass
+        # While one part is locked, another may get parts of its own.
+        connection.execute(
+            "create table public.parts partition of public.market_bars"
+            " for values from ('2100-01-01') to ('2101-01-01') partition by list (symbol)"
+        )
+        with (
+            pytest.raises(PlantedError, match="partitions of partitions"),
+            plain(connection, "public.market_bars"),
+        ):
+            pass
