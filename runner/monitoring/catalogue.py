@@ -95,8 +95,11 @@ _CATALOGUE = {
         "samples_failed_total": "Samples of the servers' statistics that could not be taken.",
         "fresh_as_of_timestamp_seconds (marts)": "What the primary had committed by then is in the"
         " marts, the live ones or all.",
-        "decision_delivery_seconds": "From the beginning of the build that published a decision"
-        " until the primary had it.",
+        "tested_round_failures": "Models and tests that failed in the last round with all tests;"
+        " no value before one.",
+        "decision_delivery_seconds": "From when a decision was published until the primary had it.",
+        "decisions_waiting": "Whether published decisions wait to be delivered to the primary: 1,"
+        " or 0; no value without --deliver-decisions.",
     },
     "builds": {
         "build_succeeded_timestamp_seconds": "End of the last build without a failure.",
@@ -139,6 +142,8 @@ _CATALOGUE = {
         "sample_timestamp_seconds (side)": "When the newest sample was taken.",
         "sample_parts_not_seen (side)": "Parts of samples that were not seen, or in part, when"
         " they were last looked for.",
+        "sample_part_timestamp_seconds (part side)": "When the newest sample was taken that saw"
+        " this part, of those that metrics are read from.",
     },
     "servers": {
         "database_bytes (side)": "Size of the database.",
@@ -176,6 +181,9 @@ _CATALOGUE = {
         "decision_timestamp_seconds": "When the ensemble's last decision was made.",
         "bar_timestamp_seconds": "When the newest bar closed.",
         "bar_seconds": "Length of the shortest bar that closed then.",
+        "decision_bar_timestamp_seconds": "When the newest bar closed on which the ensemble may"
+        " decide: of the last decision's symbol, in its own timeframe.",
+        "decision_bar_seconds": "Length of that bar.",
     },
     "models": {
         "model_alarms (model)": "Alarms that are not cleared, of versions that are not retired.",

@@ -27,7 +27,7 @@ class Metrics:
         """Raises UsageError where the address or the port cannot be listened on."""
         # They would double the series; a watch tells its restarts by counters that begin at 0.
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         self._rounds = _counter("rounds_total", registry)
         self._models = _counter("models_built_total", registry)
         self._troubles = _counter("troubles_total", registry)
@@ -40,6 +40,7 @@ class Metrics:
         )
         fresh = NAMED["fresh_as_of_timestamp_seconds"]
         self._fresh = Gauge(fresh.full_name, fresh.help, fresh.labels, registry=registry)
+        self._told_later: dict[str, Gauge] = {}
         for result in ("success", "failure"):
             self._rounds.labels(result)
         registry.register(collector)
@@ -57,6 +58,8 @@ class Metrics:
         self._rounds.labels("failure" if done.failures else "success").inc()
         self._models.inc(done.models)
         self._seconds.observe(done.seconds)
+        if done.is_tested:
+            self._set("tested_round_failures", len(done.failures))
 
     def count_trouble(self) -> None:
         """Count a time that something could not be done."""
@@ -74,6 +77,17 @@ class Metrics:
         """Note the decisions that were delivered, each so many seconds after it was published."""
         for each in seconds:
             self._delivered.observe(each)
+
+    def note_waiting(self, is_waiting: bool) -> None:
+        """Note whether published decisions wait to be delivered."""
+        self._set("decisions_waiting", is_waiting)
+
+    def _set(self, name: str, value: float) -> None:
+        """Set a gauge that has no value, and is not there, until it is set first."""
+        if name not in self._told_later:
+            metric = NAMED[name]
+            self._told_later[name] = Gauge(metric.full_name, metric.help, registry=self.registry)
+        self._told_later[name].set(value)
 
 
 def _counter(name: str, registry: CollectorRegistry) -> Counter:

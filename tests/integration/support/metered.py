@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 
 import children
+from drills import eventually
 from landscapes import Landscape
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,6 +22,8 @@ from runner.observation.sample import observe
 from runner.retraining import queue
 from runner.servers.database import Database
 from runner.settings import PROJECT
+
+ACTIVE = "select active from pg_replication_slots where not temporary"
 
 PROMTOOL = shutil.which("promtool")
 
@@ -47,8 +50,15 @@ PLANTED = {
     "performance.price_bars": {
         "opened_at": "date_trunc('hour', now()) - interval '1 hour'",
         "closed_at": "date_trunc('hour', now())",
+        "available_at": "date_trunc('hour', now())",
     },
-    "ensemble.ensemble_decisions": {"decided_at": "now()"},
+    "intermediate.int_timeframes": {"symbol": "'BTC'"},
+    "intermediate.int_ensemble_bars": {
+        "symbol": "'BTC'",
+        "decided_at": "date_trunc('hour', now())",
+        "bar_seconds": "1800",
+    },
+    "ensemble.ensemble_decisions": {"symbol": "'BTC'", "decided_at": "now()"},
     "performance.daily_performance": {
         "trading_date": "current_date - 1",
         "account": "'main'",
@@ -66,6 +76,7 @@ VALUES = {
     "trading_latency_lower_ratio": 1.2,
     'model_alarms{model="m"}': 1,
     "bar_seconds": 3600,
+    "decision_bar_seconds": 1800,
     'unreconciled_reports{account="main",currency="USD"}': 1,
     'unreconciled_profit{account="main",currency="USD"}': 7.5,
     'traditional_net_profit{account="main",currency="USD"}': 47.5,
@@ -205,12 +216,20 @@ def hidden_from_a_stranger(landscape: Landscape) -> None:
 
 
 def run_the_runbook(landscape: Landscape) -> None:
-    """Its queries run, on the side that has what they read."""
+    """Its statements run, on the side that has what they read; what drops the slot is the last."""
+    ((slot,),) = landscape.on_replica("select subslotname::text from pg_subscription")
     page = (PROJECT / "docs/runbook.md").read_text("utf-8")
-    queries = re.findall(r"^```sql\n(select.*?)```$", page, re.MULTILINE | re.DOTALL)
-    assert len(queries) > 9
-    for query in queries:
-        if "pg_drop_replication_slot" in query:
-            continue
-        is_mart = re.search(r"from (operations|performance)\.", query)
-        landscape.execute("replica" if is_mart else "primary", query)
+    page = page.replace("signal_marts_analytics", str(slot))
+    statements = re.findall(r"^```sql\n(.*?)```$", page, re.MULTILINE | re.DOTALL)
+    assert len(statements) > 11
+    drops = [each for each in statements if "pg_drop_replication_slot" in each]
+    assert len(drops) == 2
+    for statement in statements:
+        if statement not in drops:
+            is_replicas = re.search(r"from (operations|performance)\.|subscription", statement)
+            landscape.execute("replica" if is_replicas else "primary", statement)
+    # While it is read: the subscription may have been disabled, and its worker not have ended yet.
+    landscape.on_replica("alter subscription signal_marts enable")
+    eventually(lambda: landscape.on_primary(ACTIVE) == [(True,)], seconds=60)
+    landscape.on_primary(max(drops, key=len))
+    assert landscape.on_primary(ACTIVE) == []

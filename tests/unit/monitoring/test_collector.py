@@ -8,8 +8,9 @@ import threading
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from runner.build.watch import Round
 from runner.errors import UsageError
-from runner.monitoring.catalogue import METRICS, NAMED, PARTS
+from runner.monitoring.catalogue import METRICS, NAMED, PARTS, PREFIX
 from runner.monitoring.collector import Collector
 from runner.monitoring.reading import _READ_BY
 from runner.monitoring.watched import Metrics
@@ -59,6 +60,31 @@ def test_a_port_that_is_taken_is_refused() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"cannot be served at 127.0.0.1:{port}"):
             Metrics("127.0.0.1", port, Collector(here, here, print))
+
+
+def test_what_a_watch_has_not_seen_yet_is_absent() -> None:
+    """A tested round's failures stay until the next one's; a round without tests says nothing."""
+    here = Database("primary", url(1))
+    metrics = Metrics("127.0.0.1", None, Collector(here, here, print, 0.5))
+
+    def told() -> dict[str, float | None]:
+        return {
+            name: metrics.registry.get_sample_value(PREFIX + name)
+            for name in ("tested_round_failures", "decisions_waiting")
+        }
+
+    def count(failures: tuple[str, ...], *, is_tested: bool) -> None:
+        metrics.count(Round(1, None, 1, is_tested, True, failures, 1, {}))
+
+    count(("a",), is_tested=False)
+    assert told() == {"tested_round_failures": None, "decisions_waiting": None}
+    count(("a", "b"), is_tested=True)
+    count((), is_tested=False)
+    metrics.note_waiting(is_waiting=True)
+    assert told() == {"tested_round_failures": 2, "decisions_waiting": 1}
+    count((), is_tested=True)
+    metrics.note_waiting(is_waiting=False)
+    assert told() == {"tested_round_failures": 0, "decisions_waiting": 0}
 
 
 def test_every_part_has_one_source_and_metrics() -> None:
