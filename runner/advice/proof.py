@@ -68,8 +68,7 @@ class Proof:
     """What replays on scratch copies prove; ``why`` is the verdict's reason.
 
     ``rows`` of ``table_rows`` were copied. ``statement`` and ``undo`` are those of an index that
-    the finding itself does not name. ``planner_cost_ratio`` is the planner's cost with the index as
-    a share of that without, by hypopg.
+    the finding itself does not name.
     """
 
     verdict: str
@@ -80,7 +79,6 @@ class Proof:
     not_replayed: tuple[tuple[str, str], ...] = ()
     inserts: Inserted | None = None
     blocks_saved_per_day: float | None = None
-    planner_cost_ratio: float | None = None
     statement: str | None = None
     undo: str | None = None
 
@@ -182,5 +180,3 @@ def lines(proof: Proof) -> Iterator[str]:
         yield "a row inserted: without the index {}; with it {}".format(*costs)
     if proof.blocks_saved_per_day is not None:
         yield f"saves {proof.blocks_saved_per_day:,.0f} blocks a day"
-    if proof.planner_cost_ratio is not None:
-        yield f"the planner's cost with the index: {proof.planner_cost_ratio:.1%} of that without"

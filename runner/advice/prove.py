@@ -18,10 +18,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from runner.advice import inserts, planner, proof
+from runner.advice import inserts, proof
 from runner.advice.index_changes import DROPPED, MADE, SAFE, Change, change_of, check_of
 from runner.advice.proof import Proof, Replayed
-from runner.advice.replays import NotReplayedError, Reading, Replay, prepare
+from runner.advice.replays import NotReplayedError, Reading, Replay, check_time, prepare
 from runner.advice.scratch import (
     AT_MOST_ROWS,
     Copy,
@@ -37,7 +37,10 @@ from runner.servers.database import Connection, Database
 
 AT_MOST_STATEMENTS = 20
 SECONDS = 60
-"""So long statements are run again for a finding; one that is at work then ends as usual."""
+"""So long statements are run again for a finding."""
+
+TOTAL_SECONDS = 600
+"""After so long no other finding is tried."""
 
 TIMES = 3
 """So often a statement is run in either way, by turns."""
@@ -68,7 +71,6 @@ class Measured:
     values: Mapping[Statement, tuple[str, ...]]
     not_replayed: tuple[tuple[str, str], ...]
     inserts: proof.Inserted | None
-    planner_cost_ratio: float | None
 
 
 class Prover:
@@ -85,10 +87,12 @@ class Prover:
         )
         self._advance = advance
         self._rows = rows
+        self._until = 0.0
         self._tables: dict[Name, Table] = {}
 
     def __call__(self, store: Connection, found: Sequence[Mapping[str, Any]]) -> list[Proof | None]:
         """The proof of each finding; None where it is not about an index."""
+        self._until = time.monotonic() + TOTAL_SECONDS
         proofs: list[Proof | None] = []
         total = sum(row["kind"] in MADE + DROPPED for row in found)
         for row in found:
@@ -98,6 +102,8 @@ class Prover:
             done = sum(each is not None for each in proofs)
             self._advance(done, total, f"{row['schema_name']}.{row['table_name']}")
             try:
+                if time.monotonic() > self._until:
+                    raise NotProvenError("others took all of the time")
                 proofs.append(self._prove(store, row))
             except NotProvenError as error:
                 proofs.append(Proof(proof.NOT_PROVEN, str(error)))
@@ -154,6 +160,11 @@ class Prover:
         if not measured.copy.is_whole:
             statements = list(measured.readings)
             half = self._measure(change, statements, limit // 2, has_inserts=False)
+            measured = replace(
+                measured,
+                readings={each: measured.readings[each] for each in half.readings},
+                not_replayed=(*measured.not_replayed, *half.not_replayed),
+            )
         judged = _judged(row, change, measured, half)
         if judged.verdict == proof.GAIN:
             tables[name] = change.with_index if change.is_new else change.without_index
@@ -178,8 +189,10 @@ class Prover:
             scratch.transaction(force_rollback=True),
         ):
             copies = {name.table: make(source, scratch, change.with_index, rows)}
+            until = min(time.monotonic() + SECONDS, self._until)
             for statement in statements:
                 try:
+                    check_time(until)
                     named = tables_named(statement.text, [*tables])
                     for other in sorted(named):
                         if other.table not in copies:
@@ -198,20 +211,14 @@ class Prover:
                 except (NotReplayedError, NotProvenError) as error:
                     not_replayed.append((statement.text, str(error)))
             readings = {}
-            until = time.monotonic() + SECONDS
             for statement, (replay, _) in prepared.items():
-                if time.monotonic() > until:
-                    not_replayed.append((statement.text, "others took all of the time"))
-                    continue
                 try:
-                    readings[statement] = _by_turns(scratch, replay, change)
+                    readings[statement] = _by_turns(scratch, replay, change, until)
+                except NotReplayedError as error:
+                    not_replayed.append((statement.text, str(error)))
                 except psycopg.Error as error:
                     why = error.diag.message_primary or str(error)
                     not_replayed.append((statement.text, why))
-            ratio = None
-            if change.is_new:
-                replays = [replay for replay, _ in prepared.values()]
-                ratio = planner.cost_ratio(scratch, name, change.index, replays)
             return Measured(
                 copies[name.table],
                 readings,
@@ -220,21 +227,22 @@ class Prover:
                 inserts.measured(scratch, copies[name.table], change.index)
                 if has_inserts
                 else None,
-                ratio,
             )
 
 
-def _by_turns(scratch: Connection, replay: Replay, change: Change) -> tuple[Reading, Reading]:
+def _by_turns(
+    scratch: Connection, replay: Replay, change: Change, until: float
+) -> tuple[Reading, Reading]:
     """Readings without the index and with it, one after the other, several times."""
     name = change.table.name.table
     without, with_index = [], []
     for _ in range(TIMES):
-        with_index.append(_mean(replay.read(scratch, name, change.index.name)))
+        with_index.append(_mean(replay.read(scratch, name, change.index.name, until)))
         with scratch.transaction(force_rollback=True):
             scratch.execute(
                 sql.SQL("drop index {}").format(sql.Identifier("pg_temp", change.index.name))
             )
-            without.append(_mean(replay.read(scratch, name, change.index.name)))
+            without.append(_mean(replay.read(scratch, name, change.index.name, until)))
     return _typical(without), _typical(with_index)
 
 
@@ -309,7 +317,6 @@ def _judged(
         measured.not_replayed,
         measured.inserts,
         saved,
-        measured.planner_cost_ratio,
         create,
         undo,
     )

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from runner.advice.statement_texts import Name, called
+from runner.advice.statement_texts import Name, is_foreign
 from runner.servers.database import Connection, scalar
 from runner.servers.relations import MADE_BY
 
@@ -93,7 +93,7 @@ def query(name: str) -> bytes:
     return resources.files("runner.advice").joinpath(f"proof_sql/{name}.sql").read_bytes()
 
 
-def asked(connection: Connection, name: str, **values: Any) -> list[dict[str, Any]]:
+def asked(connection: Connection, name: str, /, **values: Any) -> list[dict[str, Any]]:
     """Rows of a query in ``proof_sql``."""
     return connection.cursor(row_factory=dict_row).execute(query(name), values or None).fetchall()
 
@@ -162,8 +162,8 @@ def add_index(scratch: Connection, table: sql.Identifier, index: Index) -> None:
     """Make an index of the primary on a scratch table; raise NotProvenError where it cannot be."""
     if index.tail is None:
         raise NotProvenError(f"the definition of the index {index.name} was not seen")
-    if called(index.tail)[1]:
-        raise NotProvenError(f"the index {index.name} calls a function of the platform")
+    if is_foreign(index.tail):
+        raise NotProvenError(f"the index {index.name} uses what is no part of PostgreSQL")
     statement = sql.SQL("create {} index {} on {} {}").format(
         sql.SQL("unique" if index.is_unique else ""),
         sql.Identifier(index.name),

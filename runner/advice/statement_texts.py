@@ -89,11 +89,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def called(text: str) -> tuple[set[str], bool]:
-    """Names that are called as functions, and whether one has a schema."""
+def is_foreign(text: str) -> bool:
+    """Whether a text has a name of a schema that is not PostgreSQL's own."""
     parts = words(text)
-    places = [n for n, word in enumerate(parts[:-1]) if parts[n + 1] == "(" and _is_name(word)]
-    return {name_of(parts[n]) for n in places}, any(n and parts[n - 1] == "." for n in places)
+    return any(
+        word == "." and name_of(before) != "pg_catalog"
+        for before, word in zip(["", *parts], parts, strict=False)
+    )
 
 
 def tables_named(text: str, known: Sequence[Name]) -> set[Name]:

@@ -27,6 +27,11 @@ where
     and tables.side = 'primary'
     and tables.schema_name = %(schema)s
     and tables.table_name = %(table)s
+    and pg_has_role(
+        landing.relowner,
+        (select owners.nspowner from pg_namespace as owners where owners.nspname = 'signal_marts'),
+        'usage'
+    )
     and obj_description(landing.oid, 'pg_class') = %(comment)s
     and has_schema_privilege(schemas.oid, 'usage')
     and has_table_privilege(landing.oid, 'select')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.advice.statement_texts import Name, called, read, tables_named
+from runner.advice.statement_texts import Name, is_foreign, read, tables_named
 
 ORDERS, PLANS, ODD = Name("public", "orders"), Name("public", "plans"), Name("desk", 'Odd "one"')
 COLUMNS = {ORDERS: ("id", "plan_id", "symbol", "price", "at"), PLANS: ("id", "symbol", "name")}
@@ -66,7 +66,18 @@ def test_a_name_of_two_schemas_is_that_of_public() -> None:
     assert tables_named("select from b.fills", others) == {Name("b", "fills")}
 
 
-def test_functions_that_are_called() -> None:
-    assert called('select Count(*), "F"(x) from t where x in ($1)') == ({"count", "F", "in"}, False)
-    assert called("select public.f(x) from t")[1]
-    assert not called("select o.id from t as o where o.id in ($1)")[1]
+@pytest.mark.parametrize(
+    ("tail", "told"),
+    [
+        ("USING btree (symbol) WHERE (price > 0.5)", False),
+        ("USING btree (pg_catalog.lower(symbol) text_pattern_ops)", False),
+        ("USING btree (symbol, public.f(price))", True),
+        ("USING btree (price public.my_ops)", True),
+        ("USING btree (((price)::public.dom))", True),
+        ("USING btree (((price OPERATOR(public.#) quantity)))", True),
+        ('USING btree (symbol COLLATE "Of a schema" . "c")', True),
+        ("USING btree (((symbol).f))", True),
+    ],
+)
+def test_names_of_other_schemas(tail: str, told: bool) -> None:
+    assert is_foreign(tail) == told
