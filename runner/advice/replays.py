@@ -113,7 +113,7 @@ def prepare(
         )
     prepared = f"signal_marts_proof_{next(_numbers)}"
     try:
-        # The prepared statement stays; locks that parsing it took are let go.
+        # The prepared statement stays; the locks that parsing it took do not.
         with scratch.transaction(force_rollback=True):
             scratch.execute("set local statement_timeout = '5s'")
             # The extended protocol: it takes one statement alone.

@@ -21,7 +21,7 @@ from proving import arrived, assert_alike, proven, sampled, touched, touched_on
 
 from runner.advice import advice, inserts, prove, replays
 from runner.advice.advice import Advice, Finding, Withdrawn
-from runner.advice.replays import Replay
+from runner.advice.replays import Reading, Replay
 
 ORDERS = 100_000
 RANGE = (
@@ -396,8 +396,13 @@ def test_statements_that_take_too_long_are_not_replayed(
 ) -> None:
     """The time is looked at before each one is prepared, and before each run of it."""
     runs: list[Any] = []
+
+    def counted(*given: Any) -> Reading:
+        runs.append(given)
+        return run(*given)
+
     run = Replay._run
-    monkeypatch.setattr(Replay, "_run", lambda *given: runs.append(given) or run(*given))
+    monkeypatch.setattr(Replay, "_run", counted)
     sampled(busy, *ALL)
     prepared = 1 + len(ALL)
     for looks in (2, prepared + 3):
