@@ -21,6 +21,7 @@ import sqlparse
 import yoyo.migrations
 from advised import advised, observed  # noqa: F401 - fixtures
 from ai_desk import desk, module, primary, shared  # noqa: F401 - fixtures
+from busy_trading import busy, traded  # noqa: F401 - fixtures
 from costed import costs, views  # noqa: F401 - fixtures
 from embedded_servers import made_pair, public_home  # noqa: F401 - fixtures
 from landscapes import PARSE, Landscape, drop_landscape, make_database, make_landscape
