@@ -77,6 +77,25 @@ begin
             hint = 'drop it, and make it again afterwards';
     end if;
 
+    -- What these say would be lost.
+    if
+        exists (
+            select
+            from pg_catalog.pg_trigger
+            where tgrelid = past and not tgisinternal and tgenabled <> 'O'
+        )
+        or exists (
+            select from pg_catalog.pg_publication_rel where prrelid = past and prqual is not null
+        )
+    then
+        raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = 'a trigger of public.market_bars is not enabled as usual, or its publication '
+                'has a row filter',
+            hint = 'enable or drop the trigger, take the WHERE out of the publication, and set '
+                'them again afterwards';
+    end if;
+
     select quote_ident(pg_get_userbyid(relowner)), array_to_string(reloptions, ', ')
     into owner, options
     from pg_catalog.pg_class where oid = past;

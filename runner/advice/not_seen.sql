@@ -1,6 +1,14 @@
--- What the findings could not look at, and the mend: parts of the newest sample, and figures that are not known yet.
-with newest as (
-    select max(id) as id from signal_marts.samples
+-- What the findings could not look at, and the mend: parts as they were last tried or that no sample has, and figures
+-- that are not known yet.
+with needed as (
+    select
+        sides.side,
+        names.part
+    from unnest(array[
+        'servers', 'tables', 'indexes', 'foreign_keys', 'sizes', 'definitions', 'sequences',
+        'statements', 'roles', 'slots', 'standbys', 'subscriptions', 'xmin_holders', 'lock_waits'
+    ]) as names (part)
+    cross join (values ('primary'), ('replica')) as sides (side)
 )
 
 select
@@ -17,16 +25,25 @@ select
             then 'let ' || quote_ident(servers.login) || ' select from it, or observe as its owner'
         else 'signal-marts observe'
     end as mend
-from signal_marts.sample_parts as parts
-inner join newest on parts.sample_id = newest.id
+from needed
+inner join signal_marts.last_parts as lasts
+    on needed.side = lasts.side and needed.part = lasts.part
+inner join signal_marts.sample_parts as parts
+    on lasts.sample_id = parts.sample_id and lasts.side = parts.side and lasts.part = parts.part
 inner join signal_marts.observed_servers as servers
     on parts.sample_id = servers.sample_id and parts.side = servers.side
-where
-    not parts.is_seen
-    and parts.part in (
-        'servers', 'tables', 'indexes', 'foreign_keys', 'sizes', 'definitions', 'sequences',
-        'statements', 'roles', 'slots', 'standbys', 'subscriptions', 'xmin_holders', 'lock_waits'
-    )
+where not parts.is_seen
+union all
+select
+    needed.side,
+    needed.part,
+    'no sample that is kept has it',
+    'signal-marts observe'
+from needed
+where not exists (
+    select from signal_marts.last_parts as lasts
+    where needed.side = lasts.side and needed.part = lasts.part
+)
 union all
 select
     side,

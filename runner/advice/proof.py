@@ -10,6 +10,14 @@ from runner.words import plural
 
 GAIN, NO_GAIN, HARMFUL, NOT_PROVEN = "gain", "no gain", "harmful", "not proven"
 
+AT_MOST_TIMES = 20
+"""A straight line through a copy and its half is drawn on to so many times the copy's rows."""
+
+AT_MOST_STATEMENTS = 20
+"""So many statements that name a table are run again."""
+BEYOND = f"beyond the {AT_MOST_STATEMENTS} costliest"
+"""Why the others are not."""
+
 
 @dataclass(frozen=True)
 class Replayed:
@@ -67,14 +75,15 @@ class Inserted:
 class Proof:
     """What replays on scratch copies prove; ``why`` is the verdict's reason.
 
-    ``rows`` of ``table_rows`` were copied. ``statement`` and ``undo`` are those of an index that
-    the finding itself does not name.
+    ``rows`` of ``table_rows`` were copied, and drawn on to ``drawn_rows``. ``statement`` and
+    ``undo`` are those of an index that the finding itself does not name.
     """
 
     verdict: str
     why: str
     rows: int = 0
     table_rows: int = 0
+    drawn_rows: int = 0
     statements: tuple[Replayed, ...] = ()
     not_replayed: tuple[tuple[str, str], ...] = ()
     inserts: Inserted | None = None
@@ -139,6 +148,19 @@ def of_dropped_index(
     return GAIN, f"{plural(len(replayed), 'statement')} replayed, none touches more blocks", saved
 
 
+def up_to(
+    rows: int, drawn: tuple[str, str, float | None], on_copy: tuple[str, str, float | None]
+) -> tuple[str, str, float | None]:
+    """What is told where the table has more rows than a copy is drawn on to.
+
+    A gain and a harm stand where the copy alone shows them too; all else is open.
+    """
+    beyond = f"not proven beyond {rows:,} rows"
+    if drawn[0] == on_copy[0] and drawn[0] in (GAIN, HARMFUL):
+        return drawn[0], f"{drawn[1]} ({beyond})", None
+    return NOT_PROVEN, beyond if drawn[0] != NOT_PROVEN else drawn[1], None
+
+
 def _saved_per_day(replayed: Sequence[Replayed]) -> float | None:
     """What is known of it, or None where nothing is."""
     known = [
@@ -161,7 +183,11 @@ def lines(proof: Proof) -> Iterator[str]:
     yield f"{proof.verdict}: {proof.why}"
     if proof.rows:
         yield f"on a copy of {proof.rows:,} of {proof.table_rows:,} rows" + (
-            "" if proof.rows >= proof.table_rows else ", drawn on to all of them"
+            ""
+            if proof.drawn_rows <= proof.rows
+            else f", drawn on to {proof.drawn_rows:,} of them"
+            if proof.drawn_rows < proof.table_rows
+            else ", drawn on to all of them"
         )
     for each in proof.statements:
         yield (
@@ -169,8 +195,12 @@ def lines(proof: Proof) -> Iterator[str]:
             f"{each.milliseconds_before:,.3g} → {each.milliseconds_after:,.3g} ms a call, index "
             f"{'used' if each.uses_index else 'not used'}: {' '.join(each.statement.split())[:120]}"
         )
+    beyond = [statement for statement, why in proof.not_replayed if why == BEYOND]
     for statement, why in proof.not_replayed:
-        yield f"not replayed: {why}: {' '.join(statement.split())[:120]}"
+        if why != BEYOND:
+            yield f"not replayed: {why}: {' '.join(statement.split())[:120]}"
+    if beyond:
+        yield f"not replayed: {BEYOND}: {plural(len(beyond), 'statement')}"
     if (inserts := proof.inserts) is not None:
         costs = (
             f"{each.blocks:,.1f} blocks, {each.milliseconds:,.3g} ms"

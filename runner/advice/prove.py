@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import psycopg
@@ -35,7 +34,6 @@ from runner.advice.statement_texts import CUT_AT, Name, name_of, quoted, read, t
 from runner.progress import Advance
 from runner.servers.database import Connection, Database
 
-AT_MOST_STATEMENTS = 20
 SECONDS = 60
 """So long statements are run again for a finding."""
 
@@ -141,21 +139,23 @@ class Prover:
             if {*key["columns"]} == {*change.index.key_columns[: len(key["columns"])]}
         ]
         # What an INSERT costs is measured apart.
-        named = (
+        named = [
             each
             for each in (Statement(**found) for found in asked(store, "statements"))
             if name in tables_named(each.text, known) and words(each.text)[0].lower() != "insert"
-        )
-        statements = [*checks, *islice(named, AT_MOST_STATEMENTS)]
+        ]
+        statements = [*checks, *named[: proof.AT_MOST_STATEMENTS]]
+        beyond = [(each.text, proof.BEYOND) for each in named[proof.AT_MOST_STATEMENTS :]]
         for statement in statements:
             for other in tables_named(statement.text, known):
                 if other not in tables:
                     with suppress(NotProvenError):
                         tables[other] = described(store, sample_id, other)
         if row["kind"] == "invalid_index":
-            statements = []
+            statements, beyond = [], []
         limit = table.at_most(self._rows)
         measured = self._measure(change, statements, limit)
+        measured = replace(measured, not_replayed=(*measured.not_replayed, *beyond))
         half = None
         if not measured.copy.is_whole:
             statements = list(measured.readings)
@@ -266,11 +266,43 @@ def _judged(
 ) -> Proof:
     copy = measured.copy
     all_rows = copy.rows if copy.is_whole else max(copy.table.rows, copy.rows)
+    drawn_rows = min(all_rows, proof.AT_MOST_TIMES * copy.rows)
+    replayed = _replayed(change, measured, half, drawn_rows)
+    verdict, why, saved = _verdict(row, change, measured, replayed)
+    if drawn_rows < all_rows and row["kind"] not in SAFE:
+        on_copy = _verdict(row, change, measured, _replayed(change, measured, half, copy.rows))
+        verdict, why, saved = proof.up_to(drawn_rows, (verdict, why, saved), on_copy)
+    create = undo = None
+    if row["kind"] == "sequential_scans":
+        schema, table, index = map(quoted, (*copy.table.name, change.index.name))
+        columns = ", ".join(map(quoted, change.index.key_columns))
+        create = f"create index concurrently {index} on {schema}.{table} ({columns});"
+        undo = f"drop index concurrently if exists {schema}.{index};"
+    return Proof(
+        verdict,
+        why,
+        copy.rows,
+        all_rows,
+        drawn_rows,
+        tuple(replayed),
+        measured.not_replayed,
+        measured.inserts,
+        saved,
+        create,
+        undo,
+    )
+
+
+def _replayed(
+    change: Change, measured: Measured, half: Measured | None, rows: int
+) -> list[Replayed]:
+    """The statements on a table of so many rows."""
+    copy = measured.copy
     replayed = []
     for statement, pair in measured.readings.items():
         smaller = half.readings.get(statement, pair) if half is not None else pair
         without, with_index = (
-            _of_all(each, less, half.copy.rows if half else 0, copy, all_rows)
+            _of_all(each, less, half.copy.rows if half else 0, copy, rows)
             for each, less in zip(pair, smaller, strict=True)
         )
         before, after = (0, 1) if change.is_new else (1, 0)
@@ -287,38 +319,23 @@ def _judged(
                 pair[1].uses_index,
             )
         )
+    return replayed
+
+
+def _verdict(
+    row: Mapping[str, Any], change: Change, measured: Measured, replayed: Sequence[Replayed]
+) -> tuple[str, str, float | None]:
     writes = row["evidence"].get("writes_per_day")
     if change.is_new:
-        verdict, why, saved = proof.of_new_index(
-            replayed, measured.not_replayed, measured.inserts, writes
-        )
-    else:
-        first = change.index.key_columns[0]
-        doubtful = [
-            (text, why)
-            for text, why in measured.not_replayed
-            if first == "(expression)" or first in map(name_of, words(text))
-        ]
-        verdict, why, saved = proof.of_dropped_index(
-            replayed, doubtful, measured.inserts, writes, is_safe=row["kind"] in SAFE
-        )
-    create = undo = None
-    if row["kind"] == "sequential_scans":
-        schema, table, index = map(quoted, (*copy.table.name, change.index.name))
-        columns = ", ".join(map(quoted, change.index.key_columns))
-        create = f"create index concurrently {index} on {schema}.{table} ({columns});"
-        undo = f"drop index concurrently if exists {schema}.{index};"
-    return Proof(
-        verdict,
-        why,
-        copy.rows,
-        all_rows,
-        tuple(replayed),
-        measured.not_replayed,
-        measured.inserts,
-        saved,
-        create,
-        undo,
+        return proof.of_new_index(replayed, measured.not_replayed, measured.inserts, writes)
+    first = change.index.key_columns[0]
+    doubtful = [
+        (text, why)
+        for text, why in measured.not_replayed
+        if first == "(expression)" or first in map(name_of, words(text))
+    ]
+    return proof.of_dropped_index(
+        replayed, doubtful, measured.inserts, writes, is_safe=row["kind"] in SAFE
     )
 
 

@@ -78,8 +78,8 @@ def prepare(replica: Connection, changes: Changes) -> None:
             replica,
             "grant transformer to current_user",
         )
-    # The newest table of the schema: an older deploy lacks it.
-    if scalar(replica, "select to_regclass('signal_marts.statement_texts')") is None:
+    # The newest relation of the schema: an older deploy lacks it.
+    if scalar(replica, "select to_regclass('signal_marts.last_parts')") is None:
         changes.run(
             "replica",
             "change capture installed",

@@ -343,6 +343,24 @@ create table if not exists signal_marts.statement_texts (
     primary key (side, query_id)
 );
 
+-- The newest sample that has a part of a side, seen or not: a sparing one has few.
+create or replace view signal_marts.last_parts as
+select
+    newest.side,
+    newest.part,
+    newest.sample_id,
+    samples.taken_at
+from (
+    select
+        side,
+        part,
+        max(sample_id) as sample_id
+    from signal_marts.sample_parts
+    where relation = ''
+    group by side, part
+) as newest
+inner join signal_marts.samples on newest.sample_id = samples.id;
+
 -- A login that only builds may observe as well.
 grant insert, update, delete on
     signal_marts.samples,

@@ -129,7 +129,7 @@ ordered as (
 
 ),
 
--- Stretches that follow each other are alike, so those with the same builds are one.
+-- Stretches that follow each other are read at once, by their first and last sample.
 -- Before PostgreSQL 17 a statement does not tell that it was counted anew between
 -- them, unless it is missing in a sample.
 continued as (
@@ -166,23 +166,37 @@ spells as (
         max(sample_id) as last_sample,
         min(began_at) as began_at,
         max(taken_at) as taken_at,
-        count(*) as stretches
+        count(*) as stretches,
+        lag(is_build) over (order by max(sample_id)) as is_build_before
     from numbered
     where is_build is not null
     group by spell, is_build
 
 ),
 
+-- They are alike too, so those with the same builds are one measurement, whatever
+-- is left out between them.
+runs as (
+
+    select
+        *,
+        count(*) filter (where is_build is distinct from is_build_before)
+            over (order by last_sample) as run
+    from spells
+
+),
+
 calls as (
 
     select
-        spells.is_build,
-        spells.began_at,
-        spells.taken_at,
+        runs.run,
+        runs.is_build,
         growth.query_id,
-        growth.calls,
-        growth.seconds
-    from spells
+        min(runs.began_at) as began_at,
+        max(runs.taken_at) as taken_at,
+        sum(growth.calls) as calls,
+        sum(growth.seconds) as seconds
+    from runs
     cross join lateral (
         select
             latter.query_id,
@@ -201,11 +215,12 @@ calls as (
                 latter.sample_id = trading_roles.sample_id
                 and latter.role_name = trading_roles.role_name
         where
-            latter.sample_id = spells.last_sample
-            and former.sample_id = spells.first_sample
-            and (latter.is_own_since or spells.stretches = 1)
+            latter.sample_id = runs.last_sample
+            and former.sample_id = runs.first_sample
+            and (latter.is_own_since or runs.stretches = 1)
         group by latter.query_id
     ) as growth
+    group by runs.run, runs.is_build, growth.query_id
 
 ),
 
@@ -264,6 +279,26 @@ moments as (
 
 ),
 
+ordered_moments as (
+
+    select
+        *,
+        lag(is_build) over (order by sample_id) as is_build_before
+    from moments
+    where is_build is not null
+
+),
+
+runs_of_moments as (
+
+    select
+        *,
+        count(*) filter (where is_build is distinct from is_build_before)
+            over (order by sample_id) as run
+    from ordered_moments
+
+),
+
 facts as (
 
     select
@@ -273,6 +308,7 @@ facts as (
         is_build,
         began_at,
         taken_at,
+        calls,
         1000 * seconds / calls as figure
     from compared_calls
     union all
@@ -282,24 +318,27 @@ facts as (
         'all' as subject,
         cast(null as bigint) as query_id,
         is_build,
-        began_at,
-        taken_at,
+        min(began_at) as began_at,
+        max(taken_at) as taken_at,
+        sum(calls) as calls,
         sum(seconds) / nullif(sum(calls * usual_seconds), 0) as figure
     from compared_calls
     where usual_seconds is not null
-    group by is_build, began_at, taken_at
+    group by run, is_build
     union all
     select
         'lock_waits' as measure,
         'all' as subject,
         cast(null as bigint) as query_id,
         moments.is_build,
-        moments.taken_at as began_at,
-        moments.taken_at,
-        cast(coalesce(waiting.sessions, 0) as {{ type_double() }}) as figure
-    from moments
+        min(moments.taken_at) as began_at,
+        max(moments.taken_at) as taken_at,
+        cast(null as numeric) as calls,
+        cast(avg(coalesce(waiting.sessions, 0)) as {{ type_double() }}) as figure
+    from runs_of_moments as moments
     left join waiting
         on moments.sample_id = waiting.sample_id
+    group by moments.run, moments.is_build
 
 ),
 
@@ -311,6 +350,8 @@ summed as (
         query_id,
         count(figure) filter (where is_build) as build_windows,
         count(figure) filter (where not is_build) as quiet_windows,
+        sum(calls) filter (where is_build) as build_calls,
+        sum(calls) filter (where not is_build) as quiet_calls,
         avg(figure) filter (where is_build) as build_mean,
         avg(figure) filter (where not is_build) as quiet_mean,
         var_samp(figure) filter (where is_build)
@@ -364,6 +405,14 @@ trading_impact as (
         texts.statement,
         bounded.build_windows,
         bounded.quiet_windows,
+        case
+            when bounded.measure <> 'lock_waits'
+                then cast(coalesce(bounded.build_calls, 0) as bigint)
+        end as build_calls,
+        case
+            when bounded.measure <> 'lock_waits'
+                then cast(coalesce(bounded.quiet_calls, 0) as bigint)
+        end as quiet_calls,
         bounded.build_mean,
         bounded.quiet_mean,
         bounded.difference,

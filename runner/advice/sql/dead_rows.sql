@@ -31,7 +31,11 @@ select
     format('vacuum (analyze) %I.%I;', tables.schema_name, tables.table_name) as statement,
     cast(null as text) as undo
 from signal_marts.observed_tables as tables
-inner join signal_marts.samples on tables.sample_id = samples.id
+inner join signal_marts.last_parts as samples
+    on
+        tables.sample_id = samples.sample_id
+        and tables.side = samples.side
+        and samples.part = 'tables'
 inner join signal_marts.observed_servers as servers
     on tables.sample_id = servers.sample_id and tables.side = servers.side
 left join scans
@@ -40,8 +44,7 @@ left join scans
         and tables.schema_name = scans.schema_name
         and tables.table_name = scans.table_name
 where
-    samples.id = (select max(id) from signal_marts.samples)
-    and tables.dead_rows > 10000
+    tables.dead_rows > 10000
     and tables.dead_rows > 0.2 * tables.live_rows
     and coalesce(
         greatest(tables.last_vacuum_at, tables.last_autovacuum_at)

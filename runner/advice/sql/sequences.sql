@@ -52,10 +52,11 @@ from (
             end / nullif(sequences.max_value::numeric - sequences.min_value, 0) as double precision
         ) as share
     from signal_marts.observed_sequences as sequences
-    inner join signal_marts.samples on sequences.sample_id = samples.id
-    where
-        samples.id = (select max(id) from signal_marts.samples)
-        and not sequences.is_cyclic
-        and sequences.last_value is not null
+    inner join signal_marts.last_parts as samples
+        on
+            sequences.sample_id = samples.sample_id
+            and sequences.side = samples.side
+            and samples.part = 'sequences'
+    where not sequences.is_cyclic and sequences.last_value is not null
 ) as used
 where used.share >= 0.75

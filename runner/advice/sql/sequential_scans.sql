@@ -42,7 +42,11 @@ select
     cast(null as text) as statement,
     cast(null as text) as undo
 from signal_marts.observed_tables as tables
-inner join signal_marts.samples on tables.sample_id = samples.id
+inner join signal_marts.last_parts as samples
+    on
+        tables.sample_id = samples.sample_id
+        and tables.side = samples.side
+        and samples.part = 'tables'
 inner join signal_marts.observed_servers as servers
     on tables.sample_id = servers.sample_id and tables.side = servers.side
 inner join scans
@@ -60,8 +64,7 @@ cross join lateral (
     limit 1
 ) as hint
 where
-    samples.id = (select max(id) from signal_marts.samples)
-    and tables.side = 'primary'
+    tables.side = 'primary'
     and tables.live_rows >= 100000
     -- Once a day is a report's or a dump's.
     and scans.per_day > 1

@@ -22,22 +22,35 @@ select
     end as limit_share,
     cast(null as double precision) as milliseconds_per_day,
     case
-        when not slots.is_active and subscriptions.slot_name is null
+        when
+            not slots.is_active
+            and subscriptions.slot_name is null
+            and not starts_with(slots.slot_name, 'signal_marts_')
+            and coalesce(parts.is_seen, false)
             then format('select pg_drop_replication_slot(%L);', slots.slot_name)
     end as statement,
     cast(null as text) as undo
 from signal_marts.observed_slots as slots
-inner join signal_marts.samples on slots.sample_id = samples.id
+inner join signal_marts.last_parts as samples
+    on
+        slots.sample_id = samples.sample_id
+        and slots.side = samples.side
+        and samples.part = 'slots'
+left join signal_marts.last_parts as lasts
+    on lasts.side = 'replica' and lasts.part = 'subscriptions'
+left join signal_marts.sample_parts as parts
+    on
+        lasts.sample_id = parts.sample_id
+        and lasts.side = parts.side
+        and lasts.part = parts.part
+        and parts.relation = ''
 left join signal_marts.observed_subscriptions as subscriptions
     on
-        slots.sample_id = subscriptions.sample_id
+        lasts.sample_id = subscriptions.sample_id
+        and lasts.side = subscriptions.side
         and slots.side = 'primary'
-        and subscriptions.side = 'replica'
         and slots.slot_name = subscriptions.slot_name
 where
-    samples.id = (select max(id) from signal_marts.samples)
-    and (
-        slots.retained_bytes >= 1073741824
-        or slots.retained_bytes > slots.safe_bytes
-        or slots.wal_status in ('unreserved', 'lost')
-    )
+    slots.retained_bytes >= 1073741824
+    or slots.retained_bytes > slots.safe_bytes
+    or slots.wal_status in ('unreserved', 'lost')

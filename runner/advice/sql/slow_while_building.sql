@@ -24,7 +24,7 @@ select
     cast(null as double precision) as limit_share,
     -- For the calls that fall into builds.
     impact.difference * costs.calls
-    * impact.build_windows / (impact.build_windows + impact.quiet_windows)
+    * impact.build_calls / nullif(impact.build_calls + impact.quiet_calls, 0)
     / nullif(extract(epoch from costs.last_at - costs.first_at) / 86400, 0)
         as milliseconds_per_day,
     cast(null as text) as statement,

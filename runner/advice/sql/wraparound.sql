@@ -22,13 +22,21 @@ select
     end as statement,
     cast(null as text) as undo
 from signal_marts.observed_servers as servers
-inner join signal_marts.samples on servers.sample_id = samples.id
+inner join signal_marts.last_parts as samples
+    on
+        servers.sample_id = samples.sample_id
+        and servers.side = samples.side
+        and samples.part = 'servers'
 left join lateral (
-    select * from signal_marts.observed_tables as tables
-    where tables.sample_id = servers.sample_id and tables.side = servers.side
+    select tables.*
+    from signal_marts.observed_tables as tables
+    inner join signal_marts.last_parts as lasts
+        on
+            tables.sample_id = lasts.sample_id
+            and tables.side = lasts.side
+            and lasts.part = 'tables'
+    where tables.side = servers.side
     order by greatest(tables.transaction_age, tables.multixact_age) desc nulls last
     limit 1
 ) as oldest on true
-where
-    samples.id = (select max(id) from signal_marts.samples)
-    and greatest(servers.transaction_age, servers.multixact_age) >= 1073741824
+where greatest(servers.transaction_age, servers.multixact_age) >= 1073741824

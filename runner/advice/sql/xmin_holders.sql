@@ -21,11 +21,12 @@ select
     end as statement,
     cast(null as text) as undo
 from signal_marts.observed_xmin_holders as holders
-inner join signal_marts.samples on holders.sample_id = samples.id
+inner join signal_marts.last_parts as samples
+    on
+        holders.sample_id = samples.sample_id
+        and holders.side = samples.side
+        and samples.part = 'xmin_holders'
 where
-    samples.id = (select max(id) from signal_marts.samples)
-    and (
-        holders.xmin_age >= 1000000
-        or holders.kind in ('session', 'prepared')
-        and holders.since_at <= samples.taken_at - interval '1 hour'
-    )
+    holders.xmin_age >= 1000000
+    or holders.kind in ('session', 'prepared')
+    and holders.since_at <= samples.taken_at - interval '1 hour'

@@ -13,7 +13,8 @@ from psycopg import sql
 
 from runner.advice import advice
 from runner.advice.advice import advise
-from runner.servers.database import Connection
+from runner.observation.sample import observe
+from runner.servers.database import Connection, Database
 
 
 @contextmanager
@@ -81,7 +82,9 @@ PLANTED = {
         subject="11",
         statement="update balances set amount = $1",
         build_windows=20,
-        quiet_windows=60,
+        quiet_windows=20,
+        build_calls=1000,
+        quiet_calls=3000,
         build_mean=14,
         quiet_mean=10,
         difference=4,
@@ -128,6 +131,65 @@ def test_planted_faults_are_found_and_ranked(observed: Landscape) -> None:
     assert of["xmin_held"].statement == "select pg_terminate_backend(4711);"
     assert of["xmin_held"].milliseconds_per_day is None
     assert {each.migration for each in told.findings} == {None}
+
+
+def test_sparing_samples_lose_no_finding(observed: Landscape) -> None:
+    """Each finding is of the newest sample that has its part; a part that none has is told."""
+    take(observed)
+    dead = (
+        "update signal_marts.observed_tables set dead_rows = 1000000, last_vacuum_at = null,"
+        f" last_autovacuum_at = null where {NEWEST} and side = 'primary'"
+        " and table_name = 'trading_orders'"
+    )
+    with planted_rows(observed, COSTS, *PLANTED.values(), dead) as connection:
+        before = advise(connection)
+        assert {each.kind for each in before.findings} == {*PLANTED, "dead_rows"}
+        for _ in range(3):
+            taken = observe(
+                Database("primary", observed.primary.url),
+                Database("replica", observed.replica.url),
+                keep_days=14,
+                is_sparing=True,
+            )
+            assert not taken.is_whole
+            # Every sample has this part.
+            connection.execute(PLANTED["wraparound"].encode())
+            after = advise(connection)
+            assert [
+                (each.rank, each.where, each.statement, each.limit_share) for each in after.findings
+            ] == [
+                (each.rank, each.where, each.statement, each.limit_share)
+                for each in before.findings
+            ]
+            assert after.not_seen == before.not_seen
+        connection.execute(
+            "delete from signal_marts.sample_parts where side = 'primary' and part = 'slots'"
+        )
+        told = advise(connection)
+    assert "slot_keeps_log" not in {each.kind for each in told.findings}
+    assert {(each.side, each.what, each.mend) for each in told.not_seen} - {
+        (each.side, each.what, each.mend) for each in before.not_seen
+    } == {("primary", "slots", "signal-marts observe")}
+
+
+def test_only_a_slot_that_nobody_needs_is_dropped(observed: Landscape) -> None:
+    take(observed)
+    idle = "update signal_marts.observed_slots set is_active = false"
+    with planted_rows(observed, PLANTED["slot_keeps_log"], idle) as connection:
+
+        def statements() -> set[str | None]:
+            return {each.statement for each in advise(connection).findings}
+
+        assert statements() == {None}
+        connection.execute("delete from signal_marts.observed_subscriptions")
+        assert statements() == {None}
+        connection.execute("update signal_marts.observed_slots set slot_name = 'left_behind'")
+        assert statements() == {"select pg_drop_replication_slot('left_behind');"}
+        connection.execute(
+            "update signal_marts.sample_parts set is_seen = false, why_not = 'no right'"
+            " where side = 'replica' and part = 'subscriptions'"
+        )
+        assert statements() == {None}
 
 
 @pytest.mark.parametrize("kind", PLANTED)

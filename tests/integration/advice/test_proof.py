@@ -143,6 +143,29 @@ def test_a_drop_that_harms_is_withdrawn(busy: Landscape) -> None:
         assert_alike(-replayed.blocks_saved, without - with_index)
 
 
+def test_a_drop_that_a_cheaper_statement_may_need_is_not_proven(busy: Landscape) -> None:
+    """A statement beyond the 20 costliest is not run again, but it is told."""
+    others = [f"select id + {n} from trading_orders where id = $1" for n in range(20)]
+    text = "select id from trading_orders where price = $1"
+    with index(busy, "create index planted on trading_orders (price)"):
+        sampled(busy, *others, text, days=31)
+        proof = found(proven(busy), "public.trading_orders.planted").proof
+    assert proof is not None
+    assert (proof.verdict, proof.why) == ("not proven", "beyond the 20 costliest")
+    assert proof.not_replayed == ((text, "beyond the 20 costliest"),)
+    assert len(proof.statements) == 20
+
+
+def test_a_copy_is_drawn_on_to_twenty_times_its_rows(busy: Landscape) -> None:
+    """A foreign key's check gains on the copy itself."""
+    sampled(busy)
+    proof = found(proven(busy, ORDERS // 50), KEY).proof
+    assert proof is not None
+    assert proof.verdict == "gain"
+    assert proof.why.endswith(f"(not proven beyond {proof.drawn_rows:,} rows)")
+    assert proof.drawn_rows == 20 * proof.rows < proof.table_rows
+
+
 def test_of_two_indexes_that_serve_a_statement_one_is_kept(busy: Landscape) -> None:
     """Either can be dropped, but not both."""
     text = "select id from trading_orders where price = $1"

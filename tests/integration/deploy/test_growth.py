@@ -119,6 +119,38 @@ def test_bars_that_a_view_reads_are_left(landscape: Landscape) -> None:
     assert len(landscape.on_primary(OPTIONS)) == 1
 
 
+LOST = {
+    "disabled trigger": (
+        "create trigger watched before update on market_bars for each row"
+        " execute function suppress_redundant_updates_trigger();"
+        "alter table market_bars disable trigger watched",
+        "alter table market_bars enable trigger watched",
+    ),
+    "trigger of replicas": (
+        "alter table market_bars enable replica trigger watched",
+        "drop trigger watched on market_bars",
+    ),
+    "row filter": (
+        "alter publication signal_marts drop table market_bars;"
+        "alter publication signal_marts add table market_bars where (symbol <> '')",
+        "alter publication signal_marts drop table market_bars;"
+        "alter publication signal_marts add table market_bars",
+    ),
+}
+
+
+def test_bars_that_would_lose_a_setting_are_left(landscape: Landscape) -> None:
+    landscape.deploy()
+    with landscape.primary.connect(autocommit=True) as connection:
+        connection.execute(BOUND)
+    for plant, mend in LOST.values():
+        landscape.on_primary(plant)
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="row filter"):
+            landscape.on_primary(PARTITION)
+        landscape.on_primary(mend)
+    landscape.on_primary(PARTITION)
+
+
 def test_a_partition_runs_no_code_of_its_owner(landscape: Landscape) -> None:
     landscape.deploy()
     with landscape.primary.connect(autocommit=True) as connection:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from random import Random
 
 import pytest
 from costed import FIRST, START, build, plant_builds, plant_samples, plant_statements, rows, take
+from drills import eventually
 from landscapes import Landscape
 from scipy import stats
 
@@ -19,6 +21,16 @@ MINUTE = timedelta(minutes=1)
 def is_build(number: int) -> bool | None:
     """Whether a build fills a planted stretch; None if it only touches it."""
     return None if number % 10 == 5 else number % 2 == 0
+
+
+def measured(counts: list[tuple[int, float]]) -> dict[bool, list[float]]:
+    """Milliseconds a call of each run of stretches, with builds and without."""
+    figures: dict[bool, list[float]] = {True: [], False: []}
+    kept = [n for n in range(1, len(counts)) if is_build(n) is not None]
+    for state, numbers in groupby(kept, key=is_build):
+        run = [counts[n] for n in numbers]
+        figures[state is True].append(1000 * sum(s for _, s in run) / sum(c for c, _ in run))
+    return figures
 
 
 def test_builds_that_slow_down_trading_are_found(costs: Landscape, tmp_path: Path) -> None:
@@ -39,14 +51,13 @@ def test_builds_that_slow_down_trading_are_found(costs: Landscape, tmp_path: Pat
             if (length := lengths.get(is_build(n)))
         ],
     )
-    means: dict[int, list[float]] = {}
     counts: dict[int, list[tuple[int, float]]] = {}
     for query_id, extra in ((11, 0.004), (12, 0.0)):
-        means[query_id] = [
+        means = [
             0.010 + random.gauss(0, 0.002) + extra * (is_build(n) is True) for n in range(count)
         ]
         calls = [random.randint(5, 20) for _ in range(count)]
-        counts[query_id] = [(c, c * m) for c, m in zip(calls, means[query_id], strict=True)]
+        counts[query_id] = [(c, c * m) for c, m in zip(calls, means, strict=True)]
         plant_statements(costs, "platform", query_id, counts[query_id])
     plant_statements(costs, "robot", 13, counts[11])
     found = {
@@ -59,10 +70,8 @@ def test_builds_that_slow_down_trading_are_found(costs: Landscape, tmp_path: Pat
     }
     for query_id in (11, 12):
         row = found["statement", str(query_id)]
-        groups = [
-            [1000 * means[query_id][n] for n in range(1, count) if is_build(n) is state]
-            for state in (True, False)
-        ]
+        figures = measured(counts[query_id])
+        groups = [figures[True], figures[False]]
         oracle = stats.ttest_ind(*groups, equal_var=False)
         interval = oracle.confidence_interval(0.95)
         assert (row["build_windows"], row["quiet_windows"]) == tuple(map(len, groups))
@@ -121,8 +130,9 @@ def test_a_statement_that_came_again_has_not_grown(costs: Landscape) -> None:
     assert calls() == {11: 30, 12: 10}
 
 
-def test_stretches_in_a_row_are_one_measurement(costs: Landscape) -> None:
-    """Where statements tell since when they count; one that is left out stands between two."""
+@pytest.mark.parametrize("is_own_since", [True, False])
+def test_stretches_in_a_row_are_one_measurement(costs: Landscape, is_own_since: bool) -> None:
+    """One that is left out does not end a run, and does not count."""
     states = "bbqqq.qqbbb.bqb"  # stretches with a build, quiet, or with too little of one
     moments = [START + n * MINUTE for n in range(len(states) + 1)]
     plant_samples(costs, moments)
@@ -137,15 +147,31 @@ def test_stretches_in_a_row_are_one_measurement(costs: Landscape) -> None:
     )
     counts = [(5 + n % 3, (5 + n % 3) * (0.01 + 0.001 * (n % 4))) for n in range(len(moments))]
     plant_statements(costs, "platform", 11, counts)
-    costs.on_replica("update signal_marts.observed_statements set is_own_since = true")
-    (row,) = rows(costs, "select * from operations.trading_impact where measure = 'statement'")
+    costs.on_replica(
+        f"update signal_marts.observed_statements set is_own_since = {is_own_since};"
+        "insert into signal_marts.observed_lock_waits (sample_id, side, waiting_pid, waiting_role,"
+        f" lock_type, mode, blocking_pid) values ({FIRST}, 'primary', 1, 'platform', 'tuple', 'x', 2)"
+    )
+    row, waits = rows(
+        costs,
+        "select * from operations.trading_impact where measure in ('statement', 'lock_waits')"
+        " order by measure desc",
+    )
     means: dict[str, list[float]] = {"b": [], "q": []}
-    for run in re.finditer(r"b+|q+", states):
-        grown = counts[run.start() + 1 : run.end() + 1]
-        means[run.group()[0]].append(1000 * sum(s for _, s in grown) / sum(c for c, _ in grown))
-    assert (row["build_windows"], row["quiet_windows"]) == (4, 3)
-    assert row["build_mean"] == pytest.approx(sum(means["b"]) / 4)
-    assert row["quiet_mean"] == pytest.approx(sum(means["q"]) / 3)
+    calls = {"b": 0, "q": 0}
+    for run in re.finditer(r"b[b.]*|q[q.]*", states):
+        state = run.group()[0]
+        grown = [counts[run.start() + n + 1] for n, each in enumerate(run.group()) if each == state]
+        calls[state] += sum(c for c, _ in grown)
+        means[state].append(1000 * sum(s for _, s in grown) / sum(c for c, _ in grown))
+    assert (row["build_windows"], row["quiet_windows"]) == (3, 2)
+    assert (row["build_calls"], row["quiet_calls"]) == (calls["b"], calls["q"])
+    assert row["build_mean"] == pytest.approx(sum(means["b"]) / 3)
+    assert row["quiet_mean"] == pytest.approx(sum(means["q"]) / 2)
+    # Of 16 samples, in four runs of either kind: one waits at the first of the first two.
+    assert (waits["build_windows"], waits["quiet_windows"]) == (4, 4)
+    assert (waits["build_mean"], waits["quiet_mean"]) == (0.5 / 4, 0)
+    assert (waits["build_calls"], waits["quiet_calls"]) == (None, None)
 
 
 def test_with_few_stretches_there_is_no_interval(costs: Landscape) -> None:
@@ -165,9 +191,9 @@ def test_builds_in_no_book_are_not_quiet(costs: Landscape) -> None:
     plant_builds(costs, [(START + 3.2 * MINUTE, START + 4 * MINUTE)])
     plant_statements(costs, "platform", 11, [(10, 1)] * 6)
 
-    def windows() -> dict[str, tuple[int, int]]:
+    def told(column: str) -> dict[str, tuple[int, int]]:
         return {
-            row["measure"]: (row["build_windows"], row["quiet_windows"])
+            row["measure"]: (row[f"build_{column}"], row[f"quiet_{column}"])
             for row in rows(costs, "select * from operations.trading_impact")
         }
 
@@ -181,9 +207,14 @@ def test_builds_in_no_book_are_not_quiet(costs: Landscape) -> None:
     for number in range(6):
         plant_session("signal-marts watch", number)
     plant_session("dbt", 4)
-    assert windows() == {"statement": (1, 3), "all_statements": (1, 3), "lock_waits": (1, 5)}
+    windows = {"statement": (1, 1), "all_statements": (1, 1), "lock_waits": (1, 2)}
+    assert told("windows") == windows
+    assert told("calls")["statement"] == (10, 30)
     plant_session("dbt", 1)
-    assert windows() == {"statement": (1, 1), "all_statements": (1, 1), "lock_waits": (1, 4)}
+    assert told("windows") == windows
+    assert told("calls")["statement"] == (10, 10)
+    plant_session("dbt", 5)
+    assert told("windows") == windows | {"lock_waits": (1, 1)}
 
 
 def test_sessions_that_really_wait_are_found(costs: Landscape) -> None:
@@ -199,13 +230,14 @@ def test_sessions_that_really_wait_are_found(costs: Landscape) -> None:
             for session in sessions:
                 session.pgconn.send_query(b"select pg_advisory_xact_lock(7)")
             wanted = (len(sessions),)
-            while (
-                keeper.execute(
-                    "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-                ).fetchone()
-                != wanted
-            ):
-                pass
+            eventually(
+                lambda wanted=wanted: (
+                    keeper.execute(
+                        "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+                    ).fetchone()
+                    == wanted
+                )
+            )
             take(costs)
             keeper.rollback()
             for session in sessions:
