@@ -188,6 +188,8 @@ class Prover:
             self._connect() as scratch,
             scratch.transaction(force_rollback=True),
         ):
+            # With statements of its own the driver would deallocate those of the replays.
+            scratch.prepare_threshold = None
             copies = {name.table: make(source, scratch, change.with_index, rows)}
             until = min(time.monotonic() + SECONDS, self._until)
             for statement in statements:
