@@ -186,16 +186,16 @@ runs as (
 
 ),
 
-calls as (
+grown as (
 
     select
         runs.run,
         runs.is_build,
+        runs.began_at,
+        runs.taken_at,
         growth.query_id,
-        min(runs.began_at) as began_at,
-        max(runs.taken_at) as taken_at,
-        sum(growth.calls) as calls,
-        sum(growth.seconds) as seconds
+        growth.calls,
+        growth.seconds
     from runs
     cross join lateral (
         select
@@ -220,7 +220,21 @@ calls as (
             and (latter.is_own_since or runs.stretches = 1)
         group by latter.query_id
     ) as growth
-    group by runs.run, runs.is_build, growth.query_id
+
+),
+
+calls as (
+
+    select
+        run,
+        is_build,
+        query_id,
+        min(began_at) as began_at,
+        max(taken_at) as taken_at,
+        sum(calls) as calls,
+        sum(seconds) as seconds
+    from grown
+    group by run, is_build, query_id
 
 ),
 
