@@ -53,6 +53,11 @@ class Settings(BaseSettings):
         validation_alias="SIGNAL_MARTS_RETRAINING",
         description="The file that says how models are retrained; else the project's, if any.",
     )
+    archive: Path | None = Field(
+        None,
+        validation_alias="SIGNAL_MARTS_ARCHIVE",
+        description="Folder of the rows that were archived, for a copy made anew.",
+    )
     fence_timeout_seconds: float = Field(
         300,
         gt=0,

@@ -1,6 +1,11 @@
-"""Commands that change the primary: deploy, alter, and the commands that undo them."""
+"""Commands that change the primary: deploy, alter, archive, and the commands that undo them."""
 
 from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -8,7 +13,7 @@ from runner import settings
 from runner.cli.databases import databases
 from runner.cli.entry import cli
 from runner.errors import UsageError
-from runner.progress import note
+from runner.progress import note, progress
 
 
 @cli.command()
@@ -37,6 +42,7 @@ def deploy(dry_run: bool, resync: bool, resync_table: tuple[str, ...]) -> None:
         report=note,
         replication_url=replication_url,
         resync=again,
+        archive=given.archive,
     )
     note("deployed" if changed else "nothing to do: both sides are as the project says")
 
@@ -64,6 +70,48 @@ def alter(table: str, changes: tuple[str, ...]) -> None:
         if is_complete
         else "altered; now run signal-marts deploy, which copies the table again"
     )
+
+
+@cli.command()
+@click.argument("table")
+@click.option(
+    "--before",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Day, in UTC, before which rows leave the primary.",
+)
+@click.option(
+    "--to",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Folder for the file; SIGNAL_MARTS_ARCHIVE by default.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the file as one JSON object.")
+def archive(table: str, before: datetime, to: Path | None, as_json: bool) -> None:
+    """Move old rows of TABLE (public.market_bars) from the primary to a Parquet file.
+
+    Replica and marts keep them. Run again, also after it was killed, it goes on.
+    """
+    from runner.deploy.archiving import archive as run
+
+    given = settings.load()
+    folder = to or given.archive
+    if folder is None:
+        raise UsageError("say --to which folder the rows go, or set SIGNAL_MARTS_ARCHIVE")
+    with progress("archiving") as advance:
+        file = run(
+            *databases(given),
+            table,
+            before.replace(tzinfo=UTC),
+            folder,
+            lock_timeout=given.lock_timeout_seconds,
+            fence_timeout=given.fence_timeout_seconds,
+            report=note,
+            advance=advance,
+        )
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(file) | {"until": file.until.isoformat()}))
+    else:
+        click.echo(f"{folder / file.name}: {file.rows:,} rows, sha256 {file.sha256}")
 
 
 @cli.command()

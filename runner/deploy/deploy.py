@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
-from runner.deploy import id_sequences, migrations
+from runner.deploy import archive_files, id_sequences, migrations
 from runner.platform import mapping
-from runner.replication import fence, landing, mapped, sync, trial_copy
+from runner.replication import archives, fence, landing, mapped, sync, trial_copy
 from runner.replication import login as replication_login
 from runner.replication.preconditions import reader
 from runner.servers.changes import Changes
@@ -44,13 +45,15 @@ def deploy(
     report: Callable[[str], None],
     replication_url: str | None = None,
     resync: Sequence[str] | None = None,
+    archive: Path | None = None,
 ) -> list[str]:
     """Bring both sides to the project's state; return the changes, a line each.
 
     Timeouts are in seconds. The platform's tables are checked before anything is changed. Tables
     with changes that the replica missed are copied again; ``resync`` names tables to copy again in
-    any case, empty for all. Raises FenceError if the replica does not catch up in time: the copy
-    goes on by itself; UnreplicableRowError for a row that does not fit the replica's types.
+    any case, empty for all; ``archive`` is the folder of archived rows. Raises FenceError if the
+    replica does not catch up in time: the copy goes on by itself; UnreplicableRowError for a row
+    that does not fit the replica's types; ArchiveError where archived rows cannot be loaded.
     """
     contract = read_contract()
     with working_alone(primary, replica, replication_url) as (session, sides):
@@ -67,13 +70,13 @@ def deploy(
         )
         id_sequences.mend(sides.on_primary, changes)
         try:
-            _converge(sides, contract, changes, fence_timeout, resync)
+            _converge(sides, contract, changes, fence_timeout, resync, archive)
         except (fence.BrokenReplicationError, fence.DisabledError) as error:
             # Disabled although it was just enabled: it cannot apply a change. Copying again helps
             # unless a row that is still there would stop the copy as well.
             trial_copy.check(sides.on_primary, sides.on_replica, contract)
             report(f"{error}: doing so now")
-            _converge(sides, contract, changes, fence_timeout, ())
+            _converge(sides, contract, changes, fence_timeout, (), archive)
     return [*applied, *changes.made]
 
 
@@ -114,10 +117,19 @@ def _converge(
     changes: Changes,
     fence_timeout: float,
     resync: Sequence[str] | None,
+    archive: Path | None,
 ) -> None:
     sync.sync(sides, contract, changes, fence_timeout=fence_timeout, resync=resync)
     mapped.sync(sides.on_replica, mapping.read(), changes)
-    fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
+    try:
+        fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
+    except fence.NotLoadedError:
+        missing = archives.not_loaded(sides.on_primary, sides.on_replica, contract)
+        for table in contract:
+            found = archives.read(sides.on_primary, table)
+            if table.qualified in missing and found is not None:
+                archive_files.load(sides, table, found, archive, changes)
+        fence.wait(sides.on_primary, sides.on_replica, contract, timeout=fence_timeout)
 
 
 def show(

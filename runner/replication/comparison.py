@@ -16,7 +16,7 @@ from psycopg import sql
 
 from runner.errors import SignalMartsError
 from runner.progress import Advance
-from runner.replication import copies, fence, landing
+from runner.replication import archives, copies, fence, landing
 from runner.replication.copies import LOTS, OF_LOTS, ROWS, hashed
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, scalar
@@ -64,14 +64,17 @@ def is_same(
     table: Table,
     contract: Sequence[Table],
     fence_timeout: float,
+    condition: sql.Composable | None = None,
 ) -> bool:
     """Whether both sides have the same rows, except rows on their way.
 
+    Those of a condition are compared, or all that are not archived.
     A row that the replica lacks does not count while it is written again between two looks.
     ``fence_timeout`` is in seconds. Raises FenceError if the replica does not catch up, and
     InsufficientPrivilege if the login may not see all rows of the primary.
     """
     encoding = scalar(primary, "show server_encoding")
+    condition = archives.kept(primary, table) if condition is None else condition
 
     def look(query: sql.SQL, lots: Iterable[int] = ()) -> list[dict[int, tuple[int, ...]]]:
         """The query's rows on the primary and on the replica, by their first column."""
@@ -84,7 +87,7 @@ def is_same(
                     first: tuple(others)
                     for first, *others in connection.execute(
                         query.format(
-                            hashed=hashed(table, table.column_names, version, encoding),
+                            hashed=hashed(table, table.column_names, version, encoding, condition),
                             last=sql.Literal(LOTS - 1),
                             lots=sql.Literal(sorted(lots)),
                         )

@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.replication import landing
+from runner.replication import archives, landing
 from runner.servers.contract import Table
 from runner.servers.database import Connection, scalar
 from runner.servers.planted import guarded
@@ -103,13 +103,14 @@ def _missing(
         " >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint - {horizon}"
     ).format(horizon=sql.Literal(horizon))
     hashes = sql.SQL("select hash from {hashed} where hash & {last} = any({lots})")
+    kept = archives.kept(primary, table)
 
     def read(connection: Connection, query: sql.SQL, some: Sequence[int] = ()) -> list[Any]:
         version, condition = (
             ("xmin", is_settled) if connection is primary else ("_xid", sql.Literal(True))
         )
         rows = sql.SQL("(select hash from {} where {}) as rows").format(
-            hashed(table, key, version, encoding), condition
+            hashed(table, key, version, encoding, kept), condition
         )
         return connection.execute(
             query.format(hashed=rows, last=sql.Literal(LOTS - 1), lots=sql.Literal(list(some)))
@@ -145,8 +146,10 @@ def moments(primary: Connection, replica: Connection, table: Table) -> Iterator[
         yield
 
 
-def hashed(table: Table, columns: Sequence[str], version: str, encoding: str) -> sql.Composed:
-    """Hashes of these columns of all rows, with values as replication sends them, and the
+def hashed(
+    table: Table, columns: Sequence[str], version: str, encoding: str, condition: sql.Composable
+) -> sql.Composed:
+    """Hashes of these columns of a condition's rows, with values as replication sends them, and the
     transaction that wrote each row: the side's column ``version``. ``encoding`` is the
     primary's."""
     kinds = dict(table.columns)
@@ -160,5 +163,10 @@ def hashed(table: Table, columns: Sequence[str], version: str, encoding: str) ->
     # Without the offset, a hash would be computed wherever it is named.
     return sql.SQL(
         "(select hashtextextended({text}, 0) as hash, {version}::text::bigint as version"
-        " from {table} offset 0) as hashed"
-    ).format(text=text, version=sql.Identifier(version), table=landing.identifier(table))
+        " from {table} where {condition} offset 0) as hashed"
+    ).format(
+        text=text,
+        version=sql.Identifier(version),
+        table=landing.identifier(table),
+        condition=condition,
+    )

@@ -78,6 +78,15 @@ def of_partitions(name: str) -> Fault:
     )
 
 
+def not_loaded(tables: Iterable[str]) -> Fault:
+    """The replica lacks rows that the primary has given up."""
+    return Fault(
+        "replica",
+        f"the archived rows of {listed(tables)} are not on the replica",
+        "run signal-marts deploy with SIGNAL_MARTS_ARCHIVE set to the folder of their files",
+    )
+
+
 def listed(names: Iterable[str]) -> str:
     """Names in the order of the alphabet."""
     return ", ".join(sorted(names))

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from runner.errors import SignalMartsError
-from runner.replication import copies, faults
+from runner.replication import archives, copies, faults, landing
 from runner.replication.catalog import (
     AS_TOKEN,
     TOKENS,
@@ -64,6 +64,10 @@ class LostRowsError(FenceError):
     """A copy lacks rows that the primary has."""
 
 
+class NotLoadedError(FenceError):
+    """All rows of the primary are there, and the archived rows are not."""
+
+
 def wait(
     primary: Connection, replica: Connection, contract: Sequence[Table], *, timeout: float
 ) -> None:
@@ -72,7 +76,8 @@ def wait(
     ``timeout`` is in seconds. Both connections are in autocommit mode. Raises FenceError with what
     holds replication up: a table that is not yet copied, a disabled subscription, a lag, a token
     that is ahead of the clock; BrokenReplicationError where it cannot go on, or has lost changes
-    that it had confirmed; and LostRowsError where a table that was copied lacks rows.
+    that it had confirmed; LostRowsError where a table that was copied lacks rows; and
+    NotLoadedError where it lacks archived ones.
     """
     deadline = time.monotonic() + timeout
     errors_before = _errors(replica)
@@ -105,7 +110,12 @@ def _check_copies(
     contract: Sequence[Table],
     catch_up: Callable[[], None],
 ) -> None:
-    """Raise LostRowsError where a table was copied since it was last counted, and lacks rows."""
+    """Raise LostRowsError where a table was copied since it was last counted, and lacks rows, and
+    NotLoadedError where it lacks archived ones."""
+    uncounted = landing.uncounted_copies(replica)
+    copied = [table for table in contract if table.qualified in uncounted]
+    if missing := archives.not_loaded(primary, replica, copied):
+        raise NotLoadedError(str(faults.not_loaded(missing)))
     try:
         loss = copies.find_loss(primary, replica, contract, catch_up)
     except psycopg.errors.InsufficientPrivilege as error:

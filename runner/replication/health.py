@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.platform import mapping
-from runner.replication import catalog, faults, fence, landing, mapped, partitions, sync
+from runner.replication import (
+    archives,
+    catalog,
+    faults,
+    fence,
+    landing,
+    mapped,
+    partitions,
+    sync,
+)
 from runner.replication.faults import COPY_AGAIN, DEPLOY, Fault, listed
 from runner.servers.contract import Table
 from runner.servers.sides import Sides
@@ -106,6 +115,12 @@ def _of_tables(sides: Sides, contract: Sequence[Table], copying: set[str]) -> It
             "missing",
             DEPLOY,
         )
+    if missing := archives.not_loaded(primary, replica, contract):
+        yield faults.not_loaded(missing)
+    for name, until in archives.unfinished(primary, contract):
+        text = f"rows of {name} of before {until:%Y-%m-%d} are not all archived yet"
+        mend = f"signal-marts archive {name} --before {until:%Y-%m-%d}, as it was begun"
+        yield Fault("primary", text, mend, is_passing=True)
     repartitioned = partitions.different(replica)
     yield from map(faults.of_partitions, sorted(repartitioned))
     if unseen := partitions.unseen(primary, replica, contract) - repartitioned:

@@ -79,7 +79,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant transformer to current_user",
         )
     # The newest relation of the schema: an older deploy lacks it.
-    if scalar(replica, "select to_regclass('signal_marts.last_parts')") is None:
+    if scalar(replica, "select to_regclass('signal_marts.archives')") is None:
         changes.run(
             "replica",
             "change capture installed",
@@ -491,10 +491,11 @@ def _pending(table: Table) -> sql.Composed:
 def _begun_anew(name: str) -> sql.Composed:
     """Tell readers of changes that keys may have gone without a row in the change log.
 
-    A table that will be copied is to be counted afterwards.
+    A table that will be copied is to be counted afterwards, and its archived rows are to be loaded.
     """
     return sql.SQL(
-        "with begun as (insert into signal_marts.copies (table_name) values ({0}))"
+        "with begun as (insert into signal_marts.copies (table_name) values ({0})),"
+        " gone as (delete from signal_marts.archives where table_name = {0})"
         " insert into signal_marts.uncounted_copies values ({0}) on conflict do nothing"
     ).format(sql.Literal(name))
 

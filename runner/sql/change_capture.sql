@@ -53,6 +53,13 @@ create table if not exists signal_marts.uncounted_copies (
     table_name text primary key
 );
 
+-- Landing tables that have all archived rows of before a moment: these stay when the primary deletes
+-- them (runner/replication/archives.py).
+create table if not exists signal_marts.archives (
+    table_name text primary key,
+    kept_before timestamptz not null
+);
+
 -- Locks of builds: nothing is stored in them, and there is nothing to vacuum. An advisory lock could
 -- be held by any login; these take a privilege. What holds build_lock is the one `build` or `watch`;
 -- staging_lock keeps the models of staging of a plain dbt apart from the runner's.
@@ -108,6 +115,24 @@ as $$
 begin
     insert into signal_marts.copies (table_name)
     values (tg_table_schema || '.' || tg_table_name);
+    -- Archived rows went too: nothing is built until a deploy has loaded them.
+    with gone as (
+        delete from signal_marts.archives
+        where table_name = tg_table_schema || '.' || tg_table_name
+        returning table_name
+    )
+
+    insert into signal_marts.uncounted_copies select table_name from gone on conflict do nothing;
+    return null;
+end
+$$;
+
+-- Of an archived row: that the primary deletes it changes nothing here.
+create or replace function signal_marts.keep_archived() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
     return null;
 end
 $$;

@@ -39,7 +39,9 @@ class Landscape:
     replica: Database
     reports: list[str] = field(default_factory=list)
 
-    def deploy(self, *, resync: Sequence[str] | None = None) -> list[str]:
+    def deploy(
+        self, *, resync: Sequence[str] | None = None, archive: Path | None = None
+    ) -> list[str]:
         """Deploy, and return the changes."""
         self.reports.clear()
         return deploy(
@@ -49,6 +51,7 @@ class Landscape:
             fence_timeout=60,
             report=self.reports.append,
             resync=resync,
+            archive=archive,
         )
 
     def build(self, target: Path, *select: str, tests: bool = False) -> transform.Build:
