@@ -19,7 +19,7 @@ from runner.deploy.deploy import working_alone
 from runner.errors import SignalMartsError, UsageError
 from runner.extras import need
 from runner.progress import Advance
-from runner.replication import archives, comparison, fence, landing, partitions
+from runner.replication import archives, comparison, fence, landing, login, partitions
 from runner.replication.archives import File
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, Database, scalar
@@ -147,13 +147,15 @@ def archive(
             report(f"{folder / file.name}: written, {file.rows:,} rows")
         _remove(work, advance)
         work.run("the proof that no archived row is left", archives.validation(table))
-        partitions.look(sides.on_primary, sides.on_replica, [table], fence_timeout=fence_timeout)
+        partitions.look(sides.on_primary, sides.on_replica, contract, fence_timeout=fence_timeout)
     return files[-1]
 
 
 def _begin(work: _Work) -> tuple[File, ...]:
     """Refuse rows of before the boundary, where that is not so yet; return the files so far."""
     primary, name, until = work.sides.on_primary, work.table.qualified, work.until
+    if others := login.other_replicas(work.sides):
+        raise UsageError(f"{', '.join(others)} read {name} too, and would lose what is deleted")
     if until > scalar(primary, "select now()"):
         raise UsageError(f"{until:%Y-%m-%d} is to come: rows of until then would be refused")
     identifier = landing.identifier(work.table).as_string()

@@ -101,9 +101,9 @@ def validation(table: Table) -> sql.Composed:
 def keeping(table: Table, until: datetime) -> Iterator[sql.Composed]:
     """Statements for the replica: keep rows of before ``until``, and note that they are there."""
     trigger, on = sql.Identifier(_TRIGGER), _identifier(table)
-    yield sql.SQL("drop trigger if exists {} on {}").format(trigger, on)
+    # In place of one of an earlier boundary, and beside readers.
     yield sql.SQL(
-        "create trigger {} before delete on {} for each row when (old.{} < {})"
+        "create or replace trigger {} before delete on {} for each row when (old.{} < {})"
         " execute function signal_marts.keep_archived()"
     ).format(
         trigger,

@@ -127,12 +127,18 @@ begin
 end
 $$;
 
--- Of an archived row: that the primary deletes it changes nothing here.
+-- Of a row of before an archive's boundary: that the primary deletes it changes nothing here.
 create or replace function signal_marts.keep_archived() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 begin
-    return null;
+    if exists (
+        select from signal_marts.archives
+        where table_name = tg_table_schema || '.' || tg_table_name
+    ) then
+        return null;
+    end if;
+    return old;
 end
 $$;
