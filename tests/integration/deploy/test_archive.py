@@ -24,6 +24,7 @@ from runner.cli import cli
 from runner.deploy import archive_files, archiving
 from runner.deploy.archive_files import ArchiveError
 from runner.deploy.archiving import DifferingSidesError
+from runner.doctor import examine
 from runner.errors import UsageError
 from runner.replication import archives, comparison, fence, sync
 from runner.replication.archives import File
@@ -77,10 +78,11 @@ def filled(landscape: Landscape, changes: int = 0) -> None:
     wait(landscape)
 
 
-def old_rows(landscape: Landscape) -> tuple[object, object]:
+def old_rows(landscape: Landscape) -> tuple[int, int]:
     """Old bars of the primary, and of the replica."""
     wait(landscape)
-    return landscape.on_primary(OLD)[0][0], landscape.on_replica(OLD)[0][0]
+    ((ours,),), ((theirs,),) = landscape.on_primary(OLD), landscape.on_replica(OLD)
+    return int(str(ours)), int(str(theirs))
 
 
 def replica_bars(landscape: Landscape) -> list[str]:
@@ -220,7 +222,17 @@ def test_bars_are_archived_beside_a_writer(landscape: Landscape, tmp_path: Path)
     assert json.loads(result.stdout)["rows"] == old
     assert old_rows(landscape) == (0, old)
 
-    # None comes again, with a message that says so; what is deleted by hand is not told apart.
+    found = CliRunner().invoke(cli, ["status", "--compare"], env=urls)
+    assert "comparing: 12 of 12" in found.stderr
+    assert "market_bars" not in str(found.exception)
+    told_of_bars = [
+        each
+        for each in examine(landscape.primary, landscape.replica)
+        if each.level != "ok" and "market_bars" in each.text
+    ]
+    assert told_of_bars == []
+
+    # None comes again, with a message that says so.
     with pytest.raises(psycopg.errors.CheckViolation, match="market_bars_archived_check"):
         landscape.on_primary(BAR.format(at="'2025-03-01 12:00Z'"))
     landscape.on_primary(BAR.format(at="'2025-03-02Z'"))
