@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from runner.servers.database import Database
 from runner.servers.sides import connected
 from runner.settings import PROJECT
 
+GUIDE = (PROJECT / "docs/growth.md").read_text("utf-8")
 BARS = "public.market_bars"
 DAY = datetime(2025, 3, 2, tzinfo=UTC)
 OLD = "select count(*) from market_bars where opened_at < '2025-03-02Z'"
@@ -263,7 +265,7 @@ def test_bars_are_archived_beside_a_writer(landscape: Landscape, tmp_path: Path)
 
 def test_what_cannot_be_archived_is_left(landscape: Landscape, tmp_path: Path) -> None:
     filled(landscape)
-    old, _ = old_rows(landscape)
+    bars, (old, _) = replica_bars(landscape), old_rows(landscape)
     with pytest.raises(UsageError, match="a time in its key"):
         archive(landscape, tmp_path, name="public.ai_trading_signals")
     with pytest.raises(UsageError, match="is to come"):
@@ -281,8 +283,24 @@ def test_what_cannot_be_archived_is_left(landscape: Landscape, tmp_path: Path) -
         archive(landscape, tmp_path)
     assert landscape.on_primary(OLD) == [(old,)]
     deploy(landscape, None)
-    archive(landscape, tmp_path)
+    file = tmp_path / archive(landscape, tmp_path).name
     assert old_rows(landscape) == (0, old)
+
+    # The way back, as the guide says.
+    (way_back,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    mapping = tmp_path / "bars.yml"
+    mapping.write_text(way_back)
+    landscape.on_primary("alter table market_bars drop constraint market_bars_archived_check")
+    deploy(landscape, None, BARS)
+    result = CliRunner().invoke(
+        cli,
+        ["import", str(file), "--mapping", str(mapping)],
+        env={"PRIMARY_URL": landscape.primary.url, "REPLICA_URL": landscape.replica.url},
+    )
+    assert result.exception is None, result.stderr
+    assert old_rows(landscape) == (old, old)
+    assert replica_bars(landscape) == bars
+    no_problem(landscape)
 
 
 def test_a_partition_of_archived_bars_is_dropped(landscape: Landscape, tmp_path: Path) -> None:
