@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from psycopg import sql
 
+from runner.errors import SignalMartsError
 from runner.servers.contract import Table
 from runner.servers.database import Connection, scalar
 
@@ -24,6 +25,10 @@ one of keys; no foreign key refers to such a table."""
 
 CHECK = "archived_check"
 _TRIGGER = "signal_marts_keep_archived"
+
+
+class NoteError(SignalMartsError):
+    """What the primary notes of an archive cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,10 @@ class Archive:
 
 
 def read(primary: Connection, table: Table) -> Archive | None:
-    """What the primary notes of a table; None where nothing was archived."""
+    """What the primary notes of a table; None where nothing was archived.
+
+    Raises NoteError where somebody changed the note.
+    """
     if table.qualified not in TIME_COLUMNS:
         return None
     row = primary.execute(
@@ -66,11 +74,18 @@ def read(primary: Connection, table: Table) -> Archive | None:
     ).fetchone()
     if row is None:
         return None
-    files = [
-        File(**(noted | {"until": datetime.fromisoformat(noted["until"])}))
-        for noted in json.loads(row[1])
-    ]
-    return Archive(row[0].astimezone(UTC), tuple(files), row[2])
+    refused, noted, is_done = row
+    try:
+        files = tuple(
+            File(**(each | {"until": datetime.fromisoformat(each["until"]).astimezone(UTC)}))
+            for each in json.loads(noted)
+        )
+        return Archive(refused.astimezone(UTC), files, is_done)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise NoteError(
+            f"the constraint {table.name}_{CHECK} of {table.qualified} on the primary, or its "
+            "comment, is not as signal-marts archive made it: put it back as it is in a dump"
+        ) from None
 
 
 def refusal(table: Table, until: datetime, files: Sequence[File]) -> Iterator[sql.Composed]:

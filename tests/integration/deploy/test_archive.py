@@ -28,7 +28,7 @@ from runner.deploy.archiving import DifferingSidesError
 from runner.doctor import examine
 from runner.errors import UsageError
 from runner.replication import archives, comparison, fence, sync
-from runner.replication.archives import File
+from runner.replication.archives import File, NoteError
 from runner.servers.contract import read_contract
 from runner.servers.database import Database
 from runner.servers.sides import connected
@@ -290,6 +290,9 @@ def test_what_cannot_be_archived_is_left(landscape: Landscape, tmp_path: Path) -
     (way_back,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
     mapping = tmp_path / "bars.yml"
     mapping.write_text(way_back)
+    landscape.on_primary("comment on constraint market_bars_archived_check on market_bars is '[1]'")
+    with pytest.raises(NoteError, match="not as signal-marts archive made it"):
+        deploy(landscape, tmp_path, BARS)
     landscape.on_primary("alter table market_bars drop constraint market_bars_archived_check")
     deploy(landscape, None, BARS)
     result = CliRunner().invoke(
