@@ -65,7 +65,7 @@ class LostRowsError(FenceError):
 
 
 class NotLoadedError(FenceError):
-    """All rows of the primary are there, and the archived rows are not."""
+    """The replica has caught up, and lacks archived rows."""
 
 
 def wait(
