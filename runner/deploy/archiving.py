@@ -155,7 +155,10 @@ def _begin(work: _Work) -> tuple[File, ...]:
     """Refuse rows of before the boundary, where that is not so yet; return the files so far."""
     primary, name, until = work.sides.on_primary, work.table.qualified, work.until
     if others := login.other_replicas(work.sides):
-        raise UsageError(f"{', '.join(others)} read {name} too, and would lose what is deleted")
+        raise UsageError(
+            f"other replicas read {name} too, and would lose what is deleted; their slots on the "
+            f"primary are {', '.join(others)}. Drop the slot of one that is gone"
+        )
     if until > scalar(primary, "select now()"):
         raise UsageError(f"{until:%Y-%m-%d} is to come: rows of until then would be refused")
     identifier = landing.identifier(work.table).as_string()

@@ -277,6 +277,11 @@ def test_what_cannot_be_archived_is_left(landscape: Landscape, tmp_path: Path) -
     with pytest.raises(UsageError, match="trigger watched"):
         archive(landscape, tmp_path)
     landscape.on_primary("drop trigger watched on market_bars")
+    slot = f"signal_marts_other_{landscape.replica.parameters()['dbname']}"
+    landscape.on_primary(f"select pg_create_logical_replication_slot('{slot}', 'pgoutput')")
+    with pytest.raises(UsageError, match=f"would lose what is deleted.*{slot}"):
+        archive(landscape, tmp_path)
+    landscape.on_primary(f"select pg_drop_replication_slot('{slot}')")
     # Rows that are on the replica alone.
     landscape.on_replica(BAR.format(at="'2025-03-01 12:34Z'"))
     with pytest.raises(DifferingSidesError, match="not the same on both sides"):
