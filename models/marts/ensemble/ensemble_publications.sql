@@ -13,7 +13,7 @@
     )
 }}
 
--- The index is one that a table of before is to have as well, since it is never made anew.
+-- A table of before is to have the index as well: it is never made anew.
 -- The only model whose rows depend on when builds ran; this is its purpose. Rows are
 -- only added, and a full refresh leaves them alone. If the changed decisions are known,
 -- new decisions are among them.
