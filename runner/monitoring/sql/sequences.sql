@@ -7,12 +7,9 @@ select
             else max_value - last_value::numeric
         end / nullif(max_value::numeric - min_value, 0)
     ) as sequence_used_ratio
-from signal_marts.observed_sequences as sequences
+from signal_marts.observed_sequences
+inner join signal_marts.last_parts using (side, sample_id)
 where
-    sample_id = (
-        select max(parts.sample_id)
-        from signal_marts.sample_parts as parts
-        where parts.part = 'sequences' and parts.relation = '' and parts.side = sequences.side
-    )
+    part = 'sequences'
     and not is_cyclic
 group by side

@@ -3,11 +3,7 @@ select
     side,
     sum(live_rows) as live_rows,
     sum(dead_rows) as dead_rows
-from signal_marts.observed_tables as tables
-where
-    sample_id = (
-        select max(parts.sample_id)
-        from signal_marts.sample_parts as parts
-        where parts.part = 'tables' and parts.relation = '' and parts.side = tables.side
-    )
+from signal_marts.observed_tables
+inner join signal_marts.last_parts using (side, sample_id)
+where part = 'tables'
 group by side
