@@ -349,7 +349,8 @@ select
     newest.side,
     newest.part,
     newest.sample_id,
-    samples.taken_at
+    samples.taken_at,
+    parts.is_seen
 from (
     select
         side,
@@ -359,7 +360,13 @@ from (
     where relation = ''
     group by side, part
 ) as newest
-inner join signal_marts.samples on newest.sample_id = samples.id;
+inner join signal_marts.samples on newest.sample_id = samples.id
+inner join signal_marts.sample_parts as parts
+    on
+        newest.sample_id = parts.sample_id
+        and newest.side = parts.side
+        and newest.part = parts.part
+        and parts.relation = '';
 
 -- A login that only builds may observe as well.
 grant insert, update, delete on

@@ -16,7 +16,13 @@ select
     cast(null as double precision) as limit_share,
     cast(null as double precision) as milliseconds_per_day,
     case holders.kind
-        when 'session' then format('select pg_terminate_backend(%s);', holders.name)
+        -- The sample may be old, and the number another session's by now.
+        when 'session'
+            then
+                format(
+                    'select pg_terminate_backend(pid) from pg_stat_activity where pid = %s and xact_start <= %L;',
+                    holders.name, samples.taken_at
+                )
         when 'prepared' then format('rollback prepared %L;', holders.name)
     end as statement,
     cast(null as text) as undo

@@ -113,7 +113,10 @@ FAULTS = {
         "alter table public.numbered alter column id type bigint;",
     ),
     "transaction open for an hour": Fault(
-        "xmin_held", "session {pid}", "", "select pg_terminate_backend({pid});"
+        "xmin_held",
+        "session {pid}",
+        "",
+        "select pg_terminate_backend(pid) from pg_stat_activity where pid = {pid} and",
     ),
     "transaction prepared for an hour": Fault(
         "xmin_held",
