@@ -26,6 +26,7 @@ from runner import settings
 from runner.errors import UsageError
 from runner.servers import role_logins
 from runner.servers.database import (
+    LOST_HOST,
     SESSION,
     Connection,
     ConnectionFailedError,
@@ -236,18 +237,13 @@ def _own_parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
 
 
 def _parameters(database: Database, limits: PoolLimits) -> dict[str, Any]:
-    given: dict[str, Any] = dict(_in_login_of(limits.role, database).parameters())
-    given["application_name"] = limits.application_name
-    # A server that vanishes silently is noticed in half a minute rather than in hours.
-    for name, value in {
+    return {
+        **LOST_HOST,
         "connect_timeout": "5",
-        "keepalives_idle": "10",
-        "keepalives_interval": "5",
-        "keepalives_count": "3",
-        "tcp_user_timeout": "30000",
-    }.items():
-        given.setdefault(name, value)
-    return {**given, "autocommit": True}
+        **_in_login_of(limits.role, database).parameters(),
+        "application_name": limits.application_name,
+        "autocommit": True,
+    }
 
 
 def _in_login_of(role: str | None, database: Database) -> Database:

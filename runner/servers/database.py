@@ -43,6 +43,16 @@ SESSION = {
 """What a server, a database or a login may have set otherwise: each session of ours sets it itself,
 so does dbt's (profiles.yml). Where there is one, ``transaction_timeout`` is 0 as well."""
 
+LOST_HOST = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""A server that vanishes silently is noticed in half a minute rather than in hours; a URL may say
+otherwise."""
+
 # A sign @ that does not end the user and password: after another one, or after a slash.
 _RAW_SIGN = re.compile(r"postgres(?:ql)?://[^?]*?[@/][^?]*@")
 
@@ -118,13 +128,12 @@ class Database:
 
         ``options`` are command-line options of the server, such as ``-c lock_timeout=2s``.
         """
-        given = self.parameters()
+        given = LOST_HOST | self.parameters()
         ours = session_options(SESSION | {"search_path": self.search_path})
         # A host that is lost lets go of its locks.
         ours += " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
         # Only the URL may say as which role.
         given["options"] = f"-c role=none {given.get('options', '')} {ours} {options}".strip()
-        given.setdefault("connect_timeout", "10")
         given["application_name"] = application
         try:
             connection = psycopg.connect(autocommit=True, **given)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from runner.doctor import examine
 from runner.doctor.status import status
+from runner.servers.database import Database
 
 HOSTILE = {
     "search_path": ("nowhere",),
@@ -117,6 +118,14 @@ def test_defaults_of_sessions_never_matter(
     assert all("marts that are not there" in problem for problem in plain["problems"])
     be_hostile(one_server, Random(1))
     assert marts(one_server, tmp_path / "hostile") == plain
+
+
+def test_sessions_notice_a_server_that_vanishes(landscape: Landscape) -> None:
+    patient = Database("primary", f"{landscape.primary.url}?tcp_user_timeout=60000")
+    for database, timeout in ((landscape.primary, "30000"), (patient, "60000")):
+        with database.connect() as session:
+            given = session.info.get_parameters()
+        assert (given["keepalives_idle"], given["tcp_user_timeout"]) == ("10", timeout)
 
 
 def test_the_doctor_finds_what_replication_meets(landscape: Landscape) -> None:
