@@ -5,25 +5,22 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
+from runner import yaml_files
 from runner.errors import UsageError
-from runner.settings import PROJECT, load
+from runner.settings import load
 
 TRAINERS = "signal_marts.trainers"
 """The group of entry points that trainers are."""
 
 Plan = Mapping[str, "Retraining"]
 """What the file says, by model."""
-
-# PostgreSQL has neither NUL nor half a character.
-_UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
 
 
 class PlanError(UsageError):
@@ -108,43 +105,18 @@ def read(path: Path | None = None) -> Plan:
 
     Raises PlanError with all faults.
     """
-    given = path or load().retraining
-    path = given or PROJECT / "retraining.yml"
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        if given is None:
-            return {}
-        raise PlanError(
-            f"{path}: there is no such file; SIGNAL_MARTS_RETRAINING names it"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanError(f"{path}: cannot be read: {error}") from None
-    try:
-        lines = dict(_lines(yaml.compose(text, Loader=yaml.SafeLoader), ()))
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = 1 if mark is None else mark.line + 1
-        told = getattr(error, "problem", None) or "cannot be read"
-        raise PlanError(f"{path}:{line}: is no YAML: {told}") from None
-    except ValueError as error:  # a date, or a number, that there is not
-        raise PlanError(f"{path}:1: has a value that is none: {error}") from None
-    except RecursionError:
-        raise PlanError(f"{path}:1: is nested too deeply, or holds itself") from None
-    try:
-        plan = TypeAdapter(dict[str, Retraining]).validate_python(content or {}, strict=True)
-    except ValidationError as error:
-        faults = [(tuple(map(str, each["loc"])), each["msg"]) for each in error.errors()]
-    else:
-        faults = [
-            ((model,), "says neither or both of trainer and command: give one of them")
-            for model, each in plan.items()
-            if (each.trainer is None) == (each.command is None)
-        ]
-        if not faults:
-            return plan
-    raise PlanError("\n".join(_told(path, lines, place, text) for place, text in faults))
+    found = yaml_files.read(
+        path, load().retraining, "retraining.yml", "SIGNAL_MARTS_RETRAINING", PlanError
+    )
+    if found is None:
+        return {}
+    plan = found.validated(TypeAdapter(dict[str, Retraining]), Retraining.model_fields)
+    found.check(
+        ((model,), "says neither or both of trainer and command: give one of them")
+        for model, each in plan.items()
+        if (each.trainer is None) == (each.command is None)
+    )
+    return plan
 
 
 def of(plan: Plan, model: str) -> Retraining:
@@ -153,39 +125,3 @@ def of(plan: Plan, model: str) -> Retraining:
         named = f"it names {', '.join(plan)}" if plan else "there is none, or it names no model"
         raise UsageError(f"retraining.yml does not say how {model} is retrained; {named}")
     return plan[model]
-
-
-def _told(
-    path: Path, lines: Mapping[tuple[str, ...], int], place: tuple[str, ...], text: str
-) -> str:
-    line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), 1)
-    text = text.removeprefix("Value error, ")
-    if text == "Extra inputs are not permitted":
-        text = f"is no part of it: {', '.join(Retraining.model_fields)} are"
-    return " ".join(f"{path}:{line}: {'.'.join(place)} {text}".split())
-
-
-def _lines(node: yaml.Node | None, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """The line of each name and entry."""
-    if isinstance(node, yaml.ScalarNode):
-        if _UNSTORABLE.search(node.value):
-            raise yaml.MarkedYAMLError(
-                problem=f"{node.value!r} has a character that is not stored",
-                problem_mark=node.start_mark,
-            )
-    elif isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem="a name is a text", problem_mark=key.start_mark)
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key.value} is there twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-            yield (*place, str(key.value)), key.start_mark.line + 1
-            yield from _lines(key, place)
-            yield from _lines(value, (*place, str(key.value)))
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            yield (*place, str(number)), value.start_mark.line + 1

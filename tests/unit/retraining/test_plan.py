@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runner import yaml_files
 from runner.errors import UsageError
 from runner.retraining import due, plan
 
@@ -76,7 +77,7 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, told: s
 
 
 def test_no_file_is_an_empty_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "PROJECT", tmp_path)
+    monkeypatch.setattr(yaml_files, "PROJECT", tmp_path)
     monkeypatch.delenv("SIGNAL_MARTS_RETRAINING", raising=False)
     assert plan.read() == {}
     monkeypatch.setenv("SIGNAL_MARTS_RETRAINING", str(tmp_path / "none.yml"))
