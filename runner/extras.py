@@ -14,6 +14,7 @@ _REPORT = ("altair", "vl_convert")
 _DASHBOARD = ("altair", "streamlit")
 _TUNE = ("deap", "numpy")
 _WORKER = ("croniter", "procrastinate", "pyarrow")
+_ALERTS = ("apprise",)
 MODULES = {
     "run": ("click", "dbt", "prometheus_client", "rich", "sqlparse", "yoyo"),
     "embedded": _EMBEDDED,
@@ -22,8 +23,9 @@ MODULES = {
     "report": _REPORT,
     "dashboard": _DASHBOARD,
     "tune": _TUNE,
+    "alerts": _ALERTS,
     "demo": (
-        *(*_EMBEDDED, *_REPORT, *_DASHBOARD, *_TUNE, *_WORKER),
+        *(*_EMBEDDED, *_REPORT, *_DASHBOARD, *_TUNE, *_WORKER, *_ALERTS),
         *("pywt", "scipy", "sklearn"),
     ),
 }

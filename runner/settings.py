@@ -53,6 +53,17 @@ class Settings(BaseSettings):
         validation_alias="SIGNAL_MARTS_RETRAINING",
         description="The file that says how models are retrained; else the project's, if any.",
     )
+    alerts: Path | None = Field(
+        None,
+        validation_alias="SIGNAL_MARTS_ALERTS",
+        description="The file that says what is worth a word; else the project's, if any.",
+    )
+    alert_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        validation_alias="SIGNAL_MARTS_ALERT_KEY",
+        description="What links that acknowledge an alert are signed with.",
+    )
     archive: Path | None = Field(
         None,
         validation_alias="SIGNAL_MARTS_ARCHIVE",

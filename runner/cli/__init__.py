@@ -2,12 +2,13 @@
 
 A command loads its modules when it runs. Nothing imports it. Rooms it imports: servers, client,
 replication, deploy, build, doctor, views, store_import, demo, platform,
-adopt, retraining, tuning, observation, advice, monitoring.
+adopt, retraining, tuning, observation, advice, monitoring, alerts.
 """
 
 from runner.cli import (
     adopting,
     advising,
+    alerting,
     building,
     deploying,
     importing,
@@ -22,6 +23,7 @@ from runner.cli.entry import cli, main
 __all__ = [
     "adopting",
     "advising",
+    "alerting",
     "building",
     "cli",
     "deploying",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 
 import click
@@ -93,6 +94,7 @@ def watch(
 ) -> None:
     """Build the marts whenever rows arrive, until SIGTERM; a line a round on stdout."""
     from runner.build.watch import Round, Watch
+    from runner.cli.alerting import beside_watch
     from runner.monitoring.collector import Collector
     from runner.monitoring.watched import Metrics
     from runner.observation.sample import meanwhile, observe
@@ -107,7 +109,10 @@ def watch(
     def report(text: str) -> None:
         note(f"signal-marts: {text}")
 
-    metrics = Metrics(metrics_address, metrics_port, Collector(primary, replica, report))
+    alerts, pages = beside_watch(
+        given, primary, replica, report, is_served=metrics_port is not None
+    )
+    metrics = Metrics(metrics_address, metrics_port, Collector(primary, replica, report), pages)
     is_asked_to_stop = False
     rejected: Mapping[str, int] = {}
 
@@ -123,6 +128,11 @@ def watch(
         report(text)
         metrics.count_trouble()
 
+    def on_fresh(marts: str, seconds: float) -> None:
+        metrics.note_fresh(marts, seconds)
+        if alerts is not None:
+            alerts.note_fresh(marts, seconds)
+
     def stop(signal_number: int, frame: object) -> None:
         nonlocal is_asked_to_stop
         is_asked_to_stop = True
@@ -133,7 +143,10 @@ def watch(
     signal.signal(signal.SIGTERM, stop)
     take = partial(observe, primary, replica, keep_days=given.observe_days, is_sparing=True)
     try:
-        with meanwhile(take, given.observe_seconds, metrics.count_failed_sample, report):
+        with (
+            meanwhile(take, given.observe_seconds, metrics.count_failed_sample, report),
+            nullcontext() if alerts is None else alerts.beside(),
+        ):
             Watch(
                 primary,
                 replica,
@@ -143,7 +156,7 @@ def watch(
                 fence_timeout=given.fence_timeout_seconds,
                 on_round=on_round,
                 on_trouble=on_trouble,
-                on_fresh=metrics.note_fresh,
+                on_fresh=on_fresh,
                 on_delivered=on_delivered if deliver_decisions else None,
             ).run()
     except KeyboardInterrupt:

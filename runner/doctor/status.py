@@ -133,7 +133,7 @@ def _built(
     except role_logins.NoLoginError:
         return (), (), {}
     with builder.connect(autocommit=True) as connection:
-        return read_marts(connection), _last_builds(connection), rejected_rows(connection)
+        return read_marts(connection), last_builds(connection), rejected_rows(connection)
 
 
 def _migration_problems(primary: Connection, state: migrations.State) -> Iterator[str]:
@@ -176,16 +176,21 @@ def _replication(primary: Connection, replica: Connection) -> Replication:
 
 
 def _mart_problems(marts: Sequence[Mart], builds: Sequence[LastBuild]) -> Iterator[str]:
-    if not builds:
-        yield "nothing was built yet; run signal-marts build"
-    elif not builds[0].is_success:
-        named = f": {', '.join(builds[0].failed)}" if builds[0].failed else ""
-        yield f"the last build had {plural(builds[0].failures, 'failure')}{named}"
+    yield from build_problems(builds)
     if builds and (missing := missing_marts(marts)):
         yield f"marts that are not there: {', '.join(missing)}; run signal-marts build"
     for mart in marts:
         if mart.trouble is not None:
             yield f"the mart {mart.schema}.{mart.name} cannot be read: {mart.trouble}"
+
+
+def build_problems(builds: Sequence[LastBuild]) -> Iterator[str]:
+    """What is wrong with the last of these builds."""
+    if not builds:
+        yield "nothing was built yet; run signal-marts build"
+    elif not builds[0].is_success:
+        named = f": {', '.join(builds[0].failed)}" if builds[0].failed else ""
+        yield f"the last build had {plural(builds[0].failures, 'failure')}{named}"
 
 
 def missing_marts(marts: Sequence[Mart]) -> list[str]:
@@ -223,7 +228,8 @@ def _mart(replica: Connection, schema: str, name: str, has_time: bool) -> Mart:
     return Mart(schema, name, rows, available_at)
 
 
-def _last_builds(replica: Connection) -> tuple[LastBuild, ...]:
+def last_builds(replica: Connection) -> tuple[LastBuild, ...]:
+    """The last builds, newest first."""
     if scalar(replica, "select to_regclass('changes.builds')") is None:
         return ()
     return tuple(

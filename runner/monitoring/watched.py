@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,11 +20,23 @@ from runner.errors import UsageError
 from runner.monitoring.catalogue import NAMED
 from runner.monitoring.collector import Collector
 
+Page = Callable[[dict[str, Any], Any], Iterable[bytes]]
+"""A page, as WSGI asks for it."""
+
 
 class Metrics:
-    """Counts of a watch, served over HTTP where a port is given, beside what a collector reads."""
+    """Counts of a watch, served over HTTP where a port is given, beside what a collector reads.
 
-    def __init__(self, address: str, port: int | None, collector: Collector) -> None:
+    ``pages`` are served at the same port, by their paths.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        port: int | None,
+        collector: Collector,
+        pages: Mapping[str, Page] | None = None,
+    ) -> None:
         """Raises UsageError where the address or the port cannot be listened on."""
         # They would double the series; a watch tells its restarts by counters that begin at 0.
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -46,12 +59,20 @@ class Metrics:
         registry.register(collector)
         if port is not None:
             try:
-                start_http_server(port, address, registry)
+                server, _ = start_http_server(port, address, registry)
             except OSError as error:
                 raise UsageError(
                     f"the metrics cannot be served at {address}:{port}: {error.strerror}; "
                     "choose another --metrics-port"
                 ) from None
+            of_prometheus, others = server.get_app(), dict(pages or {})
+
+            def serve(request: dict[str, Any], start: Any) -> Iterable[bytes]:
+                page: Any = others.get(request.get("PATH_INFO", ""), of_prometheus)
+                answer: Iterable[bytes] = page(request, start)
+                return answer
+
+            server.set_app(serve)
 
     def count(self, done: Round) -> None:
         """Count a round."""

@@ -79,7 +79,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant transformer to current_user",
         )
     # The newest relation of the schema: an older deploy lacks it.
-    if scalar(replica, "select to_regclass('signal_marts.archives')") is None:
+    if scalar(replica, "select to_regclass('signal_marts.alert_lock')") is None:
         changes.run(
             "replica",
             "change capture installed",
@@ -89,6 +89,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant usage on schema signal_marts to transformer",
             "grant select on all tables in schema signal_marts to transformer",
             "revoke all on signal_marts.logins from transformer",
+            _file("alerts.sql"),
             "grant update on signal_marts.build_lock, signal_marts.staging_lock to transformer",
             # A build prunes entries that all models have read.
             "grant delete on signal_marts.change_log, signal_marts.copies to transformer",

@@ -247,10 +247,13 @@ def triggers(
     champion_from: Sequence[date] = (),
     retired_from: date | None = None,
     reasons: Sequence[str] = REASONS,
+    on_day: Callable[[date, str, bool, int, float | None, float | None], None] | None = None,
 ) -> tuple[list[Alarm], dict[Alarm, date]]:
     """The alarms of a version, and the days on which they were cleared.
 
     ``clusters`` by the day that ends them, ``rank_ics`` with standard error and days by day.
+    ``on_day`` is told of each day and reason whether its alarm is open, since how many days it is a
+    breach, its figure and its threshold.
     """
     alarms: list[Alarm] = []
     cleared: dict[Alarm, date] = {}
@@ -277,6 +280,8 @@ def triggers(
                 if state.is_open and retired_from and today >= retired_from:
                     state.is_open = False
                     cleared[alarms[-1]] = today
+                if on_day is not None:
+                    on_day(today, reason, state.is_open, 0, None, None)
                 continue
             figure, error, threshold, n, number = found
             is_retired = retired_from is not None and today >= retired_from
@@ -301,6 +306,8 @@ def triggers(
                 assert state.first_breach is not None
                 alarms.append(Alarm(reason, state.first_breach, today, figure))
                 state.alarm, state.is_open, just_alarmed = today, True, True
+            if on_day is not None:
+                on_day(today, reason, state.is_open, state.breach_days, figure, threshold)
     return alarms, cleared
 
 

@@ -1,7 +1,7 @@
 """The reasons to retrain, simulated: how often they err on stable versions, and how soon they find.
 
-SIGNAL_MARTS_TEST_VERSIONS asks for more versions than usual; with 200 and -s, it prints the figures
-of docs/retraining.md.
+So are the alerts that tell of them. SIGNAL_MARTS_TEST_VERSIONS asks for more versions than usual;
+with 200 and -s, it prints the figures of docs/retraining.md and docs/alerts.md.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from statistics import median
 
 import health as reference
@@ -18,6 +18,9 @@ import pytest
 import yaml
 from health import Cluster, Day
 
+from runner.alerts import rules
+from runner.alerts.observed import model_level
+from runner.alerts.states import Seen, State, step
 from runner.settings import PROJECT
 
 VARS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text("utf-8"))["vars"]
@@ -78,6 +81,35 @@ def world(
     return facts, days, clusters, rank_ics
 
 
+class Told:
+    """What the rules on models that deploy/alerts.yml brings say, a day after another."""
+
+    def __init__(self) -> None:
+        found = rules.read(PROJECT / "deploy" / "alerts.yml")
+        assert found is not None
+        self.rules = [rule for rule in found.rules if rule.kind.startswith("model_")]
+        assert {rule.kind for rule in self.rules} == {"model_worse", "model_retrain"}
+        self.states: dict[tuple[str, str], State] = {}
+        self.fired: Counter[str] = Counter()
+
+    def on_day(
+        self,
+        day: date,
+        reason: str,
+        is_open: bool,
+        breach_days: int,
+        figure: float | None,
+        threshold: float | None,
+    ) -> None:
+        seen = Seen(model_level(is_open, breach_days, figure, threshold), "")
+        for rule in self.rules:
+            for hour in (1, 2, 23):  # more often than a change needs to be told
+                now = datetime.combine(day, time(hour), UTC)
+                key = (rule.kind, reason)
+                self.states[key], event = step(rule, self.states.get(key), seen, now)
+                self.fired[rule.kind] += event == "fired"
+
+
 def noticed(change: dict[str, float]) -> tuple[list[float], Counter[str]]:
     """Days from the change to the first alarm after it, by version, and the reasons of alarms."""
     generator = np.random.default_rng(31)
@@ -94,12 +126,19 @@ def noticed(change: dict[str, float]) -> tuple[list[float], Counter[str]]:
 def test_stable_versions_raise_few_alarms() -> None:
     generator = np.random.default_rng(30)
     found: Counter[str] = Counter()
+    alerts: Counter[str] = Counter()
     for _ in range(VERSIONS):
-        alarms, _ = reference.triggers(*world(generator), VARS)
+        told = Told()
+        alarms, _ = reference.triggers(*world(generator), VARS, on_day=told.on_day)
         found.update(alarm.reason for alarm in alarms)
+        alerts.update(told.fired)
+        assert told.fired["model_retrain"] == len(alarms)
     # One that always fires, as far as the cooldown lets it, makes twelve a year of each.
     print({reason: found[reason] / VERSIONS for reason in reference.REASONS})  # noqa: T201
     assert sum(found.values()) <= 0.3 * VERSIONS
+    print({kind: number / VERSIONS for kind, number in alerts.items()})  # noqa: T201
+    # At most one false alert a model-year, of both rules and all reasons together.
+    assert 0 < sum(alerts.values()) <= VERSIONS
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""Channels: where messages go, by apprise. Its own words are never shown: they may hold a URL."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.alerts.rules import NAME, Rules
+from runner.errors import UsageError
+from runner.extras import need
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel; ``variable`` is where its URL is set."""
+
+    name: str
+    variable: str
+    service: Any = field(repr=False)
+
+    def send(self, title: str, body: str, file: Path | None = None) -> str | None:
+        """Send a message; say why it could not be sent, or None if it was."""
+        try:
+            sent = self.service.notify(
+                body=body, title=title, body_format="text", attach=file and str(file)
+            )
+        except Exception as error:
+            return f"{type(error).__name__}; look at what {self.variable} says"
+        if sent:
+            return None
+        codes = [re.search(r"error=(\d{3})\b", each.message) for each in sent.logs()]
+        if code := next((found[1] for found in codes if found), None):
+            return f"the service answered {code}; look at what {self.variable} says"
+        return f"the service cannot be reached, or refuses; look at what {self.variable} says"
+
+
+def channels(rules: Rules) -> dict[str, Channel]:
+    """The channels by name; raise UsageError naming the variables that no service understands."""
+    need("alerts")
+    # Else its warnings, and the URLs in them, would be printed.
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    logger.addHandler(logging.NullHandler())
+    import apprise
+
+    made, wrong = {}, []
+    for name, url in rules.urls().items():
+        service = apprise.Apprise()
+        if service.add(url):
+            made[name] = Channel(name, rules.channels[name], service)
+        else:
+            wrong.append(rules.channels[name])
+    if wrong:
+        raise UsageError(
+            f"{NAME} names variables that hold no URL of a service: {', '.join(wrong)};"
+            " https://appriseit.com lists how each is written"
+        )
+    return made
