@@ -77,7 +77,7 @@ requirements: $(VENV)/.dev  ## resolve and hash the requirement files anew
 	$$compile pyproject.toml --custom-compile-command "make requirements" \
 		--extra run -c requirements/dev.txt -o requirements/production.txt && \
 	$$compile pyproject.toml --custom-compile-command "make requirements" \
-		--extra dashboard -c requirements/dev.txt -o requirements/hosting.txt && \
+		--extra dashboard --extra alerts -c requirements/dev.txt -o requirements/hosting.txt && \
 	$$compile pyproject.toml --custom-compile-command "make requirements" \
 		--extra worker -c requirements/dev.txt -o requirements/worker.txt && \
 	$$compile --custom-compile-command "make requirements" \

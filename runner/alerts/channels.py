@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,15 +45,18 @@ def channels(rules: Rules) -> dict[str, Channel]:
     logger = logging.getLogger("apprise")
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
-    import apprise
-
     made, wrong = {}, []
-    for name, url in rules.urls().items():
-        service = apprise.Apprise()
-        if service.add(url):
-            made[name] = Channel(name, rules.channels[name], service)
-        else:
-            wrong.append(rules.channels[name])
+    # It imports all services at the first URL, and of theirs what Python will drop one day.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import apprise
+
+        for name, url in rules.urls().items():
+            service = apprise.Apprise()
+            if service.add(url):
+                made[name] = Channel(name, rules.channels[name], service)
+            else:
+                wrong.append(rules.channels[name])
     if wrong:
         raise UsageError(
             f"{NAME} names variables that hold no URL of a service: {', '.join(wrong)};"

@@ -84,7 +84,7 @@ class Acknowledging:
         self, request: dict[str, Any], start: Callable[[str, list[tuple[str, str]]], Any]
     ) -> Iterable[bytes]:
         status, title, content = self._answer(request)
-        start(status, _HEADERS)
+        start(status, list(_HEADERS))  # the server adds to them
         return [_PAGE.format(title=html.escape(title), content=content).encode()]
 
     def _answer(self, request: dict[str, Any]) -> tuple[str, str, str]:

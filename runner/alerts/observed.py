@@ -50,6 +50,8 @@ def in_marts(replica: Database, kinds: Collection[str]) -> tuple[dict[str, Found
                     found[kind] = {
                         row["subject"]: _seen(row) for row in rows(session, _QUERIES[kind])
                     }
+            except psycopg.errors.LockNotAvailable:
+                pass  # a build replaces the mart at this moment
             except psycopg.Error as error:
                 if session.broken:
                     raise

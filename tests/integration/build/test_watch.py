@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import alerted
 import children
 import pytest
 from drills import eventually, plain_dbt, read_project, wait, waits_for_lock
@@ -129,6 +130,7 @@ def test_rounds_follow_changes_until_sigterm(
     with builds.one_build(landscape.replica, "build"):
         pass
     check_all(landscape)
+    alerted.queries_run(landscape)
 
 
 PARTITIONED = """

@@ -70,7 +70,7 @@ FOR_OWNERS = {
     "type_only_widens": False,
     "withdraw_from_publication": False,
 }
-SAMPLES = re.compile("samples?(_parts)?$|observed_|index_definitions|statement_texts")
+SAMPLES = re.compile("samples?(_parts)?$|observed_|index_definitions|statement_texts|alert(s|_m)")
 # They look at a value and nothing else, for whoever writes it.
 LIMITS = {
     "ai_checked_time",
@@ -215,7 +215,7 @@ def test_tables_of_the_replica(shared: Landscape, role: str) -> None:
                     expected |= {"delete"}
                 elif table in ("change_log_pruned", "noted_partitions"):
                     expected |= {"insert", "update"}
-                elif table in ("build_lock", "staging_lock"):
+                elif table in ("build_lock", "staging_lock", "alert_lock"):
                     # Without which nobody takes their locks.
                     expected |= {"update"}
                 elif schema == "signal_marts" and SAMPLES.match(table):
