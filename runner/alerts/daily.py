@@ -84,7 +84,7 @@ def _models(rows: Rows) -> list[str]:
     ]
 
 
-def report(path: Path) -> str | None:
+def report(path: Path, environment: Mapping[str, str]) -> str | None:
     """Write the HTML report, in a process of its own; say why there is none, or None.
 
     It draws for seconds, for which no round should wait.
@@ -94,6 +94,7 @@ def report(path: Path) -> str | None:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "runner", "report", "--output", str(path)],
+            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -6,6 +6,7 @@ after: a process that is killed in between repeats that one message, and loses n
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 import time
@@ -77,8 +78,10 @@ class Alerts:
         self._report = report
         self._told: dict[str, str] = {}
         self._contract = read_contract()
+        # As it is now: while dbt builds in this process, it has other variables.
+        self._environment = dict(os.environ)
         self._kinds = {rule.kind for rule in rules.rules}
-        self._begun = self._fresh_at = time.monotonic()
+        self._fresh_at = time.monotonic()
         self._is_fresh_known = False
         # What was told and what waits; these are in the books as well, but for the dirty ones.
         self._states: dict[Key, State] = {}
@@ -160,7 +163,7 @@ class Alerts:
             if not self._is_loaded:
                 waiting = {each.id: each for each in books.waiting(self._session)}
                 self._waiting = waiting | self._waiting
-                self._states = found | self._states
+                self._states = found | {key: self._states[key] for key in self._dirty[0]}
                 self._is_loaded = True
             for key, state in found.items():
                 mine = self._states.get(key)
@@ -313,7 +316,7 @@ class Alerts:
             self._put(
                 Message(
                     channel,
-                    "stale" if is_stale else "info",
+                    "warning" if is_stale else "info",
                     f"Signal Marts, {local:%Y-%m-%d}",
                     "\n".join(map(harmless, body.split("\n"))),
                     now,
@@ -357,9 +360,9 @@ class Alerts:
                 )
                 if len(messages) > _LISTED:
                     body += f"\n\nand {len(messages) - _LISTED} more: signal-marts alerts"
-            elif messages[0].daily_on is not None and messages[0].severity != "stale":
+            elif messages[0].daily_on is not None and messages[0].severity == "info":  # not stale
                 file = Path(folder) / f"signal-marts-{messages[0].daily_on}.html"
-                if why := daily.report(file):
+                if why := daily.report(file, self._environment):
                     file, body = None, f"{body}\n\nNo report is attached: {why}"
             self._results.put((channel.name, sending, channel.send(title, body, file)))
         self._woken.set()

@@ -120,6 +120,19 @@ class Database:
         names = {o.keyword.decode(): o.envvar.decode() for o in defaults if o.envvar}
         return {names[k]: v for k, v in given.items() if k in names}
 
+    def pinned(self) -> Database:
+        """The same with the password that libpq finds now, if it can be reached.
+
+        While dbt builds in this process, libpq's variables are those of its login.
+        """
+        try:
+            with self.connect() as connection:
+                password = connection.info.password
+        except ConnectionFailedError:
+            return self
+        url = conninfo.make_conninfo(self.url, password=password) if password else self.url
+        return Database(self.side, url, self.search_path)
+
     @contextmanager
     def connect(
         self, *, autocommit: bool = False, application: str = "signal-marts", options: str = ""

@@ -5,11 +5,19 @@ select
     days.breach_days,
     days.figure,
     days.threshold,
-    format(
-        '%s is %s; it is a breach from %s on, since %s',
-        days.reason, round(cast(days.figure as numeric), 4), round(cast(days.threshold as numeric), 4),
-        coalesce(days.first_breach_date, case when days.is_open then days.alarm_date end)
-    ) as text
+    case
+        when days.figure is null
+            then format('alarm on %s; since then its new reference is not complete', days.alarm_date)
+        else format(
+            '%s is %s, a breach from %s on%s',
+            days.reason, round(cast(days.figure as numeric), 4),
+            round(cast(days.threshold as numeric), 4),
+            coalesce(
+                ', since ' || days.first_breach_date,
+                case when days.is_open then ', alarm on ' || days.alarm_date end
+            )
+        )
+    end as text
 from staging.stg_ai__models as models
 cross join lateral (
     select max(last.health_date) as health_date

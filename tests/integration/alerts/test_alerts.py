@@ -25,7 +25,7 @@ from runner.alerts import daily
 from runner.build.watch import Watch
 from runner.cli import cli
 from runner.demo.embedded import EmbeddedPair
-from runner.servers.database import Database
+from runner.servers.database import ConnectionFailedError, Database
 from runner.settings import PROJECT
 
 NOW = datetime.now(UTC).replace(hour=12)
@@ -296,7 +296,7 @@ def test_the_message_of_the_day_comes_once_a_day_and_has_the_report(
 ) -> None:
     file = write(ALL + "daily: {at: '11:30', to: [phone]}\ntime_zone: UTC\n")
 
-    def report(path: Path) -> None:
+    def report(path: Path, environment: object) -> None:
         path.write_text("<html>the report</html>")
 
     monkeypatch.setattr(daily, "report", report)
@@ -376,6 +376,18 @@ def _environment(told: Landscape, file: Path) -> dict[str, str]:
         "SIGNAL_MARTS_ALERTS": str(file),
         "SIGNAL_MARTS_ALERT_KEY": KEY,
     }
+
+
+def test_a_build_of_dbt_in_the_same_process_changes_no_login(
+    told: Landscape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned = Database("replica", told.replica.url).pinned()
+    monkeypatch.setenv("PGPASSWORD", "of dbt's login")
+    with pytest.raises(ConnectionFailedError, match="password"), told.replica.connect():
+        pass
+    with pinned.connect() as session:
+        assert session.info.dbname == told.replica.parameters()["dbname"]
+    assert pinned.address == told.replica.address
 
 
 def test_the_command_lists_rules_and_tries_channels(
