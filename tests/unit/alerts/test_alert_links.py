@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -31,7 +31,11 @@ def ask(method: str, query: str = "", form: bytes = b"") -> tuple[str, dict[str,
     return answered[0], answered[1], b"".join(body).decode()
 
 
-@given(st.text(), st.text(), st.datetimes(timezones=st.just(UTC)), st.binary(min_size=1))
+# Up to the year 2106, by microseconds.
+moments = st.integers(0, 80 * 365 * 86400 * 10**6).map(lambda n: AT + timedelta(microseconds=n))
+
+
+@given(st.text(), st.text(), moments, st.binary(min_size=1))
 def test_a_token_says_what_was_signed(
     rule: str, subject: str, told_at: datetime, key: bytes
 ) -> None:
@@ -41,11 +45,12 @@ def test_a_token_says_what_was_signed(
 
 
 @given(st.integers(0, 200), st.integers(1, 255))
-def test_a_token_that_was_changed_is_none(place: int, change: int) -> None:
+def test_a_token_that_was_changed_says_nothing_else(place: int, change: int) -> None:
     token = links.signed(KEY, "drawdown", "ai all", AT).encode()
-    at = place % (len(token) - 1)  # the last character has bits that mean nothing
+    at = place % len(token)
     edited = bytes([*token[:at], (token[at] ^ change) % 128, *token[at + 1 :]]).decode()
-    assert edited.encode() == token or links.read(KEY, edited) is None
+    # Some characters have bits that mean nothing: then it says what it did.
+    assert links.read(KEY, edited) in (None, ("drawdown", "ai all", AT))
 
 
 @pytest.mark.parametrize("token", ["", ".", "a", "a.b.c", "é.é", "=.=", "a" * 5000])

@@ -101,34 +101,24 @@ def test_no_file_is_no_alerts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         rules.read()
 
 
-clocks = st.times().map(lambda at: at.replace(second=0, microsecond=0, tzinfo=None))
+clocks = st.integers(0, 1439).map(lambda minute: f"{minute // 60:02}:{minute % 60:02}")
 zones = st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"])
 
 
-@given(clocks, clocks, st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)), zones)
+@given(clocks, clocks, st.integers(0, 10 * 365 * 1440), zones)
 def test_quiet_hours_are_those_of_the_clock_on_the_wall(
-    begins: datetime, ends: datetime, moment: datetime, zone: str
+    begins: str, ends: str, minutes: int, zone: str
 ) -> None:
     """Across midnight, and on days on which clocks change, the wall's clock decides."""
-    quiet = {"begins": f"{begins:%H:%M}", "ends": f"{ends:%H:%M}"}
+    quiet = {"begins": begins, "ends": ends}
     made = rules.Rules.model_validate(
         {"channels": {"a": "${A}"}, "time_zone": zone, "quiet": quiet}
     )
-    now = moment.replace(tzinfo=UTC)
+    now = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
     wall = f"{now.astimezone(ZoneInfo(zone)):%H:%M}"
-    first, last = quiet["begins"], quiet["ends"]
-    expected = first <= wall < last if first <= last else not last <= wall < first
+    expected = begins <= wall < ends if begins <= ends else not ends <= wall < begins
     assert made.is_quiet(now, "warning") == expected
     assert made.is_quiet(now, "critical") == expected
-    # They end within a day and an hour of the clock's change.
-    if first != last:
-        later = [now + timedelta(minutes=30 * n) for n in range(52)]
-        assert not all(made.is_quiet(each, "info") for each in later) or _length(first, last) > 1380
-
-
-def _length(first: str, last: str) -> int:
-    minutes = [int(each[:2]) * 60 + int(each[3:]) for each in (first, last)]
-    return (minutes[1] - minutes[0]) % 1440
 
 
 def test_what_is_critical_passes_only_if_the_file_says_so() -> None:
