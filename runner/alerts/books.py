@@ -114,13 +114,13 @@ def save(session: Connection, told: Mapping[Key, State], messages: Iterable[Mess
         cursor.executemany(_SAVE_MESSAGE, [astuple(each) for each in messages])
 
 
-def forget(session: Connection, rules: Iterable[str]) -> None:
-    """Forget rules that the file no longer has, and messages that were sent long ago."""
+def forget(session: Connection, rules: Iterable[str], channels: Iterable[str]) -> None:
+    """Forget rules and channels that the file no longer has, and what was sent long ago."""
     session.execute("delete from signal_marts.alerts where rule <> all(%s)", (list(rules),))
     session.execute(
-        "delete from signal_marts.alert_messages"
-        " where sent_at < clock_timestamp() - %s * interval '1 day'",
-        (KEPT_DAYS,),
+        "delete from signal_marts.alert_messages where sent_at is null and channel <> all(%s)"
+        " or sent_at < clock_timestamp() - %s * interval '1 day'",
+        (list(channels), KEPT_DAYS),
     )
 
 

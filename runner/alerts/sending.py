@@ -156,7 +156,8 @@ class Alerts:
         try:
             if self._session is None:
                 self._session = self._open.enter_context(books.kept(self._replica))
-                books.forget(self._session, [rule.title for rule in self.rules.rules])
+                names = [rule.title for rule in self.rules.rules]
+                books.forget(self._session, names, self._channels)
                 days = (self._last_daily_on, books.last_daily(self._session))
                 self._last_daily_on = max(filter(None, days), default=None)
             found = books.states(self._session)

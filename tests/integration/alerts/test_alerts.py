@@ -426,6 +426,12 @@ def test_the_command_lists_rules_and_tries_channels(
     listed = command().stdout
     assert re.search(r"drawdown +warning +phone, other +ai all, USD: bot +firing", listed)
     assert '"told": "firing"' in command("--json").stdout
+    # Rules and channels that are no longer in the file are forgotten.
+    write("channels: {phone: '${PHONE_URL}'}\nrules: [{kind: stale}]\n")
+    with made(told, file) as one:
+        one.rounds(NOW)
+    assert told.on_replica("select rule from signal_marts.alerts") == []
+    assert told.on_replica("select channel from signal_marts.alert_messages") == [("phone",)]
 
 
 def test_watch_sends_alerts_beside_its_rounds_and_serves_the_page(
