@@ -133,7 +133,6 @@ def beside_watch(
                 f"{rules.NAME} asks for links, and watch serves no page: add --metrics-port"
             )
         key = secret.encode()
-    primary, replica = primary.pinned(), replica.pinned()
     way = settings.revealed(given.replication_url)
     made = Alerts(primary, replica, way, found, channels(found), key, report)
     pages = {} if key is None else {links.PATH: links.Acknowledging(replica, key)}

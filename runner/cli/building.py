@@ -100,7 +100,8 @@ def watch(
     from runner.observation.sample import meanwhile, observe
 
     given = settings.load()
-    primary, replica = databases(given)
+    # Threads connect while dbt builds.
+    primary, replica = (each.pinned() for each in databases(given))
 
     def on_delivered(seconds: list[float] | None) -> None:
         metrics.note_waiting(seconds is None)
