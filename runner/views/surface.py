@@ -15,6 +15,7 @@ from runner.views.dashboard.wording import (
     count,
     day,
     in_currency,
+    label,
     lag,
     minute,
     money,
@@ -34,6 +35,7 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "quantity": quantity,
     "time": minute,
     "day": day,
+    "word": label,
     "lag": lambda seconds: lag(timedelta(seconds=float(seconds))),
 }
 
@@ -42,10 +44,10 @@ _FORMS: dict[str, Callable[[Any], str]] = {
 class Column:
     """How a column is shown, in a table of the dashboard and of the report alike.
 
-    ``kind`` is text, count, number, money, price, quantity, percent (of a share), probability,
-    time, day, lag (of seconds), interval or percent interval (of two ends). ``of`` is the mart's
-    column that describes it; by default the table's mart has one of the same name. A report leaves
-    details out.
+    ``kind`` is text, word (of the marts, shown by its label), count, number, money, price,
+    quantity, percent (of a share), probability, time, day, lag (of seconds), interval or percent
+    interval (of two ends). ``of`` is the mart's column that describes it; by default the table's
+    mart has one of the same name. A report leaves details out.
     """
 
     label: str
@@ -85,7 +87,7 @@ class Column:
     @property
     def is_number(self) -> bool:
         """Whether it stands on the right."""
-        return self.kind not in ("text", "time", "day") and not self.is_pair
+        return self.kind not in ("text", "word", "time", "day") and not self.is_pair
 
 
 @dataclass(frozen=True)

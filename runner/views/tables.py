@@ -34,10 +34,10 @@ SIGNALS = Table(
         "model": Column("Model", of="ensemble.signal_confluence.model_name"),
         "signal_type": Column("Side"),
         "confidence": Column("Confidence", "percent"),
-        "relation_told": Column("Confluence", of="ensemble.signal_confluence.relation"),
+        "relation": Column("Confluence", "word"),
         "pattern_type": Column("Pattern type"),
         "order_count": Column("Orders", "count"),
-        "last_order_status": Column("Last order"),
+        "last_order_status": Column("Last order", "word"),
     },
     "signals",
     "Signals of this choice, the newest first",
@@ -49,7 +49,7 @@ ORDERS = Table(
         "order_id": Column("Order"),
         **_ACCOUNT,
         "side": Column("Side"),
-        "method_told": Column("Matched by", of="performance.order_attribution.method"),
+        "method": Column("Matched by", "word"),
         "lag_seconds": Column("Lag", "lag"),
         "created_at": Column("Placed", "time"),
     },
@@ -68,7 +68,7 @@ TRADES = Table(
         "exit_at": Column("Exit time", "time"),
         "exit_price": Column("Exit price", "price"),
         "entry_tag": Column("Tag"),
-        "exit_reason": Column("Exit reason"),
+        "exit_reason": Column("Exit reason", "word"),
         "fees": Column("Fees", "money"),
         "net_profit": Column("Realized P&L", "money"),
     },
@@ -99,7 +99,7 @@ SIGNALS_BY_MODEL = Table(
 SOURCES = Table(
     "performance.source_performance",
     {
-        "source": Column("Source", of="performance.source_performance.source_name"),
+        "source": Column("Source", "word", of="performance.source_performance.source_name"),
         "days": Column("Days", "count"),
         "trades": Column("Trades", "count"),
         "net_profit": Column("Realized P&L", "money"),
@@ -171,7 +171,7 @@ BY_SYMBOL = Table(
     _OF_SYMBOL,
     {
         "symbol": Column("Symbol"),
-        "source": Column("Source", of=f"{_OF_SYMBOL}.source_type"),
+        "source": Column("Source", "word", of=f"{_OF_SYMBOL}.source_type"),
         "trades": Column("Trades", "count"),
         "hit_rate": Column("Win rate", "percent"),
         "hit_rate_95": _RATE_95,
@@ -209,9 +209,9 @@ _BREAKDOWN = "performance.trade_breakdowns"
 BREAKDOWNS = Table(
     _BREAKDOWN,
     {
-        "source": Column("Source", of=f"{_BREAKDOWN}.source_name"),
+        "source": Column("Source", "word", of=f"{_BREAKDOWN}.source_name"),
         "told": Column("By", of=f"{_BREAKDOWN}.dimension"),
-        "dimension_value": Column("Value"),
+        "value_told": Column("Value", of=f"{_BREAKDOWN}.dimension_value"),
         "trades": Column("Trades", "count"),
         "net_profit": Column("Realized P&L", "money"),
         "hit_rate": Column("Win rate", "percent"),
@@ -232,7 +232,7 @@ POSITIONS = Table(
     "performance.open_positions",
     {
         "symbol": Column("Symbol"),
-        "source": Column("Source", of="performance.open_positions.source_name"),
+        "source": Column("Source", "word", of="performance.open_positions.source_name"),
         "account": Column("Account"),
         "direction": Column("Direction"),
         "entry_tag": Column("Tag"),
@@ -266,11 +266,39 @@ SKILL = Table(
     "model_skill",
     "Skill of each model in the window",
 )
+COMPARED = Table(
+    "performance.model_outcomes_daily",
+    {
+        "told": Column(
+            "Figure",
+            about=(
+                "Of BUY and SELL signals, by the day of the signal. Hit rate, mean return, Brier "
+                "score and calibration error: of resolved signals, whatever anybody traded. "
+                "Break-even: average loss / (average win + average loss) of their returns. "
+                "Expectancy and realized P&L: of the trades that executed the signals."
+            ),
+        ),
+        "a_told": Column("A"),
+        "b_told": Column("B"),
+        "difference_told": Column("B − A"),
+        "difference_95_told": Column(
+            "95% interval",
+            about=(
+                "How far the difference may be off. Days are the observations, those of both "
+                "models together; a day goes with the days that its outcomes reach into. The hit "
+                "rate's is Newcombe's, where that is wider. None below five such stretches."
+            ),
+        ),
+        "reading": Column("Reading", about="What the interval says of the difference."),
+    },
+    "compared_models",
+    "Figures of two models, their differences and how far these may be off",
+)
 TRAINING = Table(
     "training.training_runs",
     {
         "model": Column("Model", of="training.training_runs.model_name"),
-        "run_kind": Column("Record"),
+        "run_kind": Column("Record", "word"),
         "answer": Column("Progress", of="training.training_runs.is_learning"),
         "steps": Column("Steps", "count"),
         "first_mean_value": Column("First steps", "number", 3),
@@ -289,7 +317,7 @@ SPECTRA = Table(
     {
         "model": Column("Model", of="training.spectrum_findings.model_name"),
         "symbol": Column("Symbol"),
-        "analysis_type": Column("Analysis"),
+        "analysis_type": Column("Analysis", "word"),
         "dominant_period_bars": Column("Cycle in bars", "number", 1),
         "dominant_period_bars_change": Column("Change", "number", 1),
         "dominant_share": Column("Share of power", "percent"),
@@ -305,8 +333,8 @@ HEALTH = Table(
     "operations.model_health",
     {
         "model": Column("Model", of="operations.model_health.model_name"),
-        "stage": Column("Stage"),
-        "open_triggers": Column("Retrain", of="operations.retraining_triggers.reason"),
+        "stage": Column("Stage", "word"),
+        "open_triggers": Column("Retrain", "word", of="operations.retraining_triggers.reason"),
         "window_signals": Column("Signals", "count"),
         "psi_confidence": Column("PSI of confidence", "number"),
         "psi_signal_mix": Column("PSI of sides", "number", is_detail=True),
@@ -330,7 +358,7 @@ TRIGGERS = Table(
     "operations.retraining_triggers",
     {
         "model": Column("Model", of="operations.retraining_triggers.model_name"),
-        "reason": Column("Alarm"),
+        "reason": Column("Alarm", "word"),
         "first_breach_date": Column("First breach", "day"),
         "alarm_date": Column("Raised", "day"),
         "cleared_date": Column("Cleared", "day"),
@@ -346,7 +374,7 @@ TRIALS = Table(
     {
         "challenger": Column("Challenger", of="operations.model_trials.challenger_version"),
         "champion": Column("Champion", of="operations.model_trials.champion_version"),
-        "verdict": Column("Verdict"),
+        "verdict": Column("Verdict", "word"),
         "e_value": Column("e-value", "number"),
         "challenger_outcomes": Column("Outcomes", "count"),
         "loss_difference": Column("Loss difference", "number", 4),
@@ -360,7 +388,7 @@ HISTORY = Table(
     "operations.model_history",
     {
         "model": Column("Model", of="operations.model_history.model_name"),
-        "stage": Column("Stage"),
+        "stage": Column("Stage", "word"),
         "started_at": Column("From", "time"),
         "ended_at": Column("To", "time"),
         "reason": Column("Reason"),
@@ -389,7 +417,7 @@ BUILD_NODES = Table(
     "operations.build_history",
     {
         "node_name": Column("Model or test"),
-        "node_type": Column("Kind"),
+        "node_type": Column("Kind", "word"),
         "status": Column("Status"),
         "rows_written": Column("Rows written", "count"),
         "run_seconds": Column("Run time, s", "number"),

@@ -8,6 +8,8 @@ from typing import Any
 
 import altair as alt
 
+from runner.views.dashboard.wording import source_label
+
 Row = Mapping[str, Any]
 Chart = alt.Chart | alt.LayerChart
 
@@ -22,7 +24,10 @@ BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE, GREY = PALETTE = (
 )
 DIRECTIONS = {"BUY": GREEN, "SELL": VERMILLION, "HOLD": GREY}
 UTC = alt.Scale(type="utc")
-TOTALS = {"ai: all": (BLUE, [1, 0]), "traditional: all": (VERMILLION, [6, 3])}
+TOTALS = {
+    source_label("ai: all"): (BLUE, [1, 0]),
+    source_label("traditional: all"): (VERMILLION, [6, 3]),
+}
 """The totals always keep their colour and their dash."""
 _DASHES = [[2, 2], [8, 3, 2, 3], [12, 4], [4, 1], [1, 4], [1, 0], [6, 3]]
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
@@ -38,8 +43,12 @@ _LABELS = (
 
 def chart(rows: Iterable[Row], *columns: str) -> alt.Chart:
     """A chart of these columns alone: columns that it does not show are not sent."""
-    values = [{name: _json(row.get(name)) for name in columns} for row in rows]
+    values = [{name: _json(_told_of(row, name)) for name in columns} for row in rows]
     return alt.Chart(alt.InlineData(values=values))
+
+
+def _told_of(row: Row, name: str) -> Any:
+    return source_label(row[name]) if name == "source" else row.get(name)
 
 
 def _json(value: Any) -> Any:
@@ -78,7 +87,7 @@ def directions(column: str) -> alt.Color:
 
 def series(rows: Iterable[Row], column: str, *, has_legend: bool = True) -> dict[str, Any]:
     """Colour and dash of each line."""
-    names = list(dict.fromkeys(row[column] for row in rows))
+    names = list(dict.fromkeys(_told_of(row, column) for row in rows))
     others = [name for name in names if name not in TOTALS]
     taken = [colour for colour, _ in TOTALS.values()] if len(others) < len(names) else []
     colours = [colour for colour in PALETTE if colour not in taken]

@@ -8,6 +8,7 @@ import altair as alt
 
 from runner.views.charts import frame
 from runner.views.charts.frame import BLUE, PURPLE, VERMILLION, Chart, Row
+from runner.views.dashboard.wording import label, source_label
 
 
 def equity(rows: Sequence[Row]) -> Chart:
@@ -44,7 +45,7 @@ def intervals(rows: Sequence[Row], reference: float | None, *, axis: str, form: 
     row has its own, which is then drawn as a tick in its line.
     """
     base = frame.chart(rows, "source", "value", "low", "high", "reference")
-    names = [row["source"] for row in rows]
+    names = [source_label(row["source"]) for row in rows]
     y = alt.Y("source:N", sort=names, title=None, axis=alt.Axis(labelLimit=190))
     colour = frame.series(rows, "source", has_legend=False)["color"]
     told = ["source", "value", "low", "high", *(["reference"] if reference is None else [])]
@@ -96,7 +97,7 @@ def gaps(row: Row) -> Chart:
         kind = "lost" if row[name] > 0 else "gained"
         steps.append(
             {
-                "step": name.replace("_", " "),
+                "step": label(name),
                 "from": start,
                 "to": level,
                 "amount": -row[name],

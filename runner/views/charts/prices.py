@@ -20,6 +20,7 @@ from runner.views.charts.frame import (
     Chart,
     Row,
 )
+from runner.views.dashboard.wording import label
 
 _SHAPES = {"BUY": "triangle-up", "SELL": "triangle-down", "HOLD": "circle"}
 
@@ -85,7 +86,7 @@ def probability_of(rows: Sequence[Row]) -> Chart:
 def relations(rows: Sequence[Row]) -> Chart:
     """Signals that confirm or contradict their patterns, and how many of each were traded."""
     parts = [
-        {"relation": row["relation"].replace("_", " "), "what": what, "signals": signals}
+        {"relation": label(row["relation"]), "what": what, "signals": signals}
         for row in rows
         for what, signals in (
             ("traded", row["traded"]),

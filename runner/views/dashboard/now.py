@@ -52,8 +52,6 @@ def signals_table(
     found: list[Row], table: Table = tables.SIGNALS, every: Callable[[], list[Row]] | None = None
 ) -> None:
     """Signals of which a click opens the story, in this tab and under these filters."""
-    for row in found:
-        row["relation_told"] = row["relation"].replace("_", " ")
     parts.SURFACE.say("Click a signal for its story.")
     parts.show(table, found, pick=_pick, every=every)
 

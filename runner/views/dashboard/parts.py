@@ -193,7 +193,7 @@ def show(
         },
         placeholder=UNDEFINED,
         alt=table.alt,
-        height="content" if len(rows) <= 12 else 455,
+        height="content" if len(rows) <= 13 else 455,
         **picking,
     )
     download(rows, table.name, every)

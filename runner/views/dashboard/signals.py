@@ -19,6 +19,7 @@ from runner.views.dashboard.wording import (
     escaped,
     in_currency,
     in_words,
+    label,
     moment,
     money,
     price,
@@ -32,7 +33,7 @@ from runner.words import plural
 LISTED = 200
 SAVED = 100_000
 """Signals in a download, at most."""
-RELATIONS = ("confirm", "contradict", "neutral", "no_pattern")
+RELATIONS = {label(name): name for name in ("confirm", "contradict", "neutral", "no_pattern")}
 TYPES = ("BUY", "SELL", "HOLD")
 
 
@@ -145,9 +146,9 @@ def _signal_card(signal: Row, validation: Row) -> None:
         )
     _card(
         "2 · Signal",
-        f"{signal['signal_type']} · {escaped(signal['relation'].replace('_', ' '))}",
+        f"{signal['signal_type']} · {escaped(label(signal['relation']))}",
         escaped(in_words(signal["model_type"])),
-        f"confidence {share(signal['confidence'])}, {signal['status'].lower()}",
+        f"confidence {share(signal['confidence'])}, {label(signal['status'])}",
         escaped(moment(signal["created_at"])),
         similar,
     )
@@ -178,7 +179,7 @@ def _orders_card(signal: Row) -> None:
     _card(
         "4 · Orders",
         plural(signal["order_count"], "order"),
-        f"last: {signal['last_order_status'].lower().replace('_', ' ')}",
+        f"last: {label(signal['last_order_status'])}",
         escaped(moment(signal["last_order_at"])),
         f"{quantity(signal['filled_quantity'])} filled",
     )
@@ -206,7 +207,7 @@ def _outcome_card(outcome: Row) -> None:
     held = f" in {plural(outcome['bars_held'], 'bar')}" if outcome["bars_held"] else ""
     _card(
         "5 · Outcome",
-        outcome["outcome"].lower().replace("_", " "),
+        label(outcome["outcome"]),
         f"return {share(outcome['outcome_return'], 2)}{held}, before fees",
         f"MAE {share(outcome['mae'], 2)}, MFE {share(outcome['mfe'], 2)}",
         escaped(moment(outcome["resolved_at"])),
@@ -285,8 +286,6 @@ def _orders(number_: dict[str, Any]) -> None:
     if not orders:
         st.info("No order executes this signal.")
         return
-    for row in orders:
-        row["method_told"] = {"as_of": "time"}.get(row["method"], row["method"].replace("_", " "))
     parts.show(_told(tables.ORDERS, orders), orders)
     if trades := data.rows("signal_trades", **number_):
         parts.show(_told(tables.TRADES, trades), trades)
@@ -297,10 +296,10 @@ def _orders(number_: dict[str, Any]) -> None:
 
 def _list(asked: Asked) -> None:
     with st.container(horizontal=True, gap="medium"):
-        bar.tell_unknown("relation", RELATIONS, "confluence")
+        bar.tell_unknown("relation", list(RELATIONS), "confluence")
         relations = st.pills(
             "Confluence",
-            RELATIONS,
+            list(RELATIONS),
             selection_mode="multi",
             key="relation",
             bind="query-params",
@@ -308,7 +307,10 @@ def _list(asked: Asked) -> None:
         )
         bar.tell_unknown("side", TYPES, "side")
         types = st.pills("Side", TYPES, selection_mode="multi", key="side", bind="query-params")
-    filters = {"relations": list(relations) or None, "signal_types": list(types) or None}
+    filters = {
+        "relations": [RELATIONS[each] for each in relations] or None,
+        "signal_types": list(types) or None,
+    }
     found = data.signals(asked, LISTED, **filters)
     if not found:
         if not asked.chosen and not relations and not types:
@@ -366,4 +368,4 @@ def _add_outcomes(found: list[Row]) -> None:
 
 def _outcome(row: Row) -> str | None:
     told = row.get("outcome")
-    return None if told in (None, "NOT_APPLICABLE") else str(told).lower().replace("_", " ")
+    return None if told in (None, "NOT_APPLICABLE") else label(str(told))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -20,12 +21,30 @@ MONEY, PRICE, QUANTITY = (2, 4), (4, 5), (4, 4)
 ARROWS = {"BUY": "▲", "SELL": "▼", "HOLD": "■"}
 """Marks of the directions, readable without colour."""
 
+_SOURCES = {"ai": "AI", "traditional": "Rule-based"}
+_LABELS = {"as_of": "time"}
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|$:~<>&])")
 
 
 def escaped(text: str) -> str:
     """A text as Markdown that shows it literally."""
     return _MARKDOWN.sub(r"\\\1", text)
+
+
+def label(word: str) -> str:
+    """A word of the marts as it is shown, such as "AI: q_trader 1.0.0" or "stop loss".
+
+    Names of models, strategies, symbols and tags are no such words: they are shown as they are.
+    """
+    told = source_label(word)
+    return told if told != word else _LABELS.get(word, word.lower().replace("_", " "))
+
+
+def source_label(name: str) -> str:
+    """A source as it is shown; what names no type of source stays."""
+    kind, colon, rest = name.partition(": ")
+    return f"{_SOURCES.get(kind, kind)}{colon}{rest}"
 
 
 def in_words(name: str) -> str:
@@ -163,6 +182,34 @@ def wilson(hits: int | None, total: int | None) -> tuple[float, float] | None:
     middle = (hits + z * z / 2) / (total + z * z)
     half = z / (total + z * z) * (hits * (total - hits) / total + z * z / 4) ** 0.5
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def newcombe(
+    hits: int, total: int, other_hits: int, other_total: int
+) -> tuple[float, float] | None:
+    """The 95% interval of a share less another one; None without cases. Newcombe's method 10."""
+    own, other = wilson(hits, total), wilson(other_hits, other_total)
+    if own is None or other is None:
+        return None
+    share_, other_share = hits / total, other_hits / other_total
+    below = math.hypot(share_ - own[0], other[1] - other_share)
+    above = math.hypot(own[1] - share_, other_share - other[0])
+    return share_ - other_share - below, share_ - other_share + above
+
+
+def t_of_95_percent(degrees: float) -> float:
+    """The quantile 0.975 of Student's t, as in the marts: within 0.03% from 4 degrees on.
+
+    The expansion of Fisher and Cornish 1960.
+    """
+    z = NormalDist().inv_cdf(0.975)
+    return (
+        z
+        + (z**3 + z) / 4 / degrees
+        + (5 * z**5 + 16 * z**3 + 3 * z) / 96 / degrees**2
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384 / degrees**3
+        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160 / degrees**4
+    )
 
 
 def sharpe_interval(

@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from runner.views import charts, tables
 from runner.views.asked import Asked
 from runner.views.dashboard.marts import Row
-from runner.views.dashboard.wording import ARROWS, day, duration, leaning, moment, number, share
+from runner.views.dashboard.wording import (
+    ARROWS,
+    day,
+    duration,
+    label,
+    leaning,
+    moment,
+    number,
+    share,
+)
 from runner.views.surface import Figure, Section, Surface
 from runner.words import plural
 
@@ -92,7 +101,7 @@ def _relations(to: Surface, asked: Asked) -> None:
     every = sum(row["signals"] for row in found)
     to.say(f"{plural(every, 'signal')} in the 24 hours up to {moment(newest)}.")
     found.sort(key=lambda row: _RELATIONS.index(row["relation"]))
-    told = ", ".join(f"{row['relation']} {row['signals']}" for row in found)
+    told = ", ".join(f"{label(row['relation'])} {row['signals']}" for row in found)
     to.charts([(charts.relations(found), f"Signals by relation to their pattern: {told}")], [], "")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from runner.views import charts, tables
 from runner.views.asked import WINDOWS, Asked
-from runner.views.dashboard.wording import UNDEFINED
+from runner.views.dashboard.wording import UNDEFINED, label
 from runner.views.surface import Section, Surface, Table
 
 _PROGRESS = {True: "improving", False: "not improving", None: UNDEFINED}
@@ -103,7 +103,7 @@ def _health(to: Surface, asked: Asked) -> None:
     if not found:
         _none(to, asked, "No closed day of a model yet.")
         return
-    if alarmed := [f"{row['model']} ({row['open_triggers']})" for row in found
+    if alarmed := [f"{row['model']} ({label(row['open_triggers'])})" for row in found
                    if row["open_triggers"]]:  # fmt: skip
         to.warn(f"Retrain: {', '.join(alarmed)}.")
     to.say("Of the last days, beside each version's reference.")
@@ -127,7 +127,7 @@ def _spectra(to: Surface, asked: Asked) -> None:
         return
     for row in found:
         row["anomaly"] = {True: "yes", False: "no", None: None}[row["is_anomaly"]]
-    if anomalies := [f"{row['symbol']} ({row['analysis_type']})" for row in found
+    if anomalies := [f"{row['symbol']} ({label(row['analysis_type'])})" for row in found
                      if row["is_anomaly"]]:  # fmt: skip
         to.say(f"Anomalies now: {', '.join(anomalies)}.")
     to.table(tables.SPECTRA, found)

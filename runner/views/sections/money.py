@@ -11,6 +11,7 @@ from runner.views.dashboard.wording import (
     UNDEFINED,
     day,
     in_currency,
+    label,
     money,
     sharpe_interval,
     total,
@@ -47,15 +48,16 @@ def _headline(to: Surface, asked: Asked) -> None:
     lead = chosen[0]["source"] if len(chosen) == 1 else "ai: all"
     other = "ai: all" if lead.startswith("traditional") else "traditional: all"
     first, second = by_name.get(lead, {}), by_name.get(other, {})
+    leads = _NAMES.get(lead, label(lead))
     to.say(
-        f"{asked.period}, up to the last closed day in the data. Large: {_NAMES.get(lead, lead)}; "
+        f"{asked.period}, up to the last closed day in the data. Large: {leads}; "
         f"below: {_NAMES[other]}."
     )
     if len(chosen) > 1:
         to.say("Of several sources there is no sum: the cards show all AI.")
     if first and second and first["first_date"] != second["first_date"]:
         to.say(
-            f"Not the same days: {_NAMES.get(lead, lead)} {plural(first['days'], 'day')} from "
+            f"Not the same days: {leads} {plural(first['days'], 'day')} from "
             f"{day(first['first_date'])}, {_NAMES[other]} {plural(second['days'], 'day')} from "
             f"{day(second['first_date'])}."
         )
@@ -90,7 +92,9 @@ def _headline(to: Surface, asked: Asked) -> None:
         [],
         "",
     )
-    if none := [row["source"] for row in shown if row["sharpe_ratio"] and not row["sharpe_95"]]:
+    if none := [
+        label(row["source"]) for row in shown if row["sharpe_ratio"] and not row["sharpe_95"]
+    ]:
         to.say(f"No interval of the Sharpe ratio, whose P(SR > 0) is too near 1 or 0: {none[0]}.")
 
 
@@ -114,7 +118,7 @@ def _curves(to: Surface, asked: Asked) -> None:
     if not found:
         nothing(to, asked, "day")
         return
-    names = ", ".join(dict.fromkeys(row["source"] for row in found))
+    names = ", ".join(dict.fromkeys(label(row["source"]) for row in found))
     to.charts([(charts.equity(found), f"Equity of {names} by day, {asked}")], [], "")
     to.charts([(charts.drawdown(found), f"Drawdown of {names} by day")], found, "equity")
 
@@ -209,7 +213,8 @@ def _breakdowns(to: Surface, asked: Asked) -> None:
         nothing(to, asked, "trade")
         return
     for row in found:
-        row["told"] = _DIMENSIONS[row["dimension"]]
+        row["told"], value = _DIMENSIONS[row["dimension"]], row["dimension_value"]
+        row["value_told"] = label(value) if row["dimension"] == "exit_reason" else value
         for figure in ("hit_rate", "expectancy"):
             ends = row[f"{figure}_lower"], row[f"{figure}_upper"]
             row[f"{figure}_95"] = None if ends[0] is None else ends
