@@ -12,7 +12,8 @@ from runner.views.asked import WINDOWS, Asked, Choices, Period, choices
 from runner.views.dashboard import data
 from runner.views.dashboard.wording import day, escaped
 
-_WIDTH = 262
+WIDTH = 262
+"""Width of a choice, in pixels."""
 
 
 def asked() -> Asked:
@@ -29,7 +30,7 @@ def asked() -> Asked:
             bind="query-params",
             help="Days up to the last closed one in the data. Chosen days take its place.",
         )
-        days = _days(has)
+        days = days_of(has)
         account = has.accounts[0]
         if len(has.accounts) > 1:
             names = [str(each) for each in has.accounts]
@@ -39,7 +40,7 @@ def asked() -> Asked:
                 names,
                 key="account",
                 bind="query-params",
-                width=_WIDTH,
+                width=WIDTH,
                 help=data.description("performance.source_performance.account"),
             )
             account = has.accounts[names.index(chosen)]
@@ -93,35 +94,36 @@ def _several(key: str, label: str, options: list[str]) -> tuple[str, ...]:
         key=key,
         bind="query-params",
         placeholder=f"All {label.lower()}",
-        width=_WIDTH,
+        width=WIDTH,
     )
     return tuple(chosen)
 
 
-def _days(has: Choices) -> Period | None:
+def days_of(has: Choices, key: str = "day", label: str = "Days (UTC)") -> Period | None:
+    """The days that are chosen with this key; None without a choice."""
     # The day after the last closed one is open: signals may be of it.
     first, last = date(1970, 1, 1), date(2999, 12, 31)
     if has.days is not None:
         first, last = has.days.first, has.days.last + timedelta(days=1)
-    texts = [text for text in st.query_params.get_all("day") if text]
+    texts = [text for text in st.query_params.get_all(key) if text]
     if texts and not (len(texts) <= 2 and all(_is_day(text, first, last) for text in texts)):
         remember(
-            "day",
+            key,
             f"{escaped(' to '.join(texts)[:60])} are no days of the data, which has "
             f"{escaped(f'{day(first)} to {day(last)}')}\\. All days are shown.",
         )
     elif texts:
-        st.session_state.get("_notes", {}).pop("day", None)
+        st.session_state.get("_notes", {}).pop(key, None)
     nothing: Any = ()
     chosen: Any = st.date_input(
-        "Days (UTC)",
+        label,
         value=nothing,
         min_value=first,
         max_value=last,
         format="YYYY-MM-DD",
-        key="day",
+        key=key,
         bind="query-params",
-        width=_WIDTH,
+        width=WIDTH,
     )
     if not isinstance(chosen, tuple) or not chosen:
         return None

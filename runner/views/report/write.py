@@ -90,12 +90,13 @@ def _html(draft: Draft, asked: list[Asked], address: str) -> str:
     """The whole file."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from runner.views.sections import ensemble, models, money, operations, signals
+    from runner.views.sections import ensemble, models, money, operations, signals, versions
 
     draft.draw(ensemble.SECTIONS, asked[0])
     for each in asked:
         draft.draw(money.SECTIONS, each)
-    for sections in (signals.SECTIONS, models.SECTIONS, operations.SECTIONS):
+    of_models = (versions.SECTION, *models.SECTIONS)
+    for sections in (signals.SECTIONS, of_models, operations.SECTIONS):
         draft.draw(sections, asked[0])
     environment = Environment(
         loader=PackageLoader("runner.views", "templates"),

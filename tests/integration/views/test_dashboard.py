@@ -6,25 +6,41 @@ Tests with a browser are skipped where there is no chromium.
 from __future__ import annotations
 
 import csv
+import math
 import os
+import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+import compared_models
+import numpy as np
+import oracle_compared
 import pytest
 from browser import BIN, CHROMIUM, PAGES, QUIET, Tab, served, tabs
+from compared_models import cases_of, compared, overlap_of, planted
 from drills import eventually
 from landscapes import Landscape
 from playwright.sync_api import Browser, Dialog, sync_playwright
+from scipy import stats
 from shown_marts import (
     HOSTILE,
+    draw,
     named,
     renamed,
     run,
     shown_marts,
+    told,
 )
+from statsmodels.api import OLS
 
 from runner.demo.embedded import EmbeddedPair
+from runner.views.asked import Period, choices
+from runner.views.dashboard.marts import LIMITS, Row, connect, reading
+from runner.views.report.draft import Cells, Draft
+from runner.views.report.write import Wanted, asked_for
+from runner.views.sections import ensemble, models, money, signals, versions
 
 MODULES = tuple(page.lower() for page in PAGES)
 
@@ -142,6 +158,8 @@ def test_filters_and_the_tab_stay_from_page_to_page(
         ("signals?day=1999-01-01&day=1999-02-01", "Signals", "All days are shown"),
         ("performance?day=yesterday", "Performance", "are no days of the data"),
         ("models?source=nobody", "Models", "There is no source"),
+        ("models?a=nobody", "Models", "There is no model 'nobody'"),
+        ("models?b_day=yesterday", "Models", "are no days of the data"),
         ("?of=nothing", "Now", "There is no symbol"),
     ],
     ids=lambda value: value.split("?")[-1].split("=")[0] if "?" in value else "",
@@ -237,3 +255,126 @@ def test_the_report(report: Path, tab: Callable[..., Tab], width: int, scheme: s
     assert "training.rl_progress is not built yet" in seen.page.inner_text("main")
     assert seen.faults() == []
     assert seen.wrong == []
+
+
+# --- two models side by side -------------------------------------------------------------------
+
+DAYS = Period(date(2025, 1, 3), date(2025, 1, 20))
+
+
+@pytest.mark.parametrize("symbols", [(), ("BTCUSD", "ETHUSD")], ids=["all", "symbols"])
+def test_differences_of_models_are_those_of_their_signals(
+    marts: Landscape, symbols: tuple[str, ...]
+) -> None:
+    models = ("q_trader 1.0.0", "cycle_finder 1.0.0")
+    rows = compared(marts, (models[0], DAYS), (models[1], DAYS), *symbols)
+    (first, of_first), (second, of_second) = (
+        cases_of(marts, model, DAYS, *symbols) for model in models
+    )
+    overlap = overlap_of(of_first, of_second)
+    assert (rows["resolved"]["a"], rows["resolved"]["b"]) == (len(first), len(second))
+    for name in oracle_compared.FIGURES:
+        row = rows[name]
+        expected = {
+            "a": oracle_compared.value(name, first),
+            "b": oracle_compared.value(name, second),
+            "standard_error": oracle_compared.standard_error(name, first, second, overlap),
+        }
+        assert row["overlap_days"] == overlap
+        for column, value in expected.items():
+            near = None if value is None else pytest.approx(value, rel=1e-5)
+            assert row[column] == near, (name, column)
+
+
+def test_the_interval_of_a_difference_is_scipys(marts: Landscape) -> None:
+    """Of signals a day on the same days, the paired one; on other days, Welch's; of several a
+    day, that of statsmodels' clusters."""
+    random = np.random.default_rng(5)
+    models = ("q_trader 1.0.0", "cycle_finder 1.0.0")
+    ids = [int(str(row[0])) for name in models for row in marts.on_replica(
+        "select model_id from performance.model_skill where window_name = 'all'"
+        f" and model_name || ' ' || model_version = '{name}'"
+    )]  # fmt: skip
+    days = Period(compared_models.FIRST_DAY, date(2025, 12, 31))
+
+    def row_of(*sides: list[tuple[int, float]]) -> Row:
+        with planted(marts, dict(zip(ids, sides, strict=True))):
+            return compared(marts, (models[0], days), (models[1], days))["mean_return"]
+
+    a, b = random.normal(0.001, 0.02, 40), random.normal(0.004, 0.03, 40)
+    row = row_of(list(enumerate(a)), list(enumerate(b)))
+    ends = stats.ttest_rel(b, a).confidence_interval()
+    assert row["difference_95"] == pytest.approx((ends.low, ends.high), rel=1e-3)
+
+    row = row_of(list(enumerate(a)), list(enumerate(b[:25], 100)))
+    welch = stats.ttest_ind(b[:25], a, equal_var=False)
+    assert row["difference"] / row["standard_error"] == pytest.approx(welch.statistic)
+
+    several = [(int(day), float(value)) for day, value in zip(
+        random.integers(0, 30, 200), random.normal(0, 0.02, 200), strict=True
+    )]  # fmt: skip
+    several = [(day, value + 0.01 * math.sin(day)) for day, value in several]
+    both = (
+        several[:120] + [(day, 0.0) for day in range(30)],
+        several[120:] + [(day, 0.001) for day in range(30)],
+    )
+    row = row_of(*both)
+    values = [value for side in both for _, value in side]
+    design = [[1, side] for side in (0, 1) for _ in both[side]]
+    fit = OLS(values, design).fit(
+        cov_type="cluster", cov_kwds={"groups": [day for side in both for day, _ in side]}
+    )
+    freedom = (len(values) - 1) / (len(values) - 2)
+    assert row["difference"] == pytest.approx(fit.params[1])
+    assert row["standard_error"] * math.sqrt(freedom) == pytest.approx(fit.bse[1])
+
+    assert row_of(list(enumerate(a[:4])), list(enumerate(b[:4])))["reading"] == "too few days"
+
+
+def test_two_models_are_chosen_by_a_link(marts: Landscape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHBOARD_URL", marts.replica.url)
+    link: dict[str, str | list[str]] = {"a": "q_trader 1.0.0", "b": "cycle_finder 1.0.0"}
+    drawn = draw("models", link)
+    assert [drawn.selectbox(key=key).value for key in ("a", "b")] == list(link.values())
+    (shown,) = [each.value for each in drawn.dataframe if "difference_told" in each.value]
+    assert len(shown) == 13
+    same = {"a": "q_trader 1.0.0", "b": "q_trader 1.0.0"}
+    assert "does not differ from itself" in told(draw("models", same))
+    days: dict[str, str | list[str]] = {"b_day": ["2025-01-12", "2025-01-20"]}
+    text = str([each.value for each in draw("models", {**same, **days}).markdown])
+    assert "Each over its own days" in text
+
+
+def texts_of(value: object) -> Iterator[str]:
+    """All texts in nested lists and dicts, but the names of fields."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            if name != "field":
+                yield from texts_of(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from texts_of(each)
+
+
+def test_no_word_of_the_marts_is_shown_as_it_is_stored(marts: Landscape) -> None:
+    """In no cell and no chart, but for names that the platform and its modules gave."""
+    with connect(marts.replica, LIMITS) as connection, reading(connection):
+        draft = Draft(connection, marts.replica)
+        asked = asked_for(Wanted(), choices(draft.rows))[0]
+        of_models = (versions.SECTION, *models.SECTIONS)
+        for sections in (ensemble.SECTIONS, money.SECTIONS, signals.SECTIONS, of_models):
+            draft.draw(sections, asked)
+    cells = [
+        content.rows for part in draft.parts for _, content in part.blocks
+        if isinstance(content, Cells)
+    ]  # fmt: skip
+    shown = {*texts_of(cells), *texts_of(draft.specs)}
+    assert {"AI", "AI: all", "Rule-based: all", "stop loss", "not traded"} <= shown
+    raw = {each for each in shown if re.match(r"(ai|traditional)(:|$)|[a-z]+(_[a-z]+)+$", each)}
+    given = marts.on_primary(
+        "select strategy from trade_plans union select pattern_type from micro_patterns"
+        " union select tag from trading_orders"
+    )
+    assert raw - {str(name) for (name,) in given} == set()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import LiteralString
 
 import children
 import pytest
+import random_numbers
 import streamlit as st
 import yaml
 from browser import BIN, PAGES, TROUBLES
@@ -20,6 +23,7 @@ from pgbouncer import needs_pgbouncer, pooler
 from psycopg import sql
 from shown_cells import is_part, shown_by_page, shown_by_report
 from shown_marts import all_marts, draw, other_account, renamed, run, shown_marts, told
+from shown_numbers import Shown
 from streamlit.testing.v1 import AppTest
 
 from runner.build import transform
@@ -340,3 +344,24 @@ def test_metrics_are_called_as_on_the_pages() -> None:
     }
     assert {"net_profit", "hit_rate", "expectancy", "profit_factor"} <= {name for name, _ in shown}
     assert [each for each in shown if labels[each[0]] != each[1]] == []
+
+
+def test_numbers_drawn_at_random_are_those_of_the_raw_rows(
+    marts: Landscape, page: Callable[..., AppTest]
+) -> None:
+    """Of all pages, 200 numbers of other places each time."""
+    seed = int(os.environ.get("SIGNAL_MARTS_SEED") or secrets.randbelow(10**6))
+    print(f"SIGNAL_MARTS_SEED={seed}")  # noqa: T201
+    raw = random_numbers.read(marts)
+    shown = Shown(raw)
+    numbers = [each for name in MODULES for each in random_numbers.on(page(name), raw, shown)]
+    assert {
+        (each.exhibit, each.column) for each in numbers if each.is_listed == bool(each.expected)
+    } == set(), "recompute them, or say in NOT_RECOMPUTED why not"
+    drawn = random_numbers.drawn_at_random(numbers, 200, Random(seed))
+    assert len({(each.exhibit, each.column) for each in drawn}) > 60
+    assert [
+        f"{each} is {each.text}, and {wanted} by the raw rows, SIGNAL_MARTS_SEED={seed}"
+        for each in drawn
+        if each.expected and each.text not in (wanted := each.expected())
+    ] == []

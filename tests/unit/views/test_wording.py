@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t
 from shown_cells import cells
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from streamlit.testing.v1 import AppTest
 
 from runner.views.dashboard import parts, wording
@@ -174,3 +175,31 @@ def test_the_sharpe_ratio_lies_amid_its_interval() -> None:
 
 def test_a_text_is_shown_as_it_is() -> None:
     assert wording.escaped("a_b*[c]$:red[x]<i>") == r"a\_b\*\[c\]\$\:red\[x\]\<i\>"
+
+
+@pytest.mark.parametrize("counts", [(56, 70, 48, 80), (9, 10, 3, 10), (10, 10, 0, 20)])
+def test_newcombe_is_that_of_statsmodels(counts: tuple[int, int, int, int]) -> None:
+    assert wording.newcombe(*counts) == pytest.approx(
+        confint_proportions_2indep(*counts, method="newcomb", compare="diff")
+    )
+    assert wording.newcombe(1, 2, 0, 0) is None
+
+
+@pytest.mark.parametrize("degrees", [4, 9.5, 60])
+def test_t_is_that_of_scipy(degrees: float) -> None:
+    assert wording.t_of_95_percent(degrees) == pytest.approx(t.ppf(0.975, degrees), rel=4e-4)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("ai", "AI"),
+        ("traditional: mean_reversion", "Rule-based: mean_reversion"),
+        ("no_pattern", "no pattern"),
+        ("TAKE_PROFIT", "take profit"),
+        ("as_of", "time"),
+    ],
+)
+def test_words_of_the_marts_are_shown_by_their_labels(word: str, said: str) -> None:
+    assert Column("", "word").told(word) == said
+    assert parts.as_csv([{"word": word}]) == f"word\n{word}\n"
