@@ -1,5 +1,5 @@
--- Grain: an AI model version, a UTC day on which it gave signals, a symbol, a bin of their
--- confidence, and the currency in which they were traded.
+-- Grain: an AI model version, a UTC day on which it gave signals, a symbol, a bin of
+-- their confidence, and the currency in which they were traded.
 
 {{ config(materialized='view') }}
 
