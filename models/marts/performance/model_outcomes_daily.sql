@@ -21,8 +21,8 @@ model_outcomes_daily as (
 
     select
         model_id,
-        model_name,
-        model_version,
+        min(model_name) as model_name,
+        min(model_version) as model_version,
         signal_date,
         symbol,
         confidence_bin,
@@ -43,14 +43,7 @@ model_outcomes_daily as (
         ) as longest_days,
         max(greatest(created_at, available_at, executed_available_at)) as available_at
     from signals
-    group by
-        model_id,
-        model_name,
-        model_version,
-        signal_date,
-        symbol,
-        confidence_bin,
-        executed_currency
+    group by model_id, signal_date, symbol, confidence_bin, executed_currency
 
 )
 

@@ -49,6 +49,7 @@ sums as (
             and (%(symbols)s::text[] is null or daily.symbol = any(%(symbols)s))
             and (sides.first is null or daily.signal_date >= sides.first)
             and (sides.last is null or daily.signal_date <= sides.last)
+        offset 0 -- keeps the two models apart, each read by its index
     ) as found
     group by sides.side, sides.sign, found.signal_date, found.confidence_bin
 ),
@@ -197,21 +198,51 @@ overlap as (
     from days
 ),
 
+-- Each figure's moves on all days, and on as many after them.
+calendar as (
+    select
+        figure,
+        signal_date,
+        sum(move) as move
+    from (
+        select * from moves
+        union all
+        select
+            figures.figure,
+            bounds.first_date + day.number as signal_date,
+            0 as move
+        from (
+            select
+                min(moves.signal_date) as first_date,
+                max(moves.signal_date) - min(moves.signal_date) + max(overlap.days) as length
+            from moves
+            cross join overlap
+        ) as bounds
+        cross join lateral generate_series(0, bounds.length) as day (number)
+        cross join (select distinct moves.figure from moves) as figures
+    ) as all_days
+    group by figure, signal_date
+),
+
+-- Bartlett's weights are those of all stretches of so many days and one more.
+stretches as (
+    select
+        figure,
+        sum(move) over (
+            partition by figure
+            order by signal_date
+            rows between (select overlap.days from overlap) preceding and current row
+        ) as move
+    from calendar
+),
+
 spreads as (
     select
-        moves.figure,
-        sqrt(greatest(sum(
-            moves.move * later.move * case
-                when lags.days = 0 then 1
-                else 2 * (1 - lags.days / (overlap.days + 1.0))
-            end
-        ), 0)) as standard_error
-    from overlap
-    cross join lateral generate_series(0, overlap.days) as lags (days)
-    cross join moves
-    inner join moves as later
-        on moves.figure = later.figure and moves.signal_date + lags.days = later.signal_date
-    group by moves.figure
+        stretches.figure,
+        sqrt(sum(stretches.move * stretches.move) / (max(overlap.days) + 1)) as standard_error
+    from stretches
+    cross join overlap
+    group by stretches.figure
 ),
 
 valued as (
