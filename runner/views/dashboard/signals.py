@@ -25,6 +25,7 @@ from runner.views.dashboard.wording import (
     price,
     quantity,
     share,
+    source_label,
 )
 from runner.views.sections import signals
 from runner.views.surface import Column, Table
@@ -165,7 +166,7 @@ def _plan_card(signal: Row, outcome: Row) -> None:
         return
     _card(
         "3 · Plan",
-        escaped(signal["plan_strategy"] or f"plan {signal['trade_plan_id']}"),
+        escaped(source_label(signal["plan_strategy"] or "") or f"plan {signal['trade_plan_id']}"),
         f"Entry {price(signal['plan_entry_price'])}",
         f"Stop {price(signal['plan_stop_loss_price'])}",
         f"Target {price(signal['plan_take_profit_price'])}",
