@@ -43,15 +43,17 @@ if TYPE_CHECKING:
 # Files that take longest, in this order.
 _LONG = (
     *("changes", "builds_at_once", "closed_builds", "rejected_rows", "rare_histories", "cli"),
-    *("adopt", "code_versions", "watch", "ensemble", "drills_replication", "drills_servers"),
-    *("health", "freqtrade", "guide", "wheel", "kinds_of_models"),
+    *("adopt", "code_versions", "watch", "ensemble", "delivery", "drills_replication"),
+    *("drills_servers", "pages", "archive", "health", "dashboard", "freqtrade", "guide", "wheel"),
+    *("worker", "kinds_of_models", "faults_of_setup"),
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes begin first: a worker with such a file would be alone at the end."""
+    """Files that take minutes begin first, and those of seconds, the unit tests, are last: a worker
+    with a long file would be alone at the end."""
     order = {f"test_{name}.py": number for number, name in enumerate(_LONG)}
-    items.sort(key=lambda item: order.get(item.path.name, len(_LONG)))
+    items.sort(key=lambda item: (order.get(item.path.name, len(_LONG)), "unit" in item.path.parts))
 
 
 # Projects as dbt read them that a worker keeps: some 30 MB each.
