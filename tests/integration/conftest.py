@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import read_projects
 import sqlparse
 import yoyo.migrations
 from advised import advised, observed  # noqa: F401 - fixtures
@@ -64,9 +65,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """dbt, in all workers, reads the project once for a name of a database and of a schema, and a
-    worker's builds share what was read, as those of a watch do.
+def read_once(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """dbt, in all workers and until a file of it changes, reads the project once, and a worker's
+    builds share what was read, as those of a watch do.
 
     Otherwise dbt would read it for each server, login and output folder, with the same result, and
     write it as artifacts, which takes half of a small build's time. A test that reads artifacts
@@ -75,25 +78,43 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     from full_builds import FullBuild
 
     folder = _folder_of_the_run(tmp_path_factory)
+    cache = pytestconfig.cache
     invoke = transform._invoke
     projects: dict[tuple[str, ...], Manifest] = {}
 
     def read_by_one(environment: Mapping[str, str], names: Sequence[str]) -> Path:
         """What dbt read for these names, in whichever process came first."""
-        read = folder / "-".join(names)
-        with (
-            read.with_suffix(".lock").open("w") as lock,
-            pytest.MonkeyPatch.context() as patch,
-        ):
+        read, whole = folder / "-".join(names), folder / read_projects.DATABASE
+        with whole.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            patch.setattr(transform, "PROJECT", PROJECT)  # and no copy that a test edits
-            if not read.exists():
-                target = read.with_suffix(".target")
-                options = transform._options(target, names[1] or None)
-                result = invoke(environment, ["parse", *options], lambda done, total, at: None)
-                if result.success:
-                    (target / PARSE).rename(read)
+            if not whole.exists():
+                read_whole(environment, whole)
+            if whole.exists() and not read.exists():
+                read.write_bytes(read_projects.renamed(whole.read_bytes(), *names))
         return read
+
+    def read_whole(environment: Mapping[str, str], whole: Path) -> None:
+        """Read it once for all names: that takes ten seconds."""
+        kept = None if cache is None else cache.mkdir("read-project") / "project"
+        digest = read_projects.digest()
+        if kept is not None and kept.exists():
+            written = kept.read_bytes()
+            if written.startswith(digest):
+                whole.write_bytes(written.removeprefix(digest))
+                return
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transform, "PROJECT", PROJECT)  # and no copy that a test edits
+            target = whole.with_suffix(".target")
+            environment = {**environment, "PGDATABASE": read_projects.DATABASE}
+            result = invoke(
+                environment, ["parse", *transform._options(target)], lambda done, total, at: None
+            )
+        if result.success:
+            (target / PARSE).rename(whole)
+            if kept is not None:
+                new = kept.with_suffix(f".{os.getpid()}")  # another run may read the old one
+                new.write_bytes(digest + whole.read_bytes())
+                new.rename(kept)
 
     def invoke_with_what_was_read(
         environment: Mapping[str, str],
@@ -137,6 +158,7 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
         def is_usable_here(self: Any, found: Any) -> Any:
             found.state_check.profile_hash = self.manifest.state_check.profile_hash
+            found.state_check.vars_hash = self.manifest.state_check.vars_hash  # the target's name
             return is_usable(self, found)
 
         with pytest.MonkeyPatch.context() as patch:
