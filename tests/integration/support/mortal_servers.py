@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from drills import eventually, fill, gate, running, trade
+from embedded_servers import secret_of
 from landscapes import VERSION, Landscape
 from psycopg import sql
 
@@ -71,8 +72,15 @@ def servers(version: int = VERSION) -> Iterator[EmbeddedPair]:
 
 
 def hurry(pair: EmbeddedPair, server: EmbeddedServer) -> None:
-    """Let workers that failed try again soon."""
+    """Let workers that failed try again soon, and spare each login thousands of hashes."""
     configure(pair, server, "wal_retrieve_retry_interval", "500ms")
+    if pair.version >= 16:
+        configure(pair, server, "scram_iterations", "1")
+        with at_server(pair, server) as connection:
+            connection.execute("set scram_iterations = 1")
+            connection.execute(
+                sql.SQL("alter role postgres password {}").format(sql.Literal(secret_of(pair)))
+            )
 
 
 @contextlib.contextmanager
