@@ -153,6 +153,7 @@ class Runner:
             | {
                 "PRIMARY_URL": landscape.primary.url,
                 "REPLICA_URL": landscape.replica.url,
+                "DBT_WRITE_JSON": "no",  # artifacts that nobody reads
             }
             | ({} if target is None else {"DBT_TARGET_PATH": str(target)}),
             stdout=subprocess.DEVNULL,
@@ -208,7 +209,7 @@ def plain_dbt(target: Path, *options: str) -> list[str]:
     It names the profile's own target: else dbt would not take what was read as the runner's.
     """
     dbt = str(Path(sys.executable).with_name("dbt"))
-    command = [dbt, "run", "--target", "prod", "--target-path", str(target)]
+    command = [dbt, "--no-write-json", "run", "--target", "prod", "--target-path", str(target)]
     return [*command, "--log-path", str(target), *options]
 
 

@@ -36,6 +36,7 @@ class Watching:
                 "PRIMARY_URL": landscape.primary.url,
                 "REPLICA_URL": landscape.replica.url,
                 "DBT_TARGET_PATH": str(target),
+                "DBT_WRITE_JSON": "no",  # artifacts that nobody reads
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
