@@ -348,6 +348,9 @@ class Histories(RuleBasedStateMachine):
 def build(history: Histories, *select: str, exclude: Sequence[str] = ()) -> None:
     """Build all models or some, from all changes so far."""
     wait(history.landscape)
+    if not (select or exclude or history.is_built()):
+        history.build_first()
+        return
     assert not history.build(select=select, exclude=exclude).failures
 
 
