@@ -85,6 +85,13 @@ def exports(env: dict[str, str]) -> dict[str, str]:
     return dict(shlex.split(line)[1].split("=", 1) for line in lines)
 
 
+def plain(environment: dict[str, str]) -> dict[str, str]:
+    """What plain tools see, with a folder of their own: dbt reads the project anew where another
+    login wrote to a folder before."""
+    target = f"{environment['DBT_TARGET_PATH']}/plain"
+    return environment | exports(environment) | {"DBT_TARGET_PATH": target}
+
+
 def test_a_build_counts_models_and_tests_alone(capsys: pytest.CaptureFixture[str]) -> None:
     kinds = ["model", "test", "test", "operation", "exposure"]
     report_build(Build("", tuple(Node("", "", kind, "success", 0, "") for kind in kinds)))
@@ -161,13 +168,12 @@ def test_the_sources_add_up_to_the_account(environment: dict[str, str]) -> None:
 
 
 def test_plain_tools_work_after_env(environment: dict[str, str]) -> None:
-    env = environment | exports(environment)
+    env = plain(environment)
     applied = run("yoyo", "apply", env=env)
     assert applied.returncode == 0, applied.stderr
     built = run("dbt", "--quiet", "build", "--select", "marts.performance", env=env)
     assert built.returncode == 0, built.stdout
     # A developer's schemas have a prefix, and production's stay as they are.
-    # In a folder of its own, or the next build of production would have to read the project anew.
     dev = env | {"DBT_SCHEMA_PREFIX": "ada", "DBT_TARGET_PATH": f"{env['DBT_TARGET_PATH']}/dev"}
     built = run("dbt", "--quiet", "run", "--select", "+rl_progress", "--target", "dev", env=dev)
     assert built.returncode == 0, built.stdout
@@ -200,7 +206,7 @@ def test_deploy_build_status_and_docs(environment: dict[str, str]) -> None:
 
 def test_unit_tests_of_the_models(environment: dict[str, str]) -> None:
     """They need the models' tables, for their columns; a build leaves them out."""
-    env = environment | exports(environment)
+    env = plain(environment)
     tested = run("dbt", "--quiet", "test", "--select", "test_type:unit", env=env)
     assert tested.returncode == 0, tested.stdout
     results = json.loads((Path(env["DBT_TARGET_PATH"]) / "run_results.json").read_text())["results"]
