@@ -15,7 +15,8 @@ demo: $(VENV)/.demo  ## run the whole thing on a pair of embedded PostgreSQL ser
 dashboard: $(VENV)/.demo  ## serve the marts of the demo in a browser (ARGS="--port 8600")
 	@$(BIN)/signal-marts dashboard $(ARGS)
 
-PYTEST := $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Programs that tests start are compiled once.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.dev  ## run the tests (ARGS="-k name" narrows them)
 	@$(PYTEST) -m "not long" $(ARGS)
