@@ -74,6 +74,9 @@ def _print_status(found: Any) -> None:
         )
     if found.rejected_rows:
         out.print(f"cannot use   {counts(found.rejected_rows)}; see operations.rejected_rows")
+    if found.audit_findings:
+        told = ", ".join(f"{number:,} {level}" for level, number in found.audit_findings.items())
+        out.print(f"audit        {told} findings on signals; see operations.signal_audit")
     for each in found.retrainings:
         what = each.doing if each.state == "running" else each.in_short
         told = f"{each.id} of {each.model} {each.state} since {_time(each.since)}: {what}"

@@ -128,6 +128,9 @@ class Journal:
             )
             for issued, pattern_id in zip(self.signals, patterns, strict=True)
         )
+        # The platform of before the AI tables has none.
+        if ids:
+            writer.store_at_their_time(self._connection, ids)
         taken: dict[PlatformKey, Plan] = {}
         for id_, issued in zip(ids, self.signals, strict=True):
             if issued.plan is not None:

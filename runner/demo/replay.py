@@ -1,7 +1,8 @@
 """Replays a market, bar by bar, as the platform and the AI modules would have lived through it.
 
-Nothing is decided from a bar before it closed. Market time stands in ``created_at``, ``filled_at``
-and ``expires_at``; the database's own clock shows only in ``updated_at`` of rows that changed.
+Nothing is decided from a bar before it closed. Market time stands in ``created_at``, ``stored_at``,
+``filled_at`` and ``expires_at``; the database's own clock shows only in ``updated_at`` of rows that
+changed.
 """
 
 from __future__ import annotations
@@ -88,13 +89,14 @@ def replay(
     if story is not None:
         session.add(first_version(seed))
     days = [(day, list(group)) for day, group in groupby(ordered, key=_trading_day)]
-    for done, (day, closed) in enumerate(days, start=1):
-        session.live_through(closed)
-        has_night = story is not None and story.is_due(done)
-        session.write(is_last=done == len(days) or has_night)
-        if story is not None and has_night:
-            session.sleep(story)
-        on_day(day, done, len(days))
+    with writer.by_the_markets_clock(connection):
+        for done, (day, closed) in enumerate(days, start=1):
+            session.live_through(closed)
+            has_night = story is not None and story.is_due(done)
+            session.write(is_last=done == len(days) or has_night)
+            if story is not None and has_night:
+                session.sleep(story)
+            on_day(day, done, len(days))
     return session.close_books([day for day, _ in days])
 
 

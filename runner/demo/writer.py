@@ -6,7 +6,8 @@ sequences, so that the platform can go on inserting afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,28 @@ from runner.demo.books import DayStats
 from runner.demo.execution import Order, Plan
 from runner.demo.patterns import Pattern
 from runner.servers.database import Connection
+
+
+@contextmanager
+def by_the_markets_clock(connection: Connection) -> Iterator[None]:
+    """Meanwhile the primary does not note by its own clock when a signal is stored."""
+    change = "alter table public.ai_trading_signals alter column stored_at "
+    with connection.transaction():
+        connection.execute(change + "drop default")
+    try:
+        yield
+    finally:
+        with connection.transaction():
+            connection.execute(change + "set default clock_timestamp()")
+
+
+def store_at_their_time(connection: Connection, signal_ids: Sequence[int]) -> None:
+    """Note of signals that they were stored as soon as they were made."""
+    connection.execute(
+        "update public.ai_trading_signals set stored_at = created_at"
+        " where id = any(%s) and stored_at is null",
+        (list(signal_ids),),
+    )
 
 
 def write_patterns(connection: Connection, patterns: Sequence[Pattern]) -> list[int]:

@@ -77,7 +77,9 @@ class LastBuild:
 class Status:
     """All that ``signal-marts status`` shows; ``problems`` is empty when all is well.
 
-    ``rejected_rows`` has the number of rows that cannot be used of each table with some.
+    ``rejected_rows`` has the number of rows that cannot be used of each table with some,
+    ``audit_findings`` that of findings on signals of each severity with some: they stay, and are no
+    problem of the system.
     ``retrainings`` are those that wait, run or are dead, and the last other one of each model.
     """
 
@@ -87,6 +89,7 @@ class Status:
     marts: tuple[Mart, ...]
     last_builds: tuple[LastBuild, ...]
     rejected_rows: Mapping[str, int]
+    audit_findings: Mapping[str, int]
     retrainings: tuple[Job, ...]
     problems: tuple[str, ...]
 
@@ -102,7 +105,7 @@ def status(
     with connected(primary, replica, replication_url) as sides:
         state = migrations.state(sides.on_primary)
         replication = _replication(sides.on_primary, sides.on_replica)
-        marts, builds, rejected = _built(replica)
+        marts, builds, rejected, audited = _built(replica)
         retrainings = jobs.open_or_last(sides.on_primary) if jobs.is_there(sides.on_primary) else ()
         problems = [
             *(compare(sides.on_primary, sides.on_replica) if compare is not None else ()),
@@ -119,6 +122,7 @@ def status(
         marts,
         builds,
         rejected,
+        audited,
         retrainings,
         tuple(problems),
     )
@@ -126,14 +130,19 @@ def status(
 
 def _built(
     replica: Database,
-) -> tuple[tuple[Mart, ...], tuple[LastBuild, ...], dict[str, int]]:
-    """Marts, builds and rejected rows, read with the rights of the builds' role only."""
+) -> tuple[tuple[Mart, ...], tuple[LastBuild, ...], dict[str, int], dict[str, int]]:
+    """Marts, builds, rejected rows and findings, read with the rights of the builds' role only."""
     try:
         builder = role_logins.as_role(replica, "transformer")
     except role_logins.NoLoginError:
-        return (), (), {}
+        return (), (), {}, {}
     with builder.connect(autocommit=True) as connection:
-        return read_marts(connection), last_builds(connection), rejected_rows(connection)
+        return (
+            read_marts(connection),
+            last_builds(connection),
+            rejected_rows(connection),
+            _audit_findings(connection),
+        )
 
 
 def _migration_problems(primary: Connection, state: migrations.State) -> Iterator[str]:
@@ -226,6 +235,21 @@ def _mart(replica: Connection, schema: str, name: str, has_time: bool) -> Mart:
         return Mart(schema, name, None, None, error.diag.message_primary or str(error))
     rows, available_at = row or (0, None)
     return Mart(schema, name, rows, available_at)
+
+
+def _audit_findings(replica: Connection) -> dict[str, int]:
+    """Number of findings on signals, by severity; none where the mart cannot be read."""
+    try:
+        return dict(
+            replica.execute(
+                "select severity, count(*) from operations.signal_audit group by 1 order by 1"
+            ).fetchall()
+        )
+    # read_marts tells of a mart that is missing, or cannot be read.
+    except psycopg.Error:
+        if replica.broken:
+            raise
+        return {}
 
 
 def last_builds(replica: Connection) -> tuple[LastBuild, ...]:

@@ -75,6 +75,7 @@ PARTS = {
         Part("money", ("replica",), every=60),
         Part("decisions", ("replica",), every=60),
         Part("models", ("replica",), every=60),
+        Part("audit", ("replica",), every=60),
         Part("storage", ("replica",), every=600),
         Part("trading_impact", ("replica",), every=600),
         Part("advice", ("replica",), every=1800),
@@ -187,6 +188,10 @@ _CATALOGUE = {
     },
     "models": {
         "model_alarms (model)": "Alarms that are not cleared, of versions that are not retired.",
+    },
+    "audit": {
+        "audit_findings (severity)": "Findings on signals: stored late, changed afterwards, or with"
+        " prices that no bar has.",
     },
     "retraining": {
         "retraining_jobs (state)": "Retrainings: waiting, running, dead, or failed as the last one"

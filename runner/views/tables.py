@@ -396,6 +396,42 @@ HISTORY = Table(
     "model_history",
     "Stages of model versions, the newest first",
 )
+AUDIT = Table(
+    "operations.model_audit",
+    {
+        "model": Column("Model", of="operations.model_audit.model_name"),
+        "signals": Column("Signals", "count"),
+        "signals_not_known": Column("Stored: not known", "count"),
+        "high_findings": Column("High findings", "count"),
+        "time_findings": Column("Times", "count"),
+        "price_findings": Column("Prices", "count"),
+        "outcome_findings": Column("Outcomes", "count"),
+        "edit_findings": Column("Edits", "count"),
+        "longest_delay_seconds": Column("Longest delay", "lag"),
+    },
+    "model_audit",
+    "Findings on the signals of each version, the worst first",
+)
+FINDINGS = Table(
+    "operations.signal_audit",
+    {
+        "signal_id": Column("Signal"),
+        "model": Column("Model", of="operations.signal_audit.model_name"),
+        "symbol": Column("Symbol"),
+        "finding_told": Column("Finding", of="operations.signal_audit.finding_kind"),
+        "severity": Column("Severity"),
+        "signal_at": Column("Its time", "time"),
+        "evidence_at": Column("Evidence of", "time"),
+        "lag_seconds": Column("Lag", "lag"),
+        "stated_price": Column("Stated", "price"),
+        "lowest_price": Column("Lowest", "price"),
+        "highest_price": Column("Highest", "price"),
+        "evidence": Column("Edit"),
+    },
+    "signal_audit",
+    "Findings on signals, the worst and newest first",
+    printed=20,
+)
 
 BUILDS = Table(
     "operations.build_history",

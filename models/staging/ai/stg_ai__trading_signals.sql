@@ -20,6 +20,7 @@
     ['created_at', 'moment'],
     ['updated_at', 'moment'],
     ['imported_at', 'moment'],
+    ['stored_at', 'moment'],
 ] %}
 
 {# A key older than its limit may be too long for a B-tree. #}
@@ -76,6 +77,7 @@ renamed as (
         created_at,
         updated_at,
         expires_at,
+        stored_at,
         coalesce(
             expires_at,
             created_at

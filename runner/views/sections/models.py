@@ -1,4 +1,4 @@
-"""Sections about models: what they know, whether they get worse, and how they train."""
+"""Sections about models: what they know, their health and training, and whether it is true."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from runner.views import charts, tables
 from runner.views.asked import WINDOWS, Asked
-from runner.views.dashboard.wording import UNDEFINED, label
+from runner.views.dashboard.wording import UNDEFINED, count, label
 from runner.views.surface import Section, Surface, Table
+from runner.words import plural
 
 _PROGRESS = {True: "improving", False: "not improving", None: UNDEFINED}
 
@@ -133,6 +134,28 @@ def _spectra(to: Surface, asked: Asked) -> None:
     to.table(tables.SPECTRA, found)
 
 
+def _audit(to: Surface, asked: Asked) -> None:
+    found = to.ask("model_audit", asked)
+    if not found:
+        _none(to, asked, "No model yet. AI modules register themselves when they first write.")
+        return
+    if high := [f"{row['model']} ({count(row['high_findings'])})" for row in found
+                if row["high_findings"]]:  # fmt: skip
+        to.warn(f"Not as they say: {', '.join(high)}.")
+    if unknown := sum(row["signals_not_known"] for row in found):
+        to.say(f"When they were stored is not known of {plural(unknown, 'signal')}.")
+    to.table(tables.AUDIT, found)
+    findings = to.ask("signal_audit", asked)
+    if not findings:
+        to.say("No finding.")
+        return
+    for row in findings:
+        row["finding_told"] = label(row["finding_kind"])
+    if findings[0]["count"] > len(findings):
+        to.say(f"The first {len(findings)} of {count(findings[0]['count'])}.")
+    to.table(tables.FINDINGS, findings)
+
+
 def _none(to: Surface, asked: Asked, text: str) -> None:
     to.empty(f"Nothing in this choice ({asked})." if asked.chosen else text)
 
@@ -175,6 +198,10 @@ SECTIONS = (
         "Stages", "operations.model_history", "model_history",
         _listed("model_history", tables.HISTORY, "No stage of a version yet."),
         is_half=True,
+    ),
+    Section(
+        "Audit", ("operations.model_audit", "operations.signal_audit"),
+        ("model_audit", "signal_audit"), _audit,
     ),
     _section("Spectral analysis", "training.spectrum_findings", "spectra", _spectra),
 )  # fmt: skip

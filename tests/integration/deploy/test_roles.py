@@ -21,6 +21,7 @@ VERBS = ("select", "insert", "update", "delete", "truncate")
 WRITTEN = {table.name for table in read_contract() if table.source == "ai"} - {
     "ai_replication_fence",
     "ai_model_stages",
+    "ai_signal_edits",
 }
 OURS = WRITTEN | {
     "ai_decision_deliveries",
@@ -29,6 +30,7 @@ OURS = WRITTEN | {
     "ai_migration_ledger",
     "ai_imported_records",
     "ai_model_stages",
+    "ai_signal_edits",
 }
 # The queue of retrainings belongs to the login that deploys: no other puts code on it.
 QUEUE = {
@@ -90,6 +92,7 @@ VERBS_OF_FUNCTIONS: dict[str, set[str]] = {
     "ai_models": {"select", "insert", "update"},
     "ai_trading_signals": {"select", "insert", "update"},
     "ai_model_stages": {"select", "insert", "update"},
+    "ai_signal_edits": {"insert"},
     "market_bars": set(),
     "ai_imported_records": {"select", "insert", "delete"},
     "micro_patterns": {"select"},
@@ -193,7 +196,8 @@ def test_columns_that_no_module_writes(shared: Landscape) -> None:
         " and has_any_column_privilege('ai_writer', c.oid, 'insert')"
         " and not has_column_privilege('ai_writer', c.oid, a.attnum, 'insert')"
     )
-    assert set(found) == {(table, "imported_at") for table in {"ai_trading_signals", *TRAINING}}
+    imported = {(table, "imported_at") for table in {"ai_trading_signals", *TRAINING}}
+    assert set(found) == imported | {("ai_trading_signals", "stored_at")}
 
 
 @pytest.mark.parametrize("role", ["transformer", "bi_reader"])

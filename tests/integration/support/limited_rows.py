@@ -26,14 +26,14 @@ _VALUES = {
 def written_tables(connection: Connection) -> list[str]:
     """Our tables on a primary that a module fills, by itself or by our functions.
 
-    Stages are written by who deploys.
+    Stages are written by who deploys, edits of signals by a trigger.
     """
     rows = connection.execute(
         "select relname::text from pg_class where relnamespace = 'public'::regnamespace"
         " and relkind = 'r' and pg_get_userbyid(relowner) = 'migrator'"
         " and (has_any_column_privilege('ai_writer', oid, 'insert')"
         " or has_any_column_privilege('ai_functions', oid, 'insert'))"
-        " and relname <> 'ai_model_stages' order by 1"
+        " and relname not in ('ai_model_stages', 'ai_signal_edits') order by 1"
     ).fetchall()
     return [table for (table,) in rows]
 

@@ -41,6 +41,7 @@ def test_status_is_json_whatever_rows_hold(one: Any, other: Any, third: Any) -> 
         marts=(Mart("performance", "trades", one, other, third),),
         last_builds=(LastBuild(datetime(2025, 1, 1, tzinfo=UTC), other, True, 1, 0, ()),),
         rejected_rows={"public.trading_orders": 1},
+        audit_findings={"high": 1},
         retrainings=(),
         problems=(third,),
     )

@@ -1,0 +1,91 @@
+-- Grain: a filled order that executes a signal. Times are UTC.
+
+{{ config(
+    unique_key='order_id',
+    indexes=[{'columns': ['symbol', 'filled_at']}],
+    pre_hook="{{ prefer_index_lookups() }}"
+) }}
+
+with signal_orders as (
+
+    select *
+    from {{ followed('int_signal_orders', by='order_id') }}
+
+),
+
+bars as (
+
+    select * from {{ ref('int_bars_numbered') }}
+
+),
+
+fills as (
+
+    select
+        signal_orders.order_id,
+        signal_orders.signal_id,
+        signal_orders.symbol,
+        orders.filled_price,
+        orders.created_at,
+        orders.filled_at
+    from signal_orders
+    inner join {{ ref('stg_platform__trading_orders') }} as orders
+        on signal_orders.order_id = orders.order_id
+    where
+        orders.filled_quantity > 0
+        and orders.filled_price is not null
+        and orders.filled_at >= orders.created_at
+
+),
+
+-- All bars of a symbol are of one length: of those that opened before, the last one
+-- closed last.
+begun as (
+
+    select
+        fills.*,
+        (
+            select max(earlier.opened_at)
+            from bars as earlier
+            where
+                earlier.symbol = fills.symbol
+                and earlier.opened_at <= fills.created_at
+        ) as first_opened_at
+    from fills
+    {{ kept_apart() }}
+
+),
+
+-- A fill has the mean price of its parts, from the order on.
+signal_fills as (
+
+    select
+        begun.order_id,
+        begun.signal_id,
+        begun.symbol,
+        begun.filled_price,
+        begun.created_at,
+        begun.filled_at,
+        between_them.lowest_price,
+        between_them.highest_price
+    from begun
+    left join
+        lateral (
+            select
+                min(bars.low_price) as lowest_price,
+                max(bars.high_price) as highest_price,
+                max(bars.closed_at) as closed_at
+            from bars
+            where
+                bars.symbol = begun.symbol
+                and bars.opened_at
+                >= coalesce(begun.first_opened_at, begun.created_at)
+                and bars.opened_at <= begun.filled_at
+                and bars.closed_at >= begun.created_at
+        ) as between_them
+        -- Without the bar of the fill itself, its price is not known.
+        on begun.filled_at <= between_them.closed_at
+
+)
+
+select * from signal_fills {{ newest_together('order_id') }}

@@ -1,0 +1,161 @@
+-- Grain: a signal, a kind of finding and the row that shows it. Times are UTC.
+
+{# The linter has no value for a var: the defaults are for it alone. #}
+{% set late = var('audit_max_delay_minutes') | int(1) ~ " * interval '1 minute'" %}
+{% set lower = 1 - var('audit_price_tolerance') | float(0.1) %}
+{% set upper = 1 + var('audit_price_tolerance') | float(0.1) %}
+
+with signals as (
+
+    select * from {{ ref('stg_ai__trading_signals') }}
+
+),
+
+models as (
+
+    select * from {{ ref('stg_ai__models') }}
+
+),
+
+-- Analyses are no training: a model of them makes one with each signal.
+trained as (
+
+    select
+        model_id,
+        min(first_step_at) as trained_at
+    from {{ ref('int_training_runs') }}
+    where run_kind in ('episodes', 'generations')
+    group by model_id
+
+),
+
+of_signals as (
+
+    select
+        signal_id,
+        finding_kind,
+        '' as evidence_key,
+        evidence_at,
+        stated_price,
+        lowest_price,
+        highest_price
+    from {{ ref('int_signal_findings') }}
+
+    {% for kind, relation, moment in [
+        ('before_version', 'models', 'created_at'),
+        ('before_training', 'trained', 'trained_at')
+    ] %}
+        union all
+
+        select
+            signals.signal_id,
+            '{{ kind }}' as finding_kind,
+            '' as evidence_key,
+            {{ relation }}.{{ moment }} as evidence_at,
+            null as stated_price,
+            null as lowest_price,
+            null as highest_price
+        from {{ relation }}
+        inner join signals
+            on
+                {{ relation }}.model_id = signals.model_id
+                and signals.available_at < {{ relation }}.{{ moment }} - {{ late }}
+    {% endfor %}
+
+    union all
+
+    select
+        signal_id,
+        'fill_off_market' as finding_kind,
+        cast(order_id as {{ dbt.type_string() }}) as evidence_key,
+        filled_at as evidence_at,
+        filled_price as stated_price,
+        lowest_price,
+        highest_price
+    from {{ ref('int_signal_fills') }}
+    where
+        filled_price < lowest_price * {{ lower }}
+        or filled_price > highest_price * {{ upper }}
+
+),
+
+edits as (
+
+    select * from {{ ref('int_signal_edits') }}
+
+),
+
+found as (
+
+    select
+        of_signals.*,
+        cast(null as {{ dbt.type_string() }}) as evidence,
+        signals.model_id,
+        signals.symbol,
+        signals.created_at as signal_at,
+        signals.available_at as known_at
+    from of_signals
+    inner join signals
+        on of_signals.signal_id = signals.signal_id
+
+    union all
+
+    select
+        signal_id,
+        finding_kind,
+        cast(edit_id as {{ dbt.type_string() }}) as evidence_key,
+        edited_at as evidence_at,
+        null as stated_price,
+        null as lowest_price,
+        null as highest_price,
+        evidence,
+        model_id,
+        symbol,
+        signal_at,
+        known_at
+    from edits
+
+),
+
+signal_audit as (
+
+    select
+        found.signal_id,
+        cast(found.finding_kind as {{ dbt.type_string() }}) as finding_kind,
+        cast(found.evidence_key as {{ dbt.type_string() }}) as evidence_key,
+        cast(case
+            when
+                found.finding_kind in (
+                    'back_dated', 'future_dated', 'before_version', 'entry_off_market',
+                    'exit_off_market', 'target_not_reached', 'replaced'
+                )
+                then 'high'
+            -- Prices of after the signal were known by then.
+            when
+                found.finding_kind = 'edited'
+                and found.evidence_at > found.known_at + {{ late }}
+                then 'high'
+            else 'medium'
+        end as {{ dbt.type_string() }}) as severity,
+        found.model_id,
+        coalesce(models.model_name, 'unknown') as model_name,
+        coalesce(models.model_version, 'unknown') as model_version,
+        cast(found.symbol as {{ dbt.type_string() }}) as symbol,
+        found.signal_at,
+        found.known_at,
+        found.evidence_at,
+        {{ seconds_between('found.known_at', 'found.evidence_at') }} as lag_seconds,
+        outcomes.resolved_at,
+        cast(found.stated_price as {{ type_money() }}) as stated_price,
+        cast(found.lowest_price as {{ type_money() }}) as lowest_price,
+        cast(found.highest_price as {{ type_money() }}) as highest_price,
+        cast(found.evidence as {{ dbt.type_string() }}) as evidence
+    from found
+    left join models
+        on found.model_id = models.model_id
+    left join {{ ref('int_signal_outcomes') }} as outcomes
+        on found.signal_id = outcomes.signal_id
+
+)
+
+select * from signal_audit
