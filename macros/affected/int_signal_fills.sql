@@ -9,6 +9,11 @@
 
     union
 
+    select closing_order_id as order_id
+    from {{ changes_of('int_lots_closed') }} as lots
+
+    union
+
     select order_id
     from {{ changes_of('stg_platform__trading_orders') }} as orders
 

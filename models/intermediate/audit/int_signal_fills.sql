@@ -1,15 +1,26 @@
--- Grain: a filled order that executes a signal. Times are UTC.
+-- Grain: a filled order that opened or closed a trade of a signal. Times are UTC.
 
 {{ config(
-    unique_key='order_id',
+    unique_key=['order_id', 'signal_id'],
+    meta={'affected_by': 'order_id'},
     indexes=[{'columns': ['symbol', 'filled_at']}],
     pre_hook="{{ prefer_index_lookups() }}"
 ) }}
 
 with signal_orders as (
 
-    select *
-    from {{ followed('int_signal_orders', by='order_id') }}
+    select
+        order_id,
+        signal_id
+    from {{ followed('int_signal_orders') }}
+
+    union
+
+    select
+        closing_order_id as order_id,
+        signal_id
+    from {{ followed('int_lots_closed', by='closing_order_id') }}
+    where signal_id is not null
 
 ),
 
@@ -24,7 +35,7 @@ fills as (
     select
         signal_orders.order_id,
         signal_orders.signal_id,
-        signal_orders.symbol,
+        orders.symbol,
         orders.filled_price,
         orders.created_at,
         orders.filled_at
@@ -66,8 +77,8 @@ signal_fills as (
         begun.filled_price,
         begun.created_at,
         begun.filled_at,
-        between_them.lowest_price,
-        between_them.highest_price
+        cast(between_them.lowest_price as {{ type_money() }}) as lowest_price,
+        cast(between_them.highest_price as {{ type_money() }}) as highest_price
     from begun
     left join
         lateral (

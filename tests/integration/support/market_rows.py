@@ -28,6 +28,14 @@ CURRENCIES = (None, None, None, "USDT", "USDT", "BTC")
 PATTERN_TYPES = ("engulfing", "pin bar") * 4 + ("doji", "harami")
 # Equal values that are written in another way.
 ZEROS = (0.0, -0.0)
+# What a module says of its signal's prices, some of which lie in no bar.
+CLAIMS = (
+    *("{}",) * 4,
+    '{"entry_price": 100}',
+    '{"entry_price": "103.5", "exit_price": 96}',
+    '{"outcome": "TAKE_PROFIT"}',
+    '{"outcome": "STOP_LOSS", "exit_price": "none"}',
+)
 GENES = ("{}", '{"gene": 1.0}', '{"gene": 1.00}')
 FAR_FUTURE = datetime(2199, 12, 31, tzinfo=UTC)
 TABLES = (
@@ -169,12 +177,14 @@ class RowsThatCome:
             confidence=self.random.randrange(101) / 100,
             stop_loss=100 - sign * near if is_barred else None,
             take_profit=100 + sign * far if is_barred else None,
+            metadata=self.random.choice(CLAIMS),
             pattern_id=self._pick("micro_patterns") if self.random.random() < 0.7 else None,
             trade_plan_id=self._pick("trade_plans") if self.random.random() < 0.3 else None,
             idempotency_key=self._free_key() if self.random.random() < 0.7 else None,
             created_at=created_at,
             expires_at=self._expiry(created_at),
             imported_at=self._later(created_at, 72) if self.random.random() < 0.1 else None,
+            stored_at=self._later(created_at, 2) if self.random.random() < 0.7 else None,
         )
 
     def add_order(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import psycopg
 from market_rows import (
     ACCOUNTS,
+    CLAIMS,
     CURRENCIES,
     GENES,
     HOURS,
@@ -81,6 +82,8 @@ class RandomMarket(RowsThatCome):
                     {"model_id": self._pick("ai_models")},
                     {"created_at": created_at, "expires_at": self._expiry(created_at)},
                     {"imported_at": self._later(created_at, 72)},
+                    {"stored_at": self._later(created_at, 2)},
+                    {"metadata": self._choice(CLAIMS)},
                     {"take_profit": None},
                     # Refused where another signal has it: a key leaves one, and comes to another.
                     {"idempotency_key": None},
