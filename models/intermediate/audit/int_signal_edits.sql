@@ -66,12 +66,19 @@ stored_again as (
             signals.signal_id,
             case
                 when
-                    (edits.signal_at is distinct from signals.created_at)
-                    {% for column in [
-                        'model_id', 'symbol', 'signal_type', 'confidence', 'price_target',
-                        'stop_loss', 'take_profit', 'expires_at'
+                    {% for before, now in [
+                        ('signal_at', 'created_at'),
+                        ('model_id', 'model_id'),
+                        ('symbol', 'symbol'),
+                        ('signal_type', 'signal_type'),
+                        ('confidence', 'confidence'),
+                        ('price_target', 'price_target'),
+                        ('stop_loss', 'stop_loss'),
+                        ('take_profit', 'take_profit'),
+                        ('expires_at', 'expires_at')
                     ] %}
-                        or (edits.{{ column }} is distinct from signals.{{ column }})
+                        (edits.{{ before }} is distinct from signals.{{ now }})
+                        {{ 'or' if not loop.last }}
                     {% endfor %}
                     then 1
                 else 0

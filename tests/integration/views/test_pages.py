@@ -262,6 +262,30 @@ def test_rows_that_cannot_be_used_are_listed(
         marts.on_replica("delete from changes.rejected_rows where row_key = '17'")
 
 
+def test_signals_of_the_demo_are_as_they_say(
+    marts: Landscape, page: Callable[..., AppTest]
+) -> None:
+    """No finding, and all is known; one that is planted is told, and gone again."""
+    assert marts.on_replica("select * from operations.signal_audit") == []
+    ((signals, unknown),) = marts.on_replica(
+        "select sum(signals), sum(signals_not_known) from operations.model_audit"
+    )
+    assert (int(str(signals)) > 100, unknown) == (True, 0)
+    assert any("No finding" in text.value for text in page("models").markdown)
+    marts.on_replica(
+        "insert into intermediate.int_signal_findings (signal_id, finding_kind, evidence_at)"
+        " select signal_id, 'back_dated', created_at + interval '3 days'"
+        " from staging.stg_ai__trading_signals order by signal_id limit 1"
+    )
+    try:
+        drawn = page("models")
+        assert "Not as they say: " in told(drawn)
+        tables = [frame.value.astype(str) for frame in drawn.dataframe]
+        assert any("Back dated" in table.to_string() for table in tables)
+    finally:
+        marts.on_replica("delete from intermediate.int_signal_findings")
+
+
 def test_a_report_of_what_is_not_there(marts: Landscape, tmp_path: Path) -> None:
     report = ("report", "--output", str(tmp_path / "r.html"))
     for options, refusal in {
