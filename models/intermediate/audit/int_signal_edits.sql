@@ -38,7 +38,7 @@ with edits as (
         stop_loss,
         take_profit,
         expires_at,
-        created_at as signal_at,
+        created_at,
         greatest(created_at, coalesce(imported_at, created_at)) as known_at
     from {{ followed('stg_ai__signal_edits') }}
 
@@ -58,7 +58,7 @@ stored_again as (
         'edits.idempotency_key = signals.idempotency_key',
         'edits.model_id = signals.model_id'
         ~ ' and edits.symbol = signals.symbol'
-        ~ ' and edits.signal_at = signals.created_at'
+        ~ ' and edits.created_at = signals.created_at'
         ~ ' and edits.edited_at <= signals.stored_at'
     ] %}
         select
@@ -66,19 +66,12 @@ stored_again as (
             signals.signal_id,
             case
                 when
-                    {% for before, now in [
-                        ('signal_at', 'created_at'),
-                        ('model_id', 'model_id'),
-                        ('symbol', 'symbol'),
-                        ('signal_type', 'signal_type'),
-                        ('confidence', 'confidence'),
-                        ('price_target', 'price_target'),
-                        ('stop_loss', 'stop_loss'),
-                        ('take_profit', 'take_profit'),
-                        ('expires_at', 'expires_at')
+                    edits.model_id <> signals.model_id
+                    {% for column in [
+                        'symbol', 'signal_type', 'confidence', 'price_target', 'stop_loss',
+                        'take_profit', 'expires_at', 'created_at'
                     ] %}
-                        (edits.{{ before }} is distinct from signals.{{ now }})
-                        {{ 'or' if not loop.last }}
+                        or (edits.{{ column }} is distinct from signals.{{ column }})
                     {% endfor %}
                     then 1
                 else 0
@@ -127,7 +120,7 @@ signal_edits as (
         ) as {{ dbt.type_string() }}) as evidence,
         edits.model_id,
         edits.symbol,
-        edits.signal_at,
+        edits.created_at as signal_at,
         edits.known_at,
         edits.edited_at
     from edits
