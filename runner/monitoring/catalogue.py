@@ -190,7 +190,7 @@ _CATALOGUE = {
         "model_alarms (model)": "Alarms that are not cleared, of versions that are not retired.",
     },
     "audit": {
-        "audit_findings (severity)": "Findings on signals: stored late, changed afterwards, or with"
+        "audit_findings (finding)": "Findings on signals: stored late, changed afterwards, or with"
         " prices that no bar has.",
     },
     "retraining": {

@@ -1,5 +1,5 @@
 select
-    severities.severity,
+    severities.severity as finding,
     count(findings.signal_id) as audit_findings
 from (values ('high'), ('medium')) as severities (severity)
 left join operations.signal_audit as findings

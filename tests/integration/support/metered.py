@@ -75,7 +75,7 @@ VALUES = {
     "trading_latency_ratio": 1.5,
     "trading_latency_lower_ratio": 1.2,
     'model_alarms{model="m"}': 1,
-    'audit_findings{severity="high"}': 0,
+    'audit_findings{finding="high"}': 0,
     "bar_seconds": 3600,
     "decision_bar_seconds": 1800,
     'unreconciled_reports{account="main",currency="USD"}': 1,
