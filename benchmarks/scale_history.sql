@@ -223,7 +223,7 @@ order by draft_plans.id;
 -- The price is the hour's opening price.
 insert into public.ai_trading_signals (
     id, model_id, symbol, signal_type, confidence, price_target, stop_loss, take_profit, metadata,
-    pattern_id, trade_plan_id, status, idempotency_key, expires_at, created_at, updated_at
+    pattern_id, trade_plan_id, status, idempotency_key, expires_at, created_at, updated_at, stored_at
 )
 with placed as (
     select
@@ -281,6 +281,7 @@ select
     end,
     'signal-' || matched.id,
     matched.created_at + matched.lifetime,
+    matched.created_at,
     matched.created_at,
     matched.created_at
 from matched

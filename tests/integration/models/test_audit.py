@@ -18,6 +18,7 @@ from oracle_barriers import Bar as JudgedBar
 from oracle_barriers import judge
 from psycopg.types.json import Jsonb
 
+from runner.build import builds
 from runner.client import AITradingIntegration
 from runner.client.pools import Pools
 from runner.client.records import Bar, Episode, Model, Signal
@@ -350,7 +351,7 @@ def _kinds(signal: Signal, late: timedelta | None) -> set[str]:
     return found
 
 
-def test_any_signal_is_judged_as_bar_by_bar(desk: Desk) -> None:
+def test_any_signal_is_judged_as_bar_by_bar_and_from_changes_as_in_full(desk: Desk) -> None:
     random = Random(5)
     expected: dict[str, set[str]] = {}
     for number in range(400):
@@ -377,3 +378,48 @@ def test_any_signal_is_judged_as_bar_by_bar(desk: Desk) -> None:
     found = desk.found()
     assert {key: kinds for key, kinds in found.items() if key.startswith("random")} == expected
     assert len(set().union(*expected.values())) == 9
+
+    # The same from changes, under signals that were judged before.
+    desk.landscape.on_primary(
+        """
+        update market_bars set high = high + 30 where extract(hour from opened_at) = 13;
+        delete from market_bars where extract(hour from opened_at) = 17;
+        update market_bars set close = close + 1, high = high + 1
+        where extract(hour from opened_at) = 12;
+        update trading_orders set filled_price = filled_price + 40 where side = 'SELL';
+        update ai_trading_signals set symbol = 'ETHUSD' where idempotency_key = 'random 7';
+        update ai_trading_signals set metadata = '{"entry_price": 150}'
+        where idempotency_key like 'random 1%';
+        delete from ai_trading_signals where idempotency_key like 'random 2%';
+        """
+    )
+    desk.found()
+    models = ("int_signal_findings", "int_signal_fills", "int_signal_edits")
+
+    def stored() -> list[list[tuple[object, ...]]]:
+        return [
+            desk.landscape.on_replica(f"select t::text from intermediate.{name} as t order by 1")
+            for name in models
+        ]
+
+    from_changes = stored()
+    assert from_changes[0] != [] != from_changes[2]
+    assert set(
+        desk.landscape.on_replica(
+            "select node_name, build_mode from changes.build_results where build_id ="
+            " (select build_id from changes.builds order by started_at desc limit 1)"
+            f" and node_name = any(array{list(models)})"
+        )
+    ) == {(name, "changes") for name in models}
+    full = builds.build(
+        desk.landscape.primary,
+        desk.landscape.replica,
+        fence_timeout=60,
+        advance=lambda done, total, at: None,
+        select=models,
+        exclude=("resource_type:test",),
+        full_refresh=True,
+        target=desk.target,
+    )
+    assert full.failures == ()
+    assert stored() == from_changes
