@@ -89,17 +89,18 @@ class Desk:
         """Kinds of findings by the signal's key, after a build."""
         built = self.landscape.build(self.target, "+model_audit", tests=True)
         assert built.failures == ()
-        keys = dict(
-            self.landscape.on_primary(
+        keys = {
+            signal_id: str(key)
+            for signal_id, key in self.landscape.on_primary(
                 "select id, idempotency_key from ai_trading_signals"
                 " union select signal_id, idempotency_key from ai_signal_edits"
             )
-        )
+        }
         found: dict[str, set[str]] = {}
         for signal_id, kind in self.landscape.on_replica(
             "select signal_id, finding_kind from operations.signal_audit"
         ):
-            found.setdefault(str(keys[signal_id]), set()).add(str(kind))
+            found.setdefault(keys[signal_id], set()).add(str(kind))
         return found
 
 
