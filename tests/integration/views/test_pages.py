@@ -281,7 +281,7 @@ def test_signals_of_the_demo_are_as_they_say(
         drawn = page("models")
         assert "Not as they say: " in told(drawn)
         tables = [frame.value.astype(str) for frame in drawn.dataframe]
-        assert any("Back dated" in table.to_string() for table in tables)
+        assert any("back dated" in table.to_string() for table in tables)
     finally:
         marts.on_replica("delete from intermediate.int_signal_findings")
 
