@@ -23,6 +23,7 @@
         ('capital_base', 'positive', none, none),
         ('signal_stake', 'positive', none, none),
         ('periods_per_year', 'positive', none, none),
+        ('rolling_sharpe_days', 'whole', 2, none),
         ('trial_block_days', 'whole', 1, none),
         ('trial_gap_days', 'whole', 0, var('trial_block_days') | float - 1),
         ('trial_margin', 'real', 0, 1),

@@ -133,6 +133,12 @@ def average_loss(profits: Numbers) -> float | None:
     return quietly(qs.avg_loss, _series(profits), prepare_returns=False)
 
 
+def payoff_ratio(profits: Numbers) -> float | None:
+    if not profits or max(profits) <= 0 or min(profits) >= 0:
+        return None
+    return quietly(qs.payoff_ratio, _series(profits), prepare_returns=False)
+
+
 def max_drawdown_by_trade(profits: Numbers) -> float | None:
     """The largest fall of the cumulated profits; libraries know drawdowns of returns alone."""
     if not profits:

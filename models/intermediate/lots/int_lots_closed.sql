@@ -138,7 +138,7 @@ lots as (
 ),
 
 -- A lot belongs to the source of the order that opened it.
-closed_lots as (
+attributed_lots as (
 
     select
         lots.*,
@@ -149,10 +149,36 @@ closed_lots as (
         end as result,
         attributed_orders.signal_id,
         attributed_orders.source_type,
-        attributed_orders.source_name
+        attributed_orders.source_name,
+        attributed_orders.trade_plan_id,
+        attributed_orders.planned_entry_price,
+        attributed_orders.stop_price,
+        attributed_orders.target_price,
+        -- A stop, unlike a fill's price, was never judged beside the quantity.
+        cast(
+            case
+                when
+                    abs(attributed_orders.stop_price * lots.quantity)
+                    < {{ money_limit() }}
+                    then
+                        abs(lots.entry_price - attributed_orders.stop_price)
+                        * lots.quantity
+            end as {{ type_money() }}
+        ) as risked_amount
     from lots
     inner join attributed_orders
         on lots.opening_order_id = attributed_orders.order_id
+
+),
+
+closed_lots as (
+
+    select
+        *,
+        nullif(risked_amount, 0) as initial_risk,
+        cast(net_profit as {{ type_double() }})
+        / cast(nullif(risked_amount, 0) as {{ type_double() }}) as r_multiple
+    from attributed_lots
 
 )
 

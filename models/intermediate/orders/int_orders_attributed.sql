@@ -115,6 +115,8 @@ matched_with_models as (
         matched.signal_id,
         matched.method,
         signals.created_at as signal_created_at,
+        signals.stop_loss,
+        signals.take_profit,
         coalesce(signals.model_id, matched.linked_model_id) as model_id
     from matched
     left join signals
@@ -148,6 +150,12 @@ attributed as (
         {{ seconds_between(
             'matched_with_models.signal_created_at', 'orders.created_at'
         ) }} as lag_seconds,
+        trade_plans.entry_price_target as planned_entry_price,
+        -- The plan may be more careful than the signal that it follows.
+        coalesce(trade_plans.stop_loss_price, matched_with_models.stop_loss)
+            as stop_price,
+        coalesce(trade_plans.take_profit_price, matched_with_models.take_profit)
+            as target_price,
         orders.created_at,
         orders.available_at
     from orders

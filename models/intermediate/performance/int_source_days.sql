@@ -1,5 +1,5 @@
 -- Grain: a UTC day and a source that placed an order, opened a position or closed a
--- trade on it, in an account.
+-- trade on it, in an account. A lot has one value, so that it leaves with what it came.
 
 {{ config(
     unique_key=['trading_date', 'source_type', 'source_name', 'account', 'currency'],
@@ -32,7 +32,8 @@ opened_positions as (
         source_name,
         account,
         currency,
-        {{ utc_date('entry_at') }} as trading_date
+        {{ utc_date('entry_at') }} as trading_date,
+        cast(abs(entry_price * quantity) as {{ type_money() }}) as entry_value
     from {{ followed('int_lots_closed', by=utc_date('entry_at')) }}
 
     union all
@@ -42,7 +43,8 @@ opened_positions as (
         source_name,
         account,
         currency,
-        {{ utc_date('opened_at') }} as trading_date
+        {{ utc_date('opened_at') }} as trading_date,
+        cast(abs(price * open_quantity) as {{ type_money() }}) as entry_value
     from {{ followed('int_open_positions') }}
 
 ),
@@ -55,6 +57,7 @@ closed_trades as (
         account,
         currency,
         {{ utc_date('exit_at') }} as trading_date,
+        cast(abs(entry_price * quantity) as {{ type_money() }}) as entry_value,
         net_profit,
         result
     from {{ followed('int_lots_closed', by=utc_date('exit_at')) }}
@@ -76,7 +79,9 @@ facts as (
         0 as losing_trades,
         0 as net_profit,
         0 as gross_profit,
-        0 as gross_loss
+        0 as gross_loss,
+        0 as opened_value,
+        0 as closed_value
     from orders
     group by source_type, source_name, account, currency, trading_date
 
@@ -95,7 +100,9 @@ facts as (
         0 as losing_trades,
         0 as net_profit,
         0 as gross_profit,
-        0 as gross_loss
+        0 as gross_loss,
+        sum(entry_value) as opened_value,
+        0 as closed_value
     from opened_positions
     group by source_type, source_name, account, currency, trading_date
 
@@ -114,7 +121,9 @@ facts as (
         count(*) filter (where result = 'LOSS') as losing_trades,
         sum(net_profit) as net_profit,
         coalesce(sum(net_profit) filter (where net_profit > 0), 0) as gross_profit,
-        coalesce(sum(net_profit) filter (where net_profit < 0), 0) as gross_loss
+        coalesce(sum(net_profit) filter (where net_profit < 0), 0) as gross_loss,
+        0 as opened_value,
+        sum(entry_value) as closed_value
     from closed_trades
     group by source_type, source_name, account, currency, trading_date
 
@@ -133,7 +142,9 @@ source_days as (
         ] -%}
             cast(sum({{ column }}) as bigint) as {{ column }},
         {% endfor -%}
-        {% for column in ['net_profit', 'gross_profit', 'gross_loss'] -%}
+        {% for column in [
+            'net_profit', 'gross_profit', 'gross_loss', 'opened_value', 'closed_value'
+        ] -%}
             cast(sum({{ column }}) as {{ type_money() }}) as {{ column }}
             {%- if not loop.last %},{% endif %}
         {% endfor %}

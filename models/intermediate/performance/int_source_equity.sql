@@ -8,6 +8,7 @@
 
 {% set counts = ['trades', 'winning_trades', 'losing_trades'] %}
 {% set amounts = ['net_profit', 'gross_profit', 'gross_loss'] %}
+{% set changes = ['change', 'value_change'] %}
 
 with sources as (
 
@@ -26,7 +27,8 @@ facts as (
         {% for column in counts + amounts -%}
             {{ column }},
         {% endfor -%}
-        opened_positions as change
+        opened_positions as change,
+        opened_value - closed_value as value_change
     from {{ ref('int_source_days') }}
 
     union all
@@ -41,7 +43,8 @@ facts as (
         {% for column in counts + amounts -%}
             0 as {{ column }},
         {% endfor -%}
-        -1 * trades as change
+        -1 * trades as change,
+        0 as value_change
     from {{ ref('int_source_days') }}
 
 ),
@@ -63,7 +66,8 @@ named_facts as (
         {% for column in counts + amounts -%}
             {{ column }},
         {% endfor -%}
-        change
+        change,
+        value_change
     from facts
 
 ),
@@ -79,7 +83,7 @@ daily_facts as (
         sources.account,
         sources.currency,
         greatest(named_facts.trading_date, sources.first_date) as trading_date,
-        {% for column in counts + amounts + ['change'] -%}
+        {% for column in counts + amounts + changes -%}
             sum(named_facts.{{ column }}) as {{ column }}
             {%- if not loop.last %},{% endif %}
         {% endfor %}
@@ -120,7 +124,11 @@ running as (
             sources.capital_base + coalesce(sum(daily_facts.net_profit) over past, 0)
             as {{ type_money() }}
         ) as equity,
-        coalesce(sum(daily_facts.change) over past, 0) > 0 as has_open_position
+        coalesce(sum(daily_facts.change) over past, 0) > 0 as has_open_position,
+        cast(
+            coalesce(sum(daily_facts.value_change) over past, 0)
+            as {{ type_money() }}
+        ) as open_value
     from sources
     inner join {{ ref('int_calendar') }} as calendar
         on sources.first_date <= calendar.trading_date

@@ -6,16 +6,11 @@
     meta={'follows': 'whole'}
 ) }}
 
-with peaks as (
+with days as (
 
-    select
-        *,
-        max(greatest(start_equity, equity)) over (
-            partition by source_type, source_name, account, currency
-            order by trading_date
-            rows between unbounded preceding and current row
-        ) as peak_equity
-    from {{ ref('int_source_equity') }}
+    {{ equity_risk(
+        ref('int_source_equity'), 'source_type, source_name, account, currency'
+    ) | indent(4) }}
 
 ),
 
@@ -29,27 +24,29 @@ last_closed as (
 source_performance_daily as (
 
     select
-        peaks.source_type,
-        peaks.source_name,
-        peaks.account,
-        peaks.currency,
-        peaks.is_all_accounts,
-        peaks.trading_date,
-        peaks.trades,
-        peaks.winning_trades,
-        peaks.losing_trades,
-        peaks.net_profit,
-        peaks.gross_profit,
-        peaks.gross_loss,
-        peaks.start_equity,
-        peaks.daily_return,
-        peaks.equity,
-        cast(peaks.equity - peaks.peak_equity as {{ type_double() }})
-        / cast(peaks.peak_equity as {{ type_double() }}) as drawdown,
-        peaks.has_open_position,
-        coalesce(peaks.trading_date <= last_closed.last_date, false) as is_closed,
-        {{ utc_midnight('peaks.trading_date + 1') }} as available_at
-    from peaks
+        days.source_type,
+        days.source_name,
+        days.account,
+        days.currency,
+        days.is_all_accounts,
+        days.trading_date,
+        days.trades,
+        days.winning_trades,
+        days.losing_trades,
+        days.net_profit,
+        days.gross_profit,
+        days.gross_loss,
+        days.start_equity,
+        days.daily_return,
+        days.equity,
+        days.drawdown,
+        days.rolling_sharpe_ratio,
+        days.has_open_position,
+        days.open_value,
+        days.gross_exposure,
+        coalesce(days.trading_date <= last_closed.last_date, false) as is_closed,
+        {{ utc_midnight('days.trading_date + 1') }} as available_at
+    from days
     cross join last_closed
 
 )

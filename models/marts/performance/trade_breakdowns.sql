@@ -77,6 +77,7 @@ trade_breakdowns as (
         expectancy + reach as expectancy_upper,
         {{ mean_profit('won_profit', 'winning_trades') }} as average_win,
         {{ mean_profit('lost_profit', 'losing_trades') }} as average_loss,
+        {{ payoff_ratio() | indent(8) }} as payoff_ratio,
         first_closed_at,
         last_closed_at,
         last_closed_at as available_at

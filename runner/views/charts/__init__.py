@@ -6,6 +6,15 @@ here: they follow the reader's light or dark theme. All times are UTC.
 """
 
 from runner.views.charts.frame import DIRECTIONS, Chart
+from runner.views.charts.journal import (
+    calendar,
+    distribution,
+    excursions,
+    expectancies,
+    exposure,
+    months,
+    rolling_sharpe,
+)
 from runner.views.charts.models import calibration, half_lives, skill, training, weights
 from runner.views.charts.money import (
     build_times,
@@ -21,17 +30,24 @@ __all__ = [
     "DIRECTIONS",
     "Chart",
     "build_times",
+    "calendar",
     "calibration",
     "candles",
+    "distribution",
     "drawdown",
     "equity",
+    "excursions",
+    "expectancies",
+    "exposure",
     "gaps",
     "half_lives",
     "intervals",
+    "months",
     "price_of",
     "probability_of",
     "reconciliation",
     "relations",
+    "rolling_sharpe",
     "skill",
     "spark",
     "training",

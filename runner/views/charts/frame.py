@@ -27,6 +27,7 @@ UTC = alt.Scale(type="utc")
 TOTALS = {
     source_label("ai: all"): (BLUE, [1, 0]),
     source_label("traditional: all"): (VERMILLION, [6, 3]),
+    "account": (BLUE, [1, 0]),
 }
 """The totals always keep their colour and their dash."""
 _DASHES = [[2, 2], [8, 3, 2, 3], [12, 4], [4, 1], [1, 4], [1, 0], [6, 3]]
@@ -200,6 +201,8 @@ _FORMATS = {
         ".1%",
     ),
     "weight": ".3%",
+    **dict.fromkeys(("gross_exposure", "mae", "mfe"), ".2%"),
+    **dict.fromkeys(("expectancy", "lost_amount"), ",.8~r"),
     "drawdown": ".2%",
     **dict.fromkeys(("n", "trades", "signals", "step", "bars", "models_built", "run"), ",d"),
     "brier_score": ".4f",
@@ -230,18 +233,33 @@ _TITLES = {
     "unreconciled_profit": "unexplained P&L",
     "reported_net_profit": "platform P&L",
     "what": "what",
+    "dimension_value": "value",
+    "gross_exposure": "of equity",
+    "mae": "MAE",
+    "mfe": "MFE",
+    "month_told": "month",
+    "net_profit": "realized P&L",
+    "r_multiple": "R-multiple",
+    "rolling_sharpe_ratio": "Sharpe ratio",
+    "way": "result",
     **{f"{what}_price": what for what in ("open", "high", "low", "close")},
 }
 _TIMES = {"decided_at", "opened_at", "at", "started_at", "created_at"}
 _WORDS = {
     "decision",
+    "dimension_value",
     "expert_name",
     "expert_type",
     "model",
+    "month_told",
+    "range",
     "relation",
     "result",
     "source",
     "step",
+    "symbol",
+    "trade",
+    "way",
     "what",
     "window_told",
 }

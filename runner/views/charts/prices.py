@@ -112,9 +112,9 @@ def relations(rows: Sequence[Row]) -> Chart:
 
 
 def candles(
-    rows: Sequence[Row], signal_at: datetime, marks: Sequence[Row], levels: Sequence[Row]
+    rows: Sequence[Row], signal_at: datetime | None, marks: Sequence[Row], levels: Sequence[Row]
 ) -> Chart:
-    """Bars around a signal, with its events and the prices of its plan.
+    """Bars around a signal or a trade, with its events and the prices of its plan.
 
     ``marks``: at, price, what (at most three kinds). ``levels``: price, what.
     """
@@ -158,13 +158,14 @@ def candles(
                 y="price:Q", x=alt.value(4), text="what:N"
             )
         )
-    moment = frame.chart([{"at": signal_at}], "at").encode(x=alt.X("at:T", scale=UTC))
-    shown.append(moment.mark_rule(strokeDash=[2, 3], color=BLUE, strokeWidth=1.5))
-    shown.append(
-        moment.mark_text(align="right", dx=-5, dy=-7, fontSize=12, color=GREY).encode(
-            y=alt.value("height"), text=alt.value("signal")
+    if signal_at is not None:
+        moment = frame.chart([{"at": signal_at}], "at").encode(x=alt.X("at:T", scale=UTC))
+        shown.append(moment.mark_rule(strokeDash=[2, 3], color=BLUE, strokeWidth=1.5))
+        shown.append(
+            moment.mark_text(align="right", dx=-5, dy=-7, fontSize=12, color=GREY).encode(
+                y=alt.value("height"), text=alt.value("signal")
+            )
         )
-    )
     if marks:
         names = list(dict.fromkeys(row["what"] for row in marks))
         shown.append(

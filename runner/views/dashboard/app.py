@@ -10,7 +10,7 @@ import streamlit as st
 
 from runner.errors import SignalMartsError
 from runner.views.asked import Asked
-from runner.views.dashboard import bar, models, now, operations, performance, signals
+from runner.views.dashboard import bar, journal, models, now, operations, performance, signals
 from runner.views.dashboard.marts import UnreachableError
 from runner.views.dashboard.parts import keep_fresh, unreachable
 
@@ -28,6 +28,7 @@ SIGNALS = _page(signals.page, "Signals", "signals")
 PAGES = [
     _page(now.page, "Now"),
     _page(performance.page, "Performance", "performance"),
+    _page(journal.page, "Journal", "journal"),
     _page(models.page, "Models", "models"),
     SIGNALS,
     _page(operations.page, "Operations", "operations"),

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -152,7 +153,25 @@ class Page:
 SURFACE = Page()
 
 
+def card(step: str, headline: str, *lines: str) -> None:
+    """A step of a story: its name, what happened, and more about it, in Markdown."""
+    with st.container(border=True, height="stretch", gap="xsmall"):
+        st.markdown(f":small[{step}]  \n**{headline}**")
+        st.markdown("  \n".join(f":small[{line}]" for line in lines))
+
+
 # --- tables and downloads ---------------------------------------------------------------------
+
+
+def named(table: Table, rows: Sequence[Row]) -> Table:
+    """The table without names of accounts, currencies and tags that no row has."""
+    names = ("account", "currency", "executed_currency", "entry_tag", "exit_reason")
+    columns = {
+        name: column
+        for name, column in table.columns.items()
+        if name not in names or any(row.get(name) not in (None, UNNAMED) for row in rows)
+    }
+    return replace(table, columns=columns)
 
 
 def show(

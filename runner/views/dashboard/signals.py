@@ -14,7 +14,6 @@ from runner.views.dashboard import bar, data, parts
 from runner.views.dashboard.marts import MartError, Row, UnreachableError
 from runner.views.dashboard.now import signals_table
 from runner.views.dashboard.wording import (
-    UNNAMED,
     duration,
     escaped,
     in_currency,
@@ -28,7 +27,7 @@ from runner.views.dashboard.wording import (
     source_label,
 )
 from runner.views.sections import signals
-from runner.views.surface import Column, Table
+from runner.views.surface import Column
 from runner.words import plural
 
 LISTED = 200
@@ -115,17 +114,11 @@ def _first(question: str, parameters: dict[str, Any]) -> Row:
     return found[0] if found else {}
 
 
-def _card(step: str, headline: str, *lines: str) -> None:
-    with st.container(border=True, height="stretch", gap="xsmall"):
-        st.markdown(f":small[{step}]  \n**{headline}**")
-        st.markdown("  \n".join(f":small[{line}]" for line in lines))
-
-
 def _pattern_card(signal: Row) -> None:
     if signal["pattern_id"] is None:
-        _card("1 · Pattern", "no pattern", "The signal came without one.")
+        parts.card("1 · Pattern", "no pattern", "The signal came without one.")
         return
-    _card(
+    parts.card(
         "1 · Pattern",
         f"{signal['pattern_signal']} {escaped(signal['pattern_type'] or 'unknown')}",
         f"confidence {share(signal['pattern_confidence'])}",
@@ -145,7 +138,7 @@ def _signal_card(signal: Row, validation: Row) -> None:
             f"({share(rate)}, 95% CI {Column('', 'percent interval').told(ends)}): "
             f"{validation['verdict']}"
         )
-    _card(
+    parts.card(
         "2 · Signal",
         f"{signal['signal_type']} · {escaped(label(signal['relation']))}",
         escaped(in_words(signal["model_type"])),
@@ -162,9 +155,9 @@ def _plan_card(signal: Row, outcome: Row) -> None:
             for what, name in (("Stop", "stop_loss_price"), ("Target", "take_profit_price"))
             if outcome.get(name) is not None
         ]
-        _card("3 · Plan", "no plan", *(own or ["Nobody made a trade plan of it."]))
+        parts.card("3 · Plan", "no plan", *(own or ["Nobody made a trade plan of it."]))
         return
-    _card(
+    parts.card(
         "3 · Plan",
         escaped(source_label(signal["plan_strategy"] or "") or f"plan {signal['trade_plan_id']}"),
         f"Entry {price(signal['plan_entry_price'])}",
@@ -175,9 +168,9 @@ def _plan_card(signal: Row, outcome: Row) -> None:
 
 def _orders_card(signal: Row) -> None:
     if not signal["order_count"]:
-        _card("4 · Orders", "not traded", "No order executes it.")
+        parts.card("4 · Orders", "not traded", "No order executes it.")
         return
-    _card(
+    parts.card(
         "4 · Orders",
         plural(signal["order_count"], "order"),
         f"last: {label(signal['last_order_status'])}",
@@ -188,10 +181,10 @@ def _orders_card(signal: Row) -> None:
 
 def _outcome_card(outcome: Row) -> None:
     if not outcome:
-        _card("5 · Outcome", "not known", "performance\\.signal\\_outcomes has no row of it.")
+        parts.card("5 · Outcome", "not known", "performance\\.signal\\_outcomes has no row of it.")
         return
     if outcome["signal_type"] == "HOLD":
-        _card("5 · Outcome", "none", "A HOLD has no direction that prices could prove.")
+        parts.card("5 · Outcome", "none", "A HOLD has no direction that prices could prove.")
         return
     executed = "no closed trade"
     if outcome["executed_trades"]:
@@ -200,13 +193,13 @@ def _outcome_card(outcome: Row) -> None:
             made = "money in several currencies"
         executed = f"{plural(outcome['executed_trades'], 'trade')}, realized P&L {made}"
     if outcome["outcome"] == "OPEN":
-        _card("5 · Outcome", "open", "Neither stop nor target was reached yet.", executed)
+        parts.card("5 · Outcome", "open", "Neither stop nor target was reached yet.", executed)
         return
     if outcome["outcome"] == "NOT_APPLICABLE":
-        _card("5 · Outcome", "none", "No bar had closed when it came.", executed)
+        parts.card("5 · Outcome", "none", "No bar had closed when it came.", executed)
         return
     held = f" in {plural(outcome['bars_held'], 'bar')}" if outcome["bars_held"] else ""
-    _card(
+    parts.card(
         "5 · Outcome",
         label(outcome["outcome"]),
         f"return {share(outcome['outcome_return'], 2)}{held}, before fees",
@@ -287,9 +280,9 @@ def _orders(number_: dict[str, Any]) -> None:
     if not orders:
         st.info("No order executes this signal.")
         return
-    parts.show(_told(tables.ORDERS, orders), orders)
+    parts.show(parts.named(tables.ORDERS, orders), orders)
     if trades := data.rows("signal_trades", **number_):
-        parts.show(_told(tables.TRADES, trades), trades)
+        parts.show(parts.named(tables.TRADES, trades), trades)
 
 
 # --- the list ---------------------------------------------------------------------------------
@@ -339,18 +332,7 @@ def _list(asked: Asked) -> None:
         "executed_net_profit": Column("Realized P&L", "money", of=f"{of}.executed_net_profit"),
         "executed_currency": Column("Currency", of=f"{of}.executed_currency"),
     }
-    signals_table(found, _told(replace(tables.SIGNALS, columns=columns), found), every)
-
-
-def _told(table: Table, rows: list[Row]) -> Table:
-    """The table without names of accounts, currencies and tags that no row has."""
-    named = ("account", "currency", "executed_currency", "entry_tag", "exit_reason")
-    columns = {
-        name: column
-        for name, column in table.columns.items()
-        if name not in named or any(row.get(name) not in (None, UNNAMED) for row in rows)
-    }
-    return replace(table, columns=columns)
+    signals_table(found, parts.named(replace(tables.SIGNALS, columns=columns), found), every)
 
 
 def _add_outcomes(found: list[Row]) -> None:

@@ -90,11 +90,20 @@ def _html(draft: Draft, asked: list[Asked], address: str) -> str:
     """The whole file."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from runner.views.sections import ensemble, models, money, operations, signals, versions
+    from runner.views.sections import (
+        ensemble,
+        journal,
+        models,
+        money,
+        operations,
+        signals,
+        versions,
+    )
 
     draft.draw(ensemble.SECTIONS, asked[0])
     for each in asked:
         draft.draw(money.SECTIONS, each)
+        draft.draw(journal.SECTIONS, each)
     of_models = (versions.SECTION, *models.SECTIONS)
     for sections in (signals.SECTIONS, of_models, operations.SECTIONS):
         draft.draw(sections, asked[0])

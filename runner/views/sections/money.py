@@ -1,4 +1,4 @@
-"""Sections about money: each source's, the account's, positions and trades."""
+"""Sections about money: each source's, the account's, and where the signals' went."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from runner.views.dashboard.marts import Row
 from runner.views.dashboard.wording import (
     UNDEFINED,
     day,
-    in_currency,
     label,
     money,
     sharpe_interval,
@@ -156,72 +155,15 @@ def _reconciliation(to: Surface, asked: Asked) -> None:
         off.sort(key=lambda row: -abs(row["unreconciled_profit"]))
         if len(off) > UNEXPLAINED_SHOWN:
             to.say(f"The {UNEXPLAINED_SHOWN} largest of {len(off)}:")
-        to.table(_of(asked, tables.UNEXPLAINED), off[:UNEXPLAINED_SHOWN], currency)
-    to.table(_of(asked, tables.DAYS), days[::-1], currency)
+        to.table(of_account(asked, tables.UNEXPLAINED), off[:UNEXPLAINED_SHOWN], currency)
+    to.table(of_account(asked, tables.DAYS), days[::-1], currency)
 
 
-def _of(asked: Asked, table: Table) -> Table:
+def of_account(asked: Asked, table: Table) -> Table:
     """The table without accounts, where only one is shown."""
     if asked.account.account == "all":
         return table
     return replace(table, columns={k: v for k, v in table.columns.items() if k != "account"})
-
-
-def _positions(to: Surface, asked: Asked) -> None:
-    found = to.ask("open_positions", asked)
-    if not found:
-        to.empty("No position is open.")
-        return
-    every, valued = found[0]["positions"], found[0]["valued"]
-    to.say(
-        f"{plural(every, 'position')} at the last close, unrealized "
-        f"{in_currency(money(found[0]['total']), asked.account.currency)}"
-        + (f"; {every - valued} without a price" if valued < every else "")
-        + (f". The {len(found)} largest:" if len(found) < every else ".")
-    )
-    table = _of(asked, tables.POSITIONS)
-    if not any(row["entry_tag"] for row in found):
-        columns = {k: v for k, v in table.columns.items() if k != "entry_tag"}
-        table = replace(table, columns=columns)
-    to.table(table, found, asked.account.currency)
-
-
-def _trades(to: Surface, asked: Asked) -> None:
-    found = to.ask("trades_by_symbol", asked)
-    if not found:
-        nothing(to, asked, "trade")
-        return
-    for row in found:
-        row["hit_rate_95"] = wilson(row["wins"], row["wins"] + row["losses"])
-    to.table(tables.BY_SYMBOL, found, asked.account.currency)
-
-
-# What is shown for a dimension of performance.trade_breakdowns, in this order.
-_DIMENSIONS = {
-    "direction": "Direction",
-    "holding_time": "Holding time",
-    "entry_weekday": "Weekday of entry (UTC)",
-    "entry_hour": "Hour of entry (UTC)",
-    "exit_reason": "Exit reason",
-    "entry_tag": "Entry tag",
-}
-
-
-def _breakdowns(to: Surface, asked: Asked) -> None:
-    found = to.ask("trade_breakdowns", asked)
-    if not found:
-        nothing(to, asked, "trade")
-        return
-    for row in found:
-        row["told"], value = _DIMENSIONS[row["dimension"]], row["dimension_value"]
-        row["value_told"] = label(value) if row["dimension"] == "exit_reason" else value
-        for figure in ("hit_rate", "expectancy"):
-            ends = row[f"{figure}_lower"], row[f"{figure}_upper"]
-            row[f"{figure}_95"] = None if ends[0] is None else ends
-    order = list(_DIMENSIONS)
-    found.sort(key=lambda row: (row["source"], order.index(row["dimension"])))
-    to.say("Of many values some look good by luck: read the intervals.")
-    to.table(tables.BREAKDOWNS, found, asked.account.currency)
 
 
 def _gaps(to: Surface, asked: Asked) -> None:
@@ -273,27 +215,6 @@ SECTIONS = (
         ("performance.daily_performance",),
         ("reconciliation",),
         _reconciliation,
-        has_money=True,
-    ),
-    Section(
-        "Open positions",
-        ("performance.open_positions",),
-        ("open_positions",),
-        _positions,
-        has_money=True,
-    ),
-    Section(
-        "Trades by symbol",
-        ("performance.trades",),
-        ("trades_by_symbol",),
-        _trades,
-        has_money=True,
-    ),
-    Section(
-        "When trades win",
-        ("performance.trade_breakdowns",),
-        ("trade_breakdowns",),
-        _breakdowns,
         has_money=True,
     ),
     Section(

@@ -13,20 +13,24 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import oracle_journal as journal
 import oracle_performance as performance
 import oracle_skill as skill
 import pytest
 from landscapes import Landscape, drop_landscape, make_landscape
 from metrics_world import (
     CAPITAL,
+    DAY,
     END,
     HORIZONS,
     LAST_DAY,
     MODELS,
+    PRICE,
     RUINED,
     SKILLED,
     WINDOWS,
@@ -114,6 +118,7 @@ OF_SYMBOLS: dict[str, Callable[[list[float]], float | None]] = {
     "expectancy": performance.expectancy,
     "average_win": performance.average_win,
     "average_loss": performance.average_loss,
+    "payoff_ratio": performance.payoff_ratio,
     "net_profit": sum,
     "gross_profit": lambda profits: sum(each for each in profits if each > 0),
     "gross_loss": lambda profits: sum(each for each in profits if each < 0),
@@ -286,6 +291,97 @@ def test_days_have_the_equity_that_trades_made(built: Built) -> None:
             assert row["equity"] == equity
             assert not differs(row["daily_return"], expected, 1e-12)
             assert not differs(row["drawdown"], float(equity / peak - 1), 1e-9)
+
+
+def test_days_have_the_risk_of_their_returns(built: Built) -> None:
+    """Rolling Sharpe ratios, and what was open at the end of the day."""
+    days: dict[str, list[Row]] = defaultdict(list)
+    for row in built.rows(
+        "select * from performance.source_performance_daily"
+        " where account = 'main' and is_closed order by trading_date"
+    ):
+        days[own_name(row)].append(row)
+    for source in built.world.sources:
+        rows = days[source.name]
+        ratios = journal.rolling_sharpe(source.returns(source.first_day), 30)
+        for row, ratio in zip(rows, ratios, strict=True):
+            assert not differs(row["rolling_sharpe_ratio"], ratio, 1e-9), (source.name, row)
+            assert row["open_value"] == PRICE * source.open_trades(row["trading_date"])
+            assert row["gross_exposure"] == float(row["open_value"]) / float(row["equity"])
+
+
+@pytest.mark.parametrize("account", ["main", "spot", "bot", "all"])
+def test_accounts_are_the_trades_of_all_sources(built: Built, account: str) -> None:
+    capital = CAPITAL * (2 if account == "all" else 1)
+    rows = built.rows(
+        "select * from performance.account_performance_daily"
+        f" where account = '{account}' and is_closed order by trading_date"
+    )
+    profits: dict[date, list[Decimal]] = defaultdict(list)
+    for trade in built.rows(
+        "select account, exit_at, net_profit from performance.trades where currency ="
+        f" '{rows[0]['currency']}' and '{account}' in (account, 'all')"
+    ):
+        profits[trade["exit_at"].date()].append(trade["net_profit"])
+    assert [row["trading_date"] for row in rows] == [
+        rows[0]["trading_date"] + n * DAY for n in range(len(rows))
+    ]
+    equity, returns = capital, list[float]()
+    for row in rows:
+        of_day = profits.pop(row["trading_date"], [])
+        returns.append(float(sum(of_day) / equity))
+        equity += sum(of_day)
+        assert (row["equity"], row["trades"]) == (equity, len(of_day))
+        assert not differs(row["daily_return"], returns[-1], 1e-12)
+    assert profits == {}
+    wrong = [
+        (row["trading_date"], row["rolling_sharpe_ratio"], ratio)
+        for row, ratio in zip(rows, journal.rolling_sharpe(returns, 30), strict=True)
+        if differs(row["rolling_sharpe_ratio"], ratio, 1e-9)
+    ]
+    assert wrong == []
+    assert not differs(
+        min(row["drawdown"] for row in rows), performance.max_drawdown(returns), 1e-9
+    )
+
+
+def test_drawdowns_are_as_quantstats_says(built: Built) -> None:
+    """Of each source and of the account."""
+    columns = "trading_date, equity, start_equity"
+    of = "where account = 'main' and is_closed"
+    curves: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in built.rows(
+        f"select source_type, source_name, {columns} from performance.source_performance_daily {of}"
+        f" union all select 'all', 'all', {columns} from performance.account_performance_daily {of}"
+        " order by trading_date"
+    ):
+        curves[row["source_type"], row["source_name"]].append(row)
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in built.rows(
+        "select * from performance.drawdowns where account = 'main' order by begin_date"
+    ):
+        found[row["source_type"], row["source_name"]].append(row)
+    assert len(found) > 100
+    for source, curve in curves.items():
+        expected = journal.drawdowns(
+            [row["trading_date"] for row in curve],
+            [row["equity"] for row in curve],
+            curve[0]["start_equity"],
+        )
+        for row, (begin, trough, end, length, depth) in zip(found[source], expected, strict=True):
+            assert (row["begin_date"], row["trough_date"], row["days"]) == (begin, trough, length)
+            assert row["is_open"] == (end == LAST_DAY)
+            assert row["end_date"] == (None if row["is_open"] else end)
+            assert not differs(row["depth"], depth, 1e-9)
+
+
+def test_r_multiples_are_of_what_was_risked(built: Built) -> None:
+    """Each plan has its stop at 1, and each order is of one unit."""
+    rows = built.rows(
+        "select net_profit, initial_risk, r_multiple from performance.trades where symbol = 'T'"
+    )
+    assert {row["initial_risk"] for row in rows} == {PRICE - 1}
+    assert all(row["r_multiple"] == float(row["net_profit"]) / float(PRICE - 1) for row in rows)
 
 
 def test_sources_add_up_to_the_account(built: Built) -> None:

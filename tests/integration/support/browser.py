@@ -44,7 +44,7 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PAGES = ("Now", "Performance", "Models", "Signals", "Operations")
+PAGES = ("Now", "Performance", "Journal", "Models", "Signals", "Operations")
 TROUBLES = ("Not there yet", "No answer", "cannot be read")
 
 

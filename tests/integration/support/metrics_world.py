@@ -31,6 +31,7 @@ HORIZONS = (4, 8, 12, 16, 20, 24)
 MODELS = (
     *("+source_performance", "+source_performance_daily", "+symbol_performance", "+trades"),
     *("+signal_outcomes", "+model_skill", "+model_calibration"),
+    *("+account_performance_daily", "+drawdowns"),
 )
 
 # --- what is written --------------------------------------------------------------------------
@@ -86,6 +87,13 @@ class Source:
             and (trade.exit_at is None or day <= trade.exit_at.date())
         }
         return len(open_days) / len(self.days(first))
+
+    def open_trades(self, day: date) -> int:
+        """Trades that are open at the end of a day."""
+        return sum(
+            trade.entry_at.date() <= day and (not trade.exit_at or trade.exit_at.date() > day)
+            for trade in self.trades
+        )
 
 
 def moment(day: date, seconds: int) -> datetime:

@@ -14,7 +14,7 @@ from runner.views.asked import choices
 from runner.views.dashboard.marts import LIMITS, connect, reading
 from runner.views.report.draft import Cells, Draft
 from runner.views.report.write import Wanted, asked_for
-from runner.views.sections import money
+from runner.views.sections import journal, money
 
 Rows = list[list[str]]
 
@@ -26,17 +26,25 @@ def cells(proto: Any) -> Rows:
 
 
 def shown_by_page(drawn: AppTest) -> tuple[Rows, list[Rows]]:
-    """The figures of a page, and its tables without that of all days, which a report leaves out."""
+    """The figures of a page, and its tables without those that a report leaves out.
+
+    These are that of all days, the list of trades and the orders of one.
+    """
     figures = [[each.label, each.value, each.delta or ""] for each in drawn.metric]
-    days = list(tables.DAYS.columns)[-1]
-    return figures, [cells(each.proto) for each in drawn.dataframe if days not in each.value]
+    left_out = {list(tables.DAYS.columns)[-1], "trade_id", "filled_price"}
+    return figures, [
+        cells(each.proto) for each in drawn.dataframe if not left_out & set(each.value)
+    ]
 
 
-def shown_by_report(database: Database, wanted: Wanted) -> tuple[Rows, list[Rows]]:
-    """The same of a report's sections about money."""
+SECTIONS = {"performance": money.SECTIONS, "journal": journal.SECTIONS}
+
+
+def shown_by_report(database: Database, wanted: Wanted, page: str) -> tuple[Rows, list[Rows]]:
+    """The same of the report's sections of a page."""
     with connect(database, LIMITS) as marts, reading(marts):
         draft = Draft(marts, database)
-        draft.draw(money.SECTIONS, asked_for(wanted, choices(draft.rows))[0])
+        draft.draw(SECTIONS[page], asked_for(wanted, choices(draft.rows))[0])
     blocks = [content for part in draft.parts for _, content in part.blocks]
     figures = [content for content in blocks if isinstance(content, list)]
     return (

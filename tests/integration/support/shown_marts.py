@@ -89,6 +89,9 @@ def other_account(marts: Landscape) -> Iterator[None]:
         "source_performance_daily": {"bot": False, "all": True},
         "daily_performance": {"bot": False, "spot": False},
         "symbol_performance": {"bot": False, "all": True},
+        "symbol_performance_daily": {"bot": False},
+        "account_performance_daily": {"bot": False, "all": True},
+        "drawdowns": {"bot": False, "all": True},
         "trade_breakdowns": {"bot": False, "all": True},
         "trades": {"bot": False},
         "open_positions": {"bot": False},
@@ -97,7 +100,8 @@ def other_account(marts: Landscape) -> Iterator[None]:
     keys = {"trades": "opening_order_id", "open_positions": "order_id"}
     with marts.replica.connect() as connection:
         for mart, accounts in copied.items():
-            where = "true" if mart == "daily_performance" else "source_type = 'ai'"
+            is_of_source = mart not in ("daily_performance", "account_performance_daily")
+            where = "source_type = 'ai'" if is_of_source else "true"
             key = f"'{keys[mart]}', -{keys[mart]}" if mart in keys else ""
             for account, is_all_accounts in accounts.items():
                 values = {"account": account, "currency": "USDT"}

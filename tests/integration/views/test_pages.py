@@ -10,9 +10,12 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import children
+import numpy as np
+import oracle_journal as journal
+import pandas as pd
 import pytest
 import random_numbers
 import streamlit as st
@@ -21,7 +24,7 @@ from browser import BIN, PAGES, TROUBLES
 from landscapes import Landscape
 from pgbouncer import needs_pgbouncer, pooler
 from psycopg import sql
-from shown_cells import is_part, shown_by_page, shown_by_report
+from shown_cells import SECTIONS, is_part, shown_by_page, shown_by_report
 from shown_marts import all_marts, draw, other_account, renamed, run, shown_marts, told
 from shown_numbers import Shown
 from streamlit.testing.v1 import AppTest
@@ -65,15 +68,19 @@ def page(marts: Landscape, monkeypatch: pytest.MonkeyPatch) -> Callable[..., App
     ],
     ids=["all", "window", "days"],
 )
+@pytest.mark.parametrize("name", SECTIONS)
 def test_the_report_agrees_with_the_page_to_the_digit(
     marts: Landscape,
     page: Callable[..., AppTest],
+    name: str,
     link: dict[str, str | list[str]],
     wanted: Wanted,
 ) -> None:
-    figures, tables = shown_by_page(page("performance", link))
-    reported_figures, reported = shown_by_report(marts.replica, wanted)
-    assert figures == reported_figures != []
+    figures, tables = shown_by_page(page(name, link))
+    reported_figures, reported = shown_by_report(marts.replica, wanted, name)
+    assert figures == reported_figures
+    # The model closed no trade on these days.
+    assert (figures == []) == ("day" in link and name == "journal")
     assert [len(rows) for rows in tables] == [len(rows) for rows in reported] != []
     for page_rows, rows in zip(tables, reported, strict=True):
         assert all(is_part(few, many) for few, many in zip(rows, page_rows, strict=True)), rows
@@ -111,6 +118,7 @@ def test_an_empty_database(marts: Landscape, page: Callable[..., AppTest]) -> No
         for module, expected in {
             "now": "No decisions yet",
             "performance": "No closed day yet",
+            "journal": "No trade yet",
             "models": "No model yet",
             "signals": "No signals yet",
         }.items():
@@ -132,7 +140,7 @@ def test_one_mart_that_is_dropped_spoils_its_own_part_alone(
         drawn = page("performance")
         assert "performance.daily_performance is not built yet" in told(drawn)
         assert [metric.label for metric in drawn.metric][:2] == ["Realized P&L", "Return"]
-        assert len(drawn.dataframe) == 5
+        assert len(drawn.dataframe) == 2
 
 
 def test_versions_are_shown_with_their_health(
@@ -184,6 +192,114 @@ def test_money_is_that_of_the_account_that_is_chosen(
         for title in titles:
             assert f">{title}</h2>" in text
             assert f">{title} USDT</h2>" in text
+
+
+def asked_rows(marts: Landscape, question: str, **others: Any) -> list[dict[str, Any]]:
+    """What a question tells of everything."""
+    with connect(marts.replica, LIMITS) as connection, reading(connection):
+        has = choices(lambda name: ask(connection, name, {}))
+        asked = Asked(has, account=has.accounts[0]).parameters()
+        return ask(connection, question, asked | {"count": 10_000} | others)
+
+
+def bars_of(marts: Landscape) -> pd.DataFrame:
+    names = ["symbol", "opened_at", "closed_at", "low_price", "high_price", "close_price"]
+    rows = marts.on_replica(f"select {', '.join(names)} from performance.price_bars order by 2")
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_excursions_and_risk_are_those_of_bars_and_stops(marts: Landscape) -> None:
+    """Of each trade, by looking at every bar."""
+    names = ["symbol", "direction", "quantity", "entry_price", "exit_price", "stop_price"]
+    names += ["net_profit", "initial_risk", "r_multiple", "mae", "mfe", "entry_at", "exit_at"]
+    bars = dict(list(bars_of(marts).groupby("symbol")))
+    seen = set()
+    for found in marts.on_replica(f"select {', '.join(names)} from performance.trades"):
+        row = dict(zip(names, found, strict=True))
+        expected = journal.excursions(row, bars[row["symbol"]])
+        assert (row["mae"] is None) == (expected is None), row
+        assert expected is None or expected == pytest.approx((row["mae"], row["mfe"]), rel=1e-12)
+        risk = None
+        if row["stop_price"] is not None:
+            risk = abs(row["entry_price"] - row["stop_price"]) * row["quantity"] or None
+        assert row["initial_risk"] == risk
+        r = None if risk is None else pytest.approx(float(row["net_profit"] / risk), rel=1e-12)
+        assert row["r_multiple"] == r
+        seen.add((expected is None, risk is None, row["direction"]))
+    assert {each[2] for each in seen} == {"LONG", "SHORT"}
+    assert {each[:2] for each in seen} >= {(False, False)}
+
+
+def test_buy_and_hold_is_as_pandas_says(marts: Landscape) -> None:
+    bars = bars_of(marts)
+    traded = {name for (name,) in marts.on_replica("select symbol from performance.trades")}
+    closes = {
+        symbol: of.set_index("closed_at")["close_price"].astype(float)
+        for symbol, of in bars.groupby("symbol")
+        if symbol in traded
+    }
+    rows = asked_rows(marts, "buy_and_hold")
+    days = [pd.Timestamp(row["trading_date"], tz="UTC") for row in rows]
+    values = journal.buy_and_hold(closes, days, 100_000.0)
+    assert [row["held_value"] for row in rows] == pytest.approx(values, rel=1e-12)
+    assert rows[0]["start_value"] == pytest.approx(100_000, rel=1e-12)
+    starts = [row["start_value"] for row in rows[1:]]
+    assert starts == [row["held_value"] for row in rows[:-1]]
+
+
+def test_the_journals_sums_are_those_of_its_trades(marts: Landscape) -> None:
+    """By numpy, from the rows of the trades."""
+    trades = pd.DataFrame(asked_rows(marts, "trades")).astype({"net_profit": float})
+    profits = trades["net_profit"].to_numpy()
+    (made,) = asked_rows(marts, "trade_results")
+    wins, losses = profits[profits > 0], profits[profits < 0]
+    assert (made["trades"], made["wins"], made["losses"]) == (len(profits), len(wins), len(losses))
+    expected = {
+        "average_win": wins.mean(),
+        "average_loss": losses.mean(),
+        "payoff_ratio": wins.mean() / -losses.mean(),
+        "expectancy": profits.mean(),
+        "profit_deviation": profits.std(),
+        "mean_r": trades["r_multiple"].dropna().mean(),
+        "mean_held_seconds": (trades["exit_at"] - trades["entry_at"]).dt.total_seconds().mean(),
+    }
+    assert {name: made[name] for name in expected} == pytest.approx(expected, rel=1e-9)
+    edges = [-40.0, -10.0, 0.0, 10.0, 40.0]
+    bins = asked_rows(marts, "trade_bins", profit_edges=edges, r_edges=[-1.0, 0.0, 1.0])
+    for figure, values, inner in (
+        ("profit", profits, edges),
+        ("r", trades["r_multiple"].dropna().to_numpy(), [-1.0, 0.0, 1.0]),
+    ):
+        counts, _ = np.histogram(values, bins=[-np.inf, *inner, np.inf])
+        found = {row["bin"]: row["trades"] for row in bins if row["figure"] == figure}
+        assert [found.get(place, 0) for place in range(len(counts))] == list(counts)
+    by_day = trades.groupby(trades["exit_at"].dt.date)["net_profit"].sum()
+    days = {row["trading_date"]: row["net_profit"] for row in asked_rows(marts, "trade_days")}
+    assert days == pytest.approx(by_day.to_dict(), abs=1e-9)
+
+
+def test_a_trade_is_that_of_the_account_that_is_chosen(
+    marts: Landscape, page: Callable[..., AppTest]
+) -> None:
+    ((trade_id, symbol),) = marts.on_replica(
+        "select trade_id, symbol from performance.trades order by exit_at limit 1"
+    )
+    drawn = page("journal", {"trade": trade_id})
+    assert any(symbol in each.value for each in drawn.header)
+    assert any("5 · Result" in each.value for each in drawn.markdown)
+    assert "There is no trade" not in told(drawn)
+    with other_account(marts):
+        drawn = page("journal", {"trade": trade_id, "account": "USDT: bot"})
+        assert f"There is no trade '{trade_id}' of USDT: bot" in told(drawn)
+        assert "5 · Result" not in "".join(each.value for each in drawn.markdown)
+        listed = next(each.value for each in drawn.dataframe if "trade_id" in each.value)
+        assert len(listed) > 0
+        figures = {each.label: each.value for each in drawn.metric}
+    ((trades,),) = marts.on_replica(
+        "select count(*) from performance.trades where source_type = 'ai'"
+    )
+    assert figures["Trades"] == f"{trades:,}"
+    assert "Average win USDT" in figures
 
 
 def test_old_decisions_are_called_stale(marts: Landscape, page: Callable[..., AppTest]) -> None:
