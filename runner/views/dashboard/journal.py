@@ -71,10 +71,8 @@ def _trades(asked: Asked, count: int) -> list[Row]:
 
 
 def _story(trade: Row) -> None:
-    st.header(
-        f"{trade['direction']} {escaped(trade['symbol'])} by {escaped(source_label(trade['source']))}",
-        anchor=False,
-    )
+    source = escaped(source_label(trade["source"]))
+    st.header(f"{trade['direction']} {escaped(trade['symbol'])} by {source}", anchor=False)
     signal = _signal(trade)
     with st.container(horizontal=True, gap="small"):
         _signal_card(trade, signal)
