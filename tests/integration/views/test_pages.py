@@ -489,12 +489,13 @@ def test_metrics_are_called_as_on_the_pages() -> None:
 def test_numbers_drawn_at_random_are_those_of_the_raw_rows(
     marts: Landscape, page: Callable[..., AppTest]
 ) -> None:
-    """Of all pages, 200 numbers of other places each time."""
+    """Of all pages, 200 numbers of other places each time; the journal's have oracles of their own."""
     seed = int(os.environ.get("SIGNAL_MARTS_SEED") or secrets.randbelow(10**6))
     print(f"SIGNAL_MARTS_SEED={seed}")  # noqa: T201
     raw = random_numbers.read(marts)
     shown = Shown(raw)
-    numbers = [each for name in MODULES for each in random_numbers.on(page(name), raw, shown)]
+    pages = [name for name in MODULES if name != "journal"]
+    numbers = [each for name in pages for each in random_numbers.on(page(name), raw, shown)]
     assert {
         (each.exhibit, each.column) for each in numbers if each.is_listed == bool(each.expected)
     } == set(), "recompute them, or say in NOT_RECOMPUTED why not"
