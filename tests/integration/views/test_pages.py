@@ -489,7 +489,7 @@ def test_metrics_are_called_as_on_the_pages() -> None:
 def test_numbers_drawn_at_random_are_those_of_the_raw_rows(
     marts: Landscape, page: Callable[..., AppTest]
 ) -> None:
-    """Of all pages, 200 numbers of other places each time; the journal's have oracles of their own."""
+    """Of all pages but the journal, which has oracles of its own: 200 numbers of other places."""
     seed = int(os.environ.get("SIGNAL_MARTS_SEED") or secrets.randbelow(10**6))
     print(f"SIGNAL_MARTS_SEED={seed}")  # noqa: T201
     raw = random_numbers.read(marts)
