@@ -215,7 +215,7 @@ def test_excursions_and_risk_are_those_of_bars_and_stops(marts: Landscape) -> No
     bars = dict(list(bars_of(marts).groupby("symbol")))
     seen = set()
     for found in marts.on_replica(f"select {', '.join(names)} from performance.trades"):
-        row = dict(zip(names, found, strict=True))
+        row: dict[str, Any] = dict(zip(names, found, strict=True))
         expected = journal.excursions(row, bars[row["symbol"]])
         assert (row["mae"] is None) == (expected is None), row
         assert expected is None or expected == pytest.approx((row["mae"], row["mfe"]), rel=1e-12)
@@ -285,7 +285,7 @@ def test_a_trade_is_that_of_the_account_that_is_chosen(
         "select trade_id, symbol from performance.trades order by exit_at limit 1"
     )
     drawn = page("journal", {"trade": trade_id})
-    assert any(symbol in each.value for each in drawn.header)
+    assert any(str(symbol) in each.value for each in drawn.header)
     assert any("5 · Result" in each.value for each in drawn.markdown)
     assert "There is no trade" not in told(drawn)
     with other_account(marts):
