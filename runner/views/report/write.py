@@ -42,8 +42,8 @@ def write_report(database: Database, path: Path, wanted: Wanted | None = None) -
     extras.need("report")
     limits = replace(LIMITS, application_name="signal-marts report")
     with connect(database, limits) as marts, reading(marts):
-        # All questions see the same moment, even if a build runs meanwhile; charts are drawn between
-        # them.
+        # All questions see the same moment, even if a build runs meanwhile; between them charts are
+        # drawn.
         marts.execute(
             "set transaction isolation level repeatable read;"
             " set local idle_in_transaction_session_timeout = '10min'"
