@@ -11,7 +11,18 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from raw_facts import Raw, Row, Trade, certainty, of_days, of_trades, sharpe_of, wilson
+from raw_facts import (
+    CAPITAL,
+    Raw,
+    Row,
+    Trade,
+    certainty,
+    filled_price,
+    of_days,
+    of_trades,
+    sharpe_of,
+    wilson,
+)
 
 Values = dict[str, Any]
 HORIZONS = (4, 8, 12, 16, 20, 24)
@@ -47,6 +58,10 @@ class Shown:
             "signals": self.signal,
             "orders_of_signal": self.order,
             "trades_of_signal": self.trade,
+            "trades": self.trade,
+            "orders_of_trade": self.order_of_trade,
+            "months": self.month,
+            "drawdowns": self.drawdown,
             "model_skill": self.skill,
             "training_runs": self.training,
             "spectrum_findings": self.spectrum,
@@ -232,7 +247,95 @@ class Shown:
             if each.opening_order_id == int(opened) and each.closing_order_id == int(closed)
         )
         names = ("quantity", "entry_price", "exit_price", "fees", "net_profit")
-        return {name: getattr(lot, name) for name in names}
+        risk = self.risk(lot)
+        return {name: getattr(lot, name) for name in names} | {
+            "held_seconds": (lot.exit_at - lot.entry_at).total_seconds(),
+            "r_multiple": float(lot.net_profit / risk) if risk else None,
+            **self.excursions(lot),
+        }
+
+    def risk(self, lot: Trade) -> Fraction | None:
+        """What the stop of its plan, or else of its signal, would have lost."""
+        raw = self.raw
+        plan = raw.fills[lot.opening_order_id]["trade_plan_id"]
+        stops = [each["stop_loss_price"] for each in raw.plans if each["id"] == plan]
+        if lot.signal_id is not None:
+            stops.append(self.by_id[lot.signal_id]["stop_loss"])
+        stop = next((each for each in stops if each is not None), None)
+        sign = 1 if lot.direction == "LONG" else -1
+        distance = Fraction(0) if stop is None else sign * (lot.entry_price - Fraction(stop))
+        return distance * lot.quantity if distance > 0 else None
+
+    def excursions(self, lot: Trade) -> Values:
+        within = [
+            bar
+            for bar in self.raw.bars_of[lot.symbol]
+            if lot.entry_at <= bar.opened_at and bar.closed_at <= lot.exit_at
+        ]
+        if not within:
+            return {"mae": None, "mfe": None}
+        met = [Fraction(each) for bar in within for each in (bar.low, bar.high)]
+        sign = 1 if lot.direction == "LONG" else -1
+        moves = [sign * float(each / lot.entry_price - 1) for each in (*met, lot.exit_price)]
+        return {"mae": min(0.0, *moves), "mfe": max(0.0, *moves)}
+
+    def order_of_trade(self, row: Row) -> Values:
+        order = next(each for each in self.raw.orders if each["id"] == row["order_id"])
+        signal = self.raw.attributed[order["id"]][2]
+        return {
+            "filled_price": filled_price(order),
+            "lag_seconds": None if signal is None else self.order(row)["lag_seconds"],
+        }
+
+    def month(self, row: Row) -> Values:
+        trades = [
+            each
+            for each in self.raw.closed(self.raw.trades)
+            if f"{each.exit_at:%Y-%m}" == row["month_told"]
+        ]
+        by_day: dict[date, Fraction] = defaultdict(Fraction)
+        for each in trades:
+            by_day[each.exit_at.date()] += each.net_profit
+        return of_trades(trades) | {
+            "won_days": sum(profit > 0 for profit in by_day.values()),
+            "lost_days": sum(profit < 0 for profit in by_day.values()),
+            "best_day": max(by_day.values()),
+            "worst_day": min(by_day.values()),
+        }
+
+    def drawdown(self, row: Row) -> Values:
+        """Of the account, from its capital on."""
+        equity = peak = CAPITAL
+        below: list[tuple[date, Fraction]] = []
+        for day in self.raw.calendar:
+            equity += sum(
+                (each.net_profit for each in self.raw.trades if each.exit_at.date() == day),
+                Fraction(0),
+            )
+            if equity < peak:
+                below.append((day, equity))
+                continue
+            if below and below[0][0] == row["begin_date"]:
+                break
+            peak, below = equity, []
+        trough = min(each for _, each in below)
+        return {
+            "days": (below[-1][0] - below[0][0]).days + 1,
+            "depth": float(trough / peak - 1),
+            "lost_amount": trough - peak,
+            "peak_equity": peak,
+            "trough_equity": trough,
+        }
+
+    def results(self) -> Values:
+        """The cards of the journal."""
+        trades = self.raw.closed(self.raw.trades)
+        found = of_trades(trades)
+        multiples = [float(each.net_profit / risk) for each in trades if (risk := self.risk(each))]
+        return found | {
+            "payoff_ratio": float(found["average_win"] / -found["average_loss"]),
+            "mean_r": statistics.fmean(multiples),
+        }
 
     def skill(self, row: Row) -> Values:
         raw = self.raw

@@ -27,12 +27,6 @@ with lots as (
 
 ),
 
-bars as (
-
-    select * from {{ ref('int_bars_numbered') }}
-
-),
-
 blocks as (
 
     select * from {{ ref('int_bar_blocks') }}
@@ -54,7 +48,7 @@ placed as (
         lots.*,
         (
             select stored.bar_number
-            from bars as stored
+            from {{ ref('int_bars_numbered') }} as stored
             where
                 stored.symbol = lots.symbol
                 and stored.opened_at >= lots.entry_at
@@ -63,7 +57,7 @@ placed as (
         ) as first_bar_number,
         (
             select stored.bar_number
-            from bars as stored
+            from {{ ref('int_bars_numbered') }} as stored
             where
                 stored.symbol = lots.symbol
                 and stored.opened_at < lots.exit_at

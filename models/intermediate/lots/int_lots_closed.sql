@@ -154,12 +154,18 @@ attributed_lots as (
         attributed_orders.planned_entry_price,
         attributed_orders.stop_price,
         attributed_orders.target_price,
-        -- A stop, unlike a fill's price, was never judged beside the quantity.
+        -- A stop that would end the trade at once, or in profit, is no measure of what
+        -- was risked. It was never judged beside the quantity, as a fill's price was.
         cast(
             case
                 when
-                    abs(attributed_orders.stop_price * lots.quantity)
+                    attributed_orders.stop_price > 0
+                    and attributed_orders.stop_price * lots.quantity
                     < {{ money_limit() }}
+                    and case lots.direction
+                        when 'LONG' then attributed_orders.stop_price < lots.entry_price
+                        else attributed_orders.stop_price > lots.entry_price
+                    end
                     then
                         abs(lots.entry_price - attributed_orders.stop_price)
                         * lots.quantity

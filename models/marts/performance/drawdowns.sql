@@ -118,7 +118,9 @@ drawdowns as (
         cast(trough_equity - peak_equity as {{ type_money() }}) as lost_amount,
         cast(trough_equity - peak_equity as {{ type_double() }})
         / cast(peak_equity as {{ type_double() }}) as depth,
-        {{ utc_midnight('last_below_date + 1') }} as available_at
+        -- That it is over is known after one more day.
+        {{ utc_midnight('last_below_date + case when is_open then 1 else 2 end') }}
+            as available_at
     from falls
 
 )

@@ -142,7 +142,7 @@ def _plan_card(trade: Row) -> None:
     elif prices:
         headline = "the signal's own"
     risk = trade["initial_risk"]
-    at_risk = "" if risk is None else f"1 R: {in_currency(money(risk), trade['currency'])}"
+    at_risk = "" if risk is None else escaped(f"1 R: {in_currency(money(risk), trade['currency'])}")
     parts.card("2 · Plan", headline, *(prices or ["Neither stop nor target."]), at_risk)
 
 

@@ -97,6 +97,8 @@ def _edges(made: Row, kind: str) -> list[float]:
         max(low, mean - 3 * made[f"{kind}_deviation"]),
         min(high, mean + 3 * made[f"{kind}_deviation"]),
     )
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # but for their rounding, all are the same
+        low = high
     width = _round_up((high - low) / _BINS or abs(low) or 1.0)
     first, last = math.floor(low / width), math.floor(high / width) + 1
     # The doubles nearest to the round amounts.
@@ -204,7 +206,7 @@ def _equity(to: Surface, asked: Asked) -> None:
     days = {row["trading_date"]: row for row in account}
     held = [row for row in held if row["trading_date"] in days]
     lines = list(account)
-    if held:
+    if held and first["start_equity"] > 0:
         # Both begin with the account's equity before the period.
         scale = first["start_equity"] / held[0]["start_value"] if held[0]["start_value"] else 0
         lines += [
@@ -256,7 +258,7 @@ def _risk(to: Surface, asked: Asked) -> None:
 def _drawdowns(to: Surface, asked: Asked) -> None:
     rows = to.ask("drawdowns", asked)
     if not rows:
-        to.empty("No drawdown: the equity was never below its peak at the end of a day.")
+        to.empty("No drawdown: on no day of the period did the equity end below its peak.")
         return
     for row in rows:
         row["state"] = "open" if row["is_open"] else "recovered"

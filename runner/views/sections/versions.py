@@ -30,7 +30,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Figure:
-    """How a figure is shown; ``better`` is 1 where more is better, −1 where less is."""
+    """How a figure is shown; ``better`` is 1 where more is better, −1 where less is.
+
+    An error of calibration has neither: of equally good models, that with fewer signals has the
+    larger one.
+    """
 
     column: Column
     better: int = 0
@@ -68,7 +72,7 @@ FIGURES = {
     "edge": Figure(Column("Hit rate − break-even", "percent"), 1, ".1%"),
     "mean_return": Figure(Column("Mean return", "percent", 3), 1, ".2%"),
     "brier_score": Figure(Column("Brier score", "number", 4), -1, ".3f"),
-    "calibration_error": Figure(Column("Calibration error", "number", 3), -1, ".3f"),
+    "calibration_error": Figure(Column("Calibration error", "number", 3), 0, ".3f"),
     "trades": Figure(Column("Trades", "count")),
     "expectancy": Figure(Column("Expectancy", "money"), 1, ".2f"),
     "net_profit": Figure(Column("Realized P&L", "money")),

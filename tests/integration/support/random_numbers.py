@@ -20,11 +20,16 @@ from shown_models import Compared
 from shown_numbers import Shown
 from streamlit.testing.v1 import AppTest
 
-from runner.views import tables
+from runner.views import journal_tables, tables
 from runner.views.sections import versions
 from runner.views.surface import Column, Table
 
-_TABLES = {each.name: each for each in vars(tables).values() if isinstance(each, Table)}
+_TABLES = {
+    each.name: each
+    for module in (tables, journal_tables)
+    for each in vars(module).values()
+    if isinstance(each, Table)
+}
 NOT_RECOMPUTED = {
     "by brute force: test_ensemble, test_health, test_trials": {
         *("decisions", "model_health", "retraining_triggers", "model_trials"),
@@ -186,7 +191,13 @@ def _of_cards(drawn: AppTest, shown: Shown) -> Iterator[Number]:
         for source in ("ai: all", "traditional: all")
     }
     totals = cache(shown.totals)
+    results = cache(shown.results)
+    is_journal = any(each.label == "Payoff" for each in drawn.metric)
     for each in drawn.metric:
+        if is_journal:
+            name, column = _RESULTS[each.label]
+            yield Number("card", each.label, "all", each.value, _texts(results, name, column))
+            continue
         if each.label in days:
             texts = _texts(totals, days[each.label], Column("", "money"))
             yield Number("card", each.label, "all days", each.value, texts)
@@ -199,6 +210,16 @@ def _of_cards(drawn: AppTest, shown: Shown) -> Iterator[Number]:
                 yield Number("card", each.label, source, text, _texts(values, name, columns[name]))
         else:
             yield Number(f"card {each.label}", "", "", each.value, None)
+
+
+_RESULTS = {
+    "Trades": ("trades", Column("", "count")),
+    "Win rate": ("hit_rate", Column("", "percent")),
+    "Average win": ("average_win", Column("", "money")),
+    "Average loss": ("average_loss", Column("", "money")),
+    "Payoff": ("payoff_ratio", Column("", "number")),
+    "Mean R-multiple": ("mean_r", Column("", "number")),
+}
 
 
 def drawn_at_random(numbers: Iterable[Number], count: int, random: Random) -> list[Number]:

@@ -1,4 +1,4 @@
--- What was bought and held, day by day, of the symbols that are asked for.
+-- What was bought and held, day by day, of all symbols that the account traded.
 select
     trading_date,
     sum(start_value) as start_value,
@@ -8,7 +8,6 @@ from performance.buy_and_hold
 where
     account = %(account)s
     and currency = %(currency)s
-    and (%(symbols)s::text[] is null or symbol = any(%(symbols)s))
     and (%(first)s::date is null or trading_date >= %(first)s)
     and (%(last)s::date is null or trading_date <= %(last)s)
 group by trading_date
