@@ -225,7 +225,7 @@ def test_bars_are_archived_beside_a_writer(landscape: Landscape, tmp_path: Path)
     assert old_rows(landscape) == (0, old)
 
     found = CliRunner().invoke(cli, ["status", "--compare"], env=urls)
-    assert "comparing: 12 of 12" in found.stderr
+    assert "comparing: 13 of 13" in found.stderr
     assert "market_bars" not in str(found.exception)
     told_of_bars = [
         each

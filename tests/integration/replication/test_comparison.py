@@ -43,7 +43,7 @@ def compared(landscape: Landscape) -> list[str]:
     urls = {"PRIMARY_URL": landscape.primary.url, "REPLICA_URL": landscape.replica.url}
     result = CliRunner().invoke(cli, ["status", "--compare"], env=urls)
     assert isinstance(result.exception, Failure), result.exception
-    assert "comparing: 12 of 12" in result.stderr
+    assert "comparing: 13 of 13" in result.stderr
     found = [line.removeprefix("  - ") for line in str(result.exception).splitlines()]
     return [line for line in found if "rows of" in line or "copied again" in line]
 
