@@ -182,6 +182,7 @@ def test_an_edit_builds_anew_what_renders_otherwise(project: Project) -> None:
             below(
                 *("staging.stg_ai__trading_signals", "intermediate.int_orders_matched_as_of"),
                 *("intermediate.int_orders_attributed", "training.rl_progress"),
+                "intermediate.int_timeframes",
             ),
         ),
         # What keeps the books.

@@ -155,8 +155,9 @@ def test_the_demo_runs_in_an_empty_folder(
     listed = run(tools / "yoyo", "list", "--config", config, cwd=empty, env=env)
     applied = re.findall(r"^A\s+(\d{4}_\w+)", listed.stdout, re.MULTILINE)
     assert len(applied) == len(list((PROJECT / "migrations").glob("*.rollback.sql")))
-    known = run(tools / "dbt", "--quiet", "ls", "--select", "trades", cwd=empty, env=env)
-    assert known.stdout.split()[0] == "signal_marts.marts.performance.trades", known.stdout
+    named = ("--resource-type", "model", "--select", "trades")
+    known = run(tools / "dbt", "--quiet", "ls", *named, cwd=empty, env=env)
+    assert known.stdout.split() == ["signal_marts.marts.performance.trades"]
 
     # dbt's files are beside the servers, and no file is left in the package.
     with zipfile.ZipFile(wheel) as archive:

@@ -40,7 +40,7 @@ from runner.views.asked import Period, choices
 from runner.views.dashboard.marts import LIMITS, Row, connect, reading
 from runner.views.report.draft import Cells, Draft
 from runner.views.report.write import Wanted, asked_for
-from runner.views.sections import ensemble, models, money, signals, versions
+from runner.views.sections import ensemble, journal, models, money, signals, versions
 
 MODULES = tuple(page.lower() for page in PAGES)
 
@@ -363,8 +363,10 @@ def test_no_word_of_the_marts_is_shown_as_it_is_stored(marts: Landscape) -> None
     with connect(marts.replica, LIMITS) as connection, reading(connection):
         draft = Draft(connection, marts.replica)
         asked = asked_for(Wanted(), choices(draft.rows))[0]
-        of_models = (versions.SECTION, *models.SECTIONS)
-        for sections in (ensemble.SECTIONS, money.SECTIONS, signals.SECTIONS, of_models):
+        for sections in (
+            *(ensemble.SECTIONS, money.SECTIONS, journal.SECTIONS, signals.SECTIONS),
+            (versions.SECTION, *models.SECTIONS),
+        ):
             draft.draw(sections, asked)
     cells = [
         content.rows for part in draft.parts for _, content in part.blocks
