@@ -7,20 +7,22 @@ from contextlib import contextmanager
 from dataclasses import astuple, fields
 from datetime import date, datetime
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
 from runner.alerts.states import Message, State
 from runner.errors import SignalMartsError
 from runner.servers.database import Connection, Database, scalar
-from runner.servers.deploy_lock import LockedError, check_direct
+from runner.servers.deploy_lock import LockedError, check_direct, holder
 
 Key = tuple[str, str]
 """A rule's name, and a subject."""
 
 OPTIONS = "-c statement_timeout=10s -c lock_timeout=2s"
 KEPT_DAYS = 30
+
+# "signalMt" as eight bytes: after those of deploys (runner/servers/deploy_lock.py).
+_ADVISORY_KEY = 0x7369_676E_616C_4D74
 
 _COLUMNS = [each.name for each in fields(Message)]
 _SAVE_MESSAGE = sql.SQL(
@@ -54,7 +56,7 @@ def opened(replica: Database) -> Iterator[Connection]:
     with replica.connect(
         autocommit=True, application="signal-marts alerts", options=OPTIONS
     ) as session:
-        if scalar(session, "select to_regclass('signal_marts.alert_lock')") is None:
+        if scalar(session, "select to_regclass('signal_marts.alerts')") is None:
             raise NoBooksError(
                 f"the replica at {replica.address} has no tables for alerts;"
                 " run signal-marts deploy"
@@ -66,18 +68,13 @@ def opened(replica: Database) -> Iterator[Connection]:
 def kept(replica: Database) -> Iterator[Connection]:
     """The same, for the one process that writes them; raise LockedError where another one does.
 
-    The lock ends with its session, however the process ends.
+    The lock ends with its session, however the process ends; who has lost it cannot write.
     """
-    with (
-        opened(replica) as session,
-        replica.connect(autocommit=True, application="signal-marts alerts") as keeper,
-    ):
-        check_direct(replica, keeper)
-        keeper.execute("begin")
-        try:
-            keeper.execute("lock table signal_marts.alert_lock in exclusive mode nowait")
-        except psycopg.errors.LockNotAvailable:
-            raise LockedError("another watch sends the alerts") from None
+    with opened(replica) as session:
+        check_direct(replica, session)
+        if not scalar(session, "select pg_try_advisory_lock(%s)", (_ADVISORY_KEY,)):
+            other = holder(session, _ADVISORY_KEY) or "another watch"
+            raise LockedError(f"{other} sends the alerts")
         yield session
 
 

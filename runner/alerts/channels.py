@@ -38,28 +38,44 @@ class Channel:
         return f"the service cannot be reached, or refuses; look at what {self.variable} says"
 
 
+def is_refused(why: str | None) -> bool:
+    """Whether a service refused what was sent, as too long or badly formed, and not us."""
+    return bool(re.match(r"the service answered (400|413|422);", why or ""))
+
+
 def channels(rules: Rules) -> dict[str, Channel]:
     """The channels by name; raise UsageError naming the variables that no service understands."""
     need("alerts")
-    # Else its warnings, and the URLs in them, would be printed.
-    logger = logging.getLogger("apprise")
-    logger.propagate = False
-    logger.addHandler(logging.NullHandler())
-    made, wrong = {}, []
+    # Else their warnings, and the URLs in them, would be printed.
+    for library in ("apprise", "urllib3"):
+        logger = logging.getLogger(library)
+        logger.propagate = False
+        logger.addHandler(logging.NullHandler())
+    made, wrong, many = {}, [], []
     # It imports all services at the first URL, and of theirs what Python will drop one day.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         import apprise
 
         for name, url in rules.urls().items():
-            service = apprise.Apprise()
-            if service.add(url):
-                made[name] = Channel(name, rules.channels[name], service)
-            else:
+            # With a time limit, it would hand the work to threads that Python joins at its end.
+            asset = apprise.AppriseAsset(service_timeout=0, async_mode=False)
+            service = apprise.Apprise(asset=asset)
+            if not service.add(url):
                 wrong.append(rules.channels[name])
+            elif len(service) > 1:
+                many.append(rules.channels[name])
+            for each in service:
+                each.overflow_mode = apprise.OverflowMode.SPLIT
+            made[name] = Channel(name, rules.channels[name], service)
     if wrong:
         raise UsageError(
             f"{NAME} names variables that hold no URL of a service: {', '.join(wrong)};"
             " https://appriseit.com lists how each is written"
+        )
+    if many:
+        raise UsageError(
+            f"{NAME} names variables that hold several URLs: {', '.join(many)}; write a channel and"
+            " a variable for each, so that one that fails repeats no message of the others"
         )
     return made

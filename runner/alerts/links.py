@@ -11,8 +11,9 @@ import html
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -79,6 +80,8 @@ class Acknowledging:
 
     replica: Database
     key: bytes
+    # So many sessions of this page at most.
+    _asking: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(2), init=False)
 
     def __call__(
         self, request: dict[str, Any], start: Callable[[str, list[tuple[str, str]]], Any]
@@ -93,9 +96,12 @@ class Acknowledging:
         given = request.get("QUERY_STRING", "")
         if is_post:
             length = request.get("CONTENT_LENGTH") or "0"
-            if not length.isdecimal() or int(length) > _LONGEST:
+            if not length.isdecimal() or len(length) > 4 or int(length) > _LONGEST:
                 return "413 Content Too Large", "This is no form of ours", ""
-            given = request["wsgi.input"].read(int(length)).decode("ascii", "replace")
+            try:
+                given = request["wsgi.input"].read(int(length)).decode("ascii", "replace")
+            except OSError:
+                return "408 Request Timeout", "The form did not arrive: try again", ""
         elif request["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return "405 Method Not Allowed", "This page is read, or its form is sent", ""
         token = parse_qs(given).get("alert", [""])[0]
@@ -103,6 +109,9 @@ class Acknowledging:
         alert = read(self.key, token)
         if alert is None:
             return "403 Forbidden", "This link was not made here, or was cut off", ""
+        busy = "503 Service Unavailable", "The replica does not answer: try again", ""
+        if not self._asking.acquire(blocking=False):
+            return busy
         try:
             with books.opened(self.replica) as session:
                 if is_post:
@@ -110,7 +119,9 @@ class Acknowledging:
                 else:
                     found = books.states(session).get(alert[:2])
         except (SignalMartsError, psycopg.Error):
-            return "503 Service Unavailable", "The replica does not answer: try again", ""
+            return busy
+        finally:
+            self._asking.release()
         title = f"{alert[0]}: {alert[1]}"
         if found is None or (found.told, found.told_at) != (FIRING, alert[2]):
             return "410 Gone", title, "<p>It has cleared since: nothing is to be acknowledged.</p>"

@@ -44,8 +44,9 @@ def in_marts(replica: Database, kinds: Collection[str]) -> tuple[dict[str, Found
         for kind in kinds:
             try:
                 if kind == "build":
-                    told = "; ".join(build_problems(last_builds(session)))
-                    found[kind] = {"marts": Seen(float(bool(told)), told)}
+                    if builds := last_builds(session):  # else the first one is not over
+                        told = "; ".join(build_problems(builds))
+                        found[kind] = {"marts": Seen(float(bool(told)), told)}
                 elif kind in _QUERIES:
                     found[kind] = {
                         row["subject"]: _seen(row) for row in rows(session, _QUERIES[kind])

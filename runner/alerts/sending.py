@@ -10,6 +10,7 @@ import os
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,23 +21,15 @@ from queue import Empty, SimpleQueue
 
 import psycopg
 
-from runner.alerts import books, daily, links, observed
+from runner.alerts import books, daily, observed, wording
 from runner.alerts.books import Key
-from runner.alerts.channels import Channel
+from runner.alerts.channels import Channel, is_refused
 from runner.alerts.rules import Rule, Rules
-from runner.alerts.states import (
-    Event,
-    Message,
-    Seen,
-    State,
-    batch,
-    is_given_up,
-    step,
-)
+from runner.alerts.states import Message, Seen, State, batch, is_given_up, step
 from runner.errors import SignalMartsError
-from runner.progress import harmless
 from runner.servers.contract import read_contract
 from runner.servers.database import Connection, ConnectionFailedError, Database
+from runner.servers.deploy_lock import LockedError
 
 _REPLICATION_SECONDS = 60
 """So often both sides are asked how replication is: it takes some queries on the primary."""
@@ -44,7 +37,8 @@ _REPLICATION_SECONDS = 60
 _ABANDONED_SECONDS = 600
 """A channel that takes longer to send is not waited for; the message is tried again."""
 
-_LISTED = 30
+_HANGING = 2
+"""So many sends of a channel may hang; the next one is waited for, however long it takes."""
 
 
 @dataclass
@@ -92,7 +86,8 @@ class Alerts:
         self._session: Connection | None = None
         self._open = ExitStack()
         self._sending: dict[str, Sending] = {}
-        self._results: SimpleQueue[tuple[str, Sending, str | None]] = SimpleQueue()
+        self._hanging: Counter[str] = Counter()
+        self._results: SimpleQueue[tuple[str, Sending, list[str | None]]] = SimpleQueue()
         self._woken = threading.Event()
         self._evaluated = self._asked = -float("inf")
         self._replication: observed.Found | None = None
@@ -162,16 +157,27 @@ class Alerts:
                 self._last_daily_on = max(filter(None, days), default=None)
             found = books.states(self._session)
             if not self._is_loaded:
+                # Another watch may have sent the others meanwhile.
                 waiting = {each.id: each for each in books.waiting(self._session)}
-                self._waiting = waiting | self._waiting
+                waiting |= self._dirty[1]
+                self._waiting = {key: m for key, m in waiting.items() if m.sent_at is None}
                 self._states = found | {key: self._states[key] for key in self._dirty[0]}
                 self._is_loaded = True
             for key, state in found.items():
                 mine = self._states.get(key)
                 if mine is not None and mine.told_at == state.told_at:
                     self._states[key] = replace(mine, acknowledged_at=state.acknowledged_at)
-        except (ConnectionFailedError, psycopg.OperationalError):
-            self._close_books()
+        except LockedError:
+            self._is_loaded = False
+            raise
+        except (ConnectionFailedError, psycopg.Error) as error:
+            self._lose_books(error)
+
+    def _lose_books(self, error: Exception) -> None:
+        self._close_books()
+        # That the replica is away is an alert of its own.
+        if not isinstance(error, ConnectionFailedError | psycopg.OperationalError):
+            self._tell("books of alerts", str(error).strip().split("\n")[0])
 
     def _close_books(self) -> None:
         self._session = None
@@ -184,10 +190,11 @@ class Alerts:
             return
         try:
             books.save(self._session, {key: self._states[key] for key in keys}, messages.values())
-        except psycopg.OperationalError:
-            self._close_books()
+        except psycopg.Error as error:
+            self._lose_books(error)
         else:
             self._dirty = (set(), {})
+            self._tell("books of alerts", "")
 
     def _put(self, message: Message) -> None:
         """Remember a message, and that it is not in the books like this."""
@@ -213,7 +220,8 @@ class Alerts:
             told = {subject for name, subject in self._states if name == rule.title}
             gone = {} if rule.levels is None else dict.fromkeys(told - meant.keys(), Seen(0, ""))
             for subject, each in {**gone, **meant}.items():
-                self._step(rule, subject, each, now)
+                with self._reporting(f"rule {rule.title}, {subject}"):
+                    self._step(rule, subject, each, now)
 
     def _step(self, rule: Rule, subject: str, seen: Seen, now: datetime) -> None:
         key = (rule.title, subject)
@@ -225,56 +233,27 @@ class Alerts:
         if state.told_at is not None and state != before:
             self._dirty[0].add(key)
         if event is not None:
-            for message in self._worded(rule, subject, before, state, event, now):
+            for message in wording.messages(
+                rule, self._channels, subject, before, state, event, now
+            ):
                 self._put(message)
-
-    def _worded(
-        self,
-        rule: Rule,
-        subject: str,
-        before: State | None,
-        state: State,
-        event: Event,
-        now: datetime,
-    ) -> Iterator[Message]:
-        text = state.text
-        severity = rule.severity
-        if event == "cleared":
-            severity, text = "info", before.text if before is not None else ""
-            if before is not None and before.told_at is not None:
-                text = f"It began at {before.told_at:%Y-%m-%d %H:%M} UTC: {text}"
-        elif event == "changed":
-            text = f"{before.told if before else ''} → {state.told}; {text}"
-        elif event == "again":
-            text = f"Still, since {state.told_at:%Y-%m-%d %H:%M} UTC: {text}"
-        mark = "cleared" if event == "cleared" else severity
-        fires = event in ("fired", "again")
-        for channel in rule.to or self._channels:
-            yield Message(
-                channel,
-                severity,
-                harmless(f"[{mark}] {rule.title}: {subject}"),
-                harmless(text),
-                now,
-                rule=rule.title if fires else None,
-                subject=subject if fires else None,
-                told_at=state.told_at if fires else None,
-            )
 
     def _look(self) -> dict[str, observed.Found]:
         """What is known now, by kind of rule."""
-        seen: dict[str, observed.Found] = {
-            "stale": {"marts": Seen(self._stale_minutes(), self._staleness())}
-        }
+        seen: dict[str, observed.Found] = {}
+        is_first_build = False
         try:
-            found, unknown = observed.in_marts(self._replica, self._kinds)
+            found, unknown = observed.in_marts(self._replica, self._kinds | {"build"})
             seen |= found
+            is_first_build = "build" not in found.keys() | unknown.keys()
             for kind in self._kinds:
                 self._tell(f"alerts of {kind}", unknown.get(kind, ""))
             self._tell("alerts of marts", "")
         except (SignalMartsError, psycopg.OperationalError) as error:
             self._tell("alerts of marts", str(error).strip().split("\n")[0])
             self._replication = None  # look at once
+        if self._is_fresh_known or not is_first_build:
+            seen["stale"] = {"marts": Seen(self._stale_minutes(), self._staleness())}
         if "replication" in self._kinds:
             is_due = time.monotonic() - self._asked >= _REPLICATION_SECONDS
             if self._replication is None or is_due:
@@ -319,7 +298,7 @@ class Alerts:
                     channel,
                     "warning" if is_stale else "info",
                     f"Signal Marts, {local:%Y-%m-%d}",
-                    "\n".join(map(harmless, body.split("\n"))),
+                    wording.cut("\n".join(map(wording.plain, body.split("\n")))),
                     now,
                     daily_on=local.date(),
                 )
@@ -333,8 +312,15 @@ class Alerts:
             if name in self._sending:
                 if time.monotonic() - self._sending[name].begun < _ABANDONED_SECONDS:
                     continue
+                hangs = "it does not end to send; trying again"
+                self._tell(f"channel {name}", hangs)
+                for each in [m for m in self._waiting.values() if m.channel == name]:
+                    if is_given_up(each, now):
+                        self._fail(each, hangs, now)
+                if self._hanging[name] >= _HANGING:
+                    continue
                 del self._sending[name]
-                self._tell(f"channel {name}", "it does not end to send; trying again")
+                self._hanging[name] += 1
             waiting = [each for each in self._waiting.values() if each.channel == name]
             going = batch(self.rules, sorted(waiting, key=lambda each: each.created_at), now)
             if not going:
@@ -350,47 +336,45 @@ class Alerts:
 
     def _run(self, channel: Channel, sending: Sending) -> None:
         """Send to a channel, in a thread of its own."""
+        messages, address = sending.messages, self.rules.acknowledge
+        title, body = wording.composed(messages, self._key, address)
         with tempfile.TemporaryDirectory(prefix="signal-marts-") as folder:
-            messages = sending.messages
-            title, body = messages[0].title, self._body(messages[0])
             file: Path | None = None
-            if len(messages) > 1:
-                title = f"Signal Marts: {len(messages)} messages"
-                body = "\n\n".join(
-                    f"{each.title}\n{self._body(each)}" for each in messages[:_LISTED]
-                )
-                if len(messages) > _LISTED:
-                    body += f"\n\nand {len(messages) - _LISTED} more: signal-marts alerts"
-            elif messages[0].daily_on is not None and messages[0].severity == "info":  # not stale
+            if messages[0].daily_on is not None and messages[0].severity == "info":  # not stale
                 file = Path(folder) / f"signal-marts-{messages[0].daily_on}.html"
                 if why := daily.report(file, self._environment):
                     file, body = None, f"{body}\n\nNo report is attached: {why}"
-            self._results.put((channel.name, sending, channel.send(title, body, file)))
+            failures = [channel.send(title, body, file)] * len(messages)
+        if len(messages) > 1 and is_refused(failures[0]):
+            alone = [wording.composed([each], self._key, address) for each in messages]
+            failures = [channel.send(*each) for each in alone]
+        self._results.put((channel.name, sending, failures))
         self._woken.set()
 
-    def _body(self, message: Message) -> str:
-        if self._key is None or message.alert is None or message.told_at is None:
-            return message.body
-        token = links.signed(self._key, *message.alert, message.told_at)
-        return f"{message.body}\n{self.rules.acknowledge}{links.PATH}?alert={token}"
-
     def _note_results(self, now: datetime) -> None:
-        for name, sending, failure in self._ended():
-            if self._sending.get(name) is sending:
+        for name, sending, failures in self._ended():
+            is_awaited = self._sending.get(name) is sending
+            if is_awaited:
                 del self._sending[name]
-            elif failure is not None:
-                continue  # it was given up, and tried again
-            self._tell(f"channel {name}", failure or "")
-            for each in sending.messages:
+                self._tell(f"channel {name}", next(filter(None, failures), ""))
+            else:
+                self._hanging[name] -= 1
+            for each, failure in zip(sending.messages, failures, strict=True):
+                if each.id not in self._waiting:
+                    continue  # another try of it was sent, or it was given up
                 if failure is None:
                     self._put(replace(each, sent_at=now))
-                elif is_given_up(each, now):
-                    self._report(f"channel {name}: given up: {each.title}")
-                    self._put(replace(each, sent_at=now, failure=failure))
-                else:
-                    self._put(replace(each, failure=failure))
+                elif is_awaited:
+                    self._fail(each, failure, now)
 
-    def _ended(self) -> Iterable[tuple[str, Sending, str | None]]:
+    def _fail(self, message: Message, failure: str, now: datetime) -> None:
+        """Note that a message could not be sent; after too long, it is no longer tried."""
+        is_over = is_given_up(message, now)
+        if is_over:
+            self._report(f"channel {message.channel}: given up: {message.title}")
+        self._put(replace(message, failure=failure, sent_at=now if is_over else None))
+
+    def _ended(self) -> Iterable[tuple[str, Sending, list[str | None]]]:
         with suppress(Empty):
             while True:
                 yield self._results.get_nowait()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler
 
 from prometheus_client import (
     CollectorRegistry,
@@ -65,14 +67,15 @@ class Metrics:
                     f"the metrics cannot be served at {address}:{port}: {error.strerror}; "
                     "choose another --metrics-port"
                 ) from None
-            of_prometheus, others = server.get_app(), dict(pages or {})
+            # A proxy lets through what it was told, and no other spelling of the metrics' path.
+            of_prometheus: Any = server.get_app()
+            served = {"/": of_prometheus, "/metrics": of_prometheus, **(pages or {})}
 
             def serve(request: dict[str, Any], start: Any) -> Iterable[bytes]:
-                page: Any = others.get(request.get("PATH_INFO", ""), of_prometheus)
-                answer: Iterable[bytes] = page(request, start)
-                return answer
+                return served.get(request.get("PATH_INFO", ""), _not_found)(request, start)
 
             server.set_app(serve)
+            server.RequestHandlerClass = _Handler
 
     def count(self, done: Round) -> None:
         """Count a round."""
@@ -109,6 +112,24 @@ class Metrics:
             metric = NAMED[name]
             self._told_later[name] = Gauge(metric.full_name, metric.help, registry=self.registry)
         self._told_later[name].set(value)
+
+
+class _Handler(WSGIRequestHandler):
+    """Waits for no client for long, and logs nothing."""
+
+    timeout = 10
+
+    def handle(self) -> None:
+        with suppress(OSError):
+            super().handle()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing."""
+
+
+def _not_found(request: dict[str, Any], start: Any) -> Iterable[bytes]:
+    start("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+    return [b"The metrics are at /metrics\n"]
 
 
 def _counter(name: str, registry: CollectorRegistry) -> Counter:

@@ -79,7 +79,7 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "grant transformer to current_user",
         )
     # The newest relation of the schema: an older deploy lacks it.
-    if scalar(replica, "select to_regclass('signal_marts.alert_lock')") is None:
+    if scalar(replica, "select to_regclass('signal_marts.alerts')") is None:
         changes.run(
             "replica",
             "change capture installed",

@@ -121,17 +121,21 @@ class Database:
         return {names[k]: v for k, v in given.items() if k in names}
 
     def pinned(self) -> Database:
-        """The same with the password that libpq finds now, if it can be reached.
+        """The same with what libpq's variables, services and password files say now.
 
-        While dbt builds in this process, libpq's variables are those of its login.
+        While dbt builds in this process, those variables are of its login. libpq reads them when it
+        begins to connect: the server need not be there.
         """
-        try:
-            with self.connect() as connection:
-                password = connection.info.password
-        except ConnectionFailedError:
-            return self
-        url = conninfo.make_conninfo(self.url, password=password) if password else self.url
-        return Database(self.side, url, self.search_path)
+        begun = pq.PGconn.connect_start(conninfo.make_conninfo(**self.parameters()).encode())
+        pinned = {
+            option.keyword.decode(): option.val.decode()
+            for option in begun.info
+            if option.keyword in (b"host", b"port", b"user", b"dbname") and option.val
+        }
+        if begun.password:
+            pinned["password"] = begun.password.decode()
+        begun.finish()
+        return Database(self.side, conninfo.make_conninfo(self.url, **pinned), self.search_path)
 
     @contextmanager
     def connect(

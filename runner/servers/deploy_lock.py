@@ -40,7 +40,9 @@ def one_at_a_time(database: Database, command: str = "deploy") -> Iterator[Conne
         check_direct(database, connection)
         key = _ADVISORY_KEYS[database.side]
         if not scalar(connection, "select pg_try_advisory_lock(%s)", (key,)):
-            raise LockedError(f"{_holder(connection, key)} {database.address}; wait for it to end")
+            other = holder(connection, key)
+            what = f"{other} holds the lock of deploys" if other else "another deploy is running"
+            raise LockedError(f"{what} on {database.address}; wait for it to end")
         _end_orphans(connection)
         try:
             yield connection
@@ -50,7 +52,7 @@ def one_at_a_time(database: Database, command: str = "deploy") -> Iterator[Conne
                 connection.execute("select pg_advisory_unlock(%s)", (key,))
 
 
-def _holder(connection: Connection, key: int) -> str:
+def holder(connection: Connection, key: int) -> str | None:
     """The session that holds the lock; any login can take an advisory lock."""
     held = connection.execute(
         "select coalesce(nullif(a.application_name, ''), 'a session'), a.pid, a.usename::text"
@@ -60,9 +62,7 @@ def _holder(connection: Connection, key: int) -> str:
         " and l.database = (select oid from pg_database where datname = current_database())",
         (key,),
     ).fetchone()
-    if held is None:
-        return "another deploy is running on"
-    return "{} (server process {}, login {}) holds the lock of deploys on".format(*held)
+    return None if held is None else "{} (server process {}, login {})".format(*held)
 
 
 def _end_orphans(session: Connection) -> None:

@@ -30,11 +30,5 @@ create table if not exists signal_marts.alert_messages (
     failure text
 );
 
--- Held by the one watch that sends alerts: nothing is stored in it.
-create table if not exists signal_marts.alert_lock (
-    is_held boolean
-) partition by list (is_held);
-
 -- A login that only builds may watch as well.
 grant select, insert, update, delete on signal_marts.alerts, signal_marts.alert_messages to transformer;
-grant select, update on signal_marts.alert_lock to transformer;

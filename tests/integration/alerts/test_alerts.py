@@ -7,9 +7,11 @@ import os
 import re
 import signal
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -168,6 +170,7 @@ def test_a_channel_that_is_slow_or_fails_holds_no_other_one_and_shows_no_secret(
     text = "channels: {phone: '${PHONE_URL}', slow: '${SLOW_URL}', bad: '${BAD_URL}'}\n"
     file = write(text + "rules: [{kind: drawdown, repeat_hours: 0}]")
     on_marts(told, TROUBLE)
+    before = threading.enumerate()
     with service() as slow, service() as bad:
         monkeypatch.setenv("SLOW_URL", f"{slow.url}?rto=600")
         monkeypatch.setenv("BAD_URL", bad.url)
@@ -183,6 +186,8 @@ def test_a_channel_that_is_slow_or_fails_holds_no_other_one_and_shows_no_secret(
                 return set(one.alerts._sending) == {"slow"}
 
             eventually(is_only_slow_left)
+            # Python would wait for such a thread at its end.
+            assert [t for t in threading.enumerate() if not t.daemon and t not in before] == []
             assert (len(phone.got), len(slow.got), bad.got) == (1, 1, [])
             assert one.reports == [
                 "channel bad: the service answered 500; look at what BAD_URL says"
@@ -264,7 +269,9 @@ def test_an_alert_is_acknowledged_by_a_person_and_not_by_a_scanner(
         one.rounds(NOW + 74 * HOUR)
         assert (len(phone.got), acknowledged()) == (4, [])
         assert answer(link, f"alert={token}".encode())[0] == 410
-    assert answer(f"http://127.0.0.1:{port}/metrics")[0] == 200
+    paths = ("/metrics", "/", "/x/../acknowledge", "/acknowledge/", "/favicon.ico")
+    codes = [answer(f"http://127.0.0.1:{port}{path}")[0] for path in paths]
+    assert codes == [200, 200, 404, 404, 404]
 
 
 def test_what_comes_up_in_quiet_hours_is_one_digest_in_the_morning(
@@ -369,6 +376,122 @@ def test_a_replica_that_is_gone_is_told_once_and_remembered(
     assert len(phone.got) == 2
 
 
+def test_a_digest_that_a_service_refuses_goes_one_by_one(
+    told: Landscape, phone: Service, write: Callable[[str], Path]
+) -> None:
+    with made(told, write(ALL)) as one:
+        one.rounds(NOW)
+        on_marts(told, TROUBLE)
+        phone.longest = 300
+        one.rounds(NOW + HOUR)
+        assert len(phone.got) == 7
+        assert all(title.startswith("[") for title in phone.titles)
+        assert (one.alerts._waiting, one.reports) == ({}, [])
+
+
+def test_what_is_too_long_for_a_service_is_split(
+    told: Landscape, phone: Service, write: Callable[[str], Path]
+) -> None:
+    with made(told, write(ALL)) as one:
+        (sends,) = one.alerts._channels["phone"].service
+        sends.body_maxlen = 250
+        one.rounds(NOW)
+        on_marts(told, TROUBLE)
+        one.rounds(NOW + HOUR)
+        assert set(phone.titles) == {"Signal Marts: 7 messages"}
+        assert len(phone.got) > 1
+        whole = "".join(each["message"] for each in phone.got)
+        assert len(re.findall(r"^\[\w+\] |(?<=\S)\[\w+\] ", whole, re.MULTILINE)) == 7
+
+
+def test_a_send_that_hangs_is_tried_again_and_given_up(
+    told: Landscape, phone: Service, write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHONE_URL", f"{phone.url}?rto=600")
+    file = write("channels: {phone: '${PHONE_URL}'}\nrules: [{kind: drawdown, repeat_hours: 0}]\n")
+    on_marts(told, TROUBLE)
+    with made(told, file) as one:
+
+        def hang(count: int, now: datetime) -> None:
+            one.alerts._sending["phone"].begun -= 601
+            one.alerts.tick(now)
+            eventually(lambda: len(phone.got) == count)
+
+        phone.held.clear()
+        for _ in range(2):
+            one.alerts._evaluated = -float("inf")
+            one.alerts.tick(NOW)
+        eventually(lambda: len(phone.got) == 1)
+        hang(2, NOW + HOUR)
+        # The first try ends well after the second began, and that fails: it was sent.
+        sending = one.alerts._sending["phone"]
+        one.alerts._results.put(("phone", sending, [None]))
+        one.alerts._sending["phone"] = replace(sending)
+        one.alerts.tick(NOW + HOUR)
+        one.alerts._results.put(("phone", one.alerts._sending["phone"], ["no"]))
+        one.alerts.tick(NOW + 3 * HOUR)
+        assert (one.alerts._waiting, one.alerts._sending) == ({}, {})
+        assert told.on_replica("select failure from signal_marts.alert_messages") == [(None,)]
+        # Another message hangs, and no more than three sends do.
+        on_marts(told, "update performance.source_performance_daily set drawdown = 0")
+        one.alerts._hanging.clear()
+        for _ in range(2):
+            one.alerts._evaluated = -float("inf")
+            one.alerts.tick(NOW + 4 * HOUR)
+        eventually(lambda: len(phone.got) == 3)
+        hang(4, NOW + 6 * HOUR)
+        hang(5, NOW + 9 * HOUR)
+        hang(5, NOW + 12 * HOUR)
+        assert len(one.alerts._waiting) == 1
+        hang(5, NOW + 60 * HOUR)
+        assert one.alerts._waiting == {}
+        assert one.reports[-1] == "channel phone: given up: [cleared] drawdown: ai all, USD: bot"
+
+
+def test_the_first_build_is_not_told_as_old_or_missing(
+    told: Landscape, phone: Service, write: Callable[[str], Path]
+) -> None:
+    file = write("channels: {phone: '${PHONE_URL}'}\nrules: [{kind: build}, {kind: stale}]\n")
+    on_marts(told, "truncate changes.builds")
+    with made(told, file) as one:
+        one.alerts.note_fresh("all", 3600)
+        one.alerts._is_fresh_known = False
+        one.rounds(NOW)
+        assert phone.got == []
+        on_marts(told, TROUBLE)  # it is over, and had a failure
+        one.rounds(NOW)
+        assert phone.titles == ["Signal Marts: 2 messages"]
+
+
+def test_a_lock_that_was_lost_is_noticed_and_what_another_watch_sent_is_not_repeated(
+    told: Landscape, phone: Service, write: Callable[[str], Path]
+) -> None:
+    file = write("channels: {phone: '${PHONE_URL}'}\nrules: [{kind: drawdown}]\n")
+    with made(told, file) as one:
+        one.rounds(NOW)
+        told.on_replica(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+            " where application_name = 'signal-marts alerts' and datname = current_database()"
+        )
+        with made(told, file) as other:
+            other.rounds(NOW)
+            for _ in range(2):
+                with one.alerts._reporting("alerts"):
+                    one.alerts.tick(NOW)
+            assert "signal-marts alerts (server process" in one.reports[-1]
+            assert one.reports[-1].endswith("sends the alerts")
+            on_marts(told, TROUBLE)
+            other.rounds(NOW + HOUR)
+            assert len(phone.got) == 1
+        one.rounds(NOW + 2 * HOUR)
+        assert len(phone.got) == 1
+        # It keeps no transaction open, which would hold back what a server may clean up.
+        assert told.on_replica(
+            "select state from pg_stat_activity where application_name = 'signal-marts alerts'"
+            " and datname = current_database()"
+        ) == [("idle",)]
+
+
 def _environment(told: Landscape, file: Path) -> dict[str, str]:
     return {
         "PRIMARY_URL": told.primary.url,
@@ -388,6 +511,13 @@ def test_a_build_of_dbt_in_the_same_process_changes_no_login(
     with pinned.connect() as session:
         assert session.info.dbname == told.replica.parameters()["dbname"]
     assert pinned.address == told.replica.address
+    monkeypatch.setenv("PGHOST", "127.0.0.1")
+    monkeypatch.setenv("PGDATABASE", "ours")
+    away = Database("replica", "postgresql://:1").pinned()
+    monkeypatch.setenv("PGHOST", "127.0.0.2")
+    monkeypatch.setenv("PGDATABASE", "of dbt's login")
+    assert away.address == "127.0.0.1:1/ours"
+    assert away.parameters()["password"] == "of dbt's login"  # noqa: S105
 
 
 def test_the_command_lists_rules_and_tries_channels(
@@ -402,6 +532,10 @@ def test_the_command_lists_rules_and_tries_channels(
 
     refused = str(command("test").exception)
     assert "hold no URL of a service: OTHER_URL" in refused
+    assert SECRET not in refused
+    environment["OTHER_URL"] = f"json://127.0.0.1:1/{SECRET} json://127.0.0.1:2"
+    refused = str(command("test").exception)
+    assert "hold several URLs: OTHER_URL; write a channel" in refused
     assert SECRET not in refused
     environment["OTHER_URL"] = f"json://user:{SECRET}@127.0.0.1:1/{SECRET}"
     done = children.run(

@@ -219,7 +219,7 @@ def test_tables_of_the_replica(shared: Landscape, role: str) -> None:
                     expected |= {"delete"}
                 elif table in ("change_log_pruned", "noted_partitions"):
                     expected |= {"insert", "update"}
-                elif table in ("build_lock", "staging_lock", "alert_lock"):
+                elif table in ("build_lock", "staging_lock"):
                     # Without which nobody takes their locks.
                     expected |= {"update"}
                 elif schema == "signal_marts" and SAMPLES.match(table):

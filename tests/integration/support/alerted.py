@@ -113,7 +113,7 @@ def queries_run(landscape: Landscape) -> None:
 
 
 class Service(ThreadingHTTPServer):
-    """Gets messages as JSON, at any path; ``held`` answers wait until it is set."""
+    """Gets messages as JSON, at any path, up to a length; answers wait until ``held`` is set."""
 
     daemon_threads = True
 
@@ -121,6 +121,7 @@ class Service(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.got: list[dict[str, Any]] = []
         self.code = 200
+        self.longest: int | None = None
         self.held = threading.Event()
         self.held.set()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -139,11 +140,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.server.code == 200:
-            self.server.got.append(json.loads(body))
+        message = json.loads(body)
+        code, longest = self.server.code, self.server.longest
+        if longest is not None and len(message["message"]) > longest:
+            code = 400
+        if code == 200:
+            self.server.got.append(message)
         self.server.held.wait(60)
         try:
-            self.send_response(self.server.code)
+            self.send_response(code)
             self.end_headers()
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True  # who sent it was killed

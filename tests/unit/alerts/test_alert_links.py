@@ -68,6 +68,25 @@ def test_what_is_no_form_of_ours_is_refused() -> None:
     assert ask("PUT")[0] == "405 Method Not Allowed"
 
 
+def test_a_form_that_does_not_end_and_a_crowd_are_sent_away() -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise TimeoutError
+
+    answered: list[str] = []
+    page = links.Acknowledging(Database("replica", "postgresql://nobody@127.0.0.1:1/none"), KEY)
+    request = {"REQUEST_METHOD": "POST", "wsgi.input": Slow()}
+    for length in ("9", "9" * 5000, "-1", "²"):
+        page(request | {"CONTENT_LENGTH": length}, lambda status, _: answered.append(status))
+    assert [each[:3] for each in answered] == ["408", "413", "413", "413"]
+    token = links.signed(KEY, "stale", "marts", AT)
+    request = {"REQUEST_METHOD": "GET", "QUERY_STRING": f"alert={token}"}
+    with page._asking, page._asking, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(links.books, "opened", None)  # it is not asked
+        page(request, lambda status, _: answered.append(status))
+    assert answered[-1] == "503 Service Unavailable"
+
+
 def test_a_replica_that_does_not_answer_is_told_without_its_address() -> None:
     status, _, body = ask("GET", f"alert={links.signed(KEY, 'stale', 'marts', AT)}")
     assert status == "503 Service Unavailable"
