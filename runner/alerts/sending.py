@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from uuid import UUID
 
 import psycopg
 
@@ -79,8 +80,8 @@ class Alerts:
         self._is_fresh_known = False
         # What was told and what waits; these are in the books as well, but for the dirty ones.
         self._states: dict[Key, State] = {}
-        self._waiting: dict[object, Message] = {}
-        self._dirty: tuple[set[Key], dict[object, Message]] = (set(), {})
+        self._waiting: dict[UUID, Message] = {}
+        self._dirty: tuple[set[Key], dict[UUID, Message]] = (set(), {})
         self._last_daily_on: date | None = None
         self._is_loaded = False
         self._session: Connection | None = None
@@ -158,8 +159,8 @@ class Alerts:
             found = books.states(self._session)
             if not self._is_loaded:
                 # Another watch may have sent the others meanwhile.
-                waiting = {each.id: each for each in books.waiting(self._session)}
-                waiting |= self._dirty[1]
+                stored = {each.id: each for each in books.waiting(self._session)}
+                waiting = {**stored, **self._dirty[1]}
                 self._waiting = {key: m for key, m in waiting.items() if m.sent_at is None}
                 self._states = found | {key: self._states[key] for key in self._dirty[0]}
                 self._is_loaded = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from wsgiref.simple_server import WSGIRequestHandler
 
 from prometheus_client import (
@@ -68,7 +68,7 @@ class Metrics:
                     "choose another --metrics-port"
                 ) from None
             # A proxy lets through what it was told, and no other spelling of the metrics' path.
-            of_prometheus: Any = server.get_app()
+            of_prometheus = cast(Page, server.get_app())
             served = {"/": of_prometheus, "/metrics": of_prometheus, **(pages or {})}
 
             def serve(request: dict[str, Any], start: Any) -> Iterable[bytes]:

@@ -130,8 +130,9 @@ def test_every_kind_is_told_once_a_change_and_not_again_after_a_restart(
 
 
 def test_a_kill_between_sending_and_noting_repeats_one_message_and_loses_none(
-    told: Landscape, phone: Service, write: Callable[[str], Path]
+    told: Landscape, phone: Service, write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PHONE_URL", f"{phone.url}?rto=600")
     file = write(
         "channels: {phone: '${PHONE_URL}'}\nevery_seconds: 0.1\nrules: [{kind: drawdown}]\n"
     )
@@ -154,10 +155,22 @@ def test_a_kill_between_sending_and_noting_repeats_one_message_and_loses_none(
     told.on_replica("update signal_marts.alert_messages set next_try_at = now()")
     with begin() as one:
         eventually(lambda: told.on_replica(sent) == [(1,)])
-    assert phone.titles == ["[warning] drawdown: ai all, USD: bot"] * 2
+        # A send that hangs does not hold up the end of a process that is asked to end.
+        phone.held.clear()
+        on_marts(told, "update performance.source_performance_daily set drawdown = 0")
+        eventually(lambda: len(phone.got) == 3)
+        one.terminate()
+        eventually(lambda: one.poll() is not None)
+        assert (one.returncode, phone.held.is_set()) == (0, False)
+        phone.held.set()
+    told.on_replica("delete from signal_marts.alert_messages where sent_at is null")
+    assert phone.titles == [
+        *["[warning] drawdown: ai all, USD: bot"] * 2,
+        "[cleared] drawdown: ai all, USD: bot",
+    ]
     with made(told, file) as again:
         again.rounds(NOW + HOUR)
-    assert len(phone.got) == 2
+    assert len(phone.got) == 3
 
 
 def test_a_channel_that_is_slow_or_fails_holds_no_other_one_and_shows_no_secret(
@@ -398,8 +411,7 @@ def test_what_is_too_long_for_a_service_is_split(
         one.rounds(NOW)
         on_marts(told, TROUBLE)
         one.rounds(NOW + HOUR)
-        assert set(phone.titles) == {"Signal Marts: 7 messages"}
-        assert len(phone.got) > 1
+        assert phone.titles == [f"Signal Marts: 7 messages [{n}/4]" for n in range(1, 5)]
         whole = "".join(each["message"] for each in phone.got)
         assert len(re.findall(r"^\[\w+\] |(?<=\S)\[\w+\] ", whole, re.MULTILINE)) == 7
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 import time
@@ -223,6 +224,7 @@ def run_until_killed(arguments: Sequence[str]) -> None:
     primary, replica, file = arguments
     landscape = Landscape(Database("primary", primary), Database("replica", replica))
     alerts = Made(landscape, Path(file)).alerts
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with alerts.beside():
         print("begun", flush=True)  # noqa: T201
         time.sleep(600)

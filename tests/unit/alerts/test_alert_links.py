@@ -82,7 +82,7 @@ def test_a_form_that_does_not_end_and_a_crowd_are_sent_away() -> None:
     token = links.signed(KEY, "stale", "marts", AT)
     request = {"REQUEST_METHOD": "GET", "QUERY_STRING": f"alert={token}"}
     with page._asking, page._asking, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(links.books, "opened", None)  # it is not asked
+        patch.setattr("runner.alerts.books.opened", None)  # it is not asked
         page(request, lambda status, _: answered.append(status))
     assert answered[-1] == "503 Service Unavailable"
 
