@@ -345,8 +345,12 @@ class Alerts:
                 file = Path(folder) / f"signal-marts-{messages[0].daily_on}.html"
                 if why := daily.report(file, self._environment):
                     file, body = None, f"{body}\n\nNo report is attached: {why}"
-            failures = [channel.send(title, body, file)] * len(messages)
-        if len(messages) > 1 and is_refused(failures[0]):
+            failure = channel.send(title, body, file)
+            if file is not None and is_refused(failure):  # as too large, perhaps
+                body += "\n\nNo report is attached: the service refused it"
+                failure = channel.send(title, body)
+        failures = [failure] * len(messages)
+        if len(messages) > 1 and is_refused(failure):
             alone = [wording.composed([each], self._key, address) for each in messages]
             failures = [channel.send(*each) for each in alone]
         self._results.put((channel.name, sending, failures))

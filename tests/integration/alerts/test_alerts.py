@@ -364,6 +364,10 @@ def test_the_message_of_the_day_comes_once_a_day_and_has_the_report(
         one.alerts.note_fresh("all", 0)
         one.rounds(NOW + 48 * HOUR)
         assert len(phone.got) == 3
+        # A report that a service refuses does not take the message along.
+        phone.takes_files = False
+        one.rounds(NOW + 72 * HOUR)
+        assert phone.got[3]["message"].endswith("No report is attached: the service refused it")
 
 
 def test_a_replica_that_is_gone_is_told_once_and_remembered(

@@ -123,6 +123,7 @@ class Service(ThreadingHTTPServer):
         self.got: list[dict[str, Any]] = []
         self.code = 200
         self.longest: int | None = None
+        self.takes_files = True
         self.held = threading.Event()
         self.held.set()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -145,6 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
         code, longest = self.server.code, self.server.longest
         if longest is not None and len(message["message"]) > longest:
             code = 400
+        if message["attachments"] and not self.server.takes_files:
+            code = 413
         if code == 200:
             self.server.got.append(message)
         self.server.held.wait(60)
