@@ -24,6 +24,7 @@ from drills import eventually
 from landscapes import Landscape, drop_landscape, make_landscape
 
 from runner.alerts import daily
+from runner.alerts.states import Seen
 from runner.build.watch import Watch
 from runner.cli import cli
 from runner.demo.embedded import EmbeddedPair
@@ -462,6 +463,21 @@ def test_a_send_that_hangs_is_tried_again_and_given_up(
         hang(5, NOW + 60 * HOUR)
         assert one.alerts._waiting == {}
         assert one.reports[-1] == "channel phone: given up: [cleared] drawdown: ai all, USD: bot"
+
+
+def test_a_value_that_cannot_be_used_keeps_no_other_alert_back(
+    told: Landscape, phone: Service, write: Callable[[str], Path]
+) -> None:
+    rules = "rules: [{kind: drawdown}, {kind: rejected_rows}]\n"
+    with made(told, write("channels: {phone: '${PHONE_URL}'}\n" + rules)) as one:
+        look = one.alerts._look
+        bad = {"drawdown": {"a source": Seen("none", "")}}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(one.alerts, "_look", lambda: {**look(), **bad})
+            on_marts(told, TROUBLE)
+            one.rounds(NOW)
+        assert phone.titles == ["[warning] rejected_rows: public.trading_orders"]
+        assert one.reports == ["rule drawdown, a source: could not convert string to float: 'none'"]
 
 
 def test_the_first_build_is_not_told_as_old_or_missing(
