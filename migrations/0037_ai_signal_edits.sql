@@ -1,4 +1,4 @@
--- When a signal was stored, and what was changed or deleted afterwards: what an audit needs to know.
+-- When and by whom a signal was stored, what was changed or deleted afterwards: what an audit needs.
 -- depends: 0036_ai_ensemble_decisions
 
 -- A reader must not make all later readers wait behind us.
@@ -9,10 +9,12 @@ end
 $$;
 
 -- The server's clock at the insert, not that of the transaction's begin, which a module may hold
--- open. ai_writer inserts the columns that it was granted, and this one is not among them. NULL in
--- rows of before: not known.
+-- open; and the login. ai_writer inserts the columns that it was granted, and these are not among
+-- them. NULL in rows of before: not known.
 alter table public.ai_trading_signals add column stored_at timestamptz;
 alter table public.ai_trading_signals alter column stored_at set default clock_timestamp();
+alter table public.ai_trading_signals add column stored_by text;
+alter table public.ai_trading_signals alter column stored_by set default session_user;
 
 -- What a signal said before it was changed or deleted. Rows are added and never changed.
 create table public.ai_signal_edits (
@@ -64,6 +66,17 @@ begin
         from gone;
         return null;
     end if;
+    if tg_op = 'TRUNCATE' then
+        insert into public.ai_signal_edits (
+            signal_id, action, model_id, symbol, signal_type, confidence, price_target, stop_loss,
+            take_profit, idempotency_key, expires_at, created_at, imported_at, stored_at, changes
+        )
+        select
+            id, 'DELETE', model_id, symbol, signal_type, confidence, price_target, stop_loss,
+            take_profit, idempotency_key, expires_at, created_at, imported_at, stored_at, '{}'
+        from public.ai_trading_signals;
+        return null;
+    end if;
     insert into public.ai_signal_edits (
         signal_id, action, model_id, symbol, signal_type, confidence, price_target, stop_loss,
         take_profit, idempotency_key, expires_at, created_at, imported_at, stored_at, changes
@@ -84,18 +97,18 @@ begin
     where
         former.key in (
             'id', 'model_id', 'symbol', 'signal_type', 'confidence', 'price_target', 'stop_loss',
-            'take_profit', 'expires_at', 'created_at', 'imported_at', 'stored_at'
+            'take_profit', 'expires_at', 'created_at', 'imported_at', 'stored_at', 'stored_by'
         );
     return null;
 end
 $$;
 
 -- Its status, its plan and its pattern may change, as trading goes on: such an update calls nothing.
--- A time of storing that was not known may be told later.
+-- A time of storing, or a login, that was not known may be told later.
 create trigger ai_trading_signals_note_edit
 after update of
 id, model_id, symbol, signal_type, confidence, price_target, stop_loss, take_profit, expires_at,
-created_at, imported_at, stored_at
+created_at, imported_at, stored_at, stored_by
 on public.ai_trading_signals
 for each row
 when (
@@ -107,12 +120,19 @@ when (
         new.stop_loss, new.take_profit, new.expires_at, new.created_at, new.imported_at
     )
     or (old.stored_at is not null and old.stored_at is distinct from new.stored_at)
+    or (old.stored_by is not null and old.stored_by is distinct from new.stored_by)
 )
 execute function public.ai_note_signal_edit();
 
 create trigger ai_trading_signals_note_deletion
 after delete on public.ai_trading_signals
 referencing old table as gone
+for each statement
+execute function public.ai_note_signal_edit();
+
+-- The table is locked by then, so that nothing comes between.
+create trigger ai_trading_signals_note_truncation
+before truncate on public.ai_trading_signals
 for each statement
 execute function public.ai_note_signal_edit();
 

@@ -121,6 +121,11 @@ findings as (
             ~ ' > 60 * ' ~ var('audit_max_delay_minutes')
         ),
         (
+            'imported', 'signals', 'available_at', 'null',
+            seconds_between('created_at', 'available_at')
+            ~ ' > 60 * ' ~ var('audit_max_delay_minutes')
+        ),
+        (
             'future_dated', 'signals', 'stored_at', 'null',
             seconds_between('stored_at', 'created_at')
             ~ ' > ' ~ var('audit_max_ahead_seconds')

@@ -1,6 +1,7 @@
 -- Grain: a model version. Times are UTC.
 
 {% set groups = {
+    'signals_imported': ['imported'],
     'time_findings': ['back_dated', 'future_dated', 'before_version', 'before_training'],
     'price_findings': [
         'entry_off_market', 'open_bar_close', 'stop_off_market', 'target_off_market'

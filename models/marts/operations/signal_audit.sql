@@ -89,7 +89,7 @@ found as (
 
     select
         of_signals.*,
-        cast(null as {{ dbt.type_string() }}) as evidence,
+        'stored by ' || signals.stored_by as evidence,
         signals.model_id,
         signals.symbol,
         signals.created_at as signal_at,
@@ -144,7 +144,11 @@ signal_audit as (
         found.signal_at,
         found.known_at,
         found.evidence_at,
-        {{ seconds_between('found.known_at', 'found.evidence_at') }} as lag_seconds,
+        case
+            when found.finding_kind = 'imported'
+                then {{ seconds_between('found.signal_at', 'found.evidence_at') }}
+            else {{ seconds_between('found.known_at', 'found.evidence_at') }}
+        end as lag_seconds,
         outcomes.resolved_at,
         cast(found.stated_price as {{ type_money() }}) as stated_price,
         cast(found.lowest_price as {{ type_money() }}) as lowest_price,

@@ -65,6 +65,7 @@ renamed as (
             {{ known_word('status', signal_statuses) }} as {{ dbt.type_string() }}
         ) as signal_status,
         cast(idempotency_key as {{ dbt.type_string() }}) as idempotency_key,
+        stored_by,
         metadata as signal_metadata,
 
         -- numerics

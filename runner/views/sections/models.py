@@ -144,6 +144,8 @@ def _audit(to: Surface, asked: Asked) -> None:
         to.warn(f"Not as they say: {', '.join(high)}.")
     if unknown := sum(row["signals_not_known"] for row in found):
         to.say(f"When they were stored is not known of {plural(unknown, 'signal')}.")
+    if imported := sum(row["signals_imported"] for row in found):
+        to.say(f"Imported, with times that nothing proves: {plural(imported, 'signal')}.")
     to.table(tables.AUDIT, found)
     findings = to.ask("signal_audit", asked)
     if not findings:

@@ -197,7 +197,8 @@ def test_columns_that_no_module_writes(shared: Landscape) -> None:
         " and not has_column_privilege('ai_writer', c.oid, a.attnum, 'insert')"
     )
     imported = {(table, "imported_at") for table in {"ai_trading_signals", *TRAINING}}
-    assert set(found) == imported | {("ai_trading_signals", "stored_at")}
+    stored = {("ai_trading_signals", name) for name in ("stored_at", "stored_by")}
+    assert set(found) == imported | stored
 
 
 @pytest.mark.parametrize("role", ["transformer", "bi_reader"])

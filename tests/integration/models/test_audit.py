@@ -28,6 +28,7 @@ from runner.servers.database import Database
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+DELAY = 120 * SECOND
 HOURS = 72
 MODEL = Model("reinforcement_learning", "audited", "1")
 LATE = replace(MODEL, version="2")
@@ -133,6 +134,8 @@ def desk(pair: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     [
         "insert into ai_trading_signals (model_id, symbol, signal_type, confidence, stored_at)"
         " values (1, 'X', 'BUY', 0.5, '2025-03-01Z')",
+        "insert into ai_trading_signals (model_id, symbol, signal_type, confidence, stored_by)"
+        " values (1, 'X', 'BUY', 0.5, 'another')",
         "copy ai_trading_signals (model_id, symbol, signal_type, confidence, stored_at) from stdin",
         "update ai_trading_signals set stored_at = created_at",
         "update ai_trading_signals set signal_type = 'SELL'",
@@ -163,6 +166,7 @@ def test_the_clock_is_that_of_the_insert_whatever_a_module_does(desk: Desk) -> N
             "model_id": desk.model_id, "idempotency_key": "imported", "symbol": "BTCUSD",
             "signal_type": "HOLD", "confidence": 0.5, "metadata": {}, "status": "EXPIRED",
             "created_at": str(START), "updated_at": str(START), "stored_at": str(START),
+            "stored_by": "another",
         },
     }  # fmt: skip
     assert desk.module.import_rows("ai_trading_signals", "store", [json.dumps(entry)]) == {
@@ -176,13 +180,25 @@ def test_the_clock_is_that_of_the_insert_whatever_a_module_does(desk: Desk) -> N
             (desk.model_id,),
         )
     rows = desk.landscape.on_primary(
-        "select idempotency_key, stored_at from ai_trading_signals order by stored_at"
+        "select idempotency_key, stored_at, stored_by from ai_trading_signals order by stored_at"
     )
-    assert [key for key, _ in rows] == ["imported", "held"]
+    assert [(key, by) for key, _, by in rows] == [("imported", "audited"), ("held", "audited")]
     assert begun is not None
-    assert all(isinstance(at, datetime) and at > START + 9 * HOUR for _, at in rows)
+    assert all(isinstance(at, datetime) and at > START + 9 * HOUR for _, at, _ in rows)
     assert isinstance(rows[1][1], datetime)
     assert rows[1][1] > begun
+
+
+def test_a_truncation_is_noted_as_deletions(desk: Desk) -> None:
+    with desk.landscape.primary.connect() as connection:
+        signals = connection.execute("select id, created_at from ai_trading_signals").fetchall()
+        connection.execute("truncate ai_trading_signals cascade")
+        noted = connection.execute(
+            "select signal_id, created_at from ai_signal_edits"
+            " where action = 'DELETE' and edited_by = session_user"
+        ).fetchall()
+        connection.rollback()
+    assert sorted(noted) == sorted(signals) != []
 
 
 def test_every_cheat_is_found_and_nothing_else(desk: Desk) -> None:
@@ -232,7 +248,7 @@ def test_every_cheat_is_found_and_nothing_else(desk: Desk) -> None:
         update ai_trading_signals set signal_type = 'SELL', stop_loss = 130, take_profit = 90
         where idempotency_key = 'edited';
         update ai_trading_signals set confidence = 0.9 where idempotency_key = 'reopened';
-        update ai_trading_signals set stored_at = null where idempotency_key = 'corrected';
+        update ai_trading_signals set stored_by = 'another' where idempotency_key = 'corrected';
         create temporary table kept as
         select * from ai_trading_signals where idempotency_key in ('replaced', 'restored');
         delete from ai_trading_signals
@@ -266,6 +282,7 @@ def test_every_cheat_is_found_and_nothing_else(desk: Desk) -> None:
     )
     late_too = {"back_dated"}
     assert desk.found() == {
+        "imported": {"imported"},
         "back-dated": late_too,
         "ahead": {"future_dated"},
         "entry": {"entry_off_market"} | late_too,
@@ -283,6 +300,10 @@ def test_every_cheat_is_found_and_nothing_else(desk: Desk) -> None:
         "replaced": {"replaced"},
         "filled": {"fill_off_market"},
     }
+    ((storer,),) = desk.landscape.on_replica(
+        "select distinct evidence from operations.signal_audit where finding_kind = 'back_dated'"
+    )
+    assert storer == "stored by audited"
     ((evidence, severity),) = desk.landscape.on_replica(
         "select evidence, severity from operations.signal_audit"
         " where finding_kind = 'edited' and evidence like '%signal_type%'"
@@ -294,9 +315,9 @@ def test_every_cheat_is_found_and_nothing_else(desk: Desk) -> None:
         "signal_type": ["BUY", "SELL"], "stop_loss": [90.0, 130], "take_profit": [130, 90],
     }  # fmt: skip
     assert desk.landscape.on_replica(
-        "select signals_not_known, longest_delay_seconds > 0, edit_findings"
+        "select signals_not_known, signals_imported, longest_delay_seconds > 0, edit_findings"
         f" from operations.model_audit where model_id = {desk.model_id}"
-    ) == [(1, True, 5)]
+    ) == [(1, 1, True, 5)]
     seen = status(desk.landscape.primary, desk.landscape.replica).audit_findings
     assert set(seen) == {"high", "medium"}
 
@@ -304,7 +325,7 @@ def test_every_cheat_is_found_and_nothing_else(desk: Desk) -> None:
 def _kinds(signal: Signal, late: timedelta | None) -> set[str]:
     """What is wrong with a signal of the past, bar by bar."""
     found = set()
-    if late is not None and late > HOUR:
+    if late is not None and late > DELAY:
         found.add("back_dated")
     if late is not None and late < -60 * SECOND:
         found.add("future_dated")
@@ -372,7 +393,7 @@ def test_any_signal_is_judged_as_bar_by_bar_and_from_changes_as_in_full(desk: De
             {name: value for name, value in claims.items() if value is not None},
             idempotency_key=key,
         )  # fmt: skip
-        late = random.choice((None, SECOND, HOUR, HOUR + SECOND, -60 * SECOND, -61 * SECOND))
+        late = random.choice((None, SECOND, DELAY, DELAY + SECOND, -60 * SECOND, -61 * SECOND))
         desk.tell_history(signal, late=late)
         if kinds := _kinds(signal, late):
             expected[key] = kinds

@@ -73,6 +73,7 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
         "updated_at": "2025-03-01 12:00Z",
         "imported_at": "2025-03-01 12:00Z",
         "stored_at": "2025-03-01 12:00Z",
+        "stored_by": "module",
     },
     "rl_training_episodes": {
         "model_id": 1,
@@ -183,7 +184,7 @@ MAY_BE_MISSING = {
     "ai_models": {"config", "is_active", "updated_at"},
     "ai_trading_signals": {
         *("price_target", "stop_loss", "take_profit", "metadata", "pattern_id", "trade_plan_id"),
-        *("idempotency_key", "expires_at", "updated_at", "imported_at", "stored_at"),
+        *("idempotency_key", "expires_at", "updated_at", "imported_at", "stored_at", "stored_by"),
     },
     "rl_training_episodes": {
         *("average_loss", "portfolio_value", "sharpe_ratio", "training_data", "imported_at"),

@@ -3,6 +3,7 @@ select
     model_name || ' ' || model_version as model,
     signals,
     signals_not_known,
+    signals_imported,
     findings,
     high_findings,
     time_findings,

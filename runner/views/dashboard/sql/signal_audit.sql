@@ -1,4 +1,4 @@
--- Findings on signals, the worst and newest first.
+-- Findings on signals, the worst and newest first; imports, which come in thousands, last.
 select
     signal_id,
     model_name || ' ' || model_version as model,
@@ -22,6 +22,7 @@ where
     )
 order by
     severity = 'high' desc,
+    finding_kind = 'imported' asc,
     coalesce(evidence_at, signal_at) desc nulls last,
     signal_id desc,
     finding_kind asc,
