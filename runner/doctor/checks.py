@@ -12,6 +12,7 @@ from datetime import datetime
 
 from runner.deploy import id_sequences, migrations
 from runner.doctor import status
+from runner.doctor.audit import noting
 from runner.doctor.findings import (
     OPTIONS,
     Finding,
@@ -363,6 +364,7 @@ OF_PRIMARY: Mapping[str, CheckOne] = {
     "migrations": schema_state,
     "ai tables": ai_tables,
     "ids": id_sequences_past,
+    "audit": noting,
     "disk": disk,
     "transactions": transactions,
     "statistics": statistics,

@@ -117,7 +117,10 @@ def test_every_column_that_a_module_writes_has_a_limit(primary: Connection) -> N
             continue
         if (table, column) == ("ai_imported_records", "table_name"):
             continue  # import_ai_rows() knows the names that there are
-        if (table, column) in (("ai_trading_signals", "stored_at"), ("ai_trading_signals", "stored_by")):
+        if (table, column) in (
+            ("ai_trading_signals", "stored_at"),
+            ("ai_trading_signals", "stored_by"),
+        ):
             continue  # the server alone
         rules = RULES[data_type]
         assert any((table, column, rule) in limited for rule in rules), f"{table}.{column}"

@@ -125,6 +125,20 @@ FAULTS = {
         " overriding system value values (99, 'x', 'y', '1')",
         "ai_models holds id 99, which its sequence will give out again",
     ),
+    "clock of signals taken away": Fault(
+        "audit",
+        "primary",
+        "alter table ai_trading_signals alter column stored_at drop default",
+        "the default of ai_trading_signals.stored_at is gone",
+        "set default clock_timestamp();",
+    ),
+    "audit's trigger switched off": Fault(
+        "audit",
+        "primary",
+        "alter table ai_trading_signals disable trigger ai_trading_signals_note_edit",
+        "the trigger ai_trading_signals_note_edit is switched off",
+        "enable trigger ai_trading_signals_note_edit;",
+    ),
     "role with too many rights": Fault(
         "roles",
         "primary",

@@ -231,7 +231,7 @@ def test_every_cheat_is_found_and_nothing_else(desk: Desk) -> None:
         cheat("honest", metadata={"entry_price": str(price(12)), "exit_price": 115}),
         cheat("won", take_profit=Decimal(116), metadata={"outcome": "TAKE_PROFIT"}),
         cheat("within", created_at=within, metadata={"entry_price": 112.5, "note": [1]}),
-        cheat("edited"), cheat("corrected"), cheat("deleted"), cheat("replaced"),
+        cheat("edited"), cheat("corrected"), cheat("disowned"), cheat("deleted"), cheat("replaced"),
         cheat("restored"), cheat("traded"), cheat("filled"),
         cheat("reopened", created_at=now, expires_at=None),
     )  # fmt: skip
@@ -248,7 +248,8 @@ def test_every_cheat_is_found_and_nothing_else(desk: Desk) -> None:
         update ai_trading_signals set signal_type = 'SELL', stop_loss = 130, take_profit = 90
         where idempotency_key = 'edited';
         update ai_trading_signals set confidence = 0.9 where idempotency_key = 'reopened';
-        update ai_trading_signals set stored_by = 'another' where idempotency_key = 'corrected';
+        update ai_trading_signals set stored_at = null where idempotency_key = 'corrected';
+        update ai_trading_signals set stored_by = 'another' where idempotency_key = 'disowned';
         create temporary table kept as
         select * from ai_trading_signals where idempotency_key in ('replaced', 'restored');
         delete from ai_trading_signals
@@ -295,6 +296,7 @@ def test_every_cheat_is_found_and_nothing_else(desk: Desk) -> None:
         "untrained": {"before_version", "before_training"} | late_too,
         "edited": {"edited"},
         "corrected": {"edited"},
+        "disowned": {"edited"},
         "reopened": {"edited"},
         "deleted": {"deleted"},
         "replaced": {"replaced"},
@@ -317,7 +319,7 @@ def test_every_cheat_is_found_and_nothing_else(desk: Desk) -> None:
     assert desk.landscape.on_replica(
         "select signals_not_known, signals_imported, longest_delay_seconds > 0, edit_findings"
         f" from operations.model_audit where model_id = {desk.model_id}"
-    ) == [(1, 1, True, 5)]
+    ) == [(1, 1, True, 6)]
     seen = status(desk.landscape.primary, desk.landscape.replica).audit_findings
     assert set(seen) == {"high", "medium"}
 
