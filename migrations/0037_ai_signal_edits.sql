@@ -1,4 +1,4 @@
--- When and by whom a signal was stored, what was changed or deleted afterwards: what an audit needs.
+-- When and by whom a signal was stored, what was changed or deleted later: what an audit needs.
 -- depends: 0036_ai_ensemble_decisions
 
 -- A reader must not make all later readers wait behind us.
@@ -103,7 +103,7 @@ begin
 end
 $$;
 
--- Its status, its plan and its pattern may change, as trading goes on: such an update calls nothing.
+-- Its status, its plan and its pattern may change, as trading goes on: that calls nothing.
 -- A time of storing, or a login, that was not known may be told later.
 create trigger ai_trading_signals_note_edit
 after update of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.deploy import migrations
-from runner.doctor.findings import Finding, Given, Server, ok, quoted, warning
+from runner.doctor.findings import Finding, Given, Server, ok, warning
 from runner.servers.database import scalar
 
 MIGRATION = "migrations/0037_ai_signal_edits.sql"
@@ -62,7 +62,7 @@ def _triggers(primary: Server) -> Iterator[Finding]:
     )
     for name, is_there in rows:
         mend = (
-            f"alter table {SIGNALS} enable trigger {quoted(name)};"
+            f"alter table {SIGNALS} enable trigger {name};"
             if is_there
             else f"run the statement of {MIGRATION} that makes it"
         )

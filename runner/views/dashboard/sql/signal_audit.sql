@@ -1,4 +1,4 @@
--- Findings on signals, the worst and newest first; imports, which come in thousands, last.
+-- Findings on signals, the worst and newest first; imports come in thousands, and last.
 select
     signal_id,
     model_name || ' ' || model_version as model,
