@@ -10,4 +10,5 @@ drop trigger ai_trading_signals_note_deletion on public.ai_trading_signals;
 drop trigger ai_trading_signals_note_edit on public.ai_trading_signals;
 drop function public.ai_note_signal_edit();
 drop table public.ai_signal_edits;
-alter table public.ai_trading_signals drop column stored_by, drop column stored_at;
+alter table public.ai_trading_signals drop column stored_by;
+alter table public.ai_trading_signals drop column stored_at;

@@ -177,7 +177,15 @@ HOSTILE: Mapping[str, tuple[Any, ...]] = {
 }
 
 FREE_TEXTS = {
-    *("model_type", "model_name", "version", "idempotency_key", "pattern_type", "strategy"),
+    *(
+        "model_type",
+        "model_name",
+        "version",
+        "idempotency_key",
+        "stored_by",
+        "pattern_type",
+        "strategy",
+    ),
     *("tag", "exit_reason"),
 }
 MAY_BE_MISSING = {
@@ -221,7 +229,7 @@ def is_usable(table: str, column: str, data_type: str, value: Any) -> bool:
         return True
     if data_type == "text":
         if column in FREE_TEXTS:
-            return len(value) <= 200 or column == "idempotency_key"
+            return len(value) <= 200 or column in ("idempotency_key", "stored_by")
         return column == "symbol" and value == "nonsense"
     if data_type == "double precision":
         return value == 72.5 and column not in ("confidence", "pattern_confidence")
