@@ -177,16 +177,9 @@ HOSTILE: Mapping[str, tuple[Any, ...]] = {
 }
 
 FREE_TEXTS = {
-    *(
-        "model_type",
-        "model_name",
-        "version",
-        "idempotency_key",
-        "stored_by",
-        "pattern_type",
-        "strategy",
-    ),
+    *("model_type", "model_name", "version", "idempotency_key", "pattern_type", "strategy"),
     *("tag", "exit_reason"),
+    "stored_by",
 }
 MAY_BE_MISSING = {
     "ai_models": {"config", "is_active", "updated_at"},
