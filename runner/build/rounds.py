@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
@@ -129,8 +129,8 @@ class Rounds(AbstractContextManager["Rounds"]):
         """Build the named models from changes, staging models as of a frozen ``moment``.
 
         ``book`` is a session on which the books are read and written. Returns the build, and the
-        names of the models that are to be built in full, or that read such a model. A model that
-        fails is in the build. Raises psycopg.OperationalError if the server went away.
+        names of the models that are to be built in full, or that read such a model, views as well.
+        A model that fails is in the build. Raises psycopg.OperationalError if the server went away.
         """
         models = {model.id: model for model in self._models(names)}
         build_id, started_at = str(uuid.uuid4()), datetime.now(UTC)
@@ -162,8 +162,21 @@ class Rounds(AbstractContextManager["Rounds"]):
         if course.results:
             books.record(book, build_id, started_at, course.results)
             book.execute(self._project.flat_graph["statements_after"])
-        left = [models[id_].name for id_, each in course.outcomes.items() if each is _Outcome.LEFT]
-        return Build(build_id, tuple(node for node, _ in course.results.values())), left
+        left = {id_ for id_, each in course.outcomes.items() if each is _Outcome.LEFT}
+        names = [self._project.nodes[id_].name for id_ in self._with_views(left)]
+        return Build(build_id, tuple(node for node, _ in course.results.values())), names
+
+    def _with_views(self, ids: Set[str]) -> Set[str]:
+        """These models and the views above them, which go when a table is built in full."""
+        views = {
+            id_: set(node.depends_on_nodes)
+            for id_, node in self._project.nodes.items()
+            if id_.startswith("model.") and node.config.materialized == "view"
+        }
+        found = set(ids)
+        while added := {id_ for id_, parents in views.items() if parents & found} - found:
+            found |= added
+        return found
 
     def _models(self, names: Sequence[str]) -> list[_Model]:
         """The named models, without views: a view needs no build."""

@@ -151,6 +151,8 @@ def test_what_is_kept_is_of_no_single_build(built: Built) -> None:
 
 def test_what_is_to_be_built_in_full_is_left_to_dbt(built: Built) -> None:
     built.change(4)
+    built.landscape.on_primary("update genetic_generations set best_fitness = best_fitness + 1")
+    wait(built.landscape)
     built.landscape.on_replica("drop table intermediate.int_fills_matched_in_plan")
     built.landscape.on_replica(
         "update changes.relations set definition = 'older'"

@@ -123,7 +123,10 @@ def test_a_trigger_of_ours_is_of_our_table_alone(shared: Landscape) -> None:
                 " and prorettype = 'trigger'::regtype"
             )
         }
-        assert definers == {"ai_begin_stage", "ai_refuse_execution", "check_withdrawn_tables"}
+        assert definers == {
+            *("ai_begin_stage", "ai_note_signal_edit", "ai_refuse_execution"),
+            "check_withdrawn_tables",
+        }
         told: list[str] = []
         connection.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
         for is_granted, name in itertools.product((False, True), sorted(definers)):

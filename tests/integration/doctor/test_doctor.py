@@ -31,7 +31,7 @@ def test_a_healthy_landscape_is_well(kind: str, request: pytest.FixtureRequest) 
     assert amiss(findings) == []
     told = {(each.check, each.side): each.text for each in findings}
     assert told["migrations", "primary"].endswith("applied")
-    assert told["replication", "both"].startswith("12 tables, ")
+    assert told["replication", "both"].startswith("13 tables, ")
     assert told["two databases", "both"] == (
         "on one server" if kind == "one_server" else "on two servers"
     )

@@ -85,8 +85,10 @@ def marts(landscape: Landscape, target: Path) -> dict[str, Any]:
         update ai_model_stages set created_at = since;
 
         insert into ai_trading_signals
-            (model_id, symbol, signal_type, confidence, created_at, updated_at, expires_at)
-        select id, 'BTC/USD', 'BUY', 1 / 3::float8, at.created_at, '2025-02-02Z', '2199-12-31Z'
+            (model_id, symbol, signal_type, confidence, created_at, updated_at, expires_at,
+            stored_at, stored_by)
+        select id, 'BTC/USD', 'BUY', 1 / 3::float8, at.created_at, '2025-02-02Z', '2199-12-31Z',
+            at.created_at, 'dqn'
         from ai_models
         cross join (select timestamptz '2025-02-03 04:05:06.789012+00' as created_at) as at
         """
