@@ -219,7 +219,7 @@ def _lines(
     series = frame.series(rows, "source")
     lines = base.mark_line(strokeWidth=1.5).encode(**series)
     told = frame.tooltip("trading_date", "source", column)
-    points = frame.nearest(base, column, color=series["color"], tooltip=told)
+    points = frame.nearest(base, column.partition("_")[0], color=series["color"], tooltip=told)
     shown = [lines, points, *([frame.rule(0)] if has_zero else [])]
     return frame.layers(
         *shown, height=200, title=title, in_legend=len({row["source"] for row in rows})

@@ -351,7 +351,7 @@ def texts_of(value: object) -> Iterator[str]:
         yield value
     elif isinstance(value, dict):
         for name, each in value.items():
-            if name not in ("field", "fields"):
+            if name != "field":
                 yield from texts_of(each)
     elif isinstance(value, list | tuple):
         for each in value:
