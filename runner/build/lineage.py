@@ -31,7 +31,7 @@ class Lineage:
             for parent in above:
                 self._children.setdefault(parent, set()).add(id_)
         tagged = {id_ for id_, node in models.items() if "live" in node.tags}
-        self._live = _reachable(self._parents, tagged) & models.keys()
+        self._live = reachable(self._parents, tagged) & models.keys()
 
     @property
     def names(self) -> Set[str]:
@@ -53,8 +53,8 @@ class Lineage:
         """
         models = selected & self._models.keys()
         older = {id_ for id_ in self._models if self._is_older(id_, books)}
-        stale = _reachable(self._children, older | models)
-        added = stale & _reachable(self._parents, models) & self._models.keys() - models
+        stale = reachable(self._children, older | models)
+        added = stale & reachable(self._parents, models) & self._models.keys() - models
         return {id_: self._models[id_] for id_ in added}
 
     def _is_older(self, id_: str, books: Books) -> bool:
@@ -70,13 +70,13 @@ class Lineage:
         )
 
     def _below(self, names: Set[str]) -> set[str]:
-        return _reachable(self._children, {self._ids[name] for name in names})
+        return reachable(self._children, {self._ids[name] for name in names})
 
     def _sorted(self, ids: Set[str]) -> list[str]:
         return sorted(self._models[id_] for id_ in ids & self._models.keys())
 
 
-def _reachable(neighbours: Mapping[str, Set[str]], starts: Set[str]) -> set[str]:
+def reachable(neighbours: Mapping[str, Set[str]], starts: Set[str]) -> set[str]:
     """The nodes that are reached from ``starts``, including ``starts``."""
     reached: set[str] = set()
     ahead = set(starts)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from runner.build import books
+from runner.build.lineage import reachable
 from runner.build.transform import Build, Node
 from runner.servers.database import Connection, Database
 
@@ -163,20 +164,18 @@ class Rounds(AbstractContextManager["Rounds"]):
             books.record(book, build_id, started_at, course.results)
             book.execute(self._project.flat_graph["statements_after"])
         left = {id_ for id_, each in course.outcomes.items() if each is _Outcome.LEFT}
-        names = [self._project.nodes[id_].name for id_ in self._with_views(left)]
-        return Build(build_id, tuple(node for node, _ in course.results.values())), names
+        return Build(build_id, tuple(node for node, _ in course.results.values())), [
+            self._project.nodes[id_].name for id_ in self._with_views(left)
+        ]
 
     def _with_views(self, ids: Set[str]) -> Set[str]:
-        """These models and the views above them, which go when a table is built in full."""
-        views = {
-            id_: set(node.depends_on_nodes)
-            for id_, node in self._project.nodes.items()
-            if id_.startswith("model.") and node.config.materialized == "view"
-        }
-        found = set(ids)
-        while added := {id_ for id_, parents in views.items() if parents & found} - found:
-            found |= added
-        return found
+        """These models and the views on them, which go when a table is built in full."""
+        views: dict[str, set[str]] = {}
+        for id_, node in self._project.nodes.items():
+            if id_.startswith("model.") and node.config.materialized == "view":
+                for parent in node.depends_on_nodes:
+                    views.setdefault(parent, set()).add(id_)
+        return reachable(views, ids)
 
     def _models(self, names: Sequence[str]) -> list[_Model]:
         """The named models, without views: a view needs no build."""
