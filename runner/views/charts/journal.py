@@ -135,10 +135,9 @@ def distribution(rows: Sequence[Row], *, axis: str) -> Chart:
 
 def excursions(rows: Sequence[Row]) -> Chart:
     """Each trade by how far the price went against it and for it."""
-    shown = [{**row, "way": _RESULTS[row["result"]]} for row in rows]
+    shown = [{**row, "way": _RESULTS[row["result"]], "trade": row["trade_id"]} for row in rows]
     names = [name for name in _WAYS if any(row["way"] == name for row in shown)]
     told = ("trade", "source", "symbol", "way", "mae", "mfe", "net_profit", "r_multiple")
-    shown = [{**row, "trade": row["trade_id"]} for row in shown]
     dots = (
         frame.chart(shown, *told)
         .mark_point(filled=True, size=45, opacity=0.65)
@@ -149,11 +148,7 @@ def excursions(rows: Sequence[Row]) -> Chart:
                 axis=alt.Axis(format=".1%", tickCount=5),
             ),
             y=alt.Y("mfe:Q", title="MFE, for the trade", axis=alt.Axis(format=".1%", tickCount=5)),
-            color=alt.Color(
-                "way:N",
-                scale=alt.Scale(domain=names, range=[_WAYS[name] for name in names]),
-                legend=frame.legend(symbolSize=100),
-            ),
+            color=_ways(shown),
             shape=alt.Shape(
                 "way:N",
                 scale=alt.Scale(
