@@ -58,26 +58,9 @@ running as (
 
 ),
 
-started as (
-
-    select
-        *,
-        cast(equity - net_profit as {{ type_money() }}) as start_equity
-    from running
-
-),
-
 account_equity as (
 
-    select
-        *,
-        case
-            when start_equity > 0
-                then
-                    cast(net_profit as {{ type_double() }})
-                    / cast(start_equity as {{ type_double() }})
-        end as daily_return
-    from started
+    {{ daily_returns('running') | indent(4) }}
 
 )
 

@@ -1,11 +1,11 @@
 {#
-    A query for days of equity with what follows from them: peak_equity, drawdown, gross_exposure and
-    rolling_sharpe_ratio beside the columns that are there.
+    A query for the days of sources or accounts as their marts have them: the columns of equity, and what follows
+    from them, such as drawdown, gross_exposure and rolling_sharpe_ratio.
 
-    relation: a relation with trading_date, start_equity, equity, daily_return and open_value.
+    relation: int_source_equity or int_account_equity.
     keys: the columns, beside the day, that tell its rows apart, as a select list.
 #}
-{% macro equity_risk(relation, keys) -%}
+{% macro performance_daily(relation, keys) -%}
     {%- set days = var('rolling_sharpe_days') | int(2) -%}
     with peaks as (
 
@@ -32,17 +32,22 @@
 
     )
 
-    -- Returns that differ by rounding alone are constant.
     select
-        *,
+        {{ keys }},
+        is_all_accounts,
+        trading_date,
+        trades,
+        winning_trades,
+        losing_trades,
+        net_profit,
+        gross_profit,
+        gross_loss,
+        start_equity,
+        daily_return,
+        equity,
         cast(equity - peak_equity as {{ type_double() }})
         / cast(peak_equity as {{ type_double() }}) as drawdown,
-        case
-            when equity > 0
-                then
-                    cast(open_value as {{ type_double() }})
-                    / cast(equity as {{ type_double() }})
-        end as gross_exposure,
+        -- Returns that differ by rounding alone are constant.
         case
             when
                 return_days = {{ days }}
@@ -50,6 +55,20 @@
                 > 1e-9 * greatest(abs(highest_return), abs(lowest_return))
                 then
                     mean_return / return_deviation * sqrt({{ var('periods_per_year') }})
-        end as rolling_sharpe_ratio
+        end as rolling_sharpe_ratio,
+        has_open_position,
+        open_value,
+        case
+            when equity > 0
+                then
+                    cast(open_value as {{ type_double() }})
+                    / cast(equity as {{ type_double() }})
+        end as gross_exposure,
+        coalesce(trading_date <= last_closed.last_date, false) as is_closed,
+        {{ utc_midnight('trading_date + 1') }} as available_at
     from peaks
+    cross join (
+        select max(last_date) as last_date
+        from {{ ref('int_windows') }}
+    ) as last_closed
 {%- endmacro %}
