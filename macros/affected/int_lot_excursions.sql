@@ -1,30 +1,19 @@
 {#
     Changed lots, and every lot that was open during a changed bar. No lot is longer than the longest one, so
-    only lots that end near the bar need to be read. A bar that only has another number now, since one before it
-    came or went, changes no extreme.
+    only lots that end near the bar need to be read.
 
     Not followed: int_bar_blocks, whose changes always come with those of int_bars_numbered.
 #}
 {% macro affected_int_lot_excursions() %}
-    with moved as (
-
-        select
-            symbol,
-            opened_at,
-            closed_at
-        from {{ changes_of('int_bars_numbered') }} as bars
-        group by symbol, opened_at, closed_at, low_price, high_price
-        having mod(count(*), 2) = 1
-
-    ),
-
-    changed as (
+    with changed as (
 
         select
             symbol,
             min(opened_at) as from_at,
             max(closed_at) as to_at
-        from moved
+        from (
+            {{ moved_bars(changes_of('int_bars_numbered')) | indent(12) }}
+        ) as moved
         group by symbol, {{ utc_date('opened_at') }}
 
     )

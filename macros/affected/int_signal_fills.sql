@@ -1,7 +1,6 @@
 {#
     Changed orders; and where prices of bars changed, the symbol's orders that were placed before the last of
-    these bars closed and filled after the first one opened. A bar that only got another number has as many
-    old images as new ones.
+    these bars closed and filled after the first one opened.
 #}
 {% macro affected_int_signal_fills() %}
     select order_id
@@ -26,14 +25,8 @@
             min(opened_at) as from_at,
             max(closed_at) as to_at
         from (
-            select
-                symbol,
-                opened_at,
-                closed_at
-            from {{ changes_of('int_bars_numbered') }} as bars
-            group by symbol, opened_at, closed_at, low_price, high_price
-            having mod(count(*), 2) = 1
-        ) as changed
+            {{ moved_bars(changes_of('int_bars_numbered')) | indent(12) }}
+        ) as moved
         group by symbol
     ) as stretches
     cross join lateral (

@@ -24,12 +24,6 @@ with signal_orders as (
 
 ),
 
-bars as (
-
-    select * from {{ ref('int_bars_numbered') }}
-
-),
-
 fills as (
 
     select
@@ -57,7 +51,7 @@ begun as (
         fills.*,
         (
             select max(earlier.opened_at)
-            from bars as earlier
+            from {{ ref('int_bars_numbered') }} as earlier
             where
                 earlier.symbol = fills.symbol
                 and earlier.opened_at <= fills.created_at
@@ -86,7 +80,7 @@ signal_fills as (
                 min(bars.low_price) as lowest_price,
                 max(bars.high_price) as highest_price,
                 max(bars.closed_at) as closed_at
-            from bars
+            from {{ ref('int_bars_numbered') }} as bars
             where
                 bars.symbol = begun.symbol
                 and bars.opened_at

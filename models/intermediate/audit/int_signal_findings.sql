@@ -60,12 +60,6 @@ exits as {{ materialized }} (
 
 ),
 
-bars as (
-
-    select * from {{ ref('int_bars_numbered') }}
-
-),
-
 -- The bar that closed last, and the one within which the signal came. The prices around
 -- a signal are known once a bar opened after it.
 surrounded as (
@@ -81,14 +75,14 @@ surrounded as (
     from signals
     inner join placed
         on signals.signal_id = placed.signal_id
-    left join bars as known_bars
+    left join {{ ref('int_bars_numbered') }} as known_bars
         on
             placed.symbol = known_bars.symbol
             and placed.entry_bar_number = known_bars.bar_number
             -- Long ago, it says nothing of now.
             and signals.created_at - known_bars.closed_at
             <= known_bars.closed_at - known_bars.opened_at
-    left join bars as open_bars
+    left join {{ ref('int_bars_numbered') }} as open_bars
         on
             placed.symbol = open_bars.symbol
             and placed.first_bar_number - 1 = open_bars.bar_number
