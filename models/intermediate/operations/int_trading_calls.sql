@@ -14,19 +14,9 @@ statements as not materialized (
 
 ),
 
--- Read for one sample at a time.
 trading_roles as not materialized (
 
-    select *
-    from (
-        select
-            sample_id,
-            role_name,
-            {{ role_group() }} as role_group
-        from {{ source('observed', 'roles') }}
-        where side = 'primary'
-    ) as grouped
-    where role_group = 'trading'
+    {{ trading_roles() }}
 
 ),
 

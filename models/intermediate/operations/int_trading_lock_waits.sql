@@ -1,19 +1,9 @@
 -- Grain: a run of samples of sessions that wait, with builds at work or without.
 -- Times are UTC.
 
--- Read for one sample at a time.
 with trading_roles as not materialized (
 
-    select *
-    from (
-        select
-            sample_id,
-            role_name,
-            {{ role_group() }} as role_group
-        from {{ source('observed', 'roles') }}
-        where side = 'primary'
-    ) as grouped
-    where role_group = 'trading'
+    {{ trading_roles() }}
 
 ),
 
@@ -23,14 +13,9 @@ builds as (
 
 ),
 
--- A build that was killed, or has not ended, is not in the books.
 seen_builds as (
 
-    select distinct sample_id
-    from {{ source('observed', 'sessions') }}
-    where
-        side = 'replica'
-        and application_name in ('dbt', 'signal-marts build', 'signal-marts moment')
+    {{ samples_of_builds() }}
 
 ),
 

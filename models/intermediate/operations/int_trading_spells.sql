@@ -15,14 +15,9 @@ builds as (
 
 ),
 
--- A build that was killed, or has not ended, is not in the books.
 seen_builds as (
 
-    select distinct sample_id
-    from {{ source('observed', 'sessions') }}
-    where
-        side = 'replica'
-        and application_name in ('dbt', 'signal-marts build', 'signal-marts moment')
+    {{ samples_of_builds() }}
 
 ),
 
