@@ -23,6 +23,7 @@ def without_waste(*heard: str) -> Iterator[None]:
         _compile_once(stack)
         _name_one_source(stack)
         _make_one_empty_table(stack)
+        _keep_sessions(stack)
         yield
 
 
@@ -92,6 +93,57 @@ def _make_one_empty_table(stack: ExitStack) -> None:
     helper: Any = agate_helper
     empty = helper.empty_table()
     _replace(stack, helper, "empty_table", lambda: empty)
+
+
+def _keep_sessions(stack: ExitStack) -> None:
+    """Sessions: dbt opens one for each model and test, and the server reads its catalogs for each.
+
+    Before it is used again a session is made as if new, which also tells whether it still lives.
+    """
+    import psycopg2
+    from dbt.adapters.postgres.connections import PostgresConnectionManager
+    from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
+
+    manager: Any = PostgresConnectionManager  # two of its methods are replaced
+    kept: list[Any] = []
+    open_ = manager.open
+
+    def keep(cls: Any, connection: Any) -> None:
+        session = connection.handle
+        try:
+            # After an interrupt another thread may still wait for its statement.
+            if session.info.transaction_status == TRANSACTION_STATUS_ACTIVE:
+                raise psycopg2.InterfaceError
+            session.rollback()
+        except psycopg2.Error:
+            session.close()
+        else:
+            kept.append(session)
+
+    def open_or_reuse(cls: Any, connection: Any) -> Any:
+        if connection.state == "open":
+            return connection
+        while kept:
+            session = kept.pop()
+            try:
+                session.autocommit = True
+                session.cursor().execute("discard all")
+                session.cursor().execute(f"set role {connection.credentials.role}")
+                session.autocommit = False
+            except psycopg2.Error:
+                session.close()
+            else:
+                connection.handle, connection.state = session, "open"
+                return connection
+        return open_(connection)
+
+    @stack.callback
+    def close() -> None:
+        for session in kept:
+            session.close()
+
+    _replace(stack, manager, "_close_handle", classmethod(keep))
+    _replace(stack, manager, "open", classmethod(open_or_reuse))
 
 
 def _replace(stack: ExitStack, owner: Any, name: str, new: Any) -> Any:

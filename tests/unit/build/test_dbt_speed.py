@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from dbt.adapters.postgres.connections import PostgresConnectionManager
 from dbt.clients import jinja as macros
 from dbt.events.types import NodeFinished
 from dbt_common.behavior_flags import BehaviorFlagRendered
@@ -71,7 +72,7 @@ def test_an_error_in_a_template_is_told_each_time() -> None:
 def test_dbt_is_afterwards_as_it_was() -> None:
     owners = (
         *(EventManager, jinja.MacroFuzzEnvironment, macros.MacroGenerator),
-        *(BehaviorFlagRendered, agate_helper),
+        *(BehaviorFlagRendered, agate_helper, PostgresConnectionManager),
     )
     before = [dict(vars(owner)) for owner in owners]
     with without_waste():
