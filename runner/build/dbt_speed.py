@@ -19,6 +19,7 @@ def without_waste(*heard: str) -> Iterator[None]:
     """Spare dbt, in this process, its waste; of debug events only those of these names are told."""
     with ExitStack() as stack:
         _drop_unheard(stack, frozenset(heard))
+        _write_events_when_read(stack)
         _make_macros_fast(stack)
         _compile_once(stack)
         _name_one_source(stack)
@@ -39,6 +40,34 @@ def _drop_unheard(stack: ExitStack, heard: frozenset[str]) -> None:
             fire(self, e, level, node, *arguments, **options)
 
     fire = _replace(stack, EventManager, "fire_event", fire_heard)
+
+
+def _write_events_when_read(stack: ExitStack) -> None:
+    """Events as messages of protobuf, which dbt writes even of those that nobody hears."""
+    from dbt_common.events.base_types import BaseEvent
+
+    event: Any = BaseEvent  # three of its methods are replaced
+    get, set_ = event.__getattr__, event.__setattr__
+
+    def keep(self: Any, *arguments: Any, **values: Any) -> None:
+        vars(self)["given"] = (arguments, values)
+
+    def write(self: Any) -> None:
+        if given := vars(self).pop("given", None):
+            arguments, values = given
+            write_(self, *arguments, **values)
+
+    def write_and_get(self: Any, key: str) -> Any:
+        write(self)
+        return get(self, key)
+
+    def write_and_set(self: Any, key: str, value: Any) -> None:
+        write(self)
+        set_(self, key, value)
+
+    write_ = _replace(stack, event, "__init__", keep)
+    _replace(stack, event, "__getattr__", write_and_get)
+    _replace(stack, event, "__setattr__", write_and_set)
 
 
 def _make_macros_fast(stack: ExitStack) -> None:

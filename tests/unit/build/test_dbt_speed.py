@@ -10,6 +10,7 @@ from dbt.clients import jinja as macros
 from dbt.events.types import NodeFinished
 from dbt_common.behavior_flags import BehaviorFlagRendered
 from dbt_common.clients import agate_helper, jinja
+from dbt_common.events.base_types import BaseEvent
 from dbt_common.events.event_manager import EventManager
 from dbt_common.events.types import Formatting, Note
 
@@ -34,6 +35,20 @@ def test_only_debug_events_that_are_heard_are_told() -> None:
         assert told(*events) == ["NodeFinished", "Note", "Formatting"]
     with without_waste():
         assert told(*events) == ["Note", "Formatting"]
+
+
+def test_an_event_says_the_same_when_it_is_read() -> None:
+    def said() -> list[object]:
+        note = Note(msg="a")
+        first = note.msg
+        note.msg = "b"
+        return [first, note.msg, note.message(), note.to_dict(), Formatting("c").to_dict()]
+
+    before = said()
+    with without_waste():
+        assert said() == before
+        with pytest.raises(AttributeError, match="unknown"):
+            _ = Note(msg="a").unknown
 
 
 def test_a_macro_is_made_of_the_same_parts() -> None:
@@ -72,7 +87,7 @@ def test_an_error_in_a_template_is_told_each_time() -> None:
 def test_dbt_is_afterwards_as_it_was() -> None:
     owners = (
         *(EventManager, jinja.MacroFuzzEnvironment, macros.MacroGenerator),
-        *(BehaviorFlagRendered, agate_helper, PostgresConnectionManager),
+        *(BaseEvent, BehaviorFlagRendered, agate_helper, PostgresConnectionManager),
     )
     before = [dict(vars(owner)) for owner in owners]
     with without_waste():
