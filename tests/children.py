@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import faulthandler
+import gc
+import inspect
+import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Sequence
+import traceback
+import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
+
+from runner.__main__ import main
 
 LIMIT = 1200.0
 """Seconds that a program may take where nothing else is said: as long as any test may. A test has a
@@ -51,6 +60,67 @@ class Popen(subprocess.Popen[Any]):
             os.killpg(self.pid, signal.SIGKILL)
 
 
+class Forked(Popen):
+    """``signal-marts`` with these arguments, in a process forked from this one.
+
+    It has signals, streams, environment and an end of its own, as a new process would; but all is
+    imported, and dbt's project read and compiled: that takes a new one up to ten seconds.
+    """
+
+    def __init__(self, *arguments: str, **options: Any) -> None:
+        super().__init__(["signal-marts", *arguments], **options)
+
+    def _execute_child(self, args: Sequence[str], *given: Any) -> None:
+        parent: Any = subprocess.Popen
+        parameters = inspect.signature(parent._execute_child).parameters
+        options = dict(zip([*parameters][2:], given, strict=True))
+        streams = [options[name] for name in ("p2cread", "c2pwrite", "errwrite")]
+        self.pid = os.fork()
+        if not self.pid:
+            _become(args, options["cwd"], options["env"], streams)
+        self._child_created = True
+        ends = [*inspect.signature(parent._close_pipe_fds).parameters][1:]
+        parent._close_pipe_fds(self, **{name: options[name] for name in ends})
+
+
+def _become(
+    arguments: Sequence[str],
+    folder: Path | None,
+    environment: Mapping[str, str] | None,
+    streams: Sequence[int],
+) -> NoReturn:
+    """Be that program and end with it: nothing of what the tests do comes after this."""
+    code: Any = 1
+    try:
+        gc.freeze()  # what the tests hold, such as sessions, is not ours to close
+        os.setsid()
+        for number, end in enumerate(streams):
+            if end != -1:
+                os.dup2(end, number)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        if folder is not None:
+            os.chdir(folder)
+        if environment is not None:
+            os.environ.clear()
+            os.environ.update(environment)
+        sys.argv = [*arguments]
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
+        faulthandler.enable()
+        logging.getLogger().handlers.clear()
+        warnings.simplefilter("ignore")
+        main()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined] # as Python ends: after all threads
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 1)
+
+
 def run(
     command: Sequence[str | Path],
     *,
@@ -62,9 +132,14 @@ def run(
     """As subprocess.run, with such a limit; a program that ran too long ends with -9."""
     if capture_output:
         options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with Popen(command, seconds=seconds, **options) as process:
-        written, errors = process.communicate()
-    done = subprocess.CompletedProcess(process.args, process.returncode, written, errors)
+    done = completed(Popen(command, seconds=seconds, **options))
     if check:
         done.check_returncode()
     return done
+
+
+def completed(started: Popen) -> subprocess.CompletedProcess[Any]:
+    """The program when it has ended, and what it wrote."""
+    with started as process:
+        written, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, written, errors)

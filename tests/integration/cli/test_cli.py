@@ -18,7 +18,7 @@ import children
 import psycopg
 import pytest
 import yaml
-from command_line import BIN, clean_environment, marts, run
+from command_line import clean_environment, marts, run
 from landscapes import Landscape
 from mortal_servers import public_folder
 
@@ -53,8 +53,8 @@ def empty_environment(home: Path, tmp_path_factory: pytest.TempPathFactory) -> d
 @pytest.fixture(scope="module")
 def first_demo(empty_environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """A demo after one that was killed."""
-    killed = children.Popen(
-        [str(BIN / "signal-marts"), *DEMO],
+    killed = children.Forked(
+        *DEMO,
         env=empty_environment,
         cwd=PROJECT,
         stderr=subprocess.PIPE,
@@ -296,7 +296,7 @@ def test_a_bar_file_that_is_not_there(tmp_path: Path) -> None:
 def test_wrong_settings_are_named_without_their_secrets(
     variables: dict[str, str], code: int, told: str
 ) -> None:
-    result = marts("status", env=clean_environment(**variables))
+    result = run("signal-marts", "status", env=clean_environment(**variables))
     assert result.returncode == code
     assert told in result.stderr
     assert "hunter2" not in result.stderr + result.stdout

@@ -30,4 +30,5 @@ def run(
 
 
 def marts(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return run("signal-marts", *arguments, env=env)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return children.completed(children.Forked(*arguments, env=env, cwd=PROJECT, text=True, **pipes))

@@ -146,8 +146,8 @@ class Runner:
     def __init__(self, landscape: Landscape, *arguments: str, target: Path | None = None) -> None:
         self._landscape = landscape
         self._session = f"signal-marts {arguments[0]}"
-        self._process = children.Popen(
-            [sys.executable, "-m", "runner", *arguments],
+        self._process = children.Forked(
+            *arguments,
             cwd=PROJECT,
             env=os.environ
             | {

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -28,8 +27,8 @@ class Watching:
         self.rounds: list[str] = []
         self.notes: list[str] = []
         read_project(landscape.replica, target)
-        self._process = children.Popen(
-            [sys.executable, "-X", "faulthandler", "-m", "runner", "watch", *options],
+        self._process = children.Forked(
+            *("watch", *options),
             cwd=PROJECT,
             env=os.environ
             | {
