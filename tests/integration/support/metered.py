@@ -6,10 +6,9 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 
-import children
+import command_line
 from drills import eventually
 from landscapes import Landscape
 from prometheus_client import CollectorRegistry, generate_latest
@@ -157,13 +156,10 @@ def check_all(landscape: Landscape) -> None:
         assert queue.ask(primary, "m", "because")
     for mart, row in PLANTED.items():
         plant(landscape, mart, row)
-    told = children.run(
-        [sys.executable, "-m", "runner", "metrics"],
-        cwd=PROJECT,
+    told = command_line.marts(
+        "metrics",
         env=os.environ
         | {"PRIMARY_URL": landscape.primary.url, "REPLICA_URL": landscape.replica.url},
-        capture_output=True,
-        text=True,
     )
     text = told.stdout
     assert (told.returncode, told.stderr) == (0, ""), told.stderr

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import children
+import command_line
 import streamlit as st
-from browser import BIN
 from landscapes import Landscape
 from mortal_servers import at_server, create_database
 from psycopg import sql
@@ -190,9 +189,4 @@ def renamed(marts: Landscape, *names: tuple[str, str], empty: bool = False) -> I
 
 def run(*arguments: str, marts: Landscape) -> subprocess.CompletedProcess[str]:
     """A command on those marts."""
-    return children.run(
-        [str(BIN / "signal-marts"), *arguments],
-        env=os.environ | {"DASHBOARD_URL": marts.replica.url},
-        capture_output=True,
-        text=True,
-    )
+    return command_line.marts(*arguments, env=os.environ | {"DASHBOARD_URL": marts.replica.url})
