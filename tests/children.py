@@ -111,7 +111,7 @@ def _become(
         main()
         code = 0
     except SystemExit as ended:
-        code = ended.code
+        code = 0 if ended.code is None else ended.code
     except BaseException:
         traceback.print_exc()
     finally:
