@@ -15,6 +15,7 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -97,7 +98,9 @@ def _become(
         for number, end in enumerate(streams):
             if end != -1:
                 os.dup2(end, number)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        tracker: Any = resource_tracker.getfd()  # dbt's locks are told to it
+        os.closerange(3, tracker)
+        os.closerange(tracker + 1, os.sysconf("SC_OPEN_MAX"))
         if folder is not None:
             os.chdir(folder)
         if environment is not None:
