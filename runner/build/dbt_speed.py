@@ -1,5 +1,7 @@
-"""dbt without work whose result nobody sees: half of its CPU time in a build of all models and tests,
-and two thirds of the server's, where tables are small.
+"""dbt without work whose result nobody sees.
+
+That is half of its CPU time in a build of all models and tests, and two thirds of the server's,
+where tables are small.
 
 Tables, statements of models, log, artifacts and results are the same as without this.
 """
