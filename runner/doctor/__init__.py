@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 import psycopg
@@ -30,11 +31,11 @@ def examine(
     A side that cannot be reached is a finding, and its checks are left out; a check that could not
     look (a privilege, a time-out) is a finding of level ``unknown``. No finding holds a password.
     """
-    findings = list(project_files())
+    findings = _run("project", (), project_files)
     try:
         contract = read_contract()
     except SignalMartsError as error:
-        findings.append(wrong("contract", "here", str(error), "edit that sources file"))
+        findings.append(wrong(str(error), "edit that sources file", check="contract", side="here"))
         contract = ()
     given = Given(contract, replication_url)
     with ExitStack() as connections:
@@ -57,18 +58,19 @@ def examine(
 def _reach(database: Database, connections: ExitStack, findings: list[Finding]) -> Server | None:
     """Connect to a side, and say how that went."""
     side = database.side
+    told = {"check": "connection", "side": side}
     try:
         connection = connections.enter_context(
             database.connect(autocommit=True, application="signal-marts doctor", options=OPTIONS)
         )
     except UsageError as error:
-        findings.append(wrong("connection", side, str(error), f"set {side.upper()}_URL anew"))
+        findings.append(wrong(str(error), f"set {side.upper()}_URL anew", **told))
     except ConnectionFailedError as error:
         said = " ".join(str(error).split())
-        findings.append(wrong("connection", side, said, _how_to_reach(side, said)))
+        findings.append(wrong(said, _how_to_reach(side, said), **told))
     else:
         info = connection.info
-        findings.append(ok("connection", side, f"{database.address} as {info.user}"))
+        findings.append(ok(f"{database.address} as {info.user}", **told))
         return Server(database, connection)
     return None
 
@@ -102,14 +104,14 @@ def _run(
         said = error.diag.message_primary or str(error).strip() or type(error).__name__
         if any(server.connection.closed for server in servers):
             mend = f"look into the log of the {side}'s server, and run signal-marts doctor again"
-            found.append(wrong(name, side, f"the connection was lost: {said}", mend))
+            found.append(wrong(f"the connection was lost: {said}", mend))
         elif isinstance(error, psycopg.errors.InsufficientPrivilege):
             login = " and ".join(sorted({server.login for server in servers}))
             mend = f"let {login} read it, or run signal-marts doctor as the login that deploys"
-            found.append(unknown(name, side, f"could not look: {said}", mend))
+            found.append(unknown(f"could not look: {said}", mend))
         else:
             mend = "run signal-marts doctor again; should it stay, ask the server's log why"
-            found.append(unknown(name, side, f"could not look: {said}", mend))
+            found.append(unknown(f"could not look: {said}", mend))
     except (SignalMartsError, OSError) as error:
-        found.append(wrong(name, side, str(error), "mend what the message names"))
-    return found
+        found.append(wrong(str(error), "mend what the message names"))
+    return [replace(f, check=f.check or name, side=f.side or side) for f in found]

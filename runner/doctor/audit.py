@@ -31,7 +31,7 @@ def noting(primary: Server, _: Given) -> Iterator[Finding]:
         note = (
             "where another login stores them: revoke insert on public.market_bars from ai_writer;"
         )
-    yield ok("audit", "primary", told, note)
+    yield ok(told, note)
 
 
 def _defaults(primary: Server) -> Iterator[Finding]:
@@ -44,8 +44,6 @@ def _defaults(primary: Server) -> Iterator[Finding]:
     for column, default in rows:
         if default != DEFAULTS[column]:
             yield warning(
-                "audit",
-                "primary",
                 f"the default of ai_trading_signals.{column} is {default or 'gone'}, so nobody "
                 "can tell back-dated signals",
                 f"alter table {SIGNALS} alter column {column} "
@@ -67,8 +65,6 @@ def _triggers(primary: Server) -> Iterator[Finding]:
             else f"run the statement of {MIGRATION} that makes it"
         )
         yield warning(
-            "audit",
-            "primary",
             f"the trigger {name} is {'switched off' if is_there else 'gone'}: changes of stored "
             "signals leave no trace",
             mend,

@@ -72,9 +72,9 @@ def platform(primary: Server, given: Given) -> Iterator[Finding]:
     tables = [table for table in given.contract if table.source != "ai"]
     found = problems(primary.connection, tables, reader(given.replication_url))
     for problem in found:
-        yield wrong("platform", "primary", problem.text, problem.mend)
+        yield wrong(problem.text, problem.mend)
     if tables and not found:
-        yield ok("platform", "primary", f"{len(tables)} tables are as the sources say")
+        yield ok(f"{len(tables)} tables are as the sources say")
 
 
 def ai_tables(primary: Server, given: Given) -> Iterator[Finding]:
@@ -85,11 +85,11 @@ def ai_tables(primary: Server, given: Given) -> Iterator[Finding]:
         tables = present(primary.connection, tables)
     found = problems(primary.connection, tables, reader(given.replication_url))
     for problem in found:
-        yield wrong("ai tables", "primary", problem.text, problem.mend)
+        yield wrong(problem.text, problem.mend)
     if is_pending or not tables:
         return
     if not found:
-        yield ok("ai tables", "primary", f"{len(tables)} tables are as the sources say")
+        yield ok(f"{len(tables)} tables are as the sources say")
     yield from _foreign_keys(primary, given)
 
 
@@ -99,9 +99,9 @@ def id_sequences_past(primary: Server, _: Given) -> Iterator[Finding]:
         return
     lags = id_sequences.find_lags(primary.connection)
     for lag in lags:
-        yield wrong("ids", "primary", str(lag), "run signal-marts deploy")
+        yield wrong(str(lag), "run signal-marts deploy")
     if not lags:
-        yield ok("ids", "primary", "every id that will be given out is free")
+        yield ok("every id that will be given out is free")
 
 
 def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
@@ -137,37 +137,33 @@ def _foreign_keys(primary: Server, given: Given) -> Iterator[Finding]:
         stray = [each for each in keys if each[1] != target]
         for key_name, points_at in stray:
             yield wrong(
-                "foreign keys",
-                "primary",
                 f"ai_trading_signals.{column} points at {points_at}, "
                 f"which is not the table of {name}",
                 f"alter table public.ai_trading_signals drop constraint {quoted(key_name)}"
                 + (f", {added}" if stray == keys and key_name == constraint else ";"),
+                check="foreign keys",
             )
         if not keys:
             yield warning(
-                "foreign keys",
-                "primary",
                 f"ai_trading_signals.{column} points at no table"
                 + ("" if has_target else f" (there is no {target})"),
                 f"alter table public.ai_trading_signals {added}",
+                check="foreign keys",
             )
         elif not stray:
-            yield ok("foreign keys", "primary", f"ai_trading_signals.{column} has one")
+            yield ok(f"ai_trading_signals.{column} has one", check="foreign keys")
 
 
 def schema_state(primary: Server, _: Given) -> Iterator[Finding]:
     """Migrations that are pending, edited, or held up by a lock left behind."""
     state = migrations.state(primary.connection)
     told = f"{len(state.on_disk) - len(state.pending)} of {len(state.on_disk)} applied"
-    yield ok("migrations", "primary", told, "run signal-marts deploy" if state.pending else "")
+    yield ok(told, "run signal-marts deploy" if state.pending else "")
     try:
         migrations.check_ledger(primary.connection)
     except migrations.LedgerError as error:
         for problem in error.problems:
             yield wrong(
-                "migrations",
-                "primary",
                 problem,
                 "put the file back as it was applied (git log -- migrations), and say what changes "
                 "in a new migration",
@@ -188,16 +184,15 @@ def lock_finding(pid: int, since: datetime | None, *, is_alive: bool) -> Finding
     """The finding for yoyo's lock row; ``since`` is in UTC, and a pid of our own is negative."""
     when = "an unknown time" if since is None else f"{since:%Y-%m-%d %H:%M:%S} UTC"
     if is_alive:
-        return ok("yoyo lock", "primary", f"a deploy is at work since {when}")
+        return ok(f"a deploy is at work since {when}", check="yoyo lock")
     if pid < 0:
         held, then = f"a deploy (session {-pid}) that is gone", "run signal-marts deploy, or: "
     else:
         held, then = f"process {pid} of some machine", "when no yoyo is running there: "
     return warning(
-        "yoyo lock",
-        "primary",
         f"yoyo's lock is held by {held}, since {when}",
         f"{then}delete from public.yoyo_lock where pid = {pid};",  # noqa: S608 - told, not run
+        check="yoyo lock",
     )
 
 
@@ -212,22 +207,18 @@ def landing_place(replica: Server, given: Given) -> Iterator[Finding]:
     )
     if foreign:
         yield wrong(
-            "landing tables",
-            "replica",
             f"tables that are not landing tables are in the way: {', '.join(foreign)}",
             "set REPLICA_URL to a database of its own: create database analytics;",
         )
     elif uncapturing:
         yield wrong(
-            "landing tables",
-            "replica",
             f"the column _xid, by which builds find changes, is gone from {listed(uncapturing)}",
             DEPLOY,
         )
     else:
         told = f"{len(found)} of {len(given.contract)} are there"
         note = "" if len(found) == len(given.contract) else "run signal-marts deploy"
-        yield ok("landing tables", "replica", told, note)
+        yield ok(told, note)
 
 
 # --- this machine -------------------------------------------------------------------------------
@@ -238,13 +229,11 @@ def project_files() -> Iterator[Finding]:
     wanted = ("dbt_project.yml", "profiles.yml", "models", "macros", "migrations")
     if missing := [name for name in wanted if not (PROJECT / name).exists()]:
         yield wrong(
-            "project",
-            "here",
             f"{PROJECT} has no {', '.join(missing)}",
             "install signal-marts again: its files are incomplete",
         )
     else:
-        yield ok("project", "here", str(PROJECT))
+        yield ok(str(PROJECT))
 
 
 def surroundings(
@@ -255,13 +244,11 @@ def surroundings(
         try:
             given = Database("replication", replication_url).parameters()
         except UsageError as error:
-            yield wrong("environment", "here", str(error), "set REPLICATION_URL anew")
+            yield wrong(str(error), "set REPLICATION_URL anew")
         else:
             named, wanted = given.get("dbname"), _parameters(primary).get("dbname")
             if named and wanted and named != wanted:
                 yield wrong(
-                    "environment",
-                    "here",
                     f"REPLICATION_URL names the database {named}, PRIMARY_URL {wanted}",
                     "name the primary's database in both",
                 )
@@ -297,10 +284,9 @@ def dbt_environment(
     export = f"export {' '.join(f'{name}={shlex.quote(value)}' for name, value in wanted.items())}"
     if not any(environment.get(name) for name, _, _ in fields):
         yield ok(
-            "dbt",
-            "here",
             "PGHOST and its like are not set; only a plain dbt build needs them",
             export,
+            check="dbt",
         )
         return
     differing = [
@@ -310,13 +296,12 @@ def dbt_environment(
     ]
     if differing:
         yield warning(
-            "dbt",
-            "here",
             f"a plain dbt build would not go where REPLICA_URL leads: {', '.join(differing)}",
             f"{export} (and PGPASSWORD)",
+            check="dbt",
         )
     else:
-        yield ok("dbt", "here", "a plain dbt build goes where the runner's goes")
+        yield ok("a plain dbt build goes where the runner's goes", check="dbt")
 
 
 # --- the table of checks ------------------------------------------------------------------------
@@ -338,18 +323,16 @@ def marts(server: Server, _: Given) -> Iterator[Finding]:
         found = status.read_marts(connection)
     if missing := status.missing_marts(found):
         told = f"not there: {', '.join(missing)}"
-        yield wrong("marts", server.side, told, "run signal-marts build")
+        yield wrong(told, "run signal-marts build")
     for mart in found:
         if mart.trouble is not None:
             yield wrong(
-                "marts",
-                server.side,
                 f"{mart.schema}.{mart.name} cannot be read: {mart.trouble}",
                 "mend what it says, or: signal-marts build --full-refresh --select "
                 + shlex.quote(mart.name),
             )
     if not missing and all(mart.trouble is None for mart in found):
-        yield ok("marts", server.side, f"{len(found)} marts can be read")
+        yield ok(f"{len(found)} marts can be read")
 
 
 OF_PRIMARY: Mapping[str, CheckOne] = {

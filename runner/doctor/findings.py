@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 from psycopg import sql
@@ -26,13 +26,14 @@ class Finding:
     ``side`` is ``primary``, ``replica``, ``both`` or ``here``. ``wrong``: a deploy or a build fails
     or lets someone see too much; ``warning``: it may one day; ``unknown``: the check could not
     look. ``mend`` is a statement to paste or an instruction; on an ``ok`` it is a note, or empty.
+    A check leaves ``check`` and ``side`` empty where they are those under which it runs.
     """
 
-    check: str
-    side: str
     level: Level
     text: str
     mend: str = ""
+    check: str = ""
+    side: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,24 +128,10 @@ class Server:
         )
 
 
-def ok(check: str, side: str, text: str, mend: str = "") -> Finding:
-    """All is well; ``mend`` is a note."""
-    return Finding(check, side, "ok", text, mend)
-
-
-def warning(check: str, side: str, text: str, mend: str) -> Finding:
-    """Something that may go wrong one day."""
-    return Finding(check, side, "warning", text, mend)
-
-
-def wrong(check: str, side: str, text: str, mend: str) -> Finding:
-    """Something that a deploy or a build fails on, or that lets someone see too much."""
-    return Finding(check, side, "wrong", text, mend)
-
-
-def unknown(check: str, side: str, text: str, mend: str) -> Finding:
-    """A check that could not look."""
-    return Finding(check, side, "unknown", text, mend)
+ok = partial(Finding, "ok")
+warning = partial(Finding, "warning")
+wrong = partial(Finding, "wrong")
+unknown = partial(Finding, "unknown")
 
 
 def is_local(host: str, address: str = "") -> bool:

@@ -43,14 +43,14 @@ def privileges_on_primary(primary: Server, given: Given) -> Iterator[Finding]:
 def _or_well(server: Server, well: str, *looks: Iterator[Finding]) -> Iterator[Finding]:
     """What the looks find; that all is well where they find nothing, or nobody need look."""
     if server.is_superuser:
-        yield ok("privileges", server.side, f"{server.login} is a superuser")
+        yield ok(f"{server.login} is a superuser")
         return
     problems = 0
     for problem in itertools.chain(*looks):
         problems += 1
         yield problem
     if not problems:
-        yield ok("privileges", server.side, f"{server.login} {well}")
+        yield ok(f"{server.login} {well}")
 
 
 def _roles_for_migrations(primary: Server) -> Iterator[Finding]:
@@ -195,7 +195,7 @@ def privileges_on_replica(replica: Server, given: Given) -> Iterator[Finding]:
 
 def _subscribing(replica: Server) -> Iterator[Finding]:
     if (problem := problem_with_subscribing(replica.connection)) is not None:
-        yield wrong("privileges", "replica", problem.text, problem.mend)
+        yield wrong(problem.text, problem.mend)
     owner = scalar(
         replica.connection,
         "select s.subowner::regrole::text from pg_subscription as s"
@@ -217,9 +217,7 @@ def _roles_for_dbt(replica: Server) -> Iterator[Finding]:
         )
     if "transformer" not in missing and not replica.acts_as("transformer"):
         yield _lacking(
-            replica,
-            "may not become transformer, as which dbt builds",
-            "grant transformer to {};",
+            replica, "may not become transformer, as which dbt builds", "grant transformer to {};"
         )
 
 
@@ -266,12 +264,7 @@ def _places_for_landing(replica: Server, contract: Sequence[Table]) -> Iterator[
 
 def _lacking(server: Server, what: str, mend: str) -> Finding:
     """A right that the login lacks; ``{}`` in the mend stands for the login."""
-    return wrong(
-        "privileges",
-        server.side,
-        f"{server.login} {what}",
-        mend.replace("{}", server.quoted_login),
-    )
+    return wrong(f"{server.login} {what}", mend.replace("{}", server.quoted_login))
 
 
 # --- roles --------------------------------------------------------------------------------------
@@ -302,8 +295,6 @@ def _modest_roles(server: Server, names: Sequence[str]) -> Iterator[Finding]:
     excessive = [(name, held) for name, held in rows if held]
     for name, held in excessive:
         yield wrong(
-            "roles",
-            server.side,
             f"{name} has more than it needs: {', '.join(held)}",
             f"alter role {name} {' '.join(f'no{attribute}' for attribute in held)};",
         )
@@ -313,7 +304,7 @@ def _modest_roles(server: Server, names: Sequence[str]) -> Iterator[Finding]:
         told = f"{', '.join(name for name, _ in rows)}: none has more than it needs"
     else:
         told = f"{', '.join(names)}: made by the first deploy"
-    yield ok("roles", server.side, told)
+    yield ok(told)
 
 
 def _readers_reach(replica: Server) -> Iterator[Finding]:
@@ -327,8 +318,6 @@ def _readers_reach(replica: Server) -> Iterator[Finding]:
     ]
     if readable:
         yield wrong(
-            "roles",
-            "replica",
             f"bi_reader can read landing tables: {', '.join(readable)}",
             f"revoke all on {', '.join(readable)} from bi_reader, public;",
         )
@@ -345,8 +334,6 @@ def _readers_reach(replica: Server) -> Iterator[Finding]:
     ]
     if writable:
         yield wrong(
-            "roles",
-            "replica",
             f"bi_reader can write to marts: {', '.join(writable)}",
             "revoke insert, update, delete, truncate on "
             f"{', '.join(writable)} from bi_reader, public;",
@@ -365,8 +352,6 @@ def _readers_of_passwords(replica: Server) -> Iterator[Finding]:
     for login, reads_all in logins:
         held = "pg_read_all_data" if reads_all else "all on signal_marts.logins"
         yield warning(
-            "roles",
-            "replica",
             f"{login} can read the passwords of the runner's own logins (signal_marts.logins), and "
             "so write to marts",
             f"revoke {held} from {quoted(login)};",
@@ -389,8 +374,6 @@ def _readers_without_limit(replica: Server) -> Iterator[Finding]:
     )
     for (login,) in logins:
         yield warning(
-            "roles",
-            "replica",
             f"{login} reads the marts without a time limit: its queries can hold up a build",
             f"alter role {quoted(login)} in database {replica.quoted_database}"
             " set statement_timeout = '60s';",

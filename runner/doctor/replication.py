@@ -30,23 +30,21 @@ def two_databases(primary: Server, replica: Server, _: Given) -> Iterator[Findin
     one, other = (row(server.connection, identity) for server in (primary, replica))
     if one == other:
         yield wrong(
-            "two databases",
-            "both",
             f"primary and replica are the same database ({primary.database.address})",
             "create database analytics;  -- on this or another server, and set REPLICA_URL to it",
         )
     else:
         where = "on one server" if one[0] == other[0] else "on two servers"
-        yield ok("two databases", "both", where)
+        yield ok(where)
 
 
 def side_by_side(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """Whether the replica can hold the primary's rows."""
     found = list(preconditions.between(primary.connection, replica.connection, given.contract))
     for problem in found:
-        yield wrong("side by side", "both", problem.text, problem.mend)
+        yield wrong(problem.text, problem.mend)
     if not found:
-        yield ok("side by side", "both", "the replica can hold every value of the primary")
+        yield ok("the replica can hold every value of the primary")
 
 
 def route(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
@@ -61,22 +59,20 @@ def route(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
 def route_finding(*, primary_is_local: bool, replica_is_local: bool, is_given: bool) -> Finding:
     """The finding for the replica's way to the primary; local is loopback or a socket."""
     if is_given:
-        return ok("route", "both", "the replica connects with REPLICATION_URL")
+        return ok("the replica connects with REPLICATION_URL")
     if primary_is_local and not replica_is_local:
         return wrong(
-            "route",
-            "both",
             "the replica would look for the primary on its own machine, since PRIMARY_URL is local",
             "set REPLICATION_URL to the primary's URL as the replica's server reaches it",
         )
-    return ok("route", "both", "the replica connects to the primary as we do")
+    return ok("the replica connects to the primary as we do")
 
 
 def replicator(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """The login with which the replica reads the primary's changes."""
-    check, name = "replicator", catalog.slot_name(replica.connection)
+    name = catalog.slot_name(replica.connection)
     if problem := replication_login.problem_with_names(_sides(primary, replica, given)):
-        yield wrong(check, "primary", *problem)
+        yield wrong(*problem, side="primary")
         return
     if given.replication_url is not None:
         return
@@ -100,34 +96,33 @@ def replicator(primary: Server, replica: Server, given: Given) -> Iterator[Findi
         if not has
     ]
     if lacking:
-        yield wrong(check, "primary", f"the replica cannot connect as {name}", " ".join(lacking))
+        yield wrong(f"the replica cannot connect as {name}", " ".join(lacking), side="primary")
     refused = replication_login.problem_with_rights(_sides(primary, replica, given))
     if refused is None:
-        yield ok(check, "primary", f"{name}: a deploy gives it a password")
+        yield ok(f"{name}: a deploy gives it a password", side="primary")
         return
     is_subscribed = catalog.read_subscription(replica.connection) is not None
     # A subscription that runs needs no new password.
     level: Level = "warning" if is_subscribed and held else "wrong"
-    yield Finding(check, "primary", level, refused.text, refused.mend)
+    yield Finding(level, refused.text, refused.mend, side="primary")
 
 
 def copies(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """Whether the replica's login may read the tables: only their next copy needs it."""
-    check, login = "copies", preconditions.reader(given.replication_url)
+    login = preconditions.reader(given.replication_url)
     if login is None or catalog.read_subscription(replica.connection) is None:
         return
     missing = list(sync.missing_grants(primary.connection, given.contract, login))
     if missing:
         yield warning(
-            check,
-            "primary",
             f"{login} may not {', nor '.join(what for what, _ in missing)}: the next copy fails",
             faults.DEPLOY
             if given.replication_url is None
             else " ".join(f"{grant.as_string()};" for _, grant in missing),
+            side="primary",
         )
     else:
-        yield ok(check, "primary", f"{login} may read all that is copied")
+        yield ok(f"{login} may read all that is copied", side="primary")
 
 
 def base_backups(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
@@ -136,17 +131,16 @@ def base_backups(primary: Server, replica: Server, given: Given) -> Iterator[Fin
     Logical replication comes in by the database's name; the word ``replication`` there stands for
     physical replication, and base backups.
     """
-    check, login = "base backups", _login(replica, given)
+    login = _login(replica, given)
     if not scalar(
         primary.connection,
         "select has_function_privilege('pg_catalog.pg_hba_file_rules()', 'execute')"
         " and has_table_privilege('pg_catalog.pg_hba_file_rules', 'select')",
     ):
         yield ok(
-            check,
-            "primary",
             f"not seen: {primary.login} may not read pg_hba_file_rules",
             f"in pg_hba.conf no line of the word replication should let {login} in",
+            side="primary",
         )
         return
     rules = primary.connection.execute(
@@ -168,7 +162,6 @@ def base_backups_finding(login: str, rules: Sequence[tuple[int, str, str]]) -> F
 
     Each is its number, the address (or ``local``) and the method.
     """
-    check = "base backups"
     open_to = []
     for line, address, method in rules:
         if method == "reject":
@@ -177,19 +170,17 @@ def base_backups_finding(login: str, rules: Sequence[tuple[int, str, str]]) -> F
         elif not is_local("" if address == "local" else address):
             open_to.append(f"line {line} ({address})")
     if not open_to:
-        return ok(check, "primary", f"from no other machine may {login} take one")
+        return ok(f"from no other machine may {login} take one", side="primary")
     return warning(
-        check,
-        "primary",
         f"whoever has the password of {login} can copy the whole server, password hashes included: "
         f"pg_hba.conf, {', '.join(open_to)}",
         f"put before it in pg_hba.conf: host replication {quoted(login)} all reject",
+        side="primary",
     )
 
 
 def replication_logins(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """Other logins that may read and move the slot: no record shows the changes that they take."""
-    check = "replication logins"
     is_foreign = replication_login.has_foreign_replicator(primary.connection)
     rows = primary.connection.execute(
         "select l.rolname::text, array_agg(r.rolname::text order by r.rolname)"
@@ -206,16 +197,15 @@ def replication_logins(primary: Server, replica: Server, given: Given) -> Iterat
     ).fetchall()
     for login, holders in rows:
         yield warning(
-            check,
-            "primary",
             f"{login} has REPLICATION, or may become a role that has it ({', '.join(holders)}): it "
             "can read and move any slot of the server, and what it takes from ours never reaches "
             "the replica (signal-marts status --compare finds what is missing)",
             " ".join(f"alter role {quoted(holder)} noreplication;" for holder in holders)
             + "  -- or trust it",
+            side="primary",
         )
     if not rows:
-        yield ok(check, "primary", "no login but superusers' and ours can read our slot")
+        yield ok("no login but superusers' and ours can read our slot", side="primary")
 
 
 def _login(replica: Server, given: Given) -> str:
@@ -247,9 +237,7 @@ _APPLYING = {
 
 def defaults(primary: Server, replica: Server, given: Given) -> Iterator[Finding]:
     """Settings of databases and logins for the sessions that send and apply rows."""
-    sender = catalog.slot_name(replica.connection)
-    if given.replication_url is not None:
-        sender = Database("primary", given.replication_url).parameters().get("user", sender)
+    sender = _login(replica, given) or catalog.slot_name(replica.connection)
     owner = scalar(
         replica.connection,
         "select pg_get_userbyid(subowner)::text from pg_subscription"
@@ -269,15 +257,14 @@ def defaults(primary: Server, replica: Server, given: Given) -> Iterator[Finding
             if value.lower() not in (harmless, f"{harmless}ms", f"{harmless}s"):
                 is_fine = False
                 yield wrong(
-                    "defaults",
-                    server.side,
                     f"{name} = {value} is set for the sessions of replication ({login}), which it "
                     "may end or refuse",
                     f"alter role {quoted(login)} in database {server.quoted_database}"
                     f" set {name} = '{harmless}';",
+                    side=server.side,
                 )
     if is_fine:
-        yield ok("defaults", "both", "no limit is set for the sessions of replication")
+        yield ok("no limit is set for the sessions of replication")
 
 
 def _set_for(server: Server, login: str) -> dict[str, str]:
@@ -300,11 +287,11 @@ def replicating(primary: Server, replica: Server, given: Given) -> Iterator[Find
     for fault in health.find(_sides(primary, replica, given), given.contract):
         is_fine = False
         if fault is faults.NOT_SET_UP:
-            yield ok("replication", "both", "not set up yet", fault.mend)
+            yield ok("not set up yet", fault.mend)
         else:
             told = warning if fault.is_passing else wrong
-            yield told("replication", fault.side, fault.text, fault.mend)
+            yield told(fault.text, fault.mend, side=fault.side)
     slot = catalog.read_slot(primary.connection, catalog.slot_name(replica.connection))
     if is_fine and slot is not None:
         behind = size(slot.lag_bytes or 0)
-        yield ok("replication", "both", f"{len(given.contract)} tables, {behind} behind")
+        yield ok(f"{len(given.contract)} tables, {behind} behind")

@@ -38,48 +38,40 @@ RETAINED_BYTES = 1024**3
 
 def version(server: Server, _: Given) -> Iterator[Finding]:
     """A version that was tried, on a server that takes writes."""
-    yield version_finding(server.side, server.major)
+    yield version_finding(server.major)
     if scalar(server.connection, "select pg_is_in_recovery()"):
         yield wrong(
-            "version",
-            server.side,
             "the server is a standby, which takes no writes",
             f"set {server.side.upper()}_URL to the server that it follows",
         )
 
 
-def version_finding(side: str, major: int) -> Finding:
+def version_finding(major: int) -> Finding:
     """The finding for a server's major version."""
     told = f"PostgreSQL {major}"
     if major < OLDEST_VERSION:
         return wrong(
-            "version",
-            side,
             f"{told}; publications with column lists need {OLDEST_VERSION} or newer",
             f"upgrade the server to {OLDEST_VERSION} or newer",
         )
     if major > NEWEST_VERSION:
         return warning(
-            "version",
-            side,
             f"{told} is not tried with this version of signal-marts",
             f"upgrade signal-marts, or use {OLDEST_VERSION} to {NEWEST_VERSION}",
         )
-    return ok("version", side, told)
+    return ok(told)
 
 
 def pooler(server: Server, _: Given) -> Iterator[Finding]:
     """A pooler in transaction mode would leave session locks behind on a shared connection."""
     if is_pooled(server.connection):
         yield wrong(
-            "pooler",
-            server.side,
             "a connection pooler stands between us and the server",
             f"set {server.side.upper()}_URL to the server's direct URL; applications may go on "
             "through the pooler",
         )
     else:
-        yield ok("pooler", server.side, "connected directly")
+        yield ok("connected directly")
 
 
 def encryption(server: Server, _: Given) -> Iterator[Finding]:
@@ -98,22 +90,18 @@ def encryption_finding(side: str, *, is_local: bool, is_encrypted: bool, mode: s
     """The finding for a connection; ``mode`` is libpq's sslmode."""
     verified = f"add sslmode=verify-full&sslrootcert=system to {side.upper()}_URL"
     if is_local:
-        return ok("encryption", side, "the connection does not leave this machine")
+        return ok("the connection does not leave this machine")
     if not is_encrypted:
         return warning(
-            "encryption",
-            side,
             "the connection crosses a network without TLS",
             f"{verified} (sslmode=require where the server's certificate is its own)",
         )
     if mode not in ("verify-ca", "verify-full"):
         return ok(
-            "encryption",
-            side,
             f"TLS, but the server's certificate is not verified (sslmode={mode})",
             f"{verified}, so that nobody can pose as the server",
         )
-    return ok("encryption", side, f"TLS, verified (sslmode={mode})")
+    return ok(f"TLS, verified (sslmode={mode})")
 
 
 def clock(server: Server, _: Given) -> Iterator[Finding]:
@@ -127,8 +115,8 @@ def clock_finding(side: str, other: str, offset: float, uncertainty: float) -> F
     where = "the primary's clock" if side == "both" else "the clock"
     told = f"{where} is {abs(offset):.3f} s {'ahead of' if offset > 0 else 'behind'} {other}"
     if abs(offset) - uncertainty > CLOCK_TOLERANCE_SECONDS:
-        return warning("clock", side, told, "let every machine follow NTP: timedatectl set-ntp on")
-    return ok("clock", side, told)
+        return warning(told, "let every machine follow NTP: timedatectl set-ntp on")
+    return ok(told)
 
 
 def clocks(primary: Server, replica: Server, _: Given) -> Iterator[Finding]:
@@ -168,7 +156,6 @@ def room_on_primary(primary: Server, _: Given) -> Iterator[Finding]:
     )
     needs = "a deploy needs 1, and while it copies tables up to 2 more"
     yield room_finding(
-        "primary",
         "max_replication_slots",
         used=slots,
         total=read_setting(connection, "max_replication_slots"),
@@ -177,7 +164,6 @@ def room_on_primary(primary: Server, _: Given) -> Iterator[Finding]:
         why=needs,
     )
     yield room_finding(
-        "primary",
         "max_wal_senders",
         used=scalar(connection, "select count(*)::int from pg_stat_replication"),
         total=read_setting(connection, "max_wal_senders"),
@@ -190,12 +176,11 @@ def room_on_primary(primary: Server, _: Given) -> Iterator[Finding]:
 def wal_level_finding(level: str) -> Finding:
     """The finding for the primary's wal_level."""
     if level == "logical":
-        return ok("wal_level", "primary", "logical")
+        return ok("logical", check="wal_level")
     return wrong(
-        "wal_level",
-        "primary",
         f"wal_level is {level}, and replication needs logical",
         "alter system set wal_level = 'logical';  -- then restart the server",
+        check="wal_level",
     )
 
 
@@ -221,7 +206,6 @@ def room_on_replica(replica: Server, _: Given) -> Iterator[Finding]:
         (origins, scalar(connection, "select count(*)::int from pg_replication_origin")),
     ):
         yield room_finding(
-            "replica",
             setting,
             used=used,
             total=read_setting(connection, setting),
@@ -231,26 +215,24 @@ def room_on_replica(replica: Server, _: Given) -> Iterator[Finding]:
         )
     if copying == 0:
         yield wrong(
-            "max_sync_workers_per_subscription",
-            "replica",
             "it is 0, so no table is ever copied",
             "alter system set max_sync_workers_per_subscription = 2; select pg_reload_conf();",
+            check="max_sync_workers_per_subscription",
         )
 
 
 def room_finding(
-    side: str, setting: str, *, used: int, total: int, needed: int, wanted: int, why: str
+    setting: str, *, used: int, total: int, needed: int, wanted: int, why: str
 ) -> Finding:
     """The finding for a limited resource: ``needed`` to work at all, ``wanted`` to work well."""
     told = f"{used} of {total} in use"
     if total - used >= wanted:
-        return ok(setting, side, told)
+        return ok(told, check=setting)
     return Finding(
-        setting,
-        side,
         "wrong" if total - used < needed else "warning",
         f"{told}; {why}",
         f"alter system set {setting} = {used + wanted};  -- then restart the server",
+        check=setting,
     )
 
 
@@ -263,13 +245,12 @@ def disk(primary: Server, _: Given) -> Iterator[Finding]:
     limit = read_setting(connection, "max_slot_wal_keep_size")
     if limit < 0:
         yield warning(
-            "max_slot_wal_keep_size",
-            "primary",
             "no limit: a slot that nobody reads can fill the primary's disk",
             "alter system set max_slot_wal_keep_size = '10GB'; select pg_reload_conf();",
+            check="max_slot_wal_keep_size",
         )
     else:
-        yield ok("max_slot_wal_keep_size", "primary", size(limit * 1024**2))
+        yield ok(size(limit * 1024**2), check="max_slot_wal_keep_size")
     slots = connection.execute(
         "select slot_name::text, coalesce(database::text, slot_type), coalesce(wal_status, ''),"
         " case when not pg_is_in_recovery()"
@@ -285,13 +266,12 @@ def slot_finding(name: str, belongs_to: str, wal_status: str, retained: int | No
     kept = "nothing any more" if retained is None else size(retained)
     literal = sql.Literal(name).as_string()
     return Finding(
-        "slots",
-        "primary",
         "warning" if (retained or 0) > RETAINED_BYTES else "ok",
         f"nobody reads slot {name} ({belongs_to}, {wal_status or 'new'}), "
         f"for which the primary keeps {kept}",
         "start its reader again, or when it has none any more: "
         f"select pg_drop_replication_slot({literal});",
+        check="slots",
     )
 
 
@@ -308,8 +288,6 @@ def transactions(primary: Server, _: Given) -> Iterator[Finding]:
     for gid, owner, seconds in prepared:
         found = True
         yield warning(
-            "transactions",
-            "primary",
             f"prepared transaction {gid} of {owner} is {minutes(seconds)} old; "
             "a deploy waits for it",
             f"let its manager finish it, or: rollback prepared {sql.Literal(gid).as_string()};",
@@ -331,8 +309,6 @@ def transactions(primary: Server, _: Given) -> Iterator[Finding]:
     for pid, user, application, state, seconds in sessions:
         found = True
         yield warning(
-            "transactions",
-            "primary",
             f"process {pid} ({' '.join(filter(None, (user, application)))}) is in a transaction "
             f"since {minutes(seconds)}, {state}; a deploy waits for it",
             f"end its transaction, or: select pg_terminate_backend({pid});",
@@ -341,13 +317,11 @@ def transactions(primary: Server, _: Given) -> Iterator[Finding]:
         connection, "select pg_has_role('pg_read_all_stats', 'usage')"
     ):
         yield unknown(
-            "transactions",
-            "primary",
             f"{primary.login} cannot see the transactions of others",
             f"grant pg_read_all_stats to {primary.quoted_login};",
         )
     elif not found:
-        yield ok("transactions", "primary", "none is long open")
+        yield ok("none is long open")
 
 
 # --- statistics ---------------------------------------------------------------------------------
@@ -365,4 +339,4 @@ def statistics(server: Server, _: Given) -> Iterator[Finding]:
     }
     notes = {what: mend for what, mend in lacks.items() if mend}
     told = f"observe does not see {' and '.join(notes)}" if notes else "observe sees all of them"
-    yield ok("statistics", server.side, told, "; ".join(notes.values()))
+    yield ok(told, "; ".join(notes.values()))

@@ -108,17 +108,17 @@ def test_what_a_limited_login_cannot_see_is_unknown(
 @pytest.mark.parametrize(
     ("found", "level", "mend"),
     [
-        (version_finding("primary", 14), "wrong", "upgrade the server"),
-        (version_finding("primary", 15), "ok", ""),
-        (version_finding("replica", 19), "warning", "upgrade signal-marts"),
+        (version_finding(14), "wrong", "upgrade the server"),
+        (version_finding(15), "ok", ""),
+        (version_finding(19), "warning", "upgrade signal-marts"),
         (wal_level_finding("replica"), "wrong", "alter system set wal_level = 'logical';"),
         (
-            room_finding("primary", "s", used=9, total=10, needed=1, wanted=3, why=""),
+            room_finding("s", used=9, total=10, needed=1, wanted=3, why=""),
             "warning",
             "alter system set s = 12;",
         ),
         (
-            room_finding("primary", "s", used=10, total=10, needed=1, wanted=3, why=""),
+            room_finding("s", used=10, total=10, needed=1, wanted=3, why=""),
             "wrong",
             "alter system set s = 13;",
         ),
