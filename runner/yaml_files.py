@@ -19,6 +19,9 @@ Content = TypeVar("Content")
 Place = tuple[str, ...]
 """The names, and numbers of entries, that lead to a value."""
 
+# In place of pydantic's own, which name classes.
+_WORDS = {"missing": "is missing", "model_type": "is no mapping", "dict_type": "is no mapping"}
+
 # PostgreSQL has neither NUL nor half a character.
 _UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
 
@@ -39,7 +42,7 @@ class File:
         except ValidationError as error:
             # Never the input itself: a secret may have been written here by mistake.
             faults = [
-                (tuple(map(str, each["loc"])), each["msg"])
+                (tuple(map(str, each["loc"])), _WORDS.get(each["type"], each["msg"]))
                 for each in error.errors(include_input=False, include_context=False)
             ]
         known = f"is no part of it: {', '.join(parts)} are"

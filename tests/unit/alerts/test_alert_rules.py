@@ -46,7 +46,7 @@ def test_the_example_is_a_good_file_and_names_every_kind() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", ":1: channels Field required"),
+        ("", ":1: channels is missing"),
         ("channels: {}", ":1: channels Dictionary should have at least 1 item"),
         (CHANNELS + "rules:\n  - {kind: drawdwn}", ":3: rules.0.kind is no kind of rule: take one"),
         (CHANNELS + "rules:\n  - kind: stale\n    to: [fone]", ":4: rules.0.to fone is no channel"),

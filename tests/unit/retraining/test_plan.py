@@ -64,7 +64,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ('a: {options: {"\\ud800": 1}}', "has a character that is not stored"),
         ('a: {command: [sh], schedule: "0 0 30 2 *"}', "a schedule that never comes: 0 0 30 2 *"),
         ('a: {command: [sh], schedule: "R R * * *"}', "a.schedule is no schedule"),
-        ("- a", "Input should be a valid dictionary"),
+        ("- a", "is no mapping"),
         ("1: {command: [sh]}", "Input should be a valid string"),
     ],
 )
