@@ -33,7 +33,7 @@ from runner.client.records import (
     SpectrumResult,
 )
 from runner.client.signals import AITradingIntegration, AsyncAITradingIntegration
-from runner.client.validation import InvalidRecordError
+from runner.client.values import InvalidRecordError
 
 __all__ = [
     "MAX_JSON_BYTES",

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 
 from runner.client import AITradingIntegration
-from runner.client.operations import MAX_ROWS
+from runner.client.operation import MAX_ROWS
 from runner.client.records import (
     Bar,
     Episode,

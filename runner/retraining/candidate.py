@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from runner.client import validation
-from runner.client.operations import MAX_ROWS
-from runner.client.records import Episode, Generation, Model, SpectrumResult
-from runner.client.validation import InvalidRecordError
+from runner.client.operation import MAX_ROWS
+from runner.client.records import Model
+from runner.client.validation import EPISODES, GENERATIONS, SPECTRA, Training
+from runner.client.values import InvalidRecordError
 from runner.retraining.sandbox import TrainerError
 from runner.retraining.trainers import TrainingRecord
 
@@ -27,12 +28,11 @@ MAX_BYTES = 64 << 20
 OURS = "retraining"
 """The part of a version's configuration that says how it was trained: no trainer writes it."""
 
-_KINDS: Mapping[str, type[TrainingRecord]] = {
-    "reinforcement_learning": Episode,
-    "genetic_optimization": Generation,
-    "sparse_spectrum": SpectrumResult,
+_KINDS: Mapping[str, Training[Any]] = {
+    "reinforcement_learning": EPISODES,
+    "genetic_optimization": GENERATIONS,
+    "sparse_spectrum": SPECTRA,
 }
-_NUMBERS = {Episode: "episode_number", Generation: "generation_number"}
 # No model has it: the rows get their model's id when there is one.
 _NO_ID = 1
 
@@ -80,12 +80,13 @@ def _rows(model_type: str, records: object) -> list[str]:
         raise TrainerError(
             f"records of a model of the kind {model_type} have no table: leave them out"
         )
-    made = [_record(kind, number, record) for number, record in enumerate(records)]
-    if kind in _NUMBERS:
-        numbers = [getattr(record, _NUMBERS[kind]) for record in made]
+    made = [_record(kind.type, number, record) for number, record in enumerate(records)]
+    if kind.number is not None:
+        numbers = [getattr(record, kind.number) for record in made]
         if numbers != list(range(1, len(made) + 1)):
-            raise TrainerError(f"{_NUMBERS[kind]} does not count from 1 on, record by record")
-    return [_row(record, number) for number, record in enumerate(made)]
+            raise TrainerError(f"{kind.number} does not count from 1 on, record by record")
+    rows = (kind.row(_NO_ID, record, number) for number, record in enumerate(made))
+    return [validation.row_as_json(kind.columns[1:], row[1:]) for row in rows]
 
 
 def _record(kind: type[TrainingRecord], number: int, given: object) -> TrainingRecord:
@@ -104,18 +105,6 @@ def _record(kind: type[TrainingRecord], number: int, given: object) -> TrainingR
         return kind(**given)
     except TypeError as error:
         raise TrainerError(f"record {number}: {str(error).partition('__init__() ')[2]}") from None
-
-
-def _row(record: TrainingRecord, number: int) -> str:
-    columns: Sequence[str]
-    if isinstance(record, Episode):
-        columns, row = validation.EPISODE_COLUMNS, validation.episode_row(_NO_ID, record, number)
-    elif isinstance(record, Generation):
-        columns = validation.GENERATION_COLUMNS
-        row = validation.generation_row(_NO_ID, record, number)
-    else:
-        columns, row = validation.SPECTRUM_COLUMNS, validation.spectrum_row(_NO_ID, record, number)
-    return validation.row_as_json(columns[1:], row[1:])
 
 
 @contextmanager

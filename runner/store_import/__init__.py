@@ -23,7 +23,7 @@ from runner.client import AITradingIntegration, validation
 from runner.client.errors import ModelConflictError, RowsRefusedError
 from runner.client.pools import Pools
 from runner.client.records import Model
-from runner.client.validation import InvalidRecordError
+from runner.client.values import InvalidRecordError
 from runner.errors import UsageError
 from runner.progress import Advance
 from runner.servers.deploy_lock import LockedError

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runner.client.records import Bar
-from runner.client.validation import BAR_COLUMNS, InvalidRecordError, bar_row
+from runner.client.validation import BAR_COLUMNS, bar_row
+from runner.client.values import InvalidRecordError
 from runner.errors import UsageError
 from runner.store_import.mapping import DECIMAL, FIELDS, TEXT
 from runner.store_import.sources import SourceRow, open_source

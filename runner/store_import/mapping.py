@@ -120,7 +120,9 @@ class StoreMapping:
 
     def columns_of(self, columns: Collection[str]) -> list[str]:
         """The columns that the mapping names; raise MappingError if the store lacks one."""
-        named = [(("columns", field.name), field.column) for field in self.fields]
+        named: list[tuple[yaml_files.Place, str | None]] = [
+            (("columns", field.name), field.column) for field in self.fields
+        ]
         named += [(("model", field.name), field.column) for field in self.model]
         named += [(("key",), column) for column in self.key]
         wanted = {column: place for place, column in named if column is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +12,9 @@ from typing import Any
 from runner.client import validation
 from runner.client.errors import ModelConflictError
 from runner.client.limits import STATUSES
-from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
-from runner.client.validation import InvalidRecordError
+from runner.client.records import Bar, Model, Signal
+from runner.client.validation import EPISODES, GENERATIONS, SPECTRA, Training
+from runner.client.values import InvalidRecordError
 from runner.store_import import mapping as kinds
 from runner.store_import.mapping import Field, StoreMapping
 from runner.store_import.values import (
@@ -28,11 +30,11 @@ from runner.store_import.values import (
     to_time,
 )
 
-_RECORDS: Mapping[str, str] = {
+_TRAININGS: Mapping[str, Training[Any]] = {
+    each.table: each for each in (EPISODES, GENERATIONS, SPECTRA)
+}
+_RECORDS = {table: kind.record for table, kind in _TRAININGS.items()} | {
     "ai_trading_signals": "signal",
-    "rl_training_episodes": "episode",
-    "genetic_generations": "generation",
-    "spectrum_analysis": "spectrum result",
     "market_bars": "bar",
 }
 _LONGEST_KEY = 120
@@ -92,21 +94,14 @@ class Converter:
         self, model_id: int, given: dict[str, Any], row: Mapping[str, Any]
     ) -> tuple[Sequence[str], Sequence[Any], str]:
         """Columns and values of the row, and its key."""
-        match self._mapping.destination:
-            case "ai_trading_signals":
-                return self._stored_signal(model_id, given, row)
-            case "rl_training_episodes":
-                episode = Episode(**_or_none(given, "average_loss portfolio_value sharpe_ratio"))
-                stored = validation.episode_row(model_id, episode)
-                return validation.EPISODE_COLUMNS, stored, f"{model_id}/{stored[1]}"
-            case "genetic_generations":
-                generation = Generation(**_or_none(given, "population_diversity"))
-                stored = validation.generation_row(model_id, generation)
-                return validation.GENERATION_COLUMNS, stored, f"{model_id}/{stored[1]}"
-            case _:
-                result = SpectrumResult(**_or_none(given, "pattern_confidence anomaly_score"))
-                stored = validation.spectrum_row(model_id, result)
-                return validation.SPECTRUM_COLUMNS, stored, self._key(row)
+        if self._mapping.destination == "ai_trading_signals":
+            return self._stored_signal(model_id, given, row)
+        kind = _TRAININGS[self._mapping.destination]
+        # What is required is there.
+        missing = (each.name for each in dataclasses.fields(kind.type) if _is_needed(each))
+        stored = kind.row(model_id, kind.type(**dict.fromkeys(missing) | given), None)
+        key = f"{model_id}/{stored[1]}" if kind.number else self._key(row)
+        return kind.columns, stored, key
 
     def _stored_signal(
         self, model_id: int, given: dict[str, Any], row: Mapping[str, Any]
@@ -188,6 +183,5 @@ def _converted(field: Field, raw: object) -> Any:
             return to_time(raw, field.format, field.zone)
 
 
-def _or_none(given: dict[str, Any], names: str) -> dict[str, Any]:
-    """The values, with None for each missing field of ``names``."""
-    return dict.fromkeys(names.split()) | given
+def _is_needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING

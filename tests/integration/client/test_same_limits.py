@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from landscapes import Landscape
 
 from runner.build import transform
-from runner.client import limits, validation
+from runner.client import limits, values
 from runner.retraining.stages import STAGES
 from runner.servers.database import Connection
 from runner.settings import PROJECT
@@ -27,7 +27,7 @@ from runner.settings import PROJECT
 def accepts(check: Callable[..., object], *arguments: object) -> bool:
     try:
         check("field", *arguments)
-    except validation._RefusedError:
+    except values.RefusedError:
         return False
     return True
 
@@ -112,35 +112,35 @@ def test_the_api_keeps_to_the_same_limits(
         "ai_is_name(value) and ai_is_symbol(value)",
         "text",
         names,
-        lambda value: accepts(validation._name, value, limits.MAX_SYMBOL),
+        lambda value: accepts(values.name, value, limits.MAX_SYMBOL),
     )
     both(
         primary,
         "ai_is_word(value)",
         "text",
         [*names, *words],
-        lambda value: accepts(validation._word, value),
+        lambda value: accepts(values.word, value),
     )
     both(
         primary,
         "ai_is_name(value)",
         "text",
         names,
-        lambda value: accepts(validation._name, value, limits.MAX_NAME),
+        lambda value: accepts(values.name, value, limits.MAX_NAME),
     )
     both(
         primary,
         "ai_is_key(value)",
         "text",
         names,
-        lambda value: accepts(validation._text, value, limits.MAX_NAME),
+        lambda value: accepts(values.text, value, limits.MAX_NAME),
     )
     both(
         primary,
         "ai_is_double(value)",
         "float8",
         doubles,
-        lambda value: accepts(validation._double, value),
+        lambda value: accepts(values.double, value),
     )
     both(
         primary,
@@ -148,14 +148,14 @@ def test_the_api_keeps_to_the_same_limits(
         "ai_is_amount(value) and scale(trim_scale(value)) <= 18",
         "numeric",
         amounts,
-        lambda value: accepts(validation._amount, value),
+        lambda value: accepts(values.amount, value),
     )
     both(
         primary,
         "ai_is_time(value)",
         "timestamptz",
         times,
-        lambda value: accepts(validation._time, value),
+        lambda value: accepts(values.time, value),
     )
     compare_documents(primary, jsons)
 
@@ -173,7 +173,7 @@ def compare_documents(primary: Connection, documents: list[dict[str, Any]]) -> l
         "ai_is_json(value::jsonb)",
         "text",
         documents,
-        lambda value: accepts(validation._json, value, Mapping),
+        lambda value: accepts(values.json_text, value, Mapping),
         texts,
     )
     lists = [[document] for document in documents]
@@ -182,7 +182,7 @@ def compare_documents(primary: Connection, documents: list[dict[str, Any]]) -> l
         "ai_is_json(value::jsonb) and ai_is_spectrum(value::jsonb)",
         "text",
         lists,
-        lambda value: accepts(validation._json, value, list, validation._frequency),
+        lambda value: accepts(values.json_text, value, list, values.frequency),
         [f"[{text}]" for text in texts],
     )
     return found
@@ -263,13 +263,13 @@ def test_staging_sets_aside_what_the_api_refuses(
         condition = staging_rules[kind]
         both(primary, condition, data_type, values, lambda value: accepts(check, value, *others))
 
-    same("money", "numeric", amounts, validation._amount)
-    same("double", "float8", doubles, validation._double)
-    same("share", "float8", doubles, validation._share)
-    same("moment", "timestamptz", times, validation._time)
-    same("symbol", "text", names, validation._name, limits.MAX_SYMBOL)
-    same("label", "text", names, validation._name, limits.MAX_NAME)
-    same("not_negative", "int", counts, validation._count)
+    same("money", "numeric", amounts, values.amount)
+    same("double", "float8", doubles, values.double)
+    same("share", "float8", doubles, values.share)
+    same("moment", "timestamptz", times, values.time)
+    same("symbol", "text", names, values.name, limits.MAX_SYMBOL)
+    same("label", "text", names, values.name, limits.MAX_NAME)
+    same("not_negative", "int", counts, values.count)
     both(
         primary,
         staging_rules["timeframe"],

@@ -18,10 +18,10 @@ import children
 import numpy as np
 import pytest
 
-from runner.client import operations, validation
+from runner.client import operations, record_operations, validation
 from runner.client.pools import TRADING, PoolLimits
 from runner.client.records import Bar, Episode, Generation, Model, Signal, SpectrumResult
-from runner.client.validation import InvalidRecordError
+from runner.client.values import InvalidRecordError
 
 AT = datetime(2025, 3, 1, 12, tzinfo=UTC)
 SIGNAL = Signal(
@@ -257,9 +257,9 @@ def test_a_bulk_call_names_the_place() -> None:
     with pytest.raises(InvalidRecordError, match="signal 1: idempotency_key 'key' is that of"):
         operations.StoreSignals([SIGNAL, SIGNAL])
     with pytest.raises(InvalidRecordError, match="episode 1: episode_number 1 is that of episode"):
-        operations.store_episodes(1, [EPISODE, EPISODE])
+        record_operations.store_records(validation.EPISODES, 1, [EPISODE, EPISODE])
     with pytest.raises(InvalidRecordError, match="bar 1: opened_at 'BTCUSD 1h 2025"):
-        operations.StoreBars([BAR, BAR])
+        record_operations.StoreBars([BAR, BAR])
 
 
 def test_a_pool_names_its_session() -> None:
