@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from runner.errors import UsageError
 from runner.settings import PROJECT
@@ -42,7 +43,7 @@ class File:
         except ValidationError as error:
             # Never the input itself: a secret may have been written here by mistake.
             faults = [
-                (tuple(map(str, each["loc"])), _WORDS.get(each["type"], each["msg"]))
+                (self._place(each), _WORDS.get(each["type"], each["msg"]))
                 for each in error.errors(include_input=False, include_context=False)
             ]
         known = f"is no part of it: {', '.join(parts)} are"
@@ -52,16 +53,24 @@ class File:
         )
         raise AssertionError
 
-    def check(self, faults: Iterable[tuple[Place, str]]) -> None:
-        """Raise the error where there is a fault."""
-        if told := [self._told(place, text) for place, text in faults]:
-            raise self.error("\n".join(told))
+    def _place(self, fault: ErrorDetails) -> Place:
+        """The names of the file alone: of a choice of types, pydantic names the type as well."""
+        place: Place = ()
+        for part in map(str, fault["loc"]):
+            if (*place, part) in self.lines:
+                place = (*place, part)
+        return (*place, str(fault["loc"][-1])) if fault["type"] == "missing" else place
 
-    def _told(self, place: Place, text: str) -> str:
+    def check(self, faults: Iterable[tuple[Place, str]]) -> None:
+        """Raise the error where there is a fault; each is told once, in the order of the lines."""
+        if told := sorted({self._told(place, text) for place, text in faults}):
+            raise self.error("\n".join(text for _, text in told))
+
+    def _told(self, place: Place, text: str) -> tuple[int, str]:
         lines = self.lines
         line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), 1)
-        text = text.removeprefix("Value error, ")
-        return " ".join(f"{self.path}:{line}: {'.'.join(place)} {text}".split())
+        text = f"{'.'.join(place)} {text.removeprefix('Value error, ')}"
+        return line, f"{self.path}:{line}: {' '.join(text.split())}"
 
 
 def read(
@@ -81,14 +90,26 @@ def read(
         raise error(f"{path}: there is no such file; {setting} names it") from None
     except (OSError, UnicodeDecodeError) as fault:
         raise error(f"{path}: cannot be read: {fault}") from None
+    return parse(path, text, error)
+
+
+def parse(
+    path: Path,
+    text: str,
+    error: type[UsageError],
+    loader: type[yaml.BaseLoader | yaml.SafeLoader] = yaml.SafeLoader,
+    mend: str = "",
+) -> File:
+    """The file of a text; raise ``error``, with ``mend`` behind it, where that is no YAML."""
     try:
-        lines = dict(_lines(yaml.compose(text, Loader=yaml.SafeLoader), ()))
-        return File(path, yaml.safe_load(text), lines, error)
+        lines = dict(_lines(yaml.compose(text, Loader=loader), ()))
+        return File(path, yaml.load(text, Loader=loader), lines, error)  # noqa: S506 - one of two
     except yaml.YAMLError as fault:
         mark = getattr(fault, "problem_mark", None)
         line = 1 if mark is None else mark.line + 1
         told = getattr(fault, "problem", None) or "cannot be read"
-        raise error(f"{path}:{line}: is no YAML: {told}") from None
+        told += "" if type(fault) is yaml.MarkedYAMLError else mend  # that one is of _lines
+        raise error(f"{path}:{line}: is no YAML: {' '.join(told.split())}") from None
     except ValueError as fault:  # a date, or a number, that there is not
         raise error(f"{path}:1: has a value that is none: {fault}") from None
     except RecursionError:

@@ -5,34 +5,30 @@ The whole file is checked, without a database; every fault is told, with its lin
 
 from __future__ import annotations
 
-import re
 import zoneinfo
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from runner import yaml_files
 from runner.errors import UsageError
 from runner.platform import expressions
 from runner.platform.expressions import THIS, Expression, ExpressionError
 from runner.platform.roles import DAILY, FITTING, KEY, KEY_TYPES, NAIVE, ROLES, TYPES, WORD
 from runner.settings import PROJECT, load
+from runner.yaml_files import Place
 
-_Path = tuple[str, ...]
 _OURS = ("mapped", "signal_marts", "changes")
 
 
 class PlatformFileError(UsageError):
     """The mapping file is wrong: a line for each fault, with its place and the mend."""
-
-    def __init__(self, file: Path, faults: list[tuple[int, str]]) -> None:
-        told = (f"{file}:{line}: {' '.join(text.split())}" for line, text in sorted(set(faults)))
-        super().__init__("\n".join(told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +45,10 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a role: an expression, the words for its texts, and the file's line."""
+    """A column of a role: an expression, and the words for its texts."""
 
     expression: Expression
     words: Mapping[str, tuple[str, ...]]
-    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +60,6 @@ class Role:
     lookups: Mapping[str, Lookup]
     where: Expression | None
     columns: Mapping[str, Column]
-    line: int
 
     @property
     def tables(self) -> Mapping[str, str]:
@@ -83,16 +77,21 @@ class Platform:
     """A mapping file that was read and checked.
 
     Attributes:
-        path: the file.
+        file: the file.
         timezone: zone of the platform's times without zone.
         tables: the listed columns' types by name, by qualified table.
         roles: the roles that the platform has, by name.
     """
 
-    path: Path
+    file: yaml_files.File
     timezone: str
     tables: Mapping[str, Mapping[str, str]]
     roles: Mapping[str, Role]
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.file.path
 
     def key_type(self, role: str) -> str:
         """The type of a role's keys; bigint where the platform has no such role."""
@@ -148,9 +147,9 @@ def read(path: Path | None = None) -> Platform:
     try:
         text = path.read_text("utf-8")
     except OSError as error:
-        raise PlatformFileError(path, [(1, f"cannot be read ({error.strerror})")]) from None
+        raise PlatformFileError(f"{path}:1: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise PlatformFileError(path, [(1, "is no text in UTF-8")]) from None
+        raise PlatformFileError(f"{path}:1: is no text in UTF-8") from None
     return parse(path, text)
 
 
@@ -166,109 +165,35 @@ def parse(path: Path, text: str) -> Platform:
 
 
 class _Reader:
-    """Reads one file; ``faults`` are those found so far, ``lines`` the places of all values."""
+    """Reads one file, of which each value is a text; ``faults`` are those found so far."""
 
     def __init__(self, path: Path, text: str) -> None:
-        self.path = path
-        self.text = text
-        self.lines: dict[_Path, int] = {(): 1}
-        self.faults: list[tuple[int, str]] = []
+        mend = "; put an expression with quotes, ': ' or ' #' in single quotes as a whole"
+        with suppress(yaml.YAMLError):
+            if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+                raise PlatformFileError(f"{path}:1: has an alias (*…); write it out")
+        self.file = yaml_files.parse(path, text, PlatformFileError, yaml.BaseLoader, mend)
+        self.faults: list[tuple[Place, str]] = []
 
     def read(self) -> Platform:
-        document = self._document()
-        try:
-            given = _GivenFile.model_validate(document)
-        except ValidationError as error:
-            for fault in error.errors():
-                self._told_by_pydantic(fault)
-            raise PlatformFileError(self.path, self.faults) from None
+        parts = (_GivenFile, _GivenRole, _GivenLookup, _GivenColumn)
+        known = dict.fromkeys(name for part in parts for name in part.model_fields)
+        given = self.file.validated(TypeAdapter(_GivenFile), known)
         tables = self._tables(given)
         roles = {
             name: self._role(name, role, tables)
             for name in ROLES
             if isinstance(role := getattr(given, name), _GivenRole)
         }
-        platform = Platform(self.path, self._zone(given), tables, roles)
-        if not self.faults:
-            for name, role in roles.items():
-                self._references(platform, name, role)
-        if self.faults:
-            raise PlatformFileError(self.path, self.faults)
+        platform = Platform(self.file, self._zone(given), tables, roles)
+        self.file.check(self.faults)
+        for name, role in roles.items():
+            self._references(platform, name, role)
+        self.file.check(self.faults)
         return platform
 
-    def _fault(self, place: _Path, text: str) -> None:
-        line = next(
-            self.lines[place[:n]] for n in range(len(place), -1, -1) if place[:n] in self.lines
-        )
-        self.faults.append((line, f"{'.'.join(place)} {text}" if place else text))
-
-    # --- the shape ------------------------------------------------------------------------------
-
-    def _document(self) -> Any:
-        try:
-            if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(self.text)):
-                raise PlatformFileError(self.path, [(1, "has an alias (*…); write it out")])
-            node = yaml.compose(self.text, Loader=yaml.BaseLoader)
-        except (yaml.YAMLError, RecursionError) as error:
-            mark = getattr(error, "problem_mark", None)
-            told = getattr(error, "problem", None) or str(error)
-            line = 1 if mark is None else mark.line + 1
-            mend = "put an expression with quotes, ': ' or ' #' in single quotes as a whole"
-            raise PlatformFileError(self.path, [(line, f"is no YAML: {told}; {mend}")]) from None
-        document = self._plain(node, ())
-        if self.faults:
-            raise PlatformFileError(self.path, self.faults)
-        return document
-
-    def _plain(self, node: yaml.Node | None, place: _Path) -> Any:
-        """A node's value, of which each scalar is a text; its lines are noted."""
-        if isinstance(node, yaml.MappingNode):
-            values: dict[str, Any] = {}
-            for key, value in node.value:
-                if not isinstance(key, yaml.ScalarNode):
-                    self.faults.append((key.start_mark.line + 1, "a name here is no text"))
-                    continue
-                inner = (*place, key.value)
-                if key.value in values:
-                    self.faults.append(
-                        (key.start_mark.line + 1, f"{'.'.join(inner)} is there twice")
-                    )
-                self.lines.setdefault(inner, key.start_mark.line + 1)
-                values[key.value] = self._plain(value, inner)
-            return values
-        if isinstance(node, yaml.SequenceNode):
-            return [self._plain(value, (*place, str(n))) for n, value in enumerate(node.value)]
-        if node is not None and re.search("[\0\ud800-\udfff]", node.value):
-            self.faults.append((node.start_mark.line + 1, "has a character that no text may have"))
-        return None if node is None else node.value
-
-    def _told_by_pydantic(self, fault: ErrorDetails) -> None:
-        # A choice of types names the type in the path: only names of the file are kept.
-        place: _Path = ()
-        for part in fault["loc"] or ("",):
-            if (*place, str(part)) in self.lines:
-                place = (*place, str(part))
-        missing = str(fault["loc"][-1]) if fault["loc"] else ""
-        match fault["type"]:
-            case "missing":
-                self._fault((*place, missing) if place else (missing,), "is missing")
-            case "extra_forbidden":
-                self._fault(place, f"is not known here; {self._known(place)}")
-            case "dict_type" | "model_type" | "model_attributes_type":
-                self._fault(place, "is a mapping of names to values")
-            case "literal_error":
-                self._fault(place, "is a mapping, or the word absent")
-            case "list_type":
-                self._fault(place, "is a list of texts")
-            case _:
-                self._fault(place, "is a text")
-
-    def _known(self, place: _Path) -> str:
-        forms: dict[int, type[BaseModel]] = {1: _GivenFile, 4: _GivenColumn}
-        known = forms.get(len(place), _GivenRole)
-        if len(place) == 4 and place[1] == "lookups":
-            known = _GivenLookup
-        return f"known are {', '.join(known.model_fields)}"
+    def _fault(self, place: Place, text: str) -> None:
+        self.faults.append((place, text))
 
     # --- the meaning ----------------------------------------------------------------------------
 
@@ -349,20 +274,20 @@ class _Reader:
         for column, field in ROLES[name].items():
             if field.is_required and column not in given.columns:
                 self._fault((name, "columns"), f"lacks {column}, without which no row can be used")
-        role = Role(name, given.table, lookups, where, columns, self.lines[(name,)])
+        role = Role(name, given.table, lookups, where, columns)
         if role.is_summed_up and "id" in columns:
             self._fault((name, "columns", "id"), "is the day by itself where columns sum up rows")
         return role
 
     def _columns_of(
-        self, place: _Path, table: str, tables: Mapping[str, Mapping[str, str]]
+        self, place: Place, table: str, tables: Mapping[str, Mapping[str, str]]
     ) -> Mapping[str, str]:
         if table not in tables:
             self._fault(place, f"is {table}, which is not under tables: {', '.join(tables)}")
         return tables.get(table, {})
 
     def _expression(
-        self, place: _Path, text: str, scope: Mapping[str, Mapping[str, str]]
+        self, place: Place, text: str, scope: Mapping[str, Mapping[str, str]]
     ) -> Expression | None:
         try:
             # Without its columns' list, a table was told already.
@@ -404,10 +329,14 @@ class _Reader:
                 f"is {own}, which is no {field.kind}: {', '.join(sorted(FITTING[field.kind]))}",
             )
         words = {word: tuple(texts) for word, texts in given.words.items()}
-        return Column(read_expression, words, self.lines[place])
+        return Column(read_expression, words)
 
     def _words(
-        self, place: _Path, kind: str, known: tuple[str, ...], given: Mapping[str, list[str]]
+        self,
+        place: Place,
+        kind: str,
+        known: tuple[str, ...],
+        given: Mapping[str, list[str]],
     ) -> None:
         if given and kind != WORD:
             self._fault((*place, "words"), "are for columns of words alone")

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 import psycopg
 from psycopg import sql
 
+from runner import yaml_files
 from runner.errors import SignalMartsError
 from runner.platform import mapping, views
-from runner.platform.mapping import Platform, PlatformFileError, Role
+from runner.platform.mapping import Platform, Role
 from runner.platform.roles import FITTING, KEY, ROLES
 from runner.servers.changes import Changes
 from runner.servers.database import Connection, scalar
@@ -35,16 +36,14 @@ def check_types(connection: Connection, platform: Platform) -> None:
 
     No table is read: the server computes each expression on one row of NULLs.
     """
-    faults = [
-        (line, text)
-        for role in platform.roles.values()
-        for line, text in _misfits(connection, platform, role)
-    ]
-    if faults:
-        raise PlatformFileError(platform.path, faults)
+    platform.file.check(
+        fault for role in platform.roles.values() for fault in _misfits(connection, platform, role)
+    )
 
 
-def _misfits(connection: Connection, platform: Platform, role: Role) -> Iterator[tuple[int, str]]:
+def _misfits(
+    connection: Connection, platform: Platform, role: Role
+) -> Iterator[tuple[yaml_files.Place, str]]:
     def nulls(table: str) -> str:
         columns = (
             f"cast(null as {data_type}) as {sql.Identifier(name).as_string()}"
@@ -56,16 +55,16 @@ def _misfits(connection: Connection, platform: Platform, role: Role) -> Iterator
     if role.where is not None:
         found = _type_of(connection, role.where.sql, source)
         if found != "boolean":
-            yield role.line, f"{role.name}.where is {found}; a filter is true or false"
+            yield (role.name, "where"), f"is {found}; a filter is true or false"
     for name, column in role.columns.items():
         field = ROLES[role.name][name]
-        place = f"{role.name}.columns.{name}"
         found = _type_of(connection, column.expression.sql, source)
         fitting = FITTING[field.kind]
         if field.kind == KEY:
             fitting = frozenset({platform.key_type(field.refers_to or role.name)})
         if found not in fitting:
-            yield column.line, f"{place} is {found}; it must be {' or '.join(sorted(fitting))}"
+            place = (role.name, "columns", name)
+            yield place, f"is {found}; it must be {' or '.join(sorted(fitting))}"
 
 
 def _type_of(connection: Connection, expression: str, source: str) -> str:
@@ -85,25 +84,30 @@ def check_keys(platform: Platform, relations: Mapping[str, Relation]) -> None:
 
     ``relations`` are the primary's tables by qualified name; a missing one is another's to tell.
     """
-    faults = []
+    platform.file.check(_wrong_keys(platform, relations))
+
+
+def _wrong_keys(
+    platform: Platform, relations: Mapping[str, Relation]
+) -> Iterator[tuple[yaml_files.Place, str]]:
     for role in platform.roles.values():
         key = relations[role.table].key if role.table in relations else ()
         if (column := role.columns.get("id")) is not None:
             name = str(column.expression.column)
             if key and name not in key:
-                faults.append(
-                    (column.line, f"{role.name}.columns.id is {name}, and the primary key of "
-                     f"{role.table} is {', '.join(key)}: deleted rows are known by that alone")
-                )  # fmt: skip
+                yield (
+                    (role.name, "columns", "id"),
+                    f"is {name}, and the primary key of {role.table} is {', '.join(key)}: deleted "
+                    "rows are known by that alone",
+                )
         for alias, lookup in role.lookups.items():
             theirs = relations[lookup.table].key if lookup.table in relations else (lookup.key,)
             if tuple(theirs) != (lookup.key,):
-                faults.append(
-                    (role.line, f"{role.name}.lookups.{alias} is found by {lookup.key}, and the "
-                     f"primary key of {lookup.table} is {', '.join(theirs)}: a row could have two")
-                )  # fmt: skip
-    if faults:
-        raise PlatformFileError(platform.path, faults)
+                yield (
+                    (role.name, "lookups", alias),
+                    f"is found by {lookup.key}, and the primary key of {lookup.table} is "
+                    f"{', '.join(theirs)}: a row could have two",
+                )
 
 
 def sync(replica: Connection, platform: Platform, changes: Changes) -> None:

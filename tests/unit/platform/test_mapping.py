@@ -44,7 +44,7 @@ def line_of(text: str, part: str) -> int:
             "signal_key: quantity",
             "trading_orders.columns.signal_key is numeric, which is no text: bigint, boolean,",
         ),
-        ("timezone: UTC", "zone: UTC", "zone is not known here; known are timezone, tables,"),
+        ("timezone: UTC", "zone: UTC", "zone is no part of it: timezone, tables,"),
         (
             "    id: bigint\n    symbol",
             "    id: bigint\n    id: text\n    symbol",
@@ -61,7 +61,7 @@ def line_of(text: str, part: str) -> int:
             "  table: public.plans",
             "is public.plans, which is not under",
         ),
-        ("  table: public.trade_plans", "  tabel: public.trade_plans", "tabel is not known here"),
+        ("  table: public.trade_plans", "  tabel: public.trade_plans", "tabel is no part of it"),
         ("    side: side", "    direction: side", "is no column of trading_orders; known are id,"),
         ("    side: side", "    side: side_", "has side_, a column that its table does not list"),
         ("    side: side", "    side: '\"Side\"'", "and the column listed is side: write"),
@@ -76,7 +76,7 @@ def line_of(text: str, part: str) -> int:
             "    side: max(side)",
             "sums up rows, which only columns of trading_stats",
         ),
-        ("    side: side", "    side: [side]", "trading_orders.columns.side is a mapping"),
+        ("    side: side", "    side: [side]", "trading_orders.columns.side is no mapping"),
         ("    side: side", "    side: {value: side, words: {LONG: [l]}}", "is none of BUY, SELL"),
         (
             "    side: side",
