@@ -185,59 +185,6 @@ def roll_back(
             report(f"primary: migration {name} rolled back")
 
 
-def tables_dropped(
-    connection: Connection, names: Sequence[str], folder: Path = FOLDER
-) -> list[str]:
-    """Qualified names of the existing tables of ours that rolling back would drop."""
-    found = {
-        table
-        for name in names
-        for table in re.findall(
-            r"\bdrop\s+table\s+(?:if\s+exists\s+)?((?:public|retraining)\.\w+)",
-            statements(name, folder, rollback=True),
-            re.IGNORECASE,
-        )
-    }
-    # A table that the platform had before us under such a name stays: it is not the migrator's.
-    rows = connection.execute(
-        "select schemaname || '.' || tablename from pg_tables"
-        " where (tableowner = 'migrator' or schemaname = 'retraining')"
-        " and schemaname || '.' || tablename = any(%s) order by 1",
-        (sorted(found),),
-    )
-    return [name for (name,) in rows]
-
-
-def columns_dropped(names: Sequence[str], folder: Path = FOLDER) -> set[tuple[str, str]]:
-    """Qualified table and name of each column that rolling back would drop, its table staying."""
-    return {
-        found
-        for name in names
-        for found in re.findall(
-            r"\balter\s+table\s+(public\.\w+)\s+drop\s+column\s+(\w+)",
-            statements(name, folder, rollback=True),
-            re.IGNORECASE,
-        )
-    }
-
-
-def columns_narrowed(
-    names: Sequence[str], folder: Path = FOLDER
-) -> Mapping[str, Sequence[tuple[str, int, int]]]:
-    """By qualified table: name, precision and scale of the numerics that rolling back would narrow.
-
-    A rollback names them as ``('table', 'column', 'numeric(20, 8)'``.
-    """
-    found: dict[str, list[tuple[str, int, int]]] = {}
-    for name in names:
-        for table, column, precision, scale in re.findall(
-            r"\('(\w+)', '(\w+)', 'numeric\((\d+), (\d+)\)'",
-            statements(name, folder, rollback=True),
-        ):
-            found.setdefault(f"public.{table}", []).append((column, int(precision), int(scale)))
-    return found
-
-
 # --- one migration ----------------------------------------------------------------------------
 
 

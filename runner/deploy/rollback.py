@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -64,9 +65,9 @@ def roll_back(
         names = migrations.to_roll_back(session, count)
         if len(names) < count:
             raise UsageError(f"only {len(names)} migrations are applied; roll back at most those")
-        going = migrations.tables_dropped(session, names)
+        going = _tables_dropped(session, names)
         rows = _rows(sides.on_primary, going) | _rows_too_wide(
-            sides.on_primary, migrations.columns_narrowed(names), going
+            sides.on_primary, _columns_narrowed(names), going
         )
         if is_dry_run:
             for name, held in rows.items():
@@ -74,7 +75,7 @@ def roll_back(
         elif rows and not discard_data:
             raise DataLossError(rows)
         changes = Changes(report, is_dry_run)
-        _withdraw(sides, going, migrations.columns_dropped(names), changes, fence_timeout)
+        _withdraw(sides, going, _columns_dropped(names), changes, fence_timeout)
         if is_dry_run:
             for name in names:
                 text = migrations.statements(name, rollback=True)
@@ -132,6 +133,55 @@ def uninstall(
                 sql.SQL("drop table if exists {}").format(sql.Identifier("public", name))
             )
     report("primary: as it was before the first deploy")
+
+
+def _tables_dropped(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Qualified names of the existing tables of ours that rolling back would drop."""
+    found = {
+        table
+        for name in names
+        for table in re.findall(
+            r"\bdrop\s+table\s+(?:if\s+exists\s+)?((?:public|retraining)\.\w+)",
+            migrations.statements(name, rollback=True),
+            re.IGNORECASE,
+        )
+    }
+    # A table that the platform had before us under such a name stays: it is not the migrator's.
+    rows = connection.execute(
+        "select schemaname || '.' || tablename from pg_tables"
+        " where (tableowner = 'migrator' or schemaname = 'retraining')"
+        " and schemaname || '.' || tablename = any(%s) order by 1",
+        (sorted(found),),
+    )
+    return [name for (name,) in rows]
+
+
+def _columns_dropped(names: Sequence[str]) -> set[tuple[str, str]]:
+    """Qualified table and name of each column that rolling back would drop, its table staying."""
+    return {
+        found
+        for name in names
+        for found in re.findall(
+            r"\balter\s+table\s+(public\.\w+)\s+drop\s+column\s+(\w+)",
+            migrations.statements(name, rollback=True),
+            re.IGNORECASE,
+        )
+    }
+
+
+def _columns_narrowed(names: Sequence[str]) -> Mapping[str, Sequence[tuple[str, int, int]]]:
+    """By qualified table: name, precision and scale of the numerics that rolling back would narrow.
+
+    A rollback names them as ``('table', 'column', 'numeric(20, 8)'``.
+    """
+    found: dict[str, list[tuple[str, int, int]]] = {}
+    for name in names:
+        for table, column, precision, scale in re.findall(
+            r"\('(\w+)', '(\w+)', 'numeric\((\d+), (\d+)\)'",
+            migrations.statements(name, rollback=True),
+        ):
+            found.setdefault(f"public.{table}", []).append((column, int(precision), int(scale)))
+    return found
 
 
 def _rows(primary: Connection, tables: Sequence[str]) -> dict[str, int]:
