@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from runner.client.records import Bar, Episode, Generation, Signal, SpectrumResult
-from runner.demo.execution import Plan
 from runner.demo.history import Floats, History
 from runner.demo.modules import AIModule
+from runner.demo.orders import Plan
 from runner.retraining.trainers import TrainingRecord
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from runner.demo.execution import TICK, ZERO, Order
+from runner.demo.orders import TICK, ZERO, Order
 
 # The broker's charge on the first trading day from the 15th of a month on. No order shows it, so
 # the reconciliation of the marts has a difference to find.

@@ -143,6 +143,15 @@ class Series:
         return self._view(7)
 
 
+def shortest_timeframes(seen: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The shortest timeframe of each symbol, of the pairs that there are."""
+    shortest: dict[str, str] = {}
+    for symbol, timeframe in dict.fromkeys(seen):
+        known = shortest.setdefault(symbol, timeframe)
+        shortest[symbol] = min(known, timeframe, key=timeframe_length)
+    return shortest
+
+
 class History(Mapping[str, Series]):
     """Closed bars by symbol: a symbol has one series, in one timeframe."""
 

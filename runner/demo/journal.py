@@ -20,7 +20,7 @@ from runner.client.records import (
     SpectrumResult,
 )
 from runner.demo import writer
-from runner.demo.execution import Order, Plan
+from runner.demo.orders import Order, Plan
 from runner.demo.traders import Activity
 from runner.retraining.trainers import TrainingRecord
 from runner.servers.database import Connection

@@ -11,10 +11,10 @@ from random import Random
 
 from runner.client.records import Bar
 from runner.demo import books, writer
-from runner.demo.execution import TICK, price_decimals
 from runner.demo.history import History
 from runner.demo.journal import Journal
 from runner.demo.market import ASSETS, STARTED_AT, synthetic_market
+from runner.demo.orders import TICK, price_decimals
 from runner.demo.traders import CAPITAL, Desk, flatten
 from runner.servers.database import Connection
 

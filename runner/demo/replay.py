@@ -7,18 +7,18 @@ changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from random import Random
 
 from runner.client.records import Bar, Signal, timeframe_length
 from runner.demo import books, writer
-from runner.demo.execution import price_decimals
-from runner.demo.history import History
+from runner.demo.history import History, shortest_timeframes
 from runner.demo.journal import IssuedSignal, Journal
 from runner.demo.modules import AIModule, modules
+from runner.demo.orders import price_decimals
 from runner.demo.story import Story, first_version
 from runner.demo.traders import CAPITAL, Desk
 from runner.servers.database import Connection
@@ -33,27 +33,6 @@ TRANSACTION_BARS = 100
 _INSTANT = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayCounts:
-    """Rows that a replay wrote, and the trades that the platform's books closed.
-
-    ``executed`` and ``expired`` are of the ``signals``; ``trainings`` are calls of modules,
-    ``training_records`` the episodes, generations and spectral analyses that they produced.
-    """
-
-    days: int
-    bars: int
-    patterns: int
-    signals: int
-    executed: int
-    expired: int
-    plans: int
-    orders: int
-    trades: int
-    trainings: int
-    training_records: int
-
-
 def replay(
     connection: Connection,
     bars: Sequence[Bar],
@@ -61,7 +40,7 @@ def replay(
     seed: int,
     on_day: Callable[[date, int, int], None],
     story: Story | None = None,
-) -> ReplayCounts:
+) -> Counter[str]:
     """Replay ``bars`` and write the resulting rows to the primary.
 
     Bars of several symbols and timeframes mix freely; a symbol that has several timeframes is
@@ -76,7 +55,10 @@ def replay(
         story: what happens in some nights, with a model of its own.
 
     Returns:
-        The counts of the written rows.
+        The counts of the ``days``, of the written ``bars``, ``patterns``, ``signals`` (of these,
+        ``executed`` and ``expired``), ``plans`` and ``orders``, of the ``trades`` that the
+        platform's books closed, of the modules' ``trainings``, and of the ``training_records``
+        (episodes, generations and spectral analyses) that these produced.
 
     Raises:
         ValueError: a bar is there twice, overlaps another of its symbol and timeframe, or was in
@@ -84,7 +66,7 @@ def replay(
     """
     ordered = sorted(bars, key=lambda bar: (bar.closed_at, bar.symbol, bar.timeframe))
     if not ordered:
-        return ReplayCounts(*[0] * 11)
+        return Counter()
     session = _Session(connection, ordered, seed)
     if story is not None:
         session.add(first_version(seed))
@@ -109,7 +91,7 @@ class _Session:
         random = Random(f"{seed} replay")  # noqa: S311 - a market, not a secret
         self._desk = Desk(price_decimals(bars), random)
         self._journal = Journal(connection)
-        self._traded = _shortest_timeframes(bars)
+        self._traded = shortest_timeframes((bar.symbol, bar.timeframe) for bar in bars)
         self._modules: list[AIModule] = []
         self._now = bars[0].closed_at
         # Counted in bars rather than in time: trainings then go where the bars are.
@@ -145,7 +127,8 @@ class _Session:
     def live_through(self, bars: Sequence[Bar]) -> None:
         """Let ``bars``, sorted by the time they closed, happen."""
         self._journal.bars.extend(bars)
-        for at, closed in _moments(bars):
+        for at, group in groupby(bars, key=lambda bar: bar.closed_at):
+            closed = list(group)
             self._now = at
             self._bars_done += len(closed)
             traded = [bar for bar in closed if self._traded[bar.symbol] == bar.timeframe]
@@ -163,7 +146,7 @@ class _Session:
             with self._connection.transaction():
                 self._journal.write(self._desk.drain(), self._now)
 
-    def close_books(self, days: Sequence[date]) -> ReplayCounts:
+    def close_books(self, days: Sequence[date]) -> Counter[str]:
         """Write the account's daily statistics; return the counts of the whole replay."""
         # The statistics come last, since an order counts in its final state: one that is filled
         # over two days belongs to the second.
@@ -171,20 +154,7 @@ class _Session:
         with self._connection.transaction():
             writer.write_stats(self._connection, books.daily_stats(trades, days))
             writer.update_balances(self._connection, CAPITAL)
-        counts = self._journal.counts
-        return ReplayCounts(
-            days=len(days),
-            bars=counts["bars"],
-            patterns=counts["patterns"],
-            signals=counts["signals"],
-            executed=counts["executed"],
-            expired=counts["expired"],
-            plans=counts["plans"],
-            orders=counts["orders"],
-            trades=len(trades),
-            trainings=counts["trainings"],
-            training_records=counts["training_records"],
-        )
+        return self._journal.counts + Counter(days=len(days), trades=len(trades))
 
     def _train(self, module: AIModule, at: datetime) -> None:
         last = self._bars_at_training.get(module)
@@ -202,21 +172,6 @@ class _Session:
         self._journal.signals.append(IssuedSignal(model, signal, age, plan))
 
 
-def _moments(bars: Sequence[Bar]) -> Iterator[tuple[datetime, list[Bar]]]:
-    """Bars by the time they closed."""
-    for at, closed in groupby(bars, key=lambda bar: bar.closed_at):
-        yield at, list(closed)
-
-
 def _trading_day(bar: Bar) -> date:
     """UTC day that a bar ends: one that closes at midnight ends the day before."""
     return (bar.closed_at - _INSTANT).date()
-
-
-def _shortest_timeframes(bars: Sequence[Bar]) -> dict[str, str]:
-    shortest: dict[str, str] = {}
-    for bar in bars:
-        known = shortest.setdefault(bar.symbol, bar.timeframe)
-        if timeframe_length(bar.timeframe) < timeframe_length(known):
-            shortest[bar.symbol] = bar.timeframe
-    return shortest

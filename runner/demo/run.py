@@ -13,8 +13,8 @@ from psycopg import sql
 from runner.build import builds
 from runner.client.records import Bar
 from runner.demo.embedded import EmbeddedPair
-from runner.demo.execution import TICK
 from runner.demo.market import synthetic_market
+from runner.demo.orders import TICK
 from runner.demo.platform import create_platform, first_prices
 from runner.demo.replay import replay
 from runner.demo.story import Story
@@ -106,8 +106,8 @@ def _run(
             connection, bars, seed=seed, on_day=on_day, story=story if has_story else None
         )
     note(
-        f"replayed: {counts.bars:,} bars, {counts.patterns:,} patterns, {counts.signals:,} signals "
-        f"({counts.executed:,} executed), {counts.orders:,} orders, {counts.trainings:,} trainings"
+        "replayed: {bars:,} bars, {patterns:,} patterns, {signals:,} signals "
+        "({executed:,} executed), {orders:,} orders, {trainings:,} trainings".format_map(counts)
     )
 
     with progress("building the marts") as advance:

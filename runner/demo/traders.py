@@ -11,8 +11,9 @@ from random import Random
 from typing import Any
 
 from runner.client.records import Bar, Model, Signal, timeframe_length
-from runner.demo.execution import TICK, Exchange, Kind, Order, Plan, Rules
+from runner.demo.execution import Exchange
 from runner.demo.history import History, Series
+from runner.demo.orders import TICK, Kind, Order, Plan, Rules
 from runner.demo.patterns import Pattern, PatternType, Side, detect
 
 CAPITAL = Decimal(100_000)

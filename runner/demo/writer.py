@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from runner.client.records import PlatformKey
 from runner.demo.books import DayStats
-from runner.demo.execution import Order, Plan
+from runner.demo.orders import Order, Plan
 from runner.demo.patterns import Pattern
 from runner.servers.database import Connection
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from runner.client.limits import SignalType
 from runner.client.records import Model, Signal
@@ -22,43 +22,6 @@ _SIGNAL_TYPES: Mapping[Direction, SignalType] = {1: "BUY", -1: "SELL", 0: "HOLD"
 _TICK = Decimal("1e-8")
 _PRICE_LIMIT = 1e12
 _MOST_EDGE = 0.95  # no market is certain
-
-
-class AIModule(Protocol):
-    """An AI module, as the replay drives it.
-
-    At each time at which one or more bars close, the caller appends them to its history and then::
-
-        if module.is_due(history):
-            training = module.retrain(history, at)
-        signals = module.signals(history, at)
-    """
-
-    next_number: int
-    """Number of the next episode or generation; a caller that resumes a model sets it."""
-
-    @property
-    def model(self) -> Model:
-        """The version of the model that this module is."""
-
-    def is_due(self, history: History) -> bool:
-        """Whether enough bars have closed since the last training, or for the first one."""
-
-    def retrain(self, history: History, at: datetime) -> Sequence[TrainingRecord]:
-        """Train on the bars closed by ``at``.
-
-        Returns:
-            The records of the training, in order, with ``created_at = at``: episodes, generations
-            or spectrum results, by the model's type. Numbers continue from one training to the
-            next. Empty if there is too little history.
-        """
-
-    def signals(self, history: History, at: datetime) -> Sequence[Signal]:
-        """Decide from closed bars only; at most one signal for each symbol.
-
-        Only symbols with a bar that closed exactly ``at`` are considered. Call it once for each
-        time: a module's earlier signals affect its next ones.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +78,14 @@ class Calibration:
         self._square += claim * claim
 
 
-class WindowedModule(ABC):
+class AIModule(ABC):
     """A module that learns from each symbol's latest bars, again every ``retrain_bars`` bars.
+
+    At each time at which one or more bars close, the caller appends them to its history and then::
+
+        if module.is_due(history):
+            training = module.retrain(history, at)
+        signals = module.signals(history, at)
 
     It gives a signal for a symbol when its view changes, at least ``rest`` bars after its last
     signal, and again when its last signal has expired while the view stays the same. A HOLD
@@ -134,6 +103,7 @@ class WindowedModule(ABC):
     """
 
     next_number = 1
+    """Number of the next episode or generation; a caller that resumes a model sets it."""
 
     def __init__(
         self,
@@ -146,7 +116,7 @@ class WindowedModule(ABC):
         least_edge: float,
         is_static: bool = False,
     ) -> None:
-        self._model = model
+        self.model = model
         self.window = window
         self.retrain_bars = retrain_bars
         self.horizon = horizon
@@ -156,11 +126,6 @@ class WindowedModule(ABC):
         self._is_static, self._has_learned = is_static, False
         self._trained_at_size: dict[str, int] = {}
         self._voices: dict[str, _Voice] = {}
-
-    @property
-    def model(self) -> Model:
-        """The version of the model that this module is."""
-        return self._model
 
     def is_due(self, history: History) -> bool:
         """Whether enough bars have closed since the last training, or for the first one."""
@@ -173,7 +138,13 @@ class WindowedModule(ABC):
         )
 
     def retrain(self, history: History, at: datetime) -> Sequence[TrainingRecord]:
-        """Train on the bars closed by ``at``; see :class:`AIModule`."""
+        """Train on the bars closed by ``at``.
+
+        Returns:
+            The records of the training, in order, with ``created_at = at``: episodes, generations
+            or spectrum results, by the model's type. Numbers continue from one training to the
+            next. Empty if there is too little history.
+        """
         self._trained_at_size = {symbol: len(series) for symbol, series in history.items()}
         markets = [
             history[symbol] for symbol in sorted(history) if self._can_learn(history[symbol], at)
@@ -184,7 +155,11 @@ class WindowedModule(ABC):
         return self._train(markets, at)
 
     def signals(self, history: History, at: datetime) -> Sequence[Signal]:
-        """Decide for the symbols of which a bar closed ``at``; see :class:`AIModule`."""
+        """Decide from closed bars only; at most one signal for each symbol.
+
+        Only symbols with a bar that closed exactly ``at`` are considered. Call it once for each
+        time: a module's earlier signals affect its next ones.
+        """
         signals = []
         for symbol in sorted(history):
             series = history[symbol]
@@ -204,7 +179,7 @@ class WindowedModule(ABC):
         Raises ValueError, KeyError or TypeError for an artifact of another kind.
         """
         self._learn(json.loads(artifact))
-        self._model, self._is_static, self._has_learned = model, True, True
+        self.model, self._is_static, self._has_learned = model, True, True
 
     def _can_learn(self, series: Series, at: datetime) -> bool:
         # A symbol that stopped trading would teach old prices again and again.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from runner.client.records import Generation, Model
 from runner.demo.history import Floats, Series
-from runner.demo.modules.base import Decision, Direction, WindowedModule
+from runner.demo.modules.base import AIModule, Decision, Direction
 from runner.tuning.evolution import Breeder, Individual, Population, best
 
 _RSI_BARS = 14
@@ -68,7 +68,7 @@ def _between(low: float, high: float, gene: float) -> float:
     return low + (high - low) * gene
 
 
-class GeneticModule(WindowedModule):
+class GeneticModule(AIModule):
     """Genetic search for a strategy's parameters, the same for all symbols.
 
     The fitness is Van Tharp's system quality number, the square root of the
@@ -81,7 +81,7 @@ class GeneticModule(WindowedModule):
         memory: bars of each symbol that it is tried on once there are as many.
         population: individuals of a generation.
         generations: generations of a training.
-        retrain_bars, horizon: see :class:`WindowedModule`.
+        retrain_bars, horizon: see :class:`AIModule`.
     """
 
     def __init__(

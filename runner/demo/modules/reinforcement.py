@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from runner.client.records import Episode, Model
 from runner.demo.history import Floats, Series
-from runner.demo.modules.base import Decision, Direction, WindowedModule
+from runner.demo.modules.base import AIModule, Decision, Direction
 
 LOOKBACK = 48  # bars that the state of the market is read from
 _SLOW, _FAST = 24, 4  # bars of the two momenta
@@ -35,7 +35,7 @@ _PRIOR_OBSERVATIONS = 25.0
 States = NDArray[np.int64]
 
 
-class ReinforcementModule(WindowedModule):
+class ReinforcementModule(AIModule):
     """Tabular Q-learning (Watkins 1989) over discretised momentum, volatility and range.
 
     One table serves all symbols: returns are measured in each symbol's own volatility. A state is
@@ -50,7 +50,7 @@ class ReinforcementModule(WindowedModule):
         memory: bars of each symbol that an episode passes through once there are as many.
         episodes: episodes of a training.
         discount: weight of the next step's value, in 0..1.
-        retrain_bars, horizon, is_static: see :class:`WindowedModule`.
+        retrain_bars, horizon, is_static: see :class:`AIModule`.
     """
 
     def __init__(

@@ -10,8 +10,8 @@ from typing import Any
 
 from pyarrow import parquet
 
-from runner.client.records import Bar, timeframe_length
-from runner.demo.history import History
+from runner.client.records import Bar
+from runner.demo.history import History, shortest_timeframes
 from runner.demo.modules.base import Direction
 from runner.errors import UsageError
 from runner.retraining.trainers import Assignment
@@ -43,11 +43,7 @@ class PastDecision:
 def read_bars(training_set: Path) -> list[Bar]:
     """The bars of each symbol's shortest timeframe, by the time they closed."""
     rows = _rows(training_set, "bar", _BAR)
-    shortest: dict[str, str] = {}
-    for row in rows:
-        known = shortest.setdefault(row["symbol"], row["timeframe"])
-        if timeframe_length(row["timeframe"]) < timeframe_length(known):
-            shortest[row["symbol"]] = row["timeframe"]
+    shortest = shortest_timeframes((row["symbol"], row["timeframe"]) for row in rows)
     return [
         Bar(opened_at=row.pop("at"), **row)
         for row in rows

@@ -30,11 +30,11 @@ def value(connection: Connection, query: LiteralString) -> Any:
 
 def test_the_rows_agree_with_the_counts_and_with_each_other(deployed_primary: Connection) -> None:
     counts = replay_market(deployed_primary)
-    assert counts.bars == value(deployed_primary, "select count(*) from market_bars")
-    assert counts.signals == value(deployed_primary, "select count(*) from ai_trading_signals")
+    assert counts["bars"] == value(deployed_primary, "select count(*) from market_bars")
+    assert counts["signals"] == value(deployed_primary, "select count(*) from ai_trading_signals")
     assert (
         0
-        < counts.executed
+        < counts["executed"]
         == value(
             deployed_primary, "select count(*) from ai_trading_signals where status = 'EXECUTED'"
         )
@@ -85,7 +85,7 @@ def test_the_rows_agree_with_the_counts_and_with_each_other(deployed_primary: Co
         "select count(*), sum(total_trades) from trading_stats where date >= %s",
         (STARTED_AT.date(),),
     ).fetchone()
-    assert days == (DAYS, counts.trades)
+    assert days == (DAYS, counts["trades"])
     # Ids came from the sequences, so the platform can go on.
     deployed_primary.execute(
         "insert into micro_patterns (symbol, timeframe, pattern_type, confidence, signal) "

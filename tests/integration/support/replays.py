@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 
 from runner.demo.market import synthetic_market
-from runner.demo.replay import ReplayCounts, replay
+from runner.demo.replay import replay
 from runner.servers.database import Connection
 
 # The modules say nothing before they have seen two weeks.
 DAYS = 20
 
 
-def replay_market(connection: Connection) -> ReplayCounts:
+def replay_market(connection: Connection) -> Counter[str]:
     seen: list[tuple[date, int, int]] = []
     counts = replay(
         connection,

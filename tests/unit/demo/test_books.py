@@ -14,7 +14,7 @@ from runner.demo.books import (
     daily_stats,
     financing_fees,
 )
-from runner.demo.execution import Order, Plan
+from runner.demo.orders import Order, Plan
 from runner.demo.patterns import Side
 
 

@@ -16,7 +16,8 @@ from runner.client.records import Bar
 from runner.demo.books import (
     close_trades,
 )
-from runner.demo.execution import Exchange, Kind, Order, Plan, Rules, price_decimals
+from runner.demo.execution import Exchange
+from runner.demo.orders import Kind, Order, Plan, Rules, price_decimals
 from runner.demo.patterns import Side
 
 FREE = Rules(

@@ -18,8 +18,8 @@ from runner.demo.modules import (
     ReinforcementModule,
     SpectrumModule,
 )
+from runner.demo.modules.cycles import fourier, wavelet
 from runner.demo.modules.genetic import GENES, Strategy
-from runner.demo.modules.spectrum import fourier, wavelet
 
 
 def episodes_on(closes: Floats) -> list[Episode]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runner.client.records import Bar
 from runner.demo.history import History
 from runner.demo.market import ASSETS, STARTED_AT, TURN_DAYS, synthetic_market
-from runner.demo.modules.spectrum import fourier
+from runner.demo.modules.cycles import fourier
 
 HOUR = timedelta(hours=1)
 
