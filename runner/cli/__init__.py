@@ -5,7 +5,7 @@ replication, deploy, build, doctor, views, store_import, demo, platform,
 adopt, retraining, tuning, observation, advice, monitoring, alerts.
 """
 
-from runner.cli import (
+from runner.cli import (  # noqa: F401 - each adds its commands
     adopting,
     advising,
     alerting,
@@ -20,18 +20,4 @@ from runner.cli import (
 )
 from runner.cli.entry import cli, main
 
-__all__ = [
-    "adopting",
-    "advising",
-    "alerting",
-    "building",
-    "cli",
-    "deploying",
-    "importing",
-    "looking",
-    "main",
-    "models",
-    "pair",
-    "retraining",
-    "tuning",
-]
+__all__ = ["cli", "main"]

@@ -144,7 +144,15 @@ class _Pair(Generic[P]):
 
         Raises UsageError where there is no primary.
         """
-        return cls(*_databases())
+        given = settings.load()
+        primary = settings.revealed(given.primary_url)
+        replica = settings.revealed(given.replica_url)
+        if primary is None:
+            raise UsageError("set PRIMARY_URL (or DATABASE_URL) to the primary's libpq URL")
+        return cls(
+            Database("primary", primary),
+            None if replica is None else Database("replica", replica),
+        )
 
     def _all(self) -> list[P]:
         return [pool for pool in (self.trading, self.analytics) if pool is not None]
@@ -187,18 +195,6 @@ class AsyncPools(_Pair[AsyncConnectionPool[AsyncConnectionType]]):
     async def __aexit__(self, *error: object) -> None:
         for pool in self._all():
             await pool.close()
-
-
-def _databases() -> tuple[Database, Database | None]:
-    given = settings.load()
-    primary = settings.revealed(given.primary_url)
-    replica = settings.revealed(given.replica_url)
-    if primary is None:
-        raise UsageError("set PRIMARY_URL (or DATABASE_URL) to the primary's libpq URL")
-    return (
-        Database("primary", primary),
-        None if replica is None else Database("replica", replica),
-    )
 
 
 def shared_pool(database: Database, limits: PoolLimits) -> ConnectionPool[Connection]:

@@ -240,9 +240,9 @@ def checked_time(record: str, field: str, value: object) -> datetime:
     return _checked(record, values.time, field, value)
 
 
-def checked_text(record: str, field: str, value: object, limit: int = MAX_NAME) -> str:
+def checked_text(record: str, field: str, value: object) -> str:
     """A text that a caller gave."""
-    return _checked(record, values.text, field, value, limit)
+    return _checked(record, values.text, field, value, MAX_NAME)
 
 
 def _checked(record: str, check: Callable[..., T], *arguments: object) -> T:

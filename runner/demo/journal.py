@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby, islice
+from typing import Any
 
 from runner.client import AITradingIntegration
 from runner.client.operation import MAX_ROWS
@@ -155,17 +156,15 @@ class Journal:
         return found
 
     def _write_trainings(self) -> None:
+        stores: dict[type, Callable[[int, list[Any]], object]] = {
+            Episode: self._integration.store_episodes,
+            Generation: self._integration.store_generations,
+            SpectrumResult: self._integration.store_spectrum_results,
+        }
         for model, records in self.trainings:
             model_id = self._model_ids[model.model_name, model.version]
-            episodes = [record for record in records if isinstance(record, Episode)]
-            generations = [record for record in records if isinstance(record, Generation)]
-            results = [record for record in records if isinstance(record, SpectrumResult)]
-            if episodes:
-                self._integration.store_episodes(model_id, episodes)
-            if generations:
-                self._integration.store_generations(model_id, generations)
-            if results:
-                self._integration.store_spectrum_results(model_id, results)
+            for kind, of_kind in groupby(records, type):
+                stores[kind](model_id, list(of_kind))
             self.counts["trainings"] += 1
             self.counts["training_records"] += len(records)
         self.trainings.clear()

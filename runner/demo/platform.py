@@ -19,6 +19,7 @@ from runner.demo.traders import CAPITAL, Desk, flatten
 from runner.servers.database import Connection
 
 EARLIER_DAYS = 28
+_SEED = 1
 
 # Symbols traded earlier: more would only take longer.
 _MOST_SYMBOLS = 5
@@ -31,7 +32,6 @@ def create_platform(
     until: datetime = STARTED_AT,
     prices: Mapping[str, Decimal] | None = None,
     days: int = EARLIER_DAYS,
-    seed: int = 1,
 ) -> None:
     """Create the platform's four tables and its trading of the ``days`` before ``until``.
 
@@ -44,7 +44,6 @@ def create_platform(
         prices: symbols traded earlier (the first five by name), each with the price at which its
             market ended; those of :func:`first_prices`. By default, those of the demo's market.
         days: length of the earlier trading, in days of 24 hours; 0 for empty tables.
-        seed: of the earlier market and its trades.
 
     Raises:
         psycopg.errors.DuplicateTable: a table of that name exists (or DuplicateObject: a type).
@@ -54,7 +53,7 @@ def create_platform(
     if days:
         # Whole UTC days: no day of statistics belongs both to this trading and to the replay.
         midnight = until.replace(hour=0, minute=0, second=0, microsecond=0)
-        _trade_earlier(connection, _earlier_bars(prices, midnight, days, seed), midnight, seed)
+        _trade_earlier(connection, _earlier_bars(prices, midnight, days), midnight)
 
 
 def first_prices(bars: Iterable[Bar]) -> dict[str, Decimal]:
@@ -65,14 +64,12 @@ def first_prices(bars: Iterable[Bar]) -> dict[str, Decimal]:
     return prices
 
 
-def _earlier_bars(
-    prices: Mapping[str, Decimal] | None, until: datetime, days: int, seed: int
-) -> list[Bar]:
+def _earlier_bars(prices: Mapping[str, Decimal] | None, until: datetime, days: int) -> list[Bar]:
     """A made-up market whose symbols lead to ``prices``, in order of time."""
     if prices is None:
         prices = {asset.symbol: Decimal(repr(asset.first_price)) for asset in ASSETS}
     walks: dict[str, list[Bar]] = {}
-    for bar in synthetic_market(seed, days, until - timedelta(days=days)):
+    for bar in synthetic_market(_SEED, days, until - timedelta(days=days)):
         walks.setdefault(bar.symbol, []).append(bar)
     led = [
         bar
@@ -109,8 +106,8 @@ def _leading_to(walk: list[Bar], symbol: str, price: Decimal) -> list[Bar]:
     ]
 
 
-def _trade_earlier(connection: Connection, bars: list[Bar], until: datetime, seed: int) -> None:
-    random = Random(f"{seed} platform")  # noqa: S311 - a market, not a secret
+def _trade_earlier(connection: Connection, bars: list[Bar], until: datetime) -> None:
+    random = Random(f"{_SEED} platform")  # noqa: S311 - a market, not a secret
     desk, history = Desk(price_decimals(bars), random), History()
     for bar in bars:
         history.append(bar)

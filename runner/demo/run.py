@@ -52,7 +52,52 @@ def demo(given: Settings, files: Sequence[Path], *, seed: int, days: int) -> Non
     os.environ["PGPASSFILE"] = str(urls.passfile)
     primary, replica = Database("primary", urls.primary), Database("replica", urls.replica)
     with one_at_a_time(_maintenance(primary), "demo"):
-        _run(given, primary, replica, bars, seed, has_story=not files)
+        _start_afresh(primary, replica)
+
+        platform = replace(primary, search_path="public")
+        with platform.connect() as connection:
+            create_platform(connection, until=bars[0].opened_at, prices=first_prices(bars))
+        note("platform: patterns, plans, orders and statistics from before the AI came")
+        steps = deploy(
+            primary,
+            replica,
+            lock_timeout=given.lock_timeout_seconds,
+            fence_timeout=given.fence_timeout_seconds,
+            report=lambda line: None,
+        )
+        note(f"deployed: {len(steps)} steps on both sides")
+
+        with platform.connect() as connection, progress("replaying the market") as advance:
+
+            def on_day(day: date, done: int, total: int) -> None:
+                advance(done, total, f"{day:%Y-%m-%d}")
+
+            story = Story(
+                primary,
+                replica,
+                seed=seed,
+                fence_timeout=given.fence_timeout_seconds,
+                report=note,
+            )
+            counts = replay(
+                connection, bars, seed=seed, on_day=on_day, story=None if files else story
+            )
+        note(
+            "replayed: {bars:,} bars, {patterns:,} patterns, {signals:,} signals "
+            "({executed:,} executed), {orders:,} orders, {trainings:,} trainings".format_map(counts)
+        )
+
+        with progress("building the marts") as advance:
+            result = builds.build(
+                primary, replica, fence_timeout=given.fence_timeout_seconds, advance=advance
+            )
+        builds.report_build(result)
+        with role_logins.as_role(replica, "bi_reader").connect() as connection:
+            print_summary(connection)
+
+        path = given.home / "report.html"
+        write_report(replica, path)
+        note(f"the same and more as one file, to open in a browser or to mail: {path}")
 
 
 def _check_tradable(bars: Sequence[Bar]) -> None:
@@ -64,63 +109,6 @@ def _check_tradable(bars: Sequence[Bar]) -> None:
                     f"the bar {bar.symbol} {bar.timeframe} of {bar.opened_at.isoformat()}: the "
                     f"demo's platform has prices below {_PRICE_LIMIT:,} and 8 decimals: round it"
                 )
-
-
-def _run(
-    given: Settings,
-    primary: Database,
-    replica: Database,
-    bars: Sequence[Bar],
-    seed: int,
-    *,
-    has_story: bool,
-) -> None:
-    _start_afresh(primary, replica)
-
-    platform = replace(primary, search_path="public")
-    with platform.connect() as connection:
-        create_platform(connection, until=bars[0].opened_at, prices=first_prices(bars))
-    note("platform: patterns, plans, orders and statistics from before the AI came")
-    steps = deploy(
-        primary,
-        replica,
-        lock_timeout=given.lock_timeout_seconds,
-        fence_timeout=given.fence_timeout_seconds,
-        report=lambda line: None,
-    )
-    note(f"deployed: {len(steps)} steps on both sides")
-
-    with platform.connect() as connection, progress("replaying the market") as advance:
-
-        def on_day(day: date, done: int, total: int) -> None:
-            advance(done, total, f"{day:%Y-%m-%d}")
-
-        story = Story(
-            primary,
-            replica,
-            seed=seed,
-            fence_timeout=given.fence_timeout_seconds,
-            report=note,
-        )
-        counts = replay(
-            connection, bars, seed=seed, on_day=on_day, story=story if has_story else None
-        )
-    note(
-        "replayed: {bars:,} bars, {patterns:,} patterns, {signals:,} signals "
-        "({executed:,} executed), {orders:,} orders, {trainings:,} trainings".format_map(counts)
-    )
-
-    with progress("building the marts") as advance:
-        result = builds.build(
-            primary, replica, fence_timeout=given.fence_timeout_seconds, advance=advance
-        )
-    builds.report_build(result)
-    with role_logins.as_role(replica, "bi_reader").connect() as connection:
-        print_summary(connection)
-
-    path = given.home / "report.html"
-    write_report(replica, path)
-    note(f"the same and more as one file, to open in a browser or to mail: {path}")
 
 
 def _described(bars: Sequence[Bar]) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from runner.client.operation import copy_into
 from runner.client.records import PlatformKey
 from runner.demo.books import DayStats
 from runner.demo.orders import Order, Plan
@@ -188,7 +189,10 @@ def write_stats(connection: Connection, days: Sequence[DayStats]) -> None:
                 date, net_profit, total_trades, winning_trades, losing_trades, financing_fee,
                 updated_at
             )
-            values (%s, %s, %s, %s, %s, %s, %s::date + interval '1 day')
+            values (
+                %(date)s, %(net_profit)s, %(total_trades)s, %(winning_trades)s, %(losing_trades)s,
+                %(financing_fee)s, %(date)s::date + interval '1 day'
+            )
             on conflict (date, account, currency) do update
             set
                 net_profit = stats.net_profit + excluded.net_profit,
@@ -197,18 +201,7 @@ def write_stats(connection: Connection, days: Sequence[DayStats]) -> None:
                 losing_trades = stats.losing_trades + excluded.losing_trades,
                 financing_fee = stats.financing_fee + excluded.financing_fee
             """,
-            [
-                (
-                    day.date,
-                    day.net_profit,
-                    day.total_trades,
-                    day.winning_trades,
-                    day.losing_trades,
-                    day.financing_fee,
-                    day.date,
-                )
-                for day in days
-            ],
+            [asdict(day) for day in days],
         )
 
 
@@ -283,9 +276,6 @@ def _reserve(connection: Connection, table: str, count: int) -> list[int]:
 def _copy(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    statement = sql.SQL("copy {} ({}) from stdin").format(
-        sql.Identifier("public", table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with connection.cursor() as cursor, cursor.copy(copy_into(table, columns)) as copy:
         for row in rows:
             copy.write_row(row)

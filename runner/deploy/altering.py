@@ -61,7 +61,7 @@ def change_types(
                 sides.on_primary.execute(f"set local lock_timeout = {int(lock_timeout * 1000)}")
                 sides.on_primary.execute(
                     "select public.change_column_types(%s::regclass, %s)",
-                    (landing.identifier(contract[table]).as_string(), Jsonb(dict(types))),
+                    (contract[table].identifier.as_string(), Jsonb(dict(types))),
                 )
 
         migrations.patiently(change, f"altering {table}", report)

@@ -63,7 +63,7 @@ def write(
         for name, kind in table.columns
     )
     rows = sql.SQL("from {} where {}").format(
-        landing.identifier(table), archives.between(table, since, until)
+        table.identifier, archives.between(table, since, until)
     )
     key = read_relations(replica, [table])[table.qualified].key
     path = folder / f"{table.qualified}-until-{until:%Y-%m-%d}.parquet"
@@ -132,7 +132,7 @@ def load(
         replica.execute("set local signal_marts.is_copying = 'on'")
         replica.execute(
             sql.SQL("delete from {} where {}").format(
-                landing.identifier(table), archives.between(table, None, until)
+                table.identifier, archives.between(table, None, until)
             )
         )
         for file in archive.files:
@@ -140,7 +140,7 @@ def load(
                 # A column that the contract had then, or has only now.
                 places = [n for n, name in enumerate(columns) if name in table.column_names]
                 statement = sql.SQL("copy {} ({}) from stdin").format(
-                    landing.identifier(table), landing.names([columns[n] for n in places])
+                    table.identifier, landing.names([columns[n] for n in places])
                 )
                 with replica.cursor() as cursor, cursor.copy(statement) as copy:
                     for batch in batches:

@@ -73,7 +73,7 @@ class _Work:
                 # Of those, the eighth bit says that a trigger is of DELETE.
                 " from pg_trigger where tgtype & 8 <> 0 and not tgisinternal and tgrelid in ("
                 " select %s::regclass union select relid from pg_partition_tree(%s))) as found",
-                (landing.identifier(self.table).as_string(),) * 3,
+                (self.table.identifier.as_string(),) * 3,
             )
             if refers:
                 raise UsageError(
@@ -161,7 +161,7 @@ def _begin(work: _Work) -> tuple[File, ...]:
         )
     if until > scalar(primary, "select now()"):
         raise UsageError(f"{until:%Y-%m-%d} is to come: rows of until then would be refused")
-    identifier = landing.identifier(work.table).as_string()
+    identifier = work.table.identifier.as_string()
     comment = "select obj_description(to_regclass(%s), 'pg_class')"
     if scalar(primary, comment, (identifier,)) != MADE_BY:
         raise UsageError(f"{name} is the platform's own: only what a migration made is archived")
@@ -184,7 +184,7 @@ def _remove(work: _Work, advance: Advance) -> None:
     """Delete the primary's archived rows; a partition that has no others is dropped."""
     primary = work.sides.on_primary
     leaves = []
-    identifier = landing.identifier(work.table).as_string()
+    identifier = work.table.identifier.as_string()
     for oid, schema, name, bound in primary.execute(_LEAVES, {"table": identifier}).fetchall():
         leaf = sql.Identifier(schema, name)
         if bound is not None and bound.astimezone(UTC) <= work.until:

@@ -87,16 +87,16 @@ class Hashes:
     rollback: str
 
 
-def state(connection: Connection, folder: Path = FOLDER) -> State:
+def state(connection: Connection) -> State:
     """Compare the folder with the primary; nothing is written."""
-    on_disk = tuple(migration.id for migration in _read(folder))
+    on_disk = tuple(migration.id for migration in _read(FOLDER))
     applied = applied_names(connection) & {*on_disk, *_recorded(connection)}
     return State(on_disk, tuple(sorted(applied)))
 
 
-def statements(name: str, folder: Path = FOLDER, *, rollback: bool = False) -> str:
+def statements(name: str, *, rollback: bool = False) -> str:
     """The text of a migration, or of its rollback."""
-    return (folder / f"{name}{'.rollback' if rollback else ''}.sql").read_text("utf-8")
+    return (FOLDER / f"{name}{'.rollback' if rollback else ''}.sql").read_text("utf-8")
 
 
 def check_ledger(connection: Connection, folder: Path = FOLDER) -> None:
@@ -160,11 +160,10 @@ def apply(
     return [migration.id for migration in pending]
 
 
-def to_roll_back(connection: Connection, count: int, folder: Path = FOLDER) -> list[str]:
+def to_roll_back(connection: Connection, count: int) -> list[str]:
     """Names of the last ``count`` applied migrations, the newest first."""
     applied = applied_names(connection)
-    newest_first = [m.id for m in reversed(_read(folder)) if m.id in applied]
-    return newest_first[:count]
+    return [m.id for m in reversed(_read(FOLDER)) if m.id in applied][:count]
 
 
 def roll_back(

@@ -70,7 +70,7 @@ def read(primary: Connection, table: Table) -> Archive | None:
         "select substring(pg_get_constraintdef(oid) from '''([^'']+)''')::timestamptz,"
         " coalesce(obj_description(oid, 'pg_constraint'), '[]'), convalidated from pg_constraint"
         " where conrelid = to_regclass(%s) and conname = %s and contype = 'c'",
-        (sql.Identifier(table.schema, table.name).as_string(), f"{table.name}_{CHECK}"),
+        (table.identifier.as_string(), f"{table.name}_{CHECK}"),
     ).fetchone()
     if row is None:
         return None
@@ -90,7 +90,7 @@ def read(primary: Connection, table: Table) -> Archive | None:
 
 def refusal(table: Table, until: datetime, files: Sequence[File]) -> Iterator[sql.Composed]:
     """Statements for the primary: refuse rows of before ``until``, and note the files."""
-    constraint, on = sql.Identifier(f"{table.name}_{CHECK}"), _identifier(table)
+    constraint, on = sql.Identifier(f"{table.name}_{CHECK}"), table.identifier
     yield sql.SQL("alter table {} drop constraint if exists {}").format(on, constraint)
     yield sql.SQL("alter table {} add constraint {} check ({}) not valid").format(
         on, constraint, _since(table, until)
@@ -102,20 +102,20 @@ def comment(table: Table, files: Sequence[File]) -> sql.Composed:
     """The statement that notes the files on the primary."""
     noted = [asdict(file) | {"until": file.until.isoformat()} for file in files]
     return sql.SQL("comment on constraint {} on {} is {}").format(
-        sql.Identifier(f"{table.name}_{CHECK}"), _identifier(table), sql.Literal(json.dumps(noted))
+        sql.Identifier(f"{table.name}_{CHECK}"), table.identifier, sql.Literal(json.dumps(noted))
     )
 
 
 def validation(table: Table) -> sql.Composed:
     """The statement that proves that the primary has no archived row."""
     return sql.SQL("alter table {} validate constraint {}").format(
-        _identifier(table), sql.Identifier(f"{table.name}_{CHECK}")
+        table.identifier, sql.Identifier(f"{table.name}_{CHECK}")
     )
 
 
 def keeping(table: Table, until: datetime) -> Iterator[sql.Composed]:
     """Statements for the replica: keep rows of before ``until``, and note that they are there."""
-    trigger, on = sql.Identifier(_TRIGGER), _identifier(table)
+    trigger, on = sql.Identifier(_TRIGGER), table.identifier
     # In place of one of an earlier boundary, and beside readers.
     yield sql.SQL(
         "create or replace trigger {} before delete on {} for each row when (old.{} < {})"
@@ -184,7 +184,3 @@ def _since(table: Table, moment: datetime) -> sql.Composed:
 
 def _moment(moment: datetime) -> sql.Composed:
     return sql.SQL("{}::timestamptz").format(sql.Literal(moment.isoformat()))
-
-
-def _identifier(table: Table) -> sql.Identifier:
-    return sql.Identifier(table.schema, table.name)

@@ -167,6 +167,6 @@ def hashed(
     ).format(
         text=text,
         version=sql.Identifier(version),
-        table=landing.identifier(table),
+        table=table.identifier,
         condition=condition,
     )

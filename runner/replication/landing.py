@@ -148,7 +148,7 @@ def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> N
             # One of them compares the key.
             *_drop_triggers(table),
             sql.SQL("alter table {} {}").format(
-                identifier(table),
+                table.identifier,
                 sql.SQL(", ").join(
                     sql.SQL("alter column {} type {}").format(
                         sql.Identifier(name), sql.SQL(data_type)
@@ -428,12 +428,12 @@ def _create(
         sql.SQL(
             "create table {} ({}, _xid xid8 not null default pg_current_xact_id(),"
             " primary key ({})) with ({})"
-        ).format(identifier(table), sql.SQL(", ").join(columns), names(key), _VACUUMED),
+        ).format(table.identifier, sql.SQL(", ").join(columns), names(key), _VACUUMED),
         sql.SQL("comment on table {} is {}").format(
-            identifier(table), sql.Literal(f"landing table {MADE_BY}")
+            table.identifier, sql.Literal(f"landing table {MADE_BY}")
         ),
-        sql.SQL("create index on {} (_xid)").format(identifier(table)),
-        sql.SQL("grant select on {} to transformer").format(identifier(table)),
+        sql.SQL("create index on {} (_xid)").format(table.identifier),
+        sql.SQL("grant select on {} to transformer").format(table.identifier),
         *_triggers(table, key),
         _begun_anew(table.qualified),
         in_transaction=True,
@@ -453,7 +453,7 @@ def _recreate(
         f"landing table {table.qualified} made anew: its {reason}",
         replica,
         *empty([table.qualified]),
-        sql.SQL("drop table {} cascade").format(identifier(table)),
+        sql.SQL("drop table {} cascade").format(table.identifier),
         # Its keys are of another type; readers compare all rows of a table that was emptied.
         sql.SQL("delete from signal_marts.change_log where table_name = {}").format(
             table.qualified
@@ -473,10 +473,10 @@ def _add_column(
         replica,
         # A user's view may depend on a column whose type changes.
         sql.SQL("alter table {} drop column if exists {} cascade").format(
-            identifier(table), sql.Identifier(column)
+            table.identifier, sql.Identifier(column)
         ),
         sql.SQL("alter table {} add column {} {}").format(
-            identifier(table), sql.Identifier(column), sql.SQL(data_type)
+            table.identifier, sql.Identifier(column), sql.SQL(data_type)
         ),
         _pending(table),
         in_transaction=True,
@@ -544,7 +544,7 @@ def _capturing(replica: Connection) -> set[str]:
 def _triggers(table: Table, key: Sequence[str]) -> list[sql.Composed]:
     """Statements that make the triggers of change capture, in place of existing ones."""
     made = sql.SQL(_file("landing_triggers.sql")).format(
-        table=identifier(table),
+        table=table.identifier,
         key_literals=sql.SQL(", ").join(sql.Literal(name) for name in key),
         key_changed=sql.SQL(" or ").join(
             sql.SQL("old.{0} is distinct from new.{0}").format(sql.Identifier(name)) for name in key
@@ -555,7 +555,7 @@ def _triggers(table: Table, key: Sequence[str]) -> list[sql.Composed]:
 
 def _drop_triggers(table: Table) -> list[sql.Composed]:
     return [
-        sql.SQL("drop trigger if exists {} on {}").format(sql.Identifier(name), identifier(table))
+        sql.SQL("drop trigger if exists {} on {}").format(sql.Identifier(name), table.identifier)
         for name in _TRIGGERS
     ]
 
@@ -576,7 +576,7 @@ def _drop_views(replica: Connection, table: Table, columns: Sequence[str]) -> li
         inner join pg_namespace as n on v.relnamespace = n.oid
         where a.attrelid = %s::regclass and a.attname = any(%s)
         """,
-        (identifier(table).as_string(), list(columns)),
+        (table.identifier.as_string(), list(columns)),
     )
     return [
         sql.SQL("drop {} if exists {} cascade").format(
@@ -588,11 +588,6 @@ def _drop_views(replica: Connection, table: Table, columns: Sequence[str]) -> li
 
 def _file(name: str) -> str:
     return resources.files("runner.sql").joinpath(name).read_text("utf-8")
-
-
-def identifier(table: Table) -> sql.Identifier:
-    """The table's quoted name."""
-    return sql.Identifier(table.schema, table.name)
 
 
 def names(columns: Sequence[str]) -> sql.Composed:

@@ -226,7 +226,7 @@ def release_platform(sides: Sides, contract: Sequence[Table], changes: Changes) 
         f"publication without {names}, so that UPDATE and DELETE no longer fail",
         sides.on_primary,
         sql.SQL("alter publication signal_marts drop table {}").format(
-            sql.SQL(", ").join(map(landing.identifier, harmed))
+            sql.SQL(", ").join(table.identifier for table in harmed)
         ),
     )
     # If other replicas read the publication too, the subscription must keep the tables: from it, a
@@ -317,14 +317,14 @@ def missing_grants(
                 "select attname::text from pg_attribute"
                 " where attrelid = to_regclass(%s) and attname = any(%s)"
                 " and not has_column_privilege(%s, attrelid, attnum, 'select') order by attnum",
-                (landing.identifier(table).as_string(), list(table.column_names), role),
+                (table.identifier.as_string(), list(table.column_names), role),
             )
         ]
         if lacking:
             yield (
                 f"read {len(lacking)} columns of {table.qualified}",
                 sql.SQL("grant select ({}) on {} to {}").format(
-                    landing.names(lacking), landing.identifier(table), grantee
+                    landing.names(lacking), table.identifier, grantee
                 ),
             )
 
@@ -366,8 +366,7 @@ def _wanted(contract: Sequence[Table]) -> dict[str, set[str]]:
 
 def _tables(contract: Sequence[Table]) -> sql.Composed:
     return sql.SQL(", ").join(
-        sql.SQL("{} ({})").format(landing.identifier(t), landing.names(t.column_names))
-        for t in contract
+        sql.SQL("{} ({})").format(t.identifier, landing.names(t.column_names)) for t in contract
     )
 
 

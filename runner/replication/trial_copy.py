@@ -54,7 +54,7 @@ def check(primary: Connection, replica: Connection, contract: Sequence[Table]) -
 
 def _check(primary: Connection, replica: Connection, table: Table, key: Sequence[str]) -> None:
     # By its key, so that a row's place finds it again; without a sort, which would wait for all.
-    rows = sql.SQL("from {} order by {}").format(landing.identifier(table), landing.names(key))
+    rows = sql.SQL("from {} order by {}").format(table.identifier, landing.names(key))
     primary.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     try:
         with guarded(primary, table.qualified):
@@ -99,7 +99,7 @@ def _first_refused(
         with replica.transaction(force_rollback=True):
             replica.execute(
                 sql.SQL("create temporary table trial as select {} from {} limit 0").format(
-                    columns, landing.identifier(table)
+                    columns, table.identifier
                 )
             )
             # Every value is read; no row is stored.

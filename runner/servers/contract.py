@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from psycopg import sql
 
 from runner.errors import UsageError
 from runner.platform import mapping
@@ -58,6 +59,11 @@ class Table:
         return f"{self.schema}.{self.name}"
 
     @property
+    def identifier(self) -> sql.Identifier:
+        """Its quoted name."""
+        return sql.Identifier(self.schema, self.name)
+
+    @property
     def column_names(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.columns)
 
@@ -66,7 +72,7 @@ class ContractError(UsageError):
     """A sources file does not say what replication needs to know."""
 
 
-def read_contract(project: Path = PROJECT) -> tuple[Table, ...]:
+def read_contract() -> tuple[Table, ...]:
     """All tables, ordered by name; raise ContractError or PlatformFileError."""
     platform = mapping.read()
     references = {
@@ -77,7 +83,7 @@ def read_contract(project: Path = PROJECT) -> tuple[Table, ...]:
         replace(table, columns=tuple((c, references.get(c, t)) for c, t in table.columns))
         if table.name == "ai_trading_signals"
         else table
-        for table in ai_tables(project)
+        for table in ai_tables()
     ]
     if both := sorted({table.qualified for table in ai} & platform.tables.keys()):
         raise ContractError(
@@ -95,17 +101,17 @@ def platform_tables(platform: mapping.Platform) -> list[Table]:
     ]
 
 
-def ai_tables(project: Path = PROJECT) -> list[Table]:
+def ai_tables() -> list[Table]:
     """The project's own tables on the primary; raise ContractError where their list is wrong."""
-    paths = sorted((project / AI_SOURCES).glob("*.yml"))
-    tables = [table for path in paths for table in _read_sources(path, project)]
+    paths = sorted((PROJECT / AI_SOURCES).glob("*.yml"))
+    tables = [table for path in paths for table in _read_sources(path)]
     if not tables:
-        raise ContractError(f"no sources under {project / AI_SOURCES}: is this the project?")
+        raise ContractError(f"no sources under {PROJECT / AI_SOURCES}: is this the project?")
     return tables
 
 
-def _read_sources(path: Path, project: Path) -> list[Table]:
-    shown = path.relative_to(project)
+def _read_sources(path: Path) -> list[Table]:
+    shown = path.relative_to(PROJECT)
     try:
         return list(_tables(path.read_text()))
     except yaml.YAMLError as error:

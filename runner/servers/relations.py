@@ -287,7 +287,7 @@ def _named(part: Part, key: Sequence[str]) -> str:
 def _hidden(table: Table, relation: Relation, reader: str) -> Problem:
     """Rows that a copy by the reader would lack."""
     role = sql.Identifier(reader).as_string()
-    name = sql.Identifier(table.schema, table.name).as_string()
+    name = table.identifier.as_string()
     made = (
         ""
         if relation.has_reader

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from runner.errors import UsageError
 from runner.extras import installing
@@ -244,16 +244,12 @@ def _parquet_rows(path: Path, file: Any, wanted: Sequence[str]) -> Iterator[Sour
             except MemoryError:  # one of Arrow's own as well
                 raise
             except (pyarrow.ArrowException, OSError) as error:
-                _damaged(path, done, error)
+                raise SourceError(path, f"is damaged after row {done} ({error})") from None
             names = batch.schema.names
             columns = [_parquet_values(column) for column in batch.columns]
             for row in zip(*columns, strict=True):
                 done += 1
                 yield SourceRow(done, dict(zip(names, row, strict=True)))
-
-
-def _damaged(path: Path, done: int, error: Exception) -> NoReturn:
-    raise SourceError(path, f"is damaged after row {done} ({error})") from None
 
 
 def _parquet_values(column: Any) -> list[Any]:

@@ -165,7 +165,7 @@ class Writer(threading.Thread):
             sql.SQL(
                 "update {table} set {column} = %s where ctid = any (array("
                 " select ctid from {table} order by md5(ctid::text || %s) limit %s))"
-            ).format(table=sql.Identifier(table.schema, table.name), column=sql.Identifier(column)),
+            ).format(table=table.identifier, column=sql.Identifier(column)),
             (value, str(self.random.random()), self.random.choice((1, 1, 3))),
         )
 
@@ -184,7 +184,7 @@ class Writer(threading.Thread):
     def delete(self) -> None:
         """Some rows go; half of the time they are back with the next statement."""
         table = self.random.choice(TABLES)
-        name = sql.Identifier(table.schema, table.name)
+        name = table.identifier
         rows = self.history.connection.execute(
             sql.SQL(
                 "delete from {0} where ctid = any (array("

@@ -22,6 +22,7 @@ _SIGNAL_TYPES: Mapping[Direction, SignalType] = {1: "BUY", -1: "SELL", 0: "HOLD"
 _TICK = Decimal("1e-8")
 _PRICE_LIMIT = 1e12
 _MOST_EDGE = 0.95  # no market is certain
+_PRIOR_WEIGHT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ class Calibration:
     settled claims enter, so it is free of look-ahead.
     """
 
-    def __init__(self, prior: float = 0.5, weight: float = 4.0) -> None:
-        self._product = prior * weight
-        self._square = weight
+    def __init__(self, prior: float = 0.5) -> None:
+        self._product = prior * _PRIOR_WEIGHT
+        self._square = _PRIOR_WEIGHT
 
     @property
     def slope(self) -> float:

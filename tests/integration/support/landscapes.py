@@ -137,7 +137,7 @@ def _content(connection: Connection, table: Table) -> tuple[object, ...] | None:
             sql.SQL(written.get(data_type, "{}")).format(sql.Identifier(name))
             for name, data_type in table.columns
         ),
-        sql.Identifier(table.schema, table.name),
+        table.identifier,
     )
     return connection.execute(statement).fetchone()
 

@@ -357,7 +357,7 @@ def drop_constraints(primary: Connection, kinds: str = "cfu") -> None:
     for table in read_contract():
         if table.name == "ai_replication_fence":
             continue
-        name = sql.Identifier(table.schema, table.name)
+        name = table.identifier
         primary.execute(sql.SQL("alter table {} disable trigger user").format(name))
         constraints = primary.execute(
             "select conname from pg_constraint where conrelid = to_regclass(%s)"

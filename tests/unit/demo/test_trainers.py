@@ -18,7 +18,7 @@ from runner.client.records import Bar, Episode, Generation, Model, SpectrumResul
 from runner.demo.history import History
 from runner.demo.market import synthetic_market
 from runner.demo.modules import GeneticModule, ReinforcementModule, SpectrumModule
-from runner.demo.modules.base import WindowedModule
+from runner.demo.modules.base import AIModule
 from runner.demo.modules.reinforcement import LOOKBACK, market_states
 from runner.demo.trainers import genetic, reinforcement, spectrum
 from runner.demo.trainers.knowledge import past_decisions
@@ -112,7 +112,7 @@ def training_set(market: list[Bar], tmp_path_factory: pytest.TempPathFactory) ->
     return write(tmp_path_factory.mktemp("sets") / "set.parquet", rows)
 
 
-KINDS: dict[str, tuple[Trainer, Callable[[], WindowedModule], type]] = {
+KINDS: dict[str, tuple[Trainer, Callable[[], AIModule], type]] = {
     "reinforcement_learning": (reinforcement.train, lambda: ReinforcementModule(9), Episode),
     "genetic_optimization": (genetic.train, lambda: GeneticModule(9), Generation),
     "sparse_spectrum": (spectrum.train, lambda: SpectrumModule(9), SpectrumResult),

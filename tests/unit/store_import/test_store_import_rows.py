@@ -75,21 +75,10 @@ def test_a_mapping_says_where_it_is_wrong(
     assert not (tmp_path / "rejects").exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("- a", "m.yml:1: is no mapping"),
-        ("source: old\nsource: new", ":2: is no YAML: source is there twice"),
-        ("source: [", "is no YAML"),
-        ("[a, b]: c", "a name is a text"),
-        ("!!python/name:os.system x", "is no YAML"),
-        ("\x00", "is no YAML"),
-    ],
-    ids=str,
-)
-def test_a_file_that_is_no_mapping(text: str, problem: str, tmp_path: Path) -> None:
-    (tmp_path / "m.yml").write_text(text)
-    with pytest.raises(MappingError, match=problem):
+def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
+    """What else may be wrong with a file of settings: tests/unit/retraining/test_plan.py."""
+    (tmp_path / "m.yml").write_text("source: old\nsource: new")
+    with pytest.raises(MappingError, match=":2: is no YAML: source is there twice"):
         read_mapping(tmp_path / "m.yml")
     with pytest.raises(MappingError, match="there is no such file; --mapping names it"):
         read_mapping(tmp_path / "none.yml")
