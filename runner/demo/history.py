@@ -18,12 +18,45 @@ _COLUMNS = ("open", "high", "low", "close", "volume", "log_close", "atr", "epoch
 _FIRST_CAPACITY = 1024
 
 
+class _Column:
+    """A row of a series' array, up to its last bar."""
+
+    def __init__(self, name: str) -> None:
+        self._row = _COLUMNS.index(name)
+
+    def __get__(self, series: Series, kind: type[Series]) -> Floats:
+        view = series._data[self._row, : len(series)]
+        view.flags.writeable = False
+        return view
+
+
 class Series:
     """The closed bars of one symbol in one timeframe, oldest first; it only grows.
 
     Every array property is a read-only view of shape ``(len(series),)`` and type float64. A view
     taken earlier never shows a later bar, and stays as it was when bars are appended.
     """
+
+    open = _Column("open")
+    """Opening prices, in the quote currency."""
+    high = _Column("high")
+    """Highest prices, in the quote currency."""
+    low = _Column("low")
+    """Lowest prices, in the quote currency."""
+    close = _Column("close")
+    """Closing prices, in the quote currency."""
+    volume = _Column("volume")
+    """Traded volumes, in the base currency."""
+    log_close = _Column("log_close")
+    """Natural logarithms of the closing prices."""
+    atr = _Column("atr")
+    """Average true range over 14 bars, in the quote currency.
+
+    Wilder, New Concepts in Technical Trading Systems (1978); the first 13 values are the plain mean
+    of the true ranges so far, so that no value is missing.
+    """
+    closed_epoch = _Column("epoch")
+    """Closing times, in seconds since 1970-01-01T00:00Z."""
 
     def __init__(self, symbol: str, timeframe: str) -> None:
         self.symbol = symbol
@@ -82,11 +115,6 @@ class Series:
         last_atr = float(self._data[6, self._size - 1])
         return float(last_atr + (true_range - last_atr) / period)
 
-    def _view(self, row: int) -> Floats:
-        view = self._data[row, : self._size]
-        view.flags.writeable = False
-        return view
-
     @property
     def closed_at(self) -> datetime:
         """When the last bar closed.
@@ -97,50 +125,6 @@ class Series:
         if self._closed_at is None:
             raise ValueError(f"{self.symbol}: no bar has closed yet")
         return self._closed_at
-
-    @property
-    def open(self) -> Floats:
-        """Opening prices, in the quote currency."""
-        return self._view(0)
-
-    @property
-    def high(self) -> Floats:
-        """Highest prices, in the quote currency."""
-        return self._view(1)
-
-    @property
-    def low(self) -> Floats:
-        """Lowest prices, in the quote currency."""
-        return self._view(2)
-
-    @property
-    def close(self) -> Floats:
-        """Closing prices, in the quote currency."""
-        return self._view(3)
-
-    @property
-    def volume(self) -> Floats:
-        """Traded volumes, in the base currency."""
-        return self._view(4)
-
-    @property
-    def log_close(self) -> Floats:
-        """Natural logarithms of the closing prices."""
-        return self._view(5)
-
-    @property
-    def atr(self) -> Floats:
-        """Average true range over 14 bars, in the quote currency.
-
-        Wilder, New Concepts in Technical Trading Systems (1978); the first 13 values are the plain
-        mean of the true ranges so far, so that no value is missing.
-        """
-        return self._view(6)
-
-    @property
-    def closed_epoch(self) -> Floats:
-        """Closing times, in seconds since 1970-01-01T00:00Z."""
-        return self._view(7)
 
 
 def shortest_timeframes(seen: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from psycopg import sql
 
@@ -137,15 +139,7 @@ def uninstall(
 
 def _tables_dropped(connection: Connection, names: Sequence[str]) -> list[str]:
     """Qualified names of the existing tables of ours that rolling back would drop."""
-    found = {
-        table
-        for name in names
-        for table in re.findall(
-            r"\bdrop\s+table\s+(?:if\s+exists\s+)?((?:public|retraining)\.\w+)",
-            migrations.statements(name, rollback=True),
-            re.IGNORECASE,
-        )
-    }
+    found = set(_said(names, r"\bdrop\s+table\s+(?:if\s+exists\s+)?((?:public|retraining)\.\w+)"))
     # A table that the platform had before us under such a name stays: it is not the migrator's.
     rows = connection.execute(
         "select schemaname || '.' || tablename from pg_tables"
@@ -158,15 +152,7 @@ def _tables_dropped(connection: Connection, names: Sequence[str]) -> list[str]:
 
 def _columns_dropped(names: Sequence[str]) -> set[tuple[str, str]]:
     """Qualified table and name of each column that rolling back would drop, its table staying."""
-    return {
-        found
-        for name in names
-        for found in re.findall(
-            r"\balter\s+table\s+(public\.\w+)\s+drop\s+column\s+(\w+)",
-            migrations.statements(name, rollback=True),
-            re.IGNORECASE,
-        )
-    }
+    return set(_said(names, r"\balter\s+table\s+(public\.\w+)\s+drop\s+column\s+(\w+)"))
 
 
 def _columns_narrowed(names: Sequence[str]) -> Mapping[str, Sequence[tuple[str, int, int]]]:
@@ -174,14 +160,19 @@ def _columns_narrowed(names: Sequence[str]) -> Mapping[str, Sequence[tuple[str, 
 
     A rollback names them as ``('table', 'column', 'numeric(20, 8)'``.
     """
-    found: dict[str, list[tuple[str, int, int]]] = {}
-    for name in names:
-        for table, column, precision, scale in re.findall(
-            r"\('(\w+)', '(\w+)', 'numeric\((\d+), (\d+)\)'",
-            migrations.statements(name, rollback=True),
-        ):
-            found.setdefault(f"public.{table}", []).append((column, int(precision), int(scale)))
+    found = defaultdict(list)
+    for table, column, precision, scale in _said(
+        names, r"\('(\w+)', '(\w+)', 'numeric\((\d+), (\d+)\)'"
+    ):
+        found[f"public.{table}"].append((column, int(precision), int(scale)))
     return found
+
+
+def _said(names: Sequence[str], pattern: str) -> Iterator[Any]:
+    """What a pattern finds in the rollbacks of these migrations."""
+    for name in names:
+        text = migrations.statements(name, rollback=True)
+        yield from re.findall(pattern, text, re.IGNORECASE)
 
 
 def _rows(primary: Connection, tables: Sequence[str]) -> dict[str, int]:

@@ -37,6 +37,13 @@ _RECORDS = {table: kind.record for table, kind in _TRAININGS.items()} | {
     "ai_trading_signals": "signal",
     "market_bars": "bar",
 }
+_CONVERTERS: Mapping[str, Callable[[object], Any]] = {
+    kinds.TEXT: to_text,
+    kinds.DOUBLE: to_double,
+    kinds.INTEGER: to_integer,
+    kinds.KEY: to_key,
+    kinds.JSON: to_json,
+}
 _LONGEST_KEY = 120
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -166,21 +173,11 @@ class Converter:
 
 
 def _converted(field: Field, raw: object) -> Any:
-    match field.kind:
-        case kinds.TEXT:
-            return to_text(raw)
-        case kinds.DOUBLE:
-            return to_double(raw)
-        case kinds.DECIMAL:
-            return to_decimal(raw, field.decimals)
-        case kinds.INTEGER:
-            return to_integer(raw)
-        case kinds.KEY:
-            return to_key(raw)
-        case kinds.JSON:
-            return to_json(raw)
-        case _:
-            return to_time(raw, field.format, field.zone)
+    if field.kind == kinds.DECIMAL:
+        return to_decimal(raw, field.decimals)
+    if field.kind == kinds.TIME:
+        return to_time(raw, field.format, field.zone)
+    return _CONVERTERS[field.kind](raw)
 
 
 def _is_needed(field: dataclasses.Field[Any]) -> bool:

@@ -23,7 +23,8 @@ from runner.client import (
     StoreError,
     signals,
 )
-from runner.client.operations import Operation
+from runner.client.efforts import perform
+from runner.client.operation import Operation
 from runner.client.pools import TRADING, Pools
 from runner.client.records import Episode, PlatformKey, SpectrumResult
 from runner.demo.embedded import EmbeddedPair
@@ -135,7 +136,6 @@ def test_an_answer_that_is_lost_stores_nothing_twice(
     desk: Desk, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, table = STORES[kind]
-    perform = signals._perform
     lost: dict[str, Any] = {}
 
     def lose_the_first_answers(
@@ -148,7 +148,7 @@ def test_an_answer_that_is_lost_stores_nothing_twice(
             raise psycopg.OperationalError("server closed the connection unexpectedly")
         return result
 
-    monkeypatch.setattr(signals, "_perform", lose_the_first_answers)
+    monkeypatch.setattr(signals, "perform", lose_the_first_answers)
     result = store(desk)
     count = 2 if kind in ("signals", "episodes") else 1
     assert desk.look(f"select count(*) from {table}") == [(count,)]
@@ -160,8 +160,6 @@ def test_an_answer_that_is_lost_stores_nothing_twice(
 def test_an_unknown_outcome_is_said_to_be_one(
     desk: Desk, many: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    perform = signals._perform
-
     def lose_every_answer(connection: Connection, *arguments: Any) -> Any:
         perform(connection, *arguments)
         connection.close()
@@ -169,7 +167,7 @@ def test_an_unknown_outcome_is_said_to_be_one(
 
     desk.pools.trading.wait()
     hurried = AITradingIntegration(desk.pools, deadline_seconds=0.3)
-    monkeypatch.setattr(signals, "_perform", lose_every_answer)
+    monkeypatch.setattr(signals, "perform", lose_every_answer)
     stores: Mapping[bool, Callable[[], object]] = {
         True: lambda: hurried.store_ai_signals([desk.signal()]),
         False: lambda: hurried.store_ai_signal(desk.signal()),
