@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from runner.deploy import migrations
 from runner.errors import UsageError
-from runner.replication import landing
+from runner.replication import landed
 from runner.servers.contract import accepts, read_contract
 from runner.servers.database import Database, scalar
 from runner.servers.deploy_lock import WORKER, one_at_a_time
@@ -46,7 +46,7 @@ def change_types(
         one_at_a_time(primary, "alter") as session,
         connected(primary, replica, application=WORKER) as sides,
     ):
-        if table in landing.differing(sides.on_replica, [contract[table]]):
+        if table in landed.differing(sides.on_replica, [contract[table]]):
             raise UsageError(f"the replica has not what the sources say of {table}; deploy first")
 
         def change() -> None:

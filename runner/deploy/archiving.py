@@ -19,7 +19,7 @@ from runner.deploy.deploy import working_alone
 from runner.errors import SignalMartsError, UsageError
 from runner.extras import need
 from runner.progress import Advance
-from runner.replication import archives, comparison, fence, landing, login, partitions
+from runner.replication import archives, comparison, fence, landed, login, partitions
 from runner.replication.archives import File
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, Database, scalar
@@ -134,7 +134,7 @@ def archive(
             if not comparison.is_same(
                 sides.on_primary, sides.on_replica, table, contract, fence_timeout, wanted
             ):
-                landing.note_pending(sides.on_replica, [name])
+                landed.note_pending(sides.on_replica, [name])
                 raise DifferingSidesError(
                     f"rows of {name} of before {until:%Y-%m-%d} are not the same on both sides: "
                     "somebody deletes them, or wrote to the landing table. Nothing was deleted; "

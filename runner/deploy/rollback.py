@@ -13,7 +13,7 @@ from psycopg import sql
 from runner.deploy import migrations
 from runner.deploy.deploy import working_alone
 from runner.errors import SignalMartsError, UsageError
-from runner.replication import landing, sync
+from runner.replication import landed, landing, sync
 from runner.replication import login as replication_login
 from runner.replication.catalog import read_subscription, slot_name
 from runner.servers.changes import Changes
@@ -244,5 +244,5 @@ def _end_replication(sides: Sides, changes: Changes) -> None:
     )
     if not changes.is_dry_run:
         sync.remove(sides)
-    tables = [(name, None) for name in sorted(landing.landing_tables(sides.on_replica))]
+    tables = [(name, None) for name in sorted(landed.landing_tables(sides.on_replica))]
     landing.drop_leftovers(sides.on_replica, tables, changes)

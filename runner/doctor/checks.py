@@ -56,7 +56,7 @@ from runner.doctor.servers import (
 )
 from runner.errors import UsageError
 from runner.platform import mapping
-from runner.replication import landing
+from runner.replication import landed
 from runner.replication.faults import DEPLOY, listed
 from runner.replication.preconditions import reader
 from runner.servers import role_logins
@@ -199,7 +199,7 @@ def lock_finding(pid: int, since: datetime | None, *, is_alive: bool) -> Finding
 def landing_place(replica: Server, given: Given) -> Iterator[Finding]:
     """No table of another login under a landing table's name."""
     found = read_relations(replica.connection, given.contract)
-    uncapturing = landing.without_capture(replica.connection, given.contract)
+    uncapturing = landed.without_capture(replica.connection, given.contract)
     foreign = sorted(
         name
         for name, each in found.items()

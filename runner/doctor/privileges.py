@@ -18,7 +18,7 @@ from runner.doctor.findings import (
     wrong,
 )
 from runner.doctor.status import MART_SCHEMAS
-from runner.replication import landing, sync
+from runner.replication import landed, sync
 from runner.replication.login import problem_with_subscribing
 from runner.servers.contract import Table
 from runner.servers.database import scalar
@@ -313,7 +313,7 @@ def _readers_reach(replica: Server) -> Iterator[Finding]:
         for (name,) in replica.connection.execute(
             "select name from unnest(%s::text[]) as names (name)"
             " where has_any_column_privilege('bi_reader', name, 'select')",
-            ([quoted_table(name) for name in sorted(landing.landing_tables(replica.connection))],),
+            ([quoted_table(name) for name in sorted(landed.landing_tables(replica.connection))],),
         )
     ]
     if readable:

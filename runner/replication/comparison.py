@@ -16,7 +16,7 @@ from psycopg import sql
 
 from runner.errors import SignalMartsError
 from runner.progress import Advance
-from runner.replication import archives, copies, fence, landing
+from runner.replication import archives, copies, fence, landed
 from runner.replication.copies import LOTS, OF_LOTS, ROWS, hashed
 from runner.servers.contract import Table, read_contract
 from runner.servers.database import Connection, scalar
@@ -48,7 +48,7 @@ def find_differences(
         except (SignalMartsError, psycopg.errors.InsufficientPrivilege) as error:
             problems.append(f"the rows of {table.qualified} are not compared: {error}")
             continue
-        landing.note_pending(replica, [table.qualified])
+        landed.note_pending(replica, [table.qualified])
         problems.append(
             f"rows of {table.qualified} are not the same on both sides: somebody took changes from "
             "the slot, or wrote to the landing table"

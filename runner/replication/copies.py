@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import sql
 
-from runner.replication import archives, landing
+from runner.replication import archives, landed
 from runner.servers.contract import Table
 from runner.servers.database import Connection, scalar
 from runner.servers.planted import guarded
@@ -62,7 +62,7 @@ def find_loss(
     table that lacks rows is noted, so that the next deploy copies it again. Both connections are in
     autocommit mode; the primary's login must be able to read the tables.
     """
-    uncounted = landing.uncounted_copies(replica)
+    uncounted = landed.uncounted_copies(replica)
     tables = [table for table in contract if table.qualified in uncounted]
     relations = read_relations(replica, tables) if tables else {}
     lacking: dict[Table, set[int]] = {}
@@ -87,7 +87,7 @@ def find_loss(
                     (table.qualified,),
                 )
         tables = list(losses)
-    landing.note_pending(replica, [loss.table for loss in losses.values()])
+    landed.note_pending(replica, [loss.table for loss in losses.values()])
     return next(iter(losses.values()), None)
 
 

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from runner.errors import SignalMartsError
-from runner.replication import archives, copies, faults, landing
+from runner.replication import archives, copies, faults, landed
 from runner.replication.catalog import (
     AS_TOKEN,
     TOKENS,
@@ -112,7 +112,7 @@ def _check_copies(
 ) -> None:
     """Raise LostRowsError where a table was copied since it was last counted, and lacks rows, and
     NotLoadedError where it lacks archived ones."""
-    uncounted = landing.uncounted_copies(replica)
+    uncounted = landed.uncounted_copies(replica)
     copied = [table for table in contract if table.qualified in uncounted]
     if missing := archives.not_loaded(primary, replica, copied):
         raise NotLoadedError(str(faults.not_loaded(missing)))

@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.platform import mapping
-from runner.replication import (
-    archives,
-    catalog,
-    faults,
-    fence,
-    landing,
-    mapped,
-    partitions,
-    sync,
-)
+from runner.replication import archives, catalog, faults, fence, landed, mapped, partitions, sync
 from runner.replication.faults import COPY_AGAIN, DEPLOY, Fault, listed
 from runner.servers.contract import Table
 from runner.servers.sides import Sides
@@ -96,19 +87,19 @@ def _of_tables(sides: Sides, contract: Sequence[Table], copying: set[str]) -> It
         yield faults.stuck(stuck)
     if going_on := copying - stuck:
         yield faults.still_copying(going_on)
-    if pending := landing.pending_copies(replica):
+    if pending := landed.pending_copies(replica):
         text = f"to be copied again: {listed(pending)}"
         yield Fault("replica", text, DEPLOY, is_passing=True)
-    for name in landing.differing(replica, contract):
+    for name in landed.differing(replica, contract):
         text = f"the landing table {name} is not as the sources say"
         yield Fault("replica", text, DEPLOY)
-    for name, what, mend in landing.refusals(replica):
+    for name, what, mend in landed.refusals(replica):
         text = f"{what} of the landing table {name} can refuse rows that the primary has"
         yield Fault("replica", text, mend)
     if stale := mapped.stale(replica, mapping.read()):
         text = f"views of {listed(stale)} are not as the mapping file says"
         yield Fault("replica", text, DEPLOY)
-    if uncaptured := landing.not_captured(replica, contract):
+    if uncaptured := landed.not_captured(replica, contract):
         yield Fault(
             "replica",
             f"changes of {listed(uncaptured)} go unnoticed by the next build, since triggers are "

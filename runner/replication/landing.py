@@ -6,25 +6,16 @@ any order and in any version of the platform's schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
+from collections.abc import Mapping, Sequence
 
 from psycopg import sql
 
-from runner.errors import SignalMartsError
+from runner.replication import landed
 from runner.servers import role_logins
 from runner.servers.changes import Changes
 from runner.servers.contract import Table
 from runner.servers.database import Connection, scalar
 from runner.servers.relations import MADE_BY, Relation, read_relations
-
-_TRIGGERS = (
-    "signal_marts_stamp_change",
-    "signal_marts_log_delete",
-    "signal_marts_log_key_change",
-    "signal_marts_note_truncate",
-)
-
 
 # A reader's query must not hold up a build for long. The limit applies to sessions that log in as
 # the role itself; a login that is a member of it needs the same statement (docs/adoption.md).
@@ -45,10 +36,6 @@ _WIDER: Mapping[str, frozenset[str]] = {
     "integer": frozenset({"bigint", "numeric"}),
     "bigint": frozenset({"numeric"}),
 }
-
-
-class LandingError(SignalMartsError):
-    """A landing table cannot be brought to the contract."""
 
 
 def prepare(replica: Connection, changes: Changes) -> None:
@@ -84,12 +71,12 @@ def prepare(replica: Connection, changes: Changes) -> None:
             "replica",
             "change capture installed",
             replica,
-            _file("change_capture.sql"),
-            _file("observed_tables.sql"),
+            landed.file("change_capture.sql"),
+            landed.file("observed_tables.sql"),
             "grant usage on schema signal_marts to transformer",
             "grant select on all tables in schema signal_marts to transformer",
             "revoke all on signal_marts.logins from transformer",
-            _file("alerts.sql"),
+            landed.file("alerts.sql"),
             "grant update on signal_marts.build_lock, signal_marts.staging_lock to transformer",
             # A build prunes entries that all models have read.
             "grant delete on signal_marts.change_log, signal_marts.copies to transformer",
@@ -119,8 +106,8 @@ def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> N
     table with missing triggers is noted to be copied again, in the transaction that restores them.
     """
     existing = read_relations(replica, contract)
-    capturing = _capturing(replica)
-    _check_owners(replica, contract)
+    capturing = landed.capturing(replica)
+    landed.check_owners(replica, contract)
     for table in contract:
         found = existing.get(table.qualified)
         if found is None or "_xid" not in found.columns or not found.key:
@@ -161,44 +148,6 @@ def widen(replica: Connection, contract: Sequence[Table], changes: Changes) -> N
         )
 
 
-def _check_owners(replica: Connection, contract: Sequence[Table]) -> None:
-    """Raise LandingError if builds could replace a landing table by code of their own.
-
-    The owner of a table's schema can drop the table and make another.
-    """
-    foreign = replica.execute(
-        """
-        with owned (name, owner) as (
-            select 'schema ' || nspname, nspowner from pg_namespace where nspname = any(%(schemas)s)
-            union all
-            select 'table ' || n.nspname || '.' || c.relname, c.relowner
-            from pg_class as c
-            inner join pg_namespace as n on c.relnamespace = n.oid
-            where n.nspname || '.' || c.relname = any(%(tables)s)
-        )
-
-        select owned.name, owned.owner::regrole::text
-        from owned
-        inner join pg_namespace as s on s.nspname = 'signal_marts'
-        where
-            pg_has_role(owned.owner, to_regrole('transformer')::oid, 'member')
-            and not pg_has_role(owned.owner, s.nspowner, 'usage')
-        order by 1
-        """,
-        {
-            "schemas": sorted({table.schema for table in contract}),
-            "tables": [table.qualified for table in contract],
-        },
-    ).fetchall()
-    if foreign:
-        raise LandingError(
-            "on the replica, "
-            + ", ".join(f"{name} belongs to {owner}" for name, owner in foreign)
-            + ", in whose rights marts are built: code of theirs would run in ours. Nothing was "
-            "done with it; drop it, or alter its owner once you have looked at what is on it"
-        )
-
-
 def _differing_columns(table: Table, found: Relation) -> list[tuple[str, str]]:
     """Columns of the contract that a landing table lacks or has in another type."""
     return [
@@ -228,7 +177,7 @@ def extend(
     if not changes.is_dry_run:  # That has shown it, before the migrations.
         widen(replica, contract, changes)
     landing = read_relations(replica, contract)
-    uncapturing = without_capture(replica, contract)
+    uncapturing = landed.without_capture(replica, contract)
     for table in contract:
         existing = landing.get(table.qualified)
         if existing is None:
@@ -238,7 +187,7 @@ def extend(
             _recreate(replica, table, primary, changes, "column _xid is gone")
             continue
         if "_xid" not in existing.columns:
-            raise LandingError(
+            raise landed.LandingError(
                 f"the replica has a table {table.qualified} that is not a landing table; "
                 "REPLICA_URL must name a database of its own"
             )
@@ -262,32 +211,6 @@ def extend(
             continue
         for name, data_type in wrong:
             _add_column(replica, table, name, data_type, changes)
-
-
-def pending_copies(replica: Connection) -> set[str]:
-    """Qualified names of the tables whose rows must be copied again."""
-    if scalar(replica, "select to_regclass('signal_marts.pending_copies')") is None:
-        return set()
-    return {
-        name for (name,) in replica.execute("select table_name from signal_marts.pending_copies")
-    }
-
-
-def note_pending(replica: Connection, names: Iterable[str]) -> None:
-    """Note tables whose rows must be copied again, until ``sync`` has copied them."""
-    replica.execute(
-        "insert into signal_marts.pending_copies select unnest(%s::text[]) on conflict do nothing",
-        (sorted(names),),
-    )
-
-
-def uncounted_copies(replica: Connection) -> set[str]:
-    """Qualified names of the tables that were emptied to be copied, and not yet counted."""
-    if scalar(replica, "select to_regclass('signal_marts.uncounted_copies')") is None:
-        return set()
-    return {
-        name for (name,) in replica.execute("select table_name from signal_marts.uncounted_copies")
-    }
 
 
 def lock(names: Sequence[str]) -> list[sql.Composed]:
@@ -320,66 +243,6 @@ def empty(names: Sequence[str]) -> list[sql.Composed]:
             " end $empty$"
         ).format(deletes, notes)
     ]
-
-
-def landing_tables(replica: Connection) -> dict[str, list[str]]:
-    """Columns, except ``_xid``, of all landing tables by qualified name.
-
-    A table of a login that does not deploy is not a landing table, whatever its name: it may run
-    that login's code, or be a temporary table, which no other session can empty.
-    """
-    return {
-        name: [column for column in columns if column != "_xid"]
-        for name, columns in _ours(replica).items()
-        if "_xid" in columns
-    }
-
-
-def without_capture(replica: Connection, contract: Sequence[Table]) -> set[str]:
-    """Landing tables of the contract that lack the column of change capture."""
-    found = _ours(replica)
-    return {
-        table.qualified for table in contract if "_xid" not in found.get(table.qualified, ["_xid"])
-    }
-
-
-def _ours(replica: Connection) -> dict[str, list[str]]:
-    """Columns of tables that a deploy made; ``_xid`` counts as one only where it has its type."""
-    rows = replica.execute(
-        """
-        select n.nspname || '.' || c.relname, array_agg(a.attname::text order by a.attnum)
-        from pg_class as c
-        inner join pg_namespace as n on c.relnamespace = n.oid
-        inner join pg_attribute as a
-            on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped
-            and (a.attname <> '_xid' or a.atttypid = 'xid8'::regtype)
-        where c.relkind = 'r'
-            and pg_has_role(
-                c.relowner,
-                (select s.nspowner from pg_namespace as s where s.nspname = 'signal_marts'),
-                'usage'
-            )
-            and exists (
-                select from pg_description as d
-                where d.objoid = c.oid and d.objsubid = 0 and d.description = %s
-            )
-        group by 1
-        """,
-        (f"landing table {MADE_BY}",),
-    )
-    return dict(rows.fetchall())
-
-
-def leftovers(replica: Connection, contract: Sequence[Table]) -> list[tuple[str, str | None]]:
-    """Landing columns, and whole landing tables (column None), that the contract does not have."""
-    wanted = {table.qualified: table.column_names for table in contract}
-    found: list[tuple[str, str | None]] = []
-    for name, columns in sorted(landing_tables(replica).items()):
-        if name not in wanted:
-            found.append((name, None))
-        else:
-            found += [(name, column) for column in columns if column not in wanted[name]]
-    return found
 
 
 def drop_leftovers(
@@ -501,49 +364,9 @@ def _begun_anew(name: str) -> sql.Composed:
     ).format(sql.Literal(name))
 
 
-def differing(replica: Connection, contract: Sequence[Table]) -> list[str]:
-    """Qualified names of the landing tables that lack a column, its type or the key."""
-    existing = read_relations(replica, contract)
-    return [
-        table.qualified
-        for table in contract
-        if (found := existing.get(table.qualified)) is not None
-        and (not found.key or not set(table.columns) <= set(found.columns.items()))
-    ]
-
-
-def refusals(replica: Connection) -> list[tuple[str, str, str]]:
-    """Landing tables, what of theirs can refuse a row of the primary, and what drops it."""
-    tables = [sql.Identifier(*name.split(".", 1)).as_string() for name in landing_tables(replica)]
-    return replica.execute(_file("refusals.sql"), {"tables": tables}).fetchall()
-
-
-def not_captured(replica: Connection, contract: Sequence[Table]) -> list[str]:
-    """Qualified names of the landing tables whose changes are not captured."""
-    missing = {table.qualified for table in contract} - _capturing(replica)
-    return sorted(missing & set(landing_tables(replica)))
-
-
-def _capturing(replica: Connection) -> set[str]:
-    """Landing tables whose triggers are all there and fire in the apply worker."""
-    rows = replica.execute(
-        """
-        select n.nspname || '.' || c.relname
-        from pg_trigger as t
-        inner join pg_class as c on t.tgrelid = c.oid
-        inner join pg_namespace as n on c.relnamespace = n.oid
-        where t.tgname = any(%s) and t.tgenabled = 'A'
-        group by 1
-        having count(*) = %s
-        """,
-        (list(_TRIGGERS), len(_TRIGGERS)),
-    )
-    return {name for (name,) in rows}
-
-
 def _triggers(table: Table, key: Sequence[str]) -> list[sql.Composed]:
     """Statements that make the triggers of change capture, in place of existing ones."""
-    made = sql.SQL(_file("landing_triggers.sql")).format(
+    made = sql.SQL(landed.file("landing_triggers.sql")).format(
         table=table.identifier,
         key_literals=sql.SQL(", ").join(sql.Literal(name) for name in key),
         key_changed=sql.SQL(" or ").join(
@@ -556,7 +379,7 @@ def _triggers(table: Table, key: Sequence[str]) -> list[sql.Composed]:
 def _drop_triggers(table: Table) -> list[sql.Composed]:
     return [
         sql.SQL("drop trigger if exists {} on {}").format(sql.Identifier(name), table.identifier)
-        for name in _TRIGGERS
+        for name in landed.TRIGGERS
     ]
 
 
@@ -584,10 +407,6 @@ def _drop_views(replica: Connection, table: Table, columns: Sequence[str]) -> li
         )
         for schema, name, is_stored in found
     ]
-
-
-def _file(name: str) -> str:
-    return resources.files("runner.sql").joinpath(name).read_text("utf-8")
 
 
 def names(columns: Sequence[str]) -> sql.Composed:

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from runner.errors import SignalMartsError, UsageError
-from runner.replication import fence, landing, partitions, preconditions
+from runner.replication import fence, landed, landing, partitions, preconditions
 from runner.replication import login as replication_login
 from runner.replication.catalog import (
     Subscription,
@@ -85,7 +85,7 @@ def sync(
     is_all_asked = resync is not None and not resync
     asked = everything if is_all_asked else set(resync or ())
     again = (
-        landing.pending_copies(sides.on_replica)
+        landed.pending_copies(sides.on_replica)
         | _narrowed(sides, contract)
         | stuck_copies(sides.on_primary, sides.on_replica)
         | _different(sides, contract, changes, fence_timeout)
@@ -93,7 +93,7 @@ def sync(
     )
     if not changes.is_dry_run:
         # Noted first, so that a killed run does not lose it.
-        landing.note_pending(sides.on_replica, again)
+        landed.note_pending(sides.on_replica, again)
     why_anew = "asked for" if is_all_asked else _why_anew(sides, contract, again)
     if why_anew is None and again and others:
         # Taking a table out of the publication for a moment would lose its changes for other
@@ -112,7 +112,7 @@ def sync(
         _publish(sides.on_primary, expected, changes)
         _subscribe(sides, everything, changes)
     if changes.is_dry_run:
-        found = landing.leftovers(sides.on_replica, contract)
+        found = landed.leftovers(sides.on_replica, contract)
         landing.drop_leftovers(sides.on_replica, found, changes)
         return
     partitions.note(sides.on_replica, found_partitions)
@@ -120,7 +120,7 @@ def sync(
     _drop_orphaned_slots(sides)
     if sides.replication_url is None:
         replication_login.retire_shared_login(sides.on_primary)
-    if found := landing.leftovers(sides.on_replica, contract):
+    if found := landed.leftovers(sides.on_replica, contract):
         # Rows in flight still have the old columns: they must arrive before the columns are
         # dropped. Archived rows are loaded later.
         with suppress(fence.NotLoadedError):
@@ -252,7 +252,7 @@ def _check_published_to_others(
 
     Tables and columns in this replica's landing tables were published before, and were taken out.
     """
-    had = landing.landing_tables(sides.on_replica)
+    had = landed.landing_tables(sides.on_replica)
     before = [
         replace(table, columns=tuple(c for c in table.columns if c[0] in had[table.qualified]))
         for table in contract
@@ -511,7 +511,7 @@ def _create_subscription(sides: Sides, changes: Changes) -> None:
         f"create subscription {SUBSCRIPTION} connection %L publication {PUBLICATION}"
         f" with (create_slot = false, slot_name = {name})",
         # Rows of an earlier subscription would collide with the copy.
-        before=landing.empty(sorted(landing.landing_tables(sides.on_replica))),
+        before=landing.empty(sorted(landed.landing_tables(sides.on_replica))),
     )
 
 
@@ -580,7 +580,7 @@ def _repair_subscription(
             "replica",
             "subscription enabled",
             sides.on_replica,
-            *landing.empty(sorted(again & set(landing.landing_tables(sides.on_replica)))),
+            *landing.empty(sorted(again & set(landed.landing_tables(sides.on_replica)))),
             "alter subscription signal_marts enable",
         )
 
@@ -617,7 +617,7 @@ def _subscribe(sides: Sides, wanted: set[str], changes: Changes) -> None:
     subscribed = subscribed_tables(sides.on_replica)
     if subscribed == wanted:
         return
-    new = sorted((wanted - subscribed) & set(landing.landing_tables(sides.on_replica)))
+    new = sorted((wanted - subscribed) & set(landed.landing_tables(sides.on_replica)))
     if new:
         # Earlier rows would collide with the copy. The lock waits for a transaction that is being
         # applied: its rows must not come after the emptying.

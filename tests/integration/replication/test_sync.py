@@ -13,7 +13,7 @@ from syncing import changed, columns_of, sync_to
 
 from runner.deploy.deploy import deploy
 from runner.errors import UsageError
-from runner.replication import fence, landing, sync
+from runner.replication import fence, landed, landing, sync
 from runner.replication import login as replication_login
 from runner.servers.changes import Changes
 from runner.servers.contract import read_contract
@@ -162,7 +162,7 @@ def test_one_database_cannot_be_both_sides(landscape: Landscape) -> None:
 
 def test_a_replica_with_tables_of_its_own_is_refused(landscape: Landscape) -> None:
     landscape.on_replica("create table micro_patterns (id bigint primary key)")
-    with pytest.raises(landing.LandingError, match="not a landing table"):
+    with pytest.raises(landed.LandingError, match="not a landing table"):
         landscape.deploy()
 
 

@@ -19,7 +19,7 @@ from runner.cli import cli
 from runner.client.pools import AsyncPools, Pools, shared_pool
 from runner.doctor.status import status
 from runner.errors import SignalMartsError
-from runner.replication import fence, landing
+from runner.replication import fence, landed, landing
 from runner.servers import role_logins
 from runner.servers.changes import Changes
 from runner.servers.contract import read_contract
@@ -362,11 +362,11 @@ def test_no_other_login_makes_landing_tables(landscape: Landscape) -> None:
         named = [replace(table, schema="mine") for table in read_contract()[:1]]
         changes = Changes(report=landscape.reports.append)
         with connected(*as_the_runner(landscape)) as sides:
-            with pytest.raises(landing.LandingError, match="schema mine belongs to member_of"):
+            with pytest.raises(landed.LandingError, match="schema mine belongs to member_of"):
                 landing.extend(sides.on_replica, named, {}, changes)
             builder.execute(f"create table {named[0].name} (id integer primary key, _xid xid8)")
             landscape.on_replica("alter schema mine owner to postgres")
-            with pytest.raises(landing.LandingError, match=r"table mine\..* belongs to member_of"):
+            with pytest.raises(landed.LandingError, match=r"table mine\..* belongs to member_of"):
                 landing.extend(sides.on_replica, named, {}, changes)
     assert landscape.deploy() == []
 

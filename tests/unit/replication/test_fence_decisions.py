@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.replication import copies, faults, fence, landing
+from runner.replication import copies, faults, fence, landed
 from runner.replication.catalog import Subscription, Token
 from runner.replication.copies import Loss
 from runner.servers.contract import Table
@@ -57,7 +57,7 @@ class Servers:
             "_write_token": lambda primary: token(2),
         }.items():
             monkeypatch.setattr(fence, name, answer)
-        monkeypatch.setattr(landing, "uncounted_copies", lambda replica: set())
+        monkeypatch.setattr(landed, "uncounted_copies", lambda replica: set())
         monkeypatch.setattr(copies, "find_loss", self._count)
         clock = SimpleNamespace(sleep=self._sleep, monotonic=lambda: self.clock)
         monkeypatch.setattr(fence, "time", clock)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import UsageError
-from runner.replication import landing, login, sync
+from runner.replication import landed, login, sync
 from runner.replication.catalog import Slot, Subscription
 from runner.servers.changes import Changes
 from runner.servers.contract import Table
@@ -173,7 +173,7 @@ def test_the_publication_is_made_or_set_right(
 def test_a_table_that_comes_back_is_emptied_before_it_is_copied(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(landing, "landing_tables", lambda replica: {"public.orders": {}})
+    monkeypatch.setattr(landed, "landing_tables", lambda replica: {"public.orders": {}})
     assert shown(monkeypatch, "_subscribe", SIDES, set(WHOLE), subscribed_tables=set(WHOLE)) == []
     lines = shown(monkeypatch, "_subscribe", SIDES, set(WHOLE), subscribed_tables={"trade.plans"})
     lock, empty, refresh = [line for line in lines if not line.startswith("--")]
@@ -221,7 +221,7 @@ def test_a_subscription_is_mended_only_where_it_does_not_run(
     expected: list[str],
 ) -> None:
     monkeypatch.setattr(login, "wanted_route", lambda sides: "here")
-    monkeypatch.setattr(landing, "landing_tables", lambda replica: {"public.orders": {}})
+    monkeypatch.setattr(landed, "landing_tables", lambda replica: {"public.orders": {}})
     lines = shown(
         monkeypatch, "_repair_subscription", SIDES, subscription(**given), again,
         slot_name="s", read_slot=found, _is_connecting=is_connecting,
