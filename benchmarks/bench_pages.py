@@ -36,6 +36,8 @@ from runner.views.asked import Asked, choices, parameters_of
 from runner.views.dashboard.data import KEPT_SECONDS
 from runner.views.dashboard.marts import LIMITS, Row, ask, connect, reading
 
+PATIENCE = 300_000
+"""Milliseconds: on a busy machine a page takes minutes, and is still to be told."""
 PAGES = ("", "performance", "journal", "models", "signals", "operations")
 _DRAWN = (
     "document.querySelector('[data-test-script-state=notRunning]')"
@@ -146,13 +148,13 @@ def _opened(browser: Browser, url: str) -> tuple[float, float]:
     try:
         began = time.perf_counter()
         page.goto(url)
-        page.wait_for_selector("h1", timeout=60_000)
+        page.wait_for_selector("h1", timeout=PATIENCE)
         page.wait_for_function(
             f"document.querySelector('[data-testid=stVegaLiteChart] svg') || ({_DRAWN})",
-            timeout=60_000,
+            timeout=PATIENCE,
         )
         first = time.perf_counter() - began
-        page.wait_for_function(_DRAWN, timeout=60_000)
+        page.wait_for_function(_DRAWN, timeout=PATIENCE)
         return first, time.perf_counter() - began
     finally:
         context.close()
