@@ -13,7 +13,7 @@ from runner.views.charts.frame import BLUE, GREY, VERMILLION, Chart, Row
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = tuple(f"{date(2000, number, 1):%b}" for number in range(1, 13))
-_WAYS = {"won": BLUE, "lost": VERMILLION, "neither": GREY}
+_WAYS = {"won": BLUE, "lost": VERMILLION, "neither": GREY, "won or lost": GREY}
 _RESULTS = {"WIN": "won", "LOSS": "lost", "BREAK_EVEN": "neither"}
 
 

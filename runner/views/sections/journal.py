@@ -79,7 +79,8 @@ def _results(to: Surface, asked: Asked) -> None:
     bins = to.ask("trade_bins", asked, profit_edges=edges["profit"], r_edges=edges["r"])
     drawn: list[tuple[Chart, str]] = []
     for kind, (axis, _) in kinds.items():
-        rows = _bars(edges[kind], [row for row in bins if row["figure"] == kind])
+        counts = {row["bin"]: row["trades"] for row in bins if row["figure"] == kind}
+        rows = _bars(edges[kind], counts, made[f"lowest_{kind}"], made[f"highest_{kind}"])
         if rows:
             drawn.append(
                 (charts.distribution(rows, axis=axis), f"How many trades made how much, by {axis}")
@@ -111,29 +112,36 @@ def _round_up(width: float) -> float:
     return next(step * order for step in (1, 2, 2.5, 5, 10) if step * order >= width * (1 - 1e-9))
 
 
-def _bars(edges: Sequence[float], bins: Sequence[Row]) -> list[Row]:
+def _bars(
+    edges: Sequence[float], counts: dict[int, int], lowest: float, highest: float
+) -> list[Row]:
     """A bar for each bin; what lies beyond the edges is in a bar of the same width."""
-    counts = {row["bin"]: row["trades"] for row in bins}
     if not counts:
         return []
     width = edges[1] - edges[0]
-    shown = [(edges[0] - width, edges[0], f"below {money(edges[0])}", counts.get(0, 0))]
-    for place, (low, high) in enumerate(pairwise(edges), 1):
-        shown.append((low, high, f"{money(low)} to {money(high)}", counts.get(place, 0)))
-    shown.append(
-        (edges[-1], edges[-1] + width, f"{money(edges[-1])} and more", counts.get(len(edges), 0))
-    )
+    ends = [edges[0] - width, *edges, edges[-1] + width]
+    # What is in the outer bars may be far from them, a loss in one that is drawn above 0.
+    reach = [min(lowest, edges[0]), *edges, max(highest, edges[-1])]
+    told = [
+        f"below {money(edges[0])}",
+        *(f"{money(low)} to {money(high)}" for low, high in pairwise(edges)),
+        f"{money(edges[-1])} and more",
+    ]
     return [
         {
-            "from": low,
-            "to": high,
-            "range": told,
-            "trades": trades,
-            "way": "won" if low >= 0 else "lost",
+            "from": ends[place],
+            "to": ends[place + 1],
+            "range": told[place],
+            "trades": counts.get(place, 0),
+            "way": _way(reach[place], reach[place + 1]),
         }
-        for low, high, told, trades in shown
-        if trades or edges[0] <= low < edges[-1]
+        for place in range(len(told))
+        if counts.get(place) or 0 < place < len(edges)
     ]
+
+
+def _way(low: float, high: float) -> str:
+    return "won" if low >= 0 else "lost" if high <= 0 else "won or lost"
 
 
 # --- days -------------------------------------------------------------------------------------

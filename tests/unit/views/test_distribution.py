@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.views.sections.journal import _edges
+from runner.views.sections.journal import _bars, _edges
 
 
 def edges(results: list[float]) -> list[float]:
@@ -40,3 +40,21 @@ def test_edges_rise_evenly(results: list[float]) -> None:
     widths = [high - low for low, high in pairwise(found)]
     assert min(widths) > 0
     assert max(widths) == pytest.approx(min(widths), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "ways"),
+    [
+        (-9.0, 99.0, ["won or lost", "won", "won"]),
+        (1.0, 99.0, ["won", "won", "won"]),
+        (-99.0, -1.0, ["lost", "lost", "lost"]),
+        (-99.0, 9.0, ["lost", "lost", "won or lost"]),
+    ],
+)
+def test_an_outer_bar_has_the_colour_of_all_that_it_holds(
+    lowest: float, highest: float, ways: list[str]
+) -> None:
+    """Far beyond the edges may lie a loss, though the bar is drawn among the gains."""
+    inner = [20.0, 30.0] if lowest > -99 else [-30.0, -20.0]
+    bars = _bars(inner, {0: 1, 1: 5, 2: 1}, lowest, highest)
+    assert [bar["way"] for bar in bars] == ways
