@@ -1,9 +1,12 @@
 -- How many trades of the period lie between two edges, of net profits and of R-multiples; bin 0 is
 -- below the first edge.
-with chosen as materialized (
+with counts as (
     select
-        cast(net_profit as double precision) as profit,
-        r_multiple
+        width_bucket(
+            cast(net_profit as double precision), %(profit_edges)s::double precision[]
+        ) as profit_bin,
+        width_bucket(r_multiple, %(r_edges)s::double precision[]) as r_bin,
+        count(*) as trades
     from performance.trades
     where
         currency = %(currency)s
@@ -12,22 +15,23 @@ with chosen as materialized (
         and (%(sources)s::text[] is null or source_name = any(%(sources)s))
         and (%(first_at)s::timestamptz is null or exit_at >= %(first_at)s)
         and (%(end_at)s::timestamptz is null or exit_at < %(end_at)s)
+    group by profit_bin, r_bin
 )
 
 select
     'profit' as figure,
-    width_bucket(profit, %(profit_edges)s::double precision[]) as bin,
-    count(*) as trades
-from chosen
-group by bin
+    profit_bin as bin,
+    cast(sum(trades) as bigint) as trades
+from counts
+group by profit_bin
 
 union all
 
 select
     'r' as figure,
-    width_bucket(r_multiple, %(r_edges)s::double precision[]) as bin,
-    count(*) as trades
-from chosen
-where r_multiple is not null
-group by bin
+    r_bin as bin,
+    cast(sum(trades) as bigint) as trades
+from counts
+where r_bin is not null
+group by r_bin
 order by figure, bin

@@ -9,7 +9,7 @@ with sums as (
         sum(net_profit) as net_profit,
         cast(min(net_profit) as double precision) as lowest_profit,
         cast(max(net_profit) as double precision) as highest_profit,
-        stddev_pop(cast(net_profit as double precision)) as profit_deviation,
+        cast(stddev_pop(net_profit) as double precision) as profit_deviation,
         count(r_multiple) as r_trades,
         avg(r_multiple) as mean_r,
         min(r_multiple) as lowest_r,

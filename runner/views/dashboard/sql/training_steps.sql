@@ -1,12 +1,20 @@
 -- At most some 400 steps a model: a longer training is thinned evenly, its last one kept. A training
 -- begins after a pause of an hour, or of ten times the usual time between steps. Episodes have the
 -- mean of the last 20 beside them, generations the best of theirs.
-with steps as (
+with models as (
+    select distinct
+        model_id,
+        model_name || ' ' || model_version as model
+    from training.training_runs
+    where
+        %(sources)s::text[] is null
+        or model_name || ' ' || model_version = any(%(sources)s)
+),
+
+steps as (
     select
         'episode' as step_kind,
         model_id,
-        model_name,
-        model_version,
         episode_position as step,
         total_reward as step_value,
         null::double precision as best_value,
@@ -16,8 +24,6 @@ with steps as (
     select
         'generation' as step_kind,
         model_id,
-        model_name,
-        model_version,
         generation_position as step,
         average_fitness as step_value,
         best_fitness as best_value,
@@ -27,22 +33,27 @@ with steps as (
 
 paused as (
     select
-        *,
-        model_name || ' ' || model_version as model,
-        extract(epoch from created_at - lag(created_at) over training) as pause,
-        count(*) over (partition by step_kind, model_id) as steps
+        step_kind,
+        model_id,
+        step,
+        step_value,
+        best_value,
+        created_at,
+        created_at - lag(created_at) over (partition by step_kind, model_id order by step)
+            as pause
     from steps
-    where
-        %(sources)s::text[] is null
-        or model_name || ' ' || model_version = any(%(sources)s)
-    window training as (partition by step_kind, model_id order by step)
+    where model_id in (select models.model_id from models)
 ),
 
-usual as (
+trainings as (
     select
         step_kind,
         model_id,
-        percentile_cont(0.5) within group (order by pause) as usual_pause
+        greatest(
+            interval '1 hour', 10 * percentile_cont(0.5) within group (order by pause)
+        ) as longest_pause,
+        count(*) as steps,
+        greatest(1, count(*) / 400) as stride
     from paused
     group by step_kind, model_id
 ),
@@ -50,13 +61,15 @@ usual as (
 runs as (
     select
         paused.*,
-        count(*) filter (
-            where paused.pause >= greatest(3600, 10 * usual.usual_pause)
-        ) over (partition by paused.step_kind, paused.model_id order by paused.step) + 1 as run
+        count(*) filter (where paused.pause >= trainings.longest_pause) over (
+            partition by paused.step_kind, paused.model_id order by paused.step
+        ) + 1 as run,
+        (trainings.steps - paused.step) %% trainings.stride as steps_to_shown
     from paused
-    inner join usual using (step_kind, model_id)
+    inner join trainings using (step_kind, model_id)
 ),
 
+-- Those that are shown, and the 19 before each.
 smoothed as (
     select
         *,
@@ -69,17 +82,20 @@ smoothed as (
             )
         end as smooth_value
     from runs
+    where steps_to_shown < 20
 )
 
 select
-    step_kind,
-    model,
-    run,
-    min(step) over (partition by step_kind, model, run) as first_step,
-    step,
-    step_value,
-    smooth_value,
-    created_at
+    smoothed.step_kind,
+    models.model,
+    smoothed.run,
+    min(smoothed.step) over (partition by smoothed.step_kind, smoothed.model_id, smoothed.run)
+        as first_step,
+    smoothed.step,
+    smoothed.step_value,
+    smoothed.smooth_value,
+    smoothed.created_at
 from smoothed
-where (steps - step) %% greatest(1, steps / 400) = 0
-order by model, step
+inner join models using (model_id)
+where smoothed.steps_to_shown = 0
+order by models.model, smoothed.step
