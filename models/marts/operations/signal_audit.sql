@@ -4,14 +4,15 @@
 {% set late = var('audit_max_delay_minutes') | int(1) ~ " * interval '1 minute'" %}
 {% set lower = 1 - var('audit_price_tolerance') | float(0.1) %}
 {% set upper = 1 + var('audit_price_tolerance') | float(0.1) %}
+{% set of_signal %}
+'stored by ' || signals.stored_by as evidence,
+        signals.model_id,
+        signals.symbol,
+        signals.created_at as signal_at,
+        signals.available_at as known_at
+{%- endset %}
 
-with signals as (
-
-    select * from {{ ref('stg_ai__trading_signals') }}
-
-),
-
-models as (
+with models as (
 
     select * from {{ ref('stg_ai__models') }}
 
@@ -29,17 +30,28 @@ trained as (
 
 ),
 
-of_signals as (
+edits as (
+
+    select * from {{ ref('int_signal_edits') }}
+
+),
+
+-- Each looks its signals up by an index: findings are few, which the planner does not
+-- know, and a CTE of all signals would be written to the disk first.
+found as (
 
     select
-        signal_id,
-        finding_kind,
+        signals.signal_id,
+        findings.finding_kind,
         '' as evidence_key,
-        evidence_at,
-        stated_price,
-        lowest_price,
-        highest_price
-    from {{ ref('int_signal_findings') }}
+        findings.evidence_at,
+        findings.stated_price,
+        findings.lowest_price,
+        findings.highest_price,
+        {{ of_signal }}
+    from {{ ref('int_signal_findings') }} as findings
+    inner join {{ ref('stg_ai__trading_signals') }} as signals
+        on findings.signal_id = signals.signal_id
 
     {% for kind, relation, moment in [
         ('before_version', 'models', 'created_at'),
@@ -54,49 +66,41 @@ of_signals as (
             {{ relation }}.{{ moment }} as evidence_at,
             null as stated_price,
             null as lowest_price,
-            null as highest_price
+            null as highest_price,
+            {{ of_signal }}
         from {{ relation }}
-        inner join signals
-            on
-                {{ relation }}.model_id = signals.model_id
-                and signals.available_at < {{ relation }}.{{ moment }} - {{ late }}
+        cross join lateral (
+            select stored.*
+            from {{ ref('stg_ai__trading_signals') }} as stored
+            where
+                stored.model_id = {{ relation }}.model_id
+                and stored.available_at < {{ relation }}.{{ moment }} - {{ late }}
+            {{ kept_apart() }}
+        ) as signals
     {% endfor %}
 
     union all
 
     select
-        signal_id,
+        fills.signal_id,
         'fill_off_market' as finding_kind,
-        cast(order_id as {{ dbt.type_string() }}) as evidence_key,
-        filled_at as evidence_at,
-        filled_price as stated_price,
-        lowest_price,
-        highest_price
-    from {{ ref('int_signal_fills') }}
+        cast(fills.order_id as {{ dbt.type_string() }}) as evidence_key,
+        fills.filled_at as evidence_at,
+        fills.filled_price as stated_price,
+        fills.lowest_price,
+        fills.highest_price,
+        {{ of_signal }}
+    from {{ ref('int_signal_fills') }} as fills
+    cross join
+        lateral (
+            select stored.*
+            from {{ ref('stg_ai__trading_signals') }} as stored
+            where stored.signal_id = fills.signal_id
+            {{ kept_apart() }}
+        ) as signals
     where
-        filled_price < lowest_price * {{ lower }}
-        or filled_price > highest_price * {{ upper }}
-
-),
-
-edits as (
-
-    select * from {{ ref('int_signal_edits') }}
-
-),
-
-found as (
-
-    select
-        of_signals.*,
-        'stored by ' || signals.stored_by as evidence,
-        signals.model_id,
-        signals.symbol,
-        signals.created_at as signal_at,
-        signals.available_at as known_at
-    from of_signals
-    inner join signals
-        on of_signals.signal_id = signals.signal_id
+        fills.filled_price < fills.lowest_price * {{ lower }}
+        or fills.filled_price > fills.highest_price * {{ upper }}
 
     union all
 
