@@ -267,7 +267,7 @@ SKILL = Table(
     "Skill of each model in the window",
 )
 COMPARED = Table(
-    "performance.model_outcomes_daily",
+    "performance.signal_outcomes",
     {
         "told": Column(
             "Figure",

@@ -11,7 +11,7 @@
             'int_lots_closed': 'signal_id'
         }
     },
-    indexes=[{'columns': ['model_id', 'resolved_at']}],
+    indexes=[{'columns': ['model_id', 'created_at']}],
     pre_hook="{{ avoid_nested_loops() }}"
 ) }}
 

@@ -245,7 +245,7 @@ def _line(row: Row) -> Row:
 
 SECTION = Section(
     "Two models side by side",
-    ("performance.model_outcomes_daily",),
+    ("performance.signal_outcomes",),
     ("compared",),
     _unasked,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from landscapes import Landscape
@@ -17,7 +17,7 @@ from runner.views.dashboard.marts import LIMITS, Row, connect, reading
 from runner.views.report.draft import Draft
 from runner.views.sections import versions
 
-MART = ("performance", "model_outcomes_daily")
+MART = ("performance", "signal_outcomes")
 FIRST_DAY = date(2025, 1, 1)
 
 
@@ -70,18 +70,16 @@ def planted(marts: Landscape, sides: dict[int, list[tuple[int, float]]]) -> Iter
     rows: list[dict[str, Any]] = [
         {
             "model_id": model_id,
-            "signal_date": FIRST_DAY + timedelta(days=day),
+            "signal_at": datetime.combine(FIRST_DAY, time(), UTC) + timedelta(days=day),
             "value": value,
-            "is_win": int(value > 0),
         }
         for model_id, found in sides.items()
         for day, value in found
     ]
     insert = sql.SQL(
-        "insert into {} (model_id, signal_date, symbol, confidence_bin, signals, resolved, wins,"
-        " predicted, squared_errors, returns, won_returns, longest_days) values (%(model_id)s,"
-        " %(signal_date)s, 'X', 1, 1, 1, %(is_win)s, 0.5, 0.25, %(value)s,"
-        " %(value)s * %(is_win)s, 0)"
+        "insert into {} (model_id, symbol, signal_type, confidence, outcome_return, is_win,"
+        " created_at, resolved_at) values (%(model_id)s, 'X', 'BUY', 0, %(value)s,"
+        " %(value)s > 0, %(signal_at)s, %(signal_at)s)"
     ).format(sql.Identifier(*MART))
     with renamed(marts, MART, empty=True):
         with marts.replica.connect() as connection, connection.cursor() as cursor:

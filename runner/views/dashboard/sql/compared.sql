@@ -7,8 +7,8 @@ with sides as (
         asked.side,
         asked.sign,
         models.model_id,
-        asked.first,
-        asked.last
+        cast(asked.first as timestamp) at time zone 'UTC' as first_at,
+        cast(asked.last + 1 as timestamp) at time zone 'UTC' as end_at
     from (
         values
         ('a', -1, (%(sources)s::text[])[1], %(first)s::date, %(last)s::date),
@@ -20,38 +20,58 @@ with sides as (
             and models.window_name = 'all'
 ),
 
-sums as (
+signals as (
     select
         sides.side,
         sides.sign,
-        found.signal_date,
-        found.confidence_bin,
-        sum(found.signals) as signals,
-        sum(found.resolved) as resolved,
-        sum(found.wins) as wins,
-        coalesce(sum(found.predicted), 0) - sum(found.wins) as missed,
-        coalesce(sum(found.squared_errors), 0) as squared_errors,
-        coalesce(sum(found.returns), 0) as returns,
-        coalesce(sum(found.won_returns), 0) as won_returns,
-        coalesce(
-            sum(found.executed_trades) filter (where found.currency = %(currency)s), 0
-        ) as trades,
-        coalesce(
-            sum(found.executed_net_profit) filter (where found.currency = %(currency)s), 0
-        ) as net_profit,
-        max(found.longest_days) as longest_days
+        cast(found.created_at at time zone 'UTC' as date) as signal_date,
+        cast(found.resolved_at at time zone 'UTC' as date) as resolved_date,
+        -- As in model_outcomes_daily, whose sums of a day, symbol and bin are of a signal or two:
+        -- adding them up takes twice as long as adding up the signals.
+        greatest(1, cast(ceil(cast(found.confidence as numeric(18, 12)) * 10) as integer))
+            as confidence_bin,
+        0.5 + found.confidence / 2 as predicted,
+        case when found.is_win then 1 else 0 end as hit,
+        found.is_win,
+        found.outcome_return,
+        found.executed_trades,
+        found.executed_net_profit,
+        found.executed_currency = %(currency)s as is_in_currency
     from sides
     cross join lateral (
         select *
-        from performance.model_outcomes_daily as daily
+        from performance.signal_outcomes as outcomes
         where
-            daily.model_id = sides.model_id
-            and (%(symbols)s::text[] is null or daily.symbol = any(%(symbols)s))
-            and (sides.first is null or daily.signal_date >= sides.first)
-            and (sides.last is null or daily.signal_date <= sides.last)
+            outcomes.model_id = sides.model_id
+            and outcomes.signal_type <> 'HOLD'
+            and (%(symbols)s::text[] is null or outcomes.symbol = any(%(symbols)s))
+            and outcomes.created_at >= coalesce(sides.first_at, '-infinity')
+            and outcomes.created_at < coalesce(sides.end_at, 'infinity')
         offset 0 -- keeps the two models apart, each read by its index
     ) as found
-    group by sides.side, sides.sign, found.signal_date, found.confidence_bin
+),
+
+sums as materialized (
+    select
+        side,
+        sign,
+        signal_date,
+        confidence_bin,
+        count(*) as signals,
+        count(is_win) as resolved,
+        count(*) filter (where is_win) as wins,
+        coalesce(sum(predicted) filter (where is_win is not null), 0)
+        - count(*) filter (where is_win) as missed,
+        coalesce(
+            sum((predicted - hit) * (predicted - hit)) filter (where is_win is not null), 0
+        ) as squared_errors,
+        coalesce(sum(outcome_return), 0) as returns,
+        coalesce(sum(outcome_return) filter (where is_win), 0) as won_returns,
+        coalesce(sum(executed_trades) filter (where is_in_currency), 0) as trades,
+        coalesce(sum(executed_net_profit) filter (where is_in_currency), 0) as net_profit,
+        max(resolved_date - signal_date) as longest_days
+    from signals
+    group by side, sign, signal_date, confidence_bin
 ),
 
 -- The calibration error adds up the bins' misses without their signs: a day adds to it in the
