@@ -82,5 +82,5 @@ DRAWDOWNS = Table(
         "trough_equity": Column("Trough equity", "money", is_detail=True),
     },
     "drawdowns",
-    "The deepest drawdowns, the deepest first",
+    "Drawdowns, the open one first, then the deepest",
 )

@@ -130,6 +130,9 @@ class Surface(Protocol):
     def say(self, text: str) -> None:
         """A remark."""
 
+    def point(self, text: str, page: str, title: str) -> None:
+        """An answer, and the section of a page that has more about it."""
+
     def warn(self, text: str) -> None:
         """A remark that somebody must act on."""
 

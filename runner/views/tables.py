@@ -181,6 +181,8 @@ BY_SYMBOL = Table(
         "average_loss": Column("Average loss", "money"),
         "fees": Column("Fees", "money"),
         "net_profit": Column("Realized P&L", "money"),
+        "best": Column("Best", about="The model or strategy that earned most, and its P&L."),
+        "worst": Column("Worst", about="The one that earned least, and its P&L."),
         "last_closed_at": Column("Last closed", "time", is_detail=True),
     },
     "trades_by_symbol",

@@ -164,13 +164,20 @@ def excursions(rows: Sequence[Row]) -> Chart:
 
 
 def expectancies(rows: Sequence[Row], *, title: str) -> Chart:
-    """The expectancy of each value of a dimension, with its 95% interval where it has one."""
+    """The expectancy of each value of a dimension, with its 95% interval where it has one.
+
+    ``source`` names the line, one below the other where a value has several.
+    """
     shown = [{**row, "low": (row["expectancy_95"] or (None, None))[0],
               "high": (row["expectancy_95"] or (None, None))[1]} for row in rows]  # fmt: skip
-    names = [row["dimension_value"] for row in rows]
-    base = frame.chart(shown, "dimension_value", "expectancy", "low", "high", "trades")
+    names = list(dict.fromkeys(row["dimension_value"] for row in rows))
+    sources = len({row["source"] for row in rows})
+    columns = ("source", "dimension_value", "expectancy", "low", "high", "trades")
+    base = frame.chart(shown, *columns)
+    if sources > 1:
+        base = base.encode(yOffset="source:N", color=frame.series(rows, "source")["color"])
     y = alt.Y("dimension_value:N", sort=names, title=None, axis=alt.Axis(labelOverlap=False))
-    told = frame.tooltip("dimension_value", "expectancy", "low", "high", "trades")
+    told = frame.tooltip(*columns)
     lines = base.mark_rule(strokeWidth=2, color=BLUE).encode(
         x=alt.X("low:Q", title="expectancy, 95% interval", axis=alt.Axis(tickCount=4)),
         x2="high:Q",
@@ -181,7 +188,10 @@ def expectancies(rows: Sequence[Row], *, title: str) -> Chart:
         x="expectancy:Q", y=y, tooltip=told
     )
     zero = frame.reference(0).encode(x=alt.datum(0))
-    return frame.layers(lines, dots, zero, height=18 * len(rows) + 110, title=title)
+    height = (18 if sources == 1 else 28) * len(names) + 110
+    return frame.layers(
+        lines, dots, zero, height=height, title=title, in_legend=sources if sources > 1 else 0
+    )
 
 
 def rolling_sharpe(rows: Sequence[Row]) -> Chart:

@@ -33,6 +33,7 @@ SAVED = 100_000
 
 def page(asked: Asked) -> None:
     """Draw the page."""
+    parts.contents(["Price chart", "Find a trade", *(each.title for each in journal.SECTIONS)])
     with parts.section(""):
         chosen = _chosen(asked)
         if chosen is not None:

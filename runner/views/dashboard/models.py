@@ -15,7 +15,9 @@ from runner.views.surface import Surface
 
 def page(asked: Asked) -> None:
     """Draw the page."""
-    parts.draw((replace(versions.SECTION, draw=_side_by_side), *models.SECTIONS), asked)
+    sections = (replace(versions.SECTION, draw=_side_by_side), *models.SECTIONS)
+    parts.contents(each.title for each in sections)
+    parts.draw(sections, asked)
 
 
 def _side_by_side(to: Surface, asked: Asked) -> None:

@@ -22,21 +22,25 @@ from runner.views.dashboard.wording import (
     price,
     share,
 )
-from runner.views.sections import ensemble
+from runner.views.sections import ensemble, glance, operations
 from runner.views.surface import Figure, Table
 from runner.words import plural
 
 CARDS = 12
 BARS = 120
 LISTED = 20
+_LATEST = "Latest signals"
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def page(asked: Asked) -> None:
     """Draw the page."""
+    decided, *others = ensemble.SECTIONS
+    sections = (decided, glance.SECTION, *others)
+    parts.contents([*(each.title for each in sections), _LATEST])
     _freshness(_decisions(asked))
-    parts.draw(ensemble.SECTIONS, asked, lambda: _cards(asked))
-    with parts.section("Latest signals", "ensemble.signal_confluence"):
+    parts.draw(sections, asked, lambda: _cards(asked))
+    with parts.section(_LATEST, "ensemble.signal_confluence"):
         found = data.signals(asked, LISTED)
         if not found:
             parts.SURFACE.empty(
@@ -141,7 +145,7 @@ def _build(build: Row | None) -> str:
         return "no build history yet"
     if build["failures"]:
         return plural(build["failures"], "failure")
-    return f"{plural(build['models_built'], 'model')}, no failure"
+    return f"{plural(build['models_built'], 'model')}, {operations.tested(build)}: no failure"
 
 
 def _lag(replication: Row | None) -> str:

@@ -13,6 +13,7 @@ from runner.views.sections import operations
 
 def page(asked: Asked) -> None:
     """Draw the page."""
+    parts.contents([*(each.title for each in operations.SECTIONS), "One build"])
     parts.draw(operations.SECTIONS, asked)
     with parts.section("One build", "operations.build_history"):
         found = {row["build_id"]: row for row in operations.builds(parts.SURFACE, asked)}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -23,13 +25,17 @@ from runner.views.dashboard.marts import (
     Row,
     UnreachableError,
 )
-from runner.views.dashboard.wording import UNDEFINED, UNNAMED, escaped, exactly
+from runner.views.dashboard.wording import UNDEFINED, UNNAMED, anchor, escaped, exactly
 from runner.views.surface import Column, Figure, Section, Table
 
 RETRY_SECONDS = 5
 REFRESH_SECONDS = 60
 ABREAST = 3
 """Charts side by side, at most."""
+WIDEST = 60
+"""Characters that the width of a column has room for, at most."""
+KEPT = ("window", "day", "account", "symbol", "source")
+"""The filters in the address that all pages have."""
 
 
 # --- states -----------------------------------------------------------------------------------
@@ -42,7 +48,7 @@ def section(title: str, about: str | None = None) -> Iterator[None]:
     ``about`` is the mart whose description the question mark shows.
     """
     if title:
-        st.header(title, help=data.description(about) if about else None, anchor=False)
+        st.header(title, anchor=anchor(title), help=data.description(about) if about else None)
     try:
         yield
     except UnreachableError:
@@ -87,6 +93,12 @@ def _beat() -> None:
 # --- sections ---------------------------------------------------------------------------------
 
 
+def contents(titles: Iterable[str]) -> None:
+    """Links to the sections of this page."""
+    links = (f"[{escaped(title)}](#{anchor(title)})" for title in titles)
+    st.markdown(f":small[{' · '.join(links)}]")
+
+
 def draw(
     sections: Iterable[Section], asked: Asked, first: Callable[[], None] | None = None
 ) -> None:
@@ -126,6 +138,15 @@ class Page:
 
     def say(self, text: str) -> None:
         st.markdown(f":small[{escaped(text)}]")
+
+    def point(self, text: str, page: str, title: str) -> None:
+        # Streamlit's links open another tab; the filters of all pages go along.
+        kept = {name: st.query_params.get_all(name) for name in KEPT if name in st.query_params}
+        address = f"?{urlencode(kept, doseq=True)}#{anchor(title)}"
+        address = f"{page.lower()}{address}" if page != "Now" else f"#{anchor(title)}"
+        link = f"<a style='color: inherit' href='{html.escape(address)}'>"
+        link += f"{html.escape(f'{page}: {title}')}</a>"
+        st.html(f"<span style='font-size: 0.875rem'>{html.escape(text)} {link}</span>")
 
     def warn(self, text: str) -> None:
         st.warning(escaped(text))
@@ -207,7 +228,7 @@ def show(
         shown.style.format({name: each.told for name, each in columns.items() if not each.is_pair}),
         hide_index=True,
         column_config={
-            name: _configured(table, name, column, currency, is_first=at == 0)
+            name: _configured(table, name, column, currency, rows, is_first=at == 0)
             for at, (name, column) in enumerate(columns.items())
         },
         placeholder=UNDEFINED,
@@ -223,12 +244,22 @@ def _cell(value: Any, column: Column) -> Any:
 
 
 def _configured(
-    table: Table, name: str, column: Column, currency: str | None, *, is_first: bool
+    table: Table,
+    name: str,
+    column: Column,
+    currency: str | None,
+    rows: Sequence[Row],
+    *,
+    is_first: bool,
 ) -> Any:
     about = column.about or data.description(column.of or f"{table.mart}.{name}")
     kinds = st.column_config
     kind = kinds.NumberColumn if column.is_number else kinds.TextColumn
-    return kind(column.heading(currency), help=about, pinned=is_first)
+    # A column is made as wide as most of its cells, which cuts what few of them hold.
+    lengths = sorted(len(column.told(row.get(name))) for row in rows)
+    is_cut = not column.is_number and lengths[-1:] > [2 * max(8, sum(lengths) // len(lengths))]
+    width = 24 + 8 * min(lengths[-1], WIDEST) if is_cut else None
+    return kind(column.heading(currency), help=about, pinned=is_first, width=width)
 
 
 def download(

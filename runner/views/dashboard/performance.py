@@ -9,4 +9,5 @@ from runner.views.sections import money
 
 def page(asked: Asked) -> None:
     """Draw the page."""
+    parts.contents(each.title for each in money.SECTIONS)
     parts.draw(money.SECTIONS, asked)

@@ -39,6 +39,7 @@ TYPES = ("BUY", "SELL", "HOLD")
 
 def page(asked: Asked) -> None:
     """Draw the page."""
+    parts.contents(["Price chart", "Find a signal", *(each.title for each in signals.SECTIONS)])
     with parts.section(""):
         chosen = _chosen(asked)
         if chosen is not None:
@@ -101,6 +102,8 @@ def _story(signal: Row) -> None:
         _bars(signal, outcome)
     with parts.section("Orders and trades", "performance.order_attribution"):
         _orders(number_)
+    with parts.section("Where the profit went", "performance.signal_gaps"):
+        _gap(number_)
 
 
 def _first(question: str, parameters: dict[str, Any]) -> Row:
@@ -283,6 +286,33 @@ def _orders(number_: dict[str, Any]) -> None:
     parts.show(parts.named(tables.ORDERS, orders), orders)
     if trades := data.rows("signal_trades", **number_):
         parts.show(parts.named(tables.TRADES, trades), trades)
+
+
+def _gap(number_: dict[str, Any]) -> None:
+    found = data.rows("signal_gap", **number_)
+    if not found:
+        st.info(
+            "Told once the signal is over: resolved, and nothing of its trades open. Not of a HOLD."
+        )
+        return
+    gap = found[0]
+    if gap["hypothetical_profit"] is None:
+        st.info("It was traded in several currencies, or at prices far from the bars'.")
+        return
+    lost = [
+        f"{label(name)} {money(-gap[name])}"
+        for name in ("size", "not_traded", "delay", "price", "exit", "fees")
+        if gap[name]
+    ]
+    currency = gap["currency"]
+    parts.SURFACE.say(
+        f"It would have earned {in_currency(money(gap['hypothetical_profit']), currency)} with the "
+        f"same stake as all signals, and earned {in_currency(money(gap['real_profit']), currency)}"
+        f"{': ' if lost else '.'}{', '.join(lost)}"
+    )
+    parts.SURFACE.charts(
+        [(charts.gaps(gap), "From the signal's hypothetical profit to the realized one")], [], ""
+    )
 
 
 # --- the list ---------------------------------------------------------------------------------

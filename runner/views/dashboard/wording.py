@@ -32,6 +32,11 @@ def escaped(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text)
 
 
+def anchor(title: str) -> str:
+    """The name of a section in an address, such as "p-l-reconciliation"."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
 def label(word: str) -> str:
     """A word of the marts as it is shown, such as "AI: q_trader 1.0.0" or "stop loss".
 

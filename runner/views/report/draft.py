@@ -86,6 +86,9 @@ class Draft:
     def say(self, text: str) -> None:
         self._add("note", text)
 
+    def point(self, text: str, page: str, title: str) -> None:
+        self.say(f"{text} See {title}.")
+
     def warn(self, text: str) -> None:
         self._add("problem", text)
 

@@ -96,6 +96,7 @@ def _html(draft: Draft, asked: list[Asked], address: str) -> str:
 
     from runner.views.sections import (
         ensemble,
+        glance,
         journal,
         models,
         money,
@@ -106,6 +107,7 @@ def _html(draft: Draft, asked: list[Asked], address: str) -> str:
 
     draft.draw(ensemble.SECTIONS, asked[0])
     for each in asked:
+        draft.draw([glance.SECTION], each)
         draft.draw(money.SECTIONS, each)
         draft.draw(journal.SECTIONS, each)
     of_models = (versions.SECTION, *models.SECTIONS)

@@ -17,12 +17,12 @@ from runner.views.dashboard.wording import (
     number,
     share,
 )
+from runner.views.sections.signals import RELATIONS
 from runner.views.surface import Figure, Section, Surface
 from runner.words import plural
 
 LEAST_WEIGHT = 0.01
 """Experts below it are told apart: they move a decision by half a percent at most."""
-_RELATIONS = ("confirm", "contradict", "neutral", "no_pattern")
 
 
 def decisions(to: Surface, asked: Asked) -> list[Row]:
@@ -100,7 +100,7 @@ def _relations(to: Surface, asked: Asked) -> None:
     newest = max(row["newest_at"] for row in found)
     every = sum(row["signals"] for row in found)
     to.say(f"{plural(every, 'signal')} in the 24 hours up to {moment(newest)}.")
-    found.sort(key=lambda row: _RELATIONS.index(row["relation"]))
+    found.sort(key=lambda row: RELATIONS.index(row["relation"]))
     told = ", ".join(f"{label(row['relation'])} {row['signals']}" for row in found)
     to.charts([(charts.relations(found), f"Signals by relation to their pattern: {told}")], [], "")
 

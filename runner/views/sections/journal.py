@@ -15,6 +15,7 @@ from runner.views.dashboard.marts import Row
 from runner.views.dashboard.wording import (
     UNDEFINED,
     in_currency,
+    label,
     money,
     number,
     share,
@@ -270,8 +271,28 @@ def _drawdowns(to: Surface, asked: Asked) -> None:
         return
     for row in rows:
         row["state"] = "open" if row["is_open"] else "recovered"
-    to.say("The ten deepest that reach into the period, from the highest equity ever before.")
+    to.say(drawdown_now(rows))
+    to.say(
+        "The open one first, then the deepest that reach into the period, from the highest equity "
+        "ever before."
+    )
     to.table(journal_tables.DRAWDOWNS, rows, asked.account.currency)
+
+
+def drawdown_now(rows: Sequence[Row]) -> str:
+    """Whether one is open, of drawdowns with the open one first."""
+    deepest = min(rows, key=lambda row: float(row["depth"]))
+    told = f"The deepest: {share(deepest['depth'], 2)}, {deepest['begin_date']:%Y-%m-%d} to "
+    told += "now" if deepest["is_open"] else f"{deepest['end_date']:%Y-%m-%d}"
+    still = [row for row in rows if row["is_open"]]
+    if not still:
+        return f"None is open: the last day ended at the peak. {told}."
+    first = still[0]
+    more = f" and {len(still) - 1} more" if len(still) > 1 else ""
+    return (
+        f"Open now: {label(first['source'])} since {first['begin_date']:%Y-%m-%d}, "
+        f"{share(first['depth'], 2)} at its deepest{more}. {told}."
+    )
 
 
 _TRADES = "performance.trades"

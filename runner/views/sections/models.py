@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from runner.views import charts, tables
+from runner.views import charts, evidence_tables, tables
 from runner.views.asked import WINDOWS, Asked
-from runner.views.dashboard.wording import UNDEFINED, count, label
+from runner.views.dashboard.marts import Row
+from runner.views.dashboard.wording import UNDEFINED, count, day, label
 from runner.views.surface import Section, Surface, Table
 from runner.words import plural
 
@@ -56,6 +57,8 @@ def _calibration(to: Surface, asked: Asked) -> None:
         "On the dashed line, a model is right as often as it predicts. The size is the number of "
         "signals resolved so far, those of the open day too; a line is the 95% interval."
     )
+    for row in found:
+        row["observed_rate_95"] = row["observed_rate_lower"], row["observed_rate_upper"]
     models = dict.fromkeys(row["model"] for row in found)
     to.charts(
         [
@@ -65,9 +68,10 @@ def _calibration(to: Surface, asked: Asked) -> None:
             )
             for model in models
         ],
-        found,
-        "model_calibration",
+        [],
+        "",
     )
+    to.table(evidence_tables.CALIBRATION, found)
 
 
 def _runs(to: Surface, asked: Asked) -> None:
@@ -104,11 +108,20 @@ def _health(to: Surface, asked: Asked) -> None:
     if not found:
         _none(to, asked, "No closed day of a model yet.")
         return
-    if alarmed := [f"{row['model']} ({label(row['open_triggers'])})" for row in found
-                   if row["open_triggers"]]:  # fmt: skip
-        to.warn(f"Retrain: {', '.join(alarmed)}.")
+    if alarmed := alarms(to, asked):
+        to.warn(alarmed)
     to.say("Of the last days, beside each version's reference.")
     to.table(tables.HEALTH, found)
+
+
+def alarms(to: Surface, asked: Asked) -> str:
+    """The models that must be retrained, why and since when; or nothing."""
+    by_model: dict[str, list[str]] = {}
+    for row in to.ask("open_alarms", asked):
+        told = f"{label(row['reason'])} since {day(row['first_breach_date'])}"
+        by_model.setdefault(row["model"], []).append(told)
+    told = ", ".join(f"{model} ({', '.join(why)})" for model, why in by_model.items())
+    return f"Retrain: {told}." if told else ""
 
 
 def _listed(question: str, table: Table, none: str) -> Callable[[Surface, Asked], None]:
@@ -139,9 +152,8 @@ def _audit(to: Surface, asked: Asked) -> None:
     if not found:
         _none(to, asked, "No model yet. AI modules register themselves when they first write.")
         return
-    if high := [f"{row['model']} ({count(row['high_findings'])})" for row in found
-                if row["high_findings"]]:  # fmt: skip
-        to.warn(f"Not as they say: {', '.join(high)}.")
+    if high := not_as_they_say(found):
+        to.warn(high)
     if unknown := sum(row["signals_not_known"] for row in found):
         to.say(f"When they were stored is not known of {plural(unknown, 'signal')}.")
     if imported := sum(row["signals_imported"] for row in found):
@@ -156,6 +168,14 @@ def _audit(to: Surface, asked: Asked) -> None:
     if findings[0]["count"] > len(findings):
         to.say(f"The first {len(findings)} of {count(findings[0]['count'])}.")
     to.table(tables.FINDINGS, findings)
+
+
+def not_as_they_say(found: list[Row]) -> str:
+    """The models with signals that are not as they say, and how many findings; or nothing."""
+    high = [
+        f"{row['model']} ({count(row['high_findings'])})" for row in found if row["high_findings"]
+    ]
+    return f"Not as they say: {', '.join(high)}." if high else ""
 
 
 def _none(to: Surface, asked: Asked, text: str) -> None:
@@ -186,7 +206,10 @@ SECTIONS = (
         "Fitness", "training.genetic_progress", "training_steps",
         _curve("generation", "fitness"), is_half=True,
     ),
-    _section("Health", "operations.model_health", "model_health", _health),
+    Section(
+        "Health", ("operations.model_health", "operations.retraining_triggers"),
+        ("model_health",), _health,
+    ),
     _section(
         "Alarms", "operations.retraining_triggers", "model_triggers",
         _listed("model_triggers", tables.TRIGGERS, "No alarm yet."),

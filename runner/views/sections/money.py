@@ -13,6 +13,7 @@ from runner.views.dashboard.wording import (
     label,
     money,
     sharpe_interval,
+    t_of_95_percent,
     total,
     wilson,
 )
@@ -26,6 +27,8 @@ _CARDS = (
 )
 _NAMES = {"ai: all": "AI", "traditional: all": "rule-based"}
 UNEXPLAINED_SHOWN = 20
+LEAST_STRETCHES = 5
+"""Fewer stretches of days that are alike give no interval."""
 
 
 def _sources(to: Surface, asked: Asked) -> list[Row]:
@@ -62,6 +65,8 @@ def _headline(to: Surface, asked: Asked) -> None:
         )
     if asked.days is not None:
         to.say("Ratios such as Sharpe are of whole windows only: choose 1M, 3M, 1Y or All.")
+    if told := difference(to, asked, lead, other):
+        to.say(told)
     columns = tables.SOURCES.columns
     for names in _CARDS:
         to.figures(
@@ -97,6 +102,25 @@ def _headline(to: Surface, asked: Asked) -> None:
         to.say(f"No interval of the Sharpe ratio, whose P(SR > 0) is too near 1 or 0: {none[0]}.")
 
 
+def difference(to: Surface, asked: Asked, lead: str, other: str) -> str:
+    """Which of two sources earned more a day, and whether it may be luck; or nothing."""
+    rows = to.ask("daily_difference", asked, lead=lead, other=other)
+    if not rows:
+        return ""
+    days, more, error = (rows[0][name] for name in ("days", "difference", "standard_error"))
+    names = [_NAMES.get(name, label(name)) for name in (lead, other)]
+    if more < 0:
+        names, more = names[::-1], -more
+    told = asked.account.label(f"{names[0]} earned {money(more)} more a day than {names[1]}")
+    told += f", after fees, on their {days} common days: "
+    stretches = days / (rows[0]["lag_days"] + 1)
+    if stretches < LEAST_STRETCHES or not error:
+        return f"{told}too few to say whether it is luck."
+    reach = t_of_95_percent(stretches - 1) * error
+    ends = f"95% interval {money(more - reach)} to {money(more + reach)}"
+    return f"{told}{'more than luck' if more > reach else 'it may be luck'} ({ends})."
+
+
 def _interval_rows(rows: list[Row], value: str) -> list[Row]:
     """Rows for charts.intervals, of the rows that have an interval."""
     return [
@@ -128,8 +152,7 @@ def _reconciliation(to: Surface, asked: Asked) -> None:
         nothing(to, asked, "day")
         return
     told = [row for row in days if row["unreconciled_profit"] is not None]
-    off = [row for row in told if not row["is_reconciled"]]
-    on = plural(len({row["trading_date"] for row in off}), "day")
+    off, on = unexplained(told)
     to.figures(
         [
             Figure(
@@ -157,6 +180,12 @@ def _reconciliation(to: Surface, asked: Asked) -> None:
             to.say(f"The {UNEXPLAINED_SHOWN} largest of {len(off)}:")
         to.table(of_account(asked, tables.UNEXPLAINED), off[:UNEXPLAINED_SHOWN], currency)
     to.table(of_account(asked, tables.DAYS), days[::-1], currency)
+
+
+def unexplained(days: list[Row]) -> tuple[list[Row], str]:
+    """The days that are not explained, and how many these are."""
+    off = [row for row in days if row["is_reconciled"] is False]
+    return off, plural(len({row["trading_date"] for row in off}), "day")
 
 
 def of_account(asked: Asked, table: Table) -> Table:

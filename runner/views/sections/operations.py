@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runner.replication import faults
 from runner.replication.faults import Fault
-from runner.views import charts, tables
+from runner.views import charts, evidence_tables, tables
 from runner.views.asked import Asked
 from runner.views.dashboard.marts import Row
 from runner.views.dashboard.wording import UNDEFINED, count, duration, moment, number
@@ -80,6 +80,11 @@ def builds(to: Surface, asked: Asked) -> list[Row]:
     return found
 
 
+def tested(build: Row) -> str:
+    """Whether the build ran the tests of the marts, too."""
+    return "with its tests" if build["command"] == "build" else "without tests"
+
+
 def _builds(to: Surface, asked: Asked) -> None:
     found = builds(to, asked)
     if not found:
@@ -92,7 +97,7 @@ def _builds(to: Surface, asked: Asked) -> None:
             Figure(
                 "Newest build",
                 "failed" if newest["failures"] else "succeeded",
-                moment(newest["started_at"]),
+                f"{tested(newest)}, {moment(newest['started_at'])}",
             ),
             Figure(
                 "Models built",
@@ -116,6 +121,39 @@ def _builds(to: Surface, asked: Asked) -> None:
     to.table(tables.BUILDS, found)
 
 
+_MEASURES = {"all_statements": "all, times as long as usual", "lock_waits": "sessions that wait"}
+
+
+def _impact(to: Surface, asked: Asked) -> None:
+    found = to.ask("trading_impact", asked)
+    if not found:
+        to.empty(
+            "Not measured yet. signal-marts watch samples the primary every ten minutes, "
+            "signal-marts observe when it is run; trading is compared from two samples on."
+        )
+        return
+    for row in found:
+        row["subject"] = _MEASURES.get(row["measure"], row["subject"])
+        ends = row["difference_lower"], row["difference_upper"]
+        row["difference_95"] = None if ends[0] is None else ends
+        row["reading"] = {True: "slower with builds", False: "may be luck", None: None}[
+            row["is_slower"]
+        ]
+    slower = [row for row in found if row["is_slower"]]
+    judged = sum(row["is_slower"] is not None for row in found)
+    first, last = min(row["first_at"] for row in found), max(row["last_at"] for row in found)
+    to.say(
+        f"{moment(first)} to {moment(last)}: "
+        + (
+            f"{len(slower)} of {plural(judged, 'figure')} slower while builds run, beyond luck."
+            if judged
+            else "too few samples with builds and without to say whether builds slow trading."
+        )
+        + " Of a statement: milliseconds a call."
+    )
+    to.table(evidence_tables.IMPACT, found)
+
+
 def _rejected(to: Surface, asked: Asked) -> None:
     found = to.ask("rejected_rows", asked)
     if not found:
@@ -132,4 +170,5 @@ SECTIONS = (
     Section(
         "Rows that cannot be used", ("operations.rejected_rows",), ("rejected_rows",), _rejected
     ),
+    Section("Cost to trading", ("operations.trading_impact",), ("trading_impact",), _impact),
 )

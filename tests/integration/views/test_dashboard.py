@@ -92,6 +92,23 @@ def test_every_page(address: str, tab: Callable[..., Tab], width: int, scheme: s
             )
             == 0
         ), f"{name} is wider than the screen"
+        named = "[...document.querySelectorAll('a[href^=\"#\"]')].map(a => a.hash.slice(1))"
+        titles = seen.page.evaluate(named)
+        assert len(titles) >= 4, name
+        assert seen.page.evaluate(f"{named}.filter(id => !document.getElementById(id))") == [], name
+    assert seen.wrong == []
+
+
+def test_an_answer_at_a_glance_leads_to_its_section(address: str, tab: Callable[..., Tab]) -> None:
+    seen = tab()
+    seen.open(f"{address}/?window=1M&symbol=BTCUSD", "Now")
+    seen.page.get_by_role("link", name="Journal: Open positions").click()
+    seen.settled("Journal")
+    found = urlsplit(seen.page.url)
+    assert (found.path, found.fragment) == ("/journal", "open-positions")
+    assert sorted(parse_qsl(found.query)) == [("symbol", "BTCUSD"), ("window", "1M")]
+    eventually(lambda: seen.page.locator("#open-positions").is_visible())
+    assert len(seen.page.context.pages) == 1
     assert seen.wrong == []
 
 

@@ -27,6 +27,7 @@ from psycopg import sql
 from shown_cells import SECTIONS, is_part, shown_by_page, shown_by_report
 from shown_marts import all_marts, draw, other_account, renamed, run, shown_marts, told
 from shown_numbers import Shown
+from statsmodels.api import OLS
 from streamlit.testing.v1 import AppTest
 
 from runner.build import transform
@@ -278,6 +279,23 @@ def test_the_journals_sums_are_those_of_its_trades(marts: Landscape) -> None:
     by_day = trades.groupby(trades["exit_at"].dt.date)["net_profit"].sum()
     days = {row["trading_date"]: row["net_profit"] for row in asked_rows(marts, "trade_days")}
     assert days == pytest.approx(by_day.to_dict(), abs=1e-9)
+
+
+def test_the_difference_a_day_is_that_of_statsmodels(marts: Landscape) -> None:
+    """The mean of the days' differences, with the error of Newey and West."""
+    (found,) = asked_rows(marts, "daily_difference", lead="ai: all", other="traditional: all")
+    rows = marts.on_replica(
+        "select trading_date, sum(case source_type when 'ai' then net_profit else -net_profit end)"
+        " from performance.source_performance_daily where source_name = 'all' and is_closed"
+        " group by trading_date having count(*) = 2 order by trading_date"
+    )
+    differences = np.array([float(str(difference)) for _, difference in rows])
+    fit = OLS(differences, np.ones(len(rows))).fit(
+        cov_type="HAC", cov_kwds={"maxlags": found["lag_days"]}
+    )
+    assert (found["days"], found["lag_days"]) == (len(rows), 2)
+    assert found["difference"] == pytest.approx(fit.params[0], rel=1e-9)
+    assert found["standard_error"] == pytest.approx(fit.bse[0], rel=1e-9)
 
 
 def test_a_trade_is_that_of_the_account_that_is_chosen(

@@ -2,6 +2,7 @@ select
     build_id,
     min(started_at) as started_at,
     max(build_mode) as build_mode,
+    max(command) as command,
     count(*) filter (where node_type = 'model' and status = 'success') as models_built,
     count(*) filter (where status in ('error', 'fail')) as failures,
     count(*) filter (where status = 'skipped') as skipped,

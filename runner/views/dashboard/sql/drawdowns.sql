@@ -21,5 +21,5 @@ where
     end
     and (%(first)s::date is null or is_open or end_date >= %(first)s)
     and (%(last)s::date is null or begin_date <= %(last)s)
-order by depth, begin_date
+order by is_open desc, depth, begin_date
 limit 10

@@ -1,4 +1,5 @@
--- All trades of the chosen sources, or of all AI, by all that tells them apart but their symbol.
+-- All trades of the chosen sources, or of each type of source, by all that tells them apart
+-- but their symbol.
 select
     source_type || ': ' || source_name as source,
     dimension,
@@ -23,7 +24,7 @@ where
     and currency = %(currency)s
     and dimension <> 'symbol'
     and case
-        when %(sources)s::text[] is null then source_type = 'ai' and source_name = 'all'
+        when %(sources)s::text[] is null then source_name = 'all'
         else source_name = any(%(sources)s)
     end
 order by source, dimension, place, trades desc, dimension_value

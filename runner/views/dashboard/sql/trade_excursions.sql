@@ -9,7 +9,8 @@ select
     net_profit,
     r_multiple,
     mae,
-    mfe
+    mfe,
+    cast(initial_risk / nullif(quantity * entry_price, 0) as double precision) as stop_distance
 from performance.trades
 where
     mae is not null
