@@ -36,6 +36,18 @@ WIDEST = 60
 """Characters that the width of a column has room for, at most."""
 KEPT = ("window", "day", "account", "symbol", "source")
 """The filters in the address that all pages have."""
+# The charts above a section have no height yet when a link from another page arrives at it.
+_LANDING = """<script>
+if (!window.hasLanded) {
+  window.hasLanded = true;
+  const land = () => document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  const landing = location.hash ? setInterval(land, 250) : 0;
+  const stop = () => clearInterval(landing);
+  setTimeout(stop, 10000);
+  for (const moved of ["wheel", "touchstart", "pointerdown", "keydown"])
+    addEventListener(moved, stop, { once: true });
+}
+</script>"""
 
 
 # --- states -----------------------------------------------------------------------------------
@@ -97,6 +109,7 @@ def contents(titles: Iterable[str]) -> None:
     """Links to the sections of this page."""
     links = (f"[{escaped(title)}](#{anchor(title)})" for title in titles)
     st.markdown(f":small[{' · '.join(links)}]")
+    st.html(_LANDING, unsafe_allow_javascript=True)
 
 
 def draw(
@@ -142,8 +155,9 @@ class Page:
     def point(self, text: str, page: str, title: str) -> None:
         # Streamlit's links open another tab; the filters of all pages go along.
         kept = {name: st.query_params.get_all(name) for name in KEPT if name in st.query_params}
-        address = f"?{urlencode(kept, doseq=True)}#{anchor(title)}"
-        address = f"{page.lower()}{address}" if page != "Now" else f"#{anchor(title)}"
+        filters = f"?{urlencode(kept, doseq=True)}" if kept else ""
+        address = "" if page == "Now" else f"{page.lower()}{filters}"
+        address += f"#{anchor(title)}"
         link = f"<a style='color: inherit' href='{html.escape(address)}'>"
         link += f"{html.escape(f'{page}: {title}')}</a>"
         st.html(f"<span style='font-size: 0.875rem'>{html.escape(text)} {link}</span>")

@@ -10,6 +10,7 @@ from runner.views.dashboard.marts import Row
 from runner.views.dashboard.wording import (
     UNDEFINED,
     day,
+    in_currency,
     label,
     money,
     sharpe_interval,
@@ -111,8 +112,10 @@ def difference(to: Surface, asked: Asked, lead: str, other: str) -> str:
     names = [_NAMES.get(name, label(name)) for name in (lead, other)]
     if more < 0:
         names, more = names[::-1], -more
-    told = asked.account.label(f"{names[0]} earned {money(more)} more a day than {names[1]}")
-    told += f", after fees, on their {days} common days: "
+    told = (
+        f"{names[0]} earned {in_currency(money(more), asked.account.currency)} more a day than "
+        f"{names[1]}, after fees, on their {days} common days: "
+    )
     stretches = days / (rows[0]["lag_days"] + 1)
     if stretches < LEAST_STRETCHES or not error:
         return f"{told}too few to say whether it is luck."
@@ -205,6 +208,12 @@ def _gaps(to: Surface, asked: Asked) -> None:
         "What the signals that are over would have earned, each with the same stake and without "
         "fees, and what was earned: a positive part was lost, a negative one gained."
     )
+    if total["untraded"]:
+        amount = in_currency(money(total["untraded_profit"]), asked.account.currency)
+        to.say(
+            f"Nobody traded {plural(total['untraded'], 'signal')} of {total['signals']:,}: with "
+            f"that stake, they would have earned {amount}."
+        )
     if total["unknown"]:
         to.say(
             f"Not in the sums: {plural(total['unknown'], 'signal')}, traded in several currencies "

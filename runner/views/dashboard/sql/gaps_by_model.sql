@@ -37,6 +37,8 @@ select
     sum(hypothetical_profit) as hypothetical_profit,
     sum(size) as size,
     sum(not_traded) as not_traded,
+    count(*) filter (where executed_trades = 0) as untraded,
+    sum(hypothetical_profit) filter (where executed_trades = 0) as untraded_profit,
     sum(delay) as delay,
     sum(price) as price,
     sum(exit) as exit,
