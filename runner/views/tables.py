@@ -229,6 +229,7 @@ BREAKDOWNS = Table(
     },
     "trade_breakdowns",
     "Trades by direction, entry, exit and holding time",
+    printed=200,
 )
 POSITIONS = Table(
     "performance.open_positions",

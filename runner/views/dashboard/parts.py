@@ -32,8 +32,8 @@ RETRY_SECONDS = 5
 REFRESH_SECONDS = 60
 ABREAST = 3
 """Charts side by side, at most."""
-WIDEST = 60
-"""Characters that the width of a column has room for, at most."""
+WIDEST = 440
+"""Width of a column that is made wider than the browser would, in pixels, at most."""
 KEPT = ("window", "day", "account", "symbol", "source")
 """The filters in the address that all pages have."""
 # The charts above a section have no height yet when a link from another page arrives at it.
@@ -269,10 +269,11 @@ def _configured(
     about = column.about or data.description(column.of or f"{table.mart}.{name}")
     kinds = st.column_config
     kind = kinds.NumberColumn if column.is_number else kinds.TextColumn
-    # A column is made as wide as most of its cells, which cuts what few of them hold.
-    lengths = sorted(len(column.told(row.get(name))) for row in rows)
-    is_cut = not column.is_number and lengths[-1:] > [2 * max(8, sum(lengths) // len(lengths))]
-    width = 24 + 8 * min(lengths[-1], WIDEST) if is_cut else None
+    # The browser leaves cells of more than twice the mean width out as it fits a column, and cuts
+    # them: of "–" and a few words, these.
+    widths = [16 + 7 * len(column.told(row.get(name))) for row in rows]
+    is_cut = not column.is_number and widths and max(widths) > 2 * sum(widths) / len(widths)
+    width = min(max(widths) + 8, WIDEST) if is_cut else None
     return kind(column.heading(currency), help=about, pinned=is_first, width=width)
 
 

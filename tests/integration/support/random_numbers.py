@@ -20,13 +20,13 @@ from shown_models import Compared
 from shown_numbers import Shown
 from streamlit.testing.v1 import AppTest
 
-from runner.views import journal_tables, tables
+from runner.views import evidence_tables, journal_tables, tables
 from runner.views.sections import versions
 from runner.views.surface import Column, Table
 
 _TABLES = {
     each.name: each
-    for module in (tables, journal_tables)
+    for module in (tables, journal_tables, evidence_tables)
     for each in vars(module).values()
     if isinstance(each, Table)
 }
@@ -39,6 +39,9 @@ NOT_RECOMPUTED = {
         *("model_audit", "signal_audit"),
     },
     "by statsmodels and scipy: test_dashboard": {"compared_models.difference_95_told"},
+    "rows and sums of marts with tests of their own: test_metrics, test_ensemble": {
+        *("calibration_bins", "confirmation_lift", "outcomes_by_relation"),
+    },
     "ages, by the wall clock": {
         *("card Newest decision", "card Last build", "card Replication"),
         *("card Last heard", "card Last fenced build"),

@@ -108,7 +108,7 @@ def test_an_answer_at_a_glance_leads_to_its_section(address: str, tab: Callable[
     assert (found.path, found.fragment) == ("/journal", "open-positions")
     assert sorted(parse_qsl(found.query)) == [("symbol", "BTCUSD"), ("window", "1M")]
     top = "document.getElementById('open-positions').getBoundingClientRect().top"
-    eventually(lambda: 0 <= seen.page.evaluate(top) < 500)
+    eventually(lambda: 0 <= seen.page.evaluate(top) < 900)
     assert len(seen.page.context.pages) == 1
     assert seen.wrong == []
 
