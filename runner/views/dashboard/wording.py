@@ -203,18 +203,13 @@ def newcombe(
 
 
 def t_of_95_percent(degrees: float) -> float:
-    """The quantile 0.975 of Student's t, as in the marts: within 0.03% from 4 degrees on.
-
-    The expansion of Fisher and Cornish 1960.
-    """
-    z = NormalDist().inv_cdf(0.975)
-    return (
-        z
-        + (z**3 + z) / 4 / degrees
-        + (5 * z**5 + 16 * z**3 + 3 * z) / 96 / degrees**2
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384 / degrees**3
-        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160 / degrees**4
-    )
+    """The quantile 0.975 of Student's t, by the polynomial of the marts (macros/t_of_95_percent):
+    within 3e-10 from 4 degrees on."""
+    fitted = (0.5352728919, 0.75961232506, 1.5864777983, 2.5560127678, 2.8224950088, 2.3722712511)
+    reach = 0.0
+    for coefficient in fitted:
+        reach = (reach + coefficient) / degrees
+    return NormalDist().inv_cdf(0.975) + reach
 
 
 def sharpe_interval(

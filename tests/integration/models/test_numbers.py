@@ -269,8 +269,8 @@ def test_breakdowns_are_those_of_the_trades(built: Built) -> None:
             continue
         mean, error = float(statistics.mean(profits)), float(statistics.stdev(profits))
         reach = stats.t.ppf(0.975, len(trades) - 1) * error / math.sqrt(len(trades))
-        assert row["expectancy_lower"] == pytest.approx(mean - reach, abs=4e-4 * reach + 1e-18)
-        assert row["expectancy_upper"] == pytest.approx(mean + reach, abs=4e-4 * reach + 1e-18)
+        assert row["expectancy_lower"] == pytest.approx(mean - reach, abs=1e-8 * reach + 1e-18)
+        assert row["expectancy_upper"] == pytest.approx(mean + reach, abs=1e-8 * reach + 1e-18)
 
 
 @pytest.mark.skipif(
