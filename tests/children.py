@@ -115,6 +115,8 @@ def _become(
         code = 0
     except SystemExit as ended:
         code = 0 if ended.code is None else ended.code
+        if isinstance(code, str):
+            sys.stderr.write(f"{code}\n")
     except BaseException:
         traceback.print_exc()
     finally:

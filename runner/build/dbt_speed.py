@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from threading import get_ident
 from types import CodeType
 from typing import Any
 
@@ -162,36 +163,38 @@ def _make_one_empty_table(stack: ExitStack) -> None:
 def _keep_sessions(stack: ExitStack) -> None:
     """Sessions: dbt opens one for each model and test, and the server reads its catalogs for each.
 
-    Before it is used again a session is made as if new, which also tells whether it still lives.
+    A model's session is made as if new, and its thread's next model has it, if it lives then.
     """
     import psycopg2
     from dbt.adapters.postgres.connections import PostgresConnectionManager
-    from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
 
     manager: Any = PostgresConnectionManager  # two of its methods are replaced
-    kept: list[Any] = []
+    kept: dict[int, Any] = {}  # by thread
     open_ = manager.open
 
     def keep(cls: Any, connection: Any) -> None:
         session = connection.handle
-        try:
-            # After an interrupt another thread may still wait for its statement.
-            if session.info.transaction_status == TRANSACTION_STATUS_ACTIVE:
-                raise psycopg2.InterfaceError
-            session.rollback()
-        except psycopg2.Error:
-            session.close()
-        else:
-            kept.append(session)
+        if session is None:  # it could not be opened
+            return
+        # After an interrupt dbt closes those of threads that are still at work.
+        if connection.thread == get_ident() and connection.thread not in kept:
+            try:
+                session.rollback()
+                session.autocommit = True
+                session.cursor().execute("discard all")
+            except psycopg2.Error:
+                pass  # it is lost
+            else:
+                kept[connection.thread] = session
+                return
+        session.close()
 
     def open_or_reuse(cls: Any, connection: Any) -> Any:
         if connection.state == "open":
             return connection
-        while kept:
-            session = kept.pop()
+        connection.thread = get_ident()
+        if session := kept.pop(connection.thread, None):
             try:
-                session.autocommit = True
-                session.cursor().execute("discard all")
                 session.cursor().execute(f"set role {connection.credentials.role}")
                 session.autocommit = False
             except psycopg2.Error:
@@ -203,7 +206,7 @@ def _keep_sessions(stack: ExitStack) -> None:
 
     @stack.callback
     def close() -> None:
-        for session in kept:
+        for session in kept.values():
             session.close()
 
     _replace(stack, manager, "_close_handle", classmethod(keep))

@@ -29,6 +29,7 @@ documented in ``migrations/``; modules in other languages call them with SQL.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -289,6 +290,17 @@ def _awaited(
     return method
 
 
+def _told_as_the_other(of: type[AsyncAITradingIntegration]) -> type[AsyncAITradingIntegration]:
+    """Let help and errors name each method as that of the same name of AITradingIntegration."""
+    for name, method in vars(of).items():
+        if inspect.iscoroutinefunction(method) and not name.startswith("_"):
+            other, told = getattr(AITradingIntegration, name), vars(method)
+            method.__name__, method.__qualname__ = name, f"{of.__name__}.{name}"
+            method.__doc__, told["__signature__"] = other.__doc__, inspect.signature(other)
+    return of
+
+
+@_told_as_the_other
 class AsyncAITradingIntegration:
     """:class:`AITradingIntegration` for asyncio: the same methods, to be awaited."""
 

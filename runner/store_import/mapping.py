@@ -221,7 +221,7 @@ class _Model(_Part):
     model_type: _OfModel
     model_name: _OfModel
     version: _OfModel
-    config: dict[str, Any] = {}
+    config: dict[str, Any] | None = None
 
 
 class _File(_Part):
@@ -264,7 +264,7 @@ def read_mapping(path: Path) -> StoreMapping:
             for name, kind in MODEL_FIELDS.items()
             if given.model
         ),
-        given.model.config if given.model else {},
+        (given.model.config if given.model else None) or {},
         tuple(
             each.field(name, kinds[name], name in required, zone)
             for name, each in given.columns.items()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from dbt.adapters.contracts.connection import Connection, LazyHandle
+from dbt.adapters.exceptions.connection import FailedToConnectError
 from dbt.adapters.postgres.connections import PostgresConnectionManager, PostgresCredentials
 from psycopg.conninfo import conninfo_to_dict
 
@@ -38,12 +41,16 @@ def credentials(pair: EmbeddedPair) -> PostgresCredentials:
 @contextmanager
 def model(credentials: PostgresCredentials) -> Iterator[Any]:
     """The session of a model, as dbt opens and closes it."""
-    given: dict[str, Any] = {"type": "postgres", "name": "a", "handle": LazyHandle(manager.open)}
-    connection = Connection(**given, credentials=credentials)
+    connection = begun(credentials)
     try:
         yield connection.handle
     finally:
         manager.close(connection)
+
+
+def begun(credentials: PostgresCredentials) -> Connection:
+    given: dict[str, Any] = {"type": "postgres", "name": "a", "handle": LazyHandle(manager.open)}
+    return Connection(**given, credentials=credentials)
 
 
 def row(session: Any, statement: str) -> tuple[Any, ...]:
@@ -68,18 +75,42 @@ def test_a_session_is_as_new_for_the_next_model(credentials: PostgresCredentials
             assert new == ("pg_monitor", "0", None, 0)
             with pytest.raises(Exception, match="division by zero"):
                 session.cursor().execute("select 1 / 0")
-        with model(credentials) as session, model(credentials) as other:
-            assert session.info.backend_pid == pid != other.info.backend_pid
+        with model(credentials) as session:
+            assert session.info.backend_pid == pid
     assert session.closed
-    assert other.closed
 
 
-def test_a_session_that_was_lost_is_replaced(credentials: PostgresCredentials) -> None:
+def test_a_session_that_was_lost_is_replaced(
+    credentials: PostgresCredentials, pair: EmbeddedPair
+) -> None:
     with without_waste():
-        with model(credentials) as session, model(credentials) as other:
+        with model(credentials) as session:
             pid = session.info.backend_pid
-            other.cursor().execute("set role none")
-            ended = row(other, f"select pg_terminate_backend({pid}, 10000)")
+        with psycopg.connect(pair.urls().replica) as admin:
+            ended = admin.execute("select pg_terminate_backend(%s, 10000)", [pid]).fetchone()
         with model(credentials) as session:
             assert (ended, row(session, _STATE)[0]) == ((True,), "pg_monitor")
             assert session.info.backend_pid != pid
+
+
+def test_a_session_that_another_thread_closes_is_not_kept(
+    credentials: PostgresCredentials,
+) -> None:
+    """After an interrupt dbt closes the sessions of threads that are still at work."""
+    with without_waste(), ThreadPoolExecutor() as threads:
+        connection = begun(credentials)
+        session = threads.submit(lambda: connection.handle).result()
+        manager.close(connection)
+        assert session.closed
+
+
+def test_a_server_that_is_not_there_is_told(
+    credentials: PostgresCredentials, unused_port: Callable[[], int]
+) -> None:
+    absent = credentials.replace(port=unused_port(), retries=0)
+    with (
+        without_waste(),
+        pytest.raises(FailedToConnectError, match="Connection refused"),
+        model(absent),
+    ):
+        pass

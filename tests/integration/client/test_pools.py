@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, LiteralString
@@ -142,4 +143,10 @@ def test_both_classes_have_the_same_methods() -> None:
 
     assert methods(AITradingIntegration) == methods(AsyncAITradingIntegration)
     for name in methods(AITradingIntegration):
-        assert getattr(AITradingIntegration, name).__doc__
+        told = getattr(AITradingIntegration, name)
+        awaited = getattr(AsyncAITradingIntegration, name)
+        assert told.__doc__
+        assert awaited.__doc__
+        assert awaited.__name__ == name
+        parameters = [[*inspect.signature(each).parameters] for each in (told, awaited)]
+        assert parameters[0] == parameters[1]
