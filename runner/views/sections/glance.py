@@ -25,8 +25,9 @@ def _glance(to: Surface, asked: Asked) -> None:
 
 def _earned(to: Surface, asked: Asked) -> str:
     rows = {row["source"]: row for row in to.ask("source_performance", asked)}
+    all_ = "all " if asked.sources else ""
     told = [
-        f"{name} {in_currency(money(rows[source]['net_profit']), asked.account.currency)}"
+        f"{all_}{name} {in_currency(money(rows[source]['net_profit']), asked.account.currency)}"
         for name, source in (("AI", "ai: all"), ("rule-based", "traditional: all"))
         if source in rows
     ]
@@ -39,9 +40,13 @@ def _earned(to: Surface, asked: Asked) -> str:
 def _open(to: Surface, asked: Asked) -> str:
     found = to.ask("open_positions", asked)
     if not found:
-        return "No position is open."
+        return f"No position is open{_in_choice(asked)}."
+    count, valued = found[0]["positions"], found[0]["valued"]
+    told = plural(count, "open position")
+    if not valued:
+        return f"{told}, none with a price."
     total_ = in_currency(money(found[0]["total"]), asked.account.currency)
-    return f"{plural(found[0]['positions'], 'open position')}, unrealized {total_}."
+    return f"{told}, unrealized {total_}{f' of {valued} with a price' if valued < count else ''}."
 
 
 def _drawdown(to: Surface, asked: Asked) -> str:
@@ -61,7 +66,12 @@ def _weights(to: Surface, asked: Asked) -> str:
 
 
 def _alarms(to: Surface, asked: Asked) -> str:
-    return models.alarms(to, asked) or "No model has an open alarm."
+    return models.alarms(to, asked) or f"No model has an open alarm{_in_choice(asked)}."
+
+
+def _in_choice(asked: Asked) -> str:
+    is_part = asked.symbols or asked.sources or not asked.account.is_all_accounts
+    return " in this choice" if is_part else ""
 
 
 def _unexplained(to: Surface, asked: Asked) -> str:
@@ -72,9 +82,12 @@ def _unexplained(to: Surface, asked: Asked) -> str:
         return ""
     off, on = unexplained(days)
     if not off:
-        return "Every day's P&L is explained by its trades."
-    amount = money(total(row["unreconciled_profit"] for row in days))
-    return f"Unexplained P&L: {in_currency(amount, asked.account.currency)} on {on}."
+        return "The P&L of every reported day is explained by its trades."
+    amount = money(total(abs(row["unreconciled_profit"]) for row in off))
+    return (
+        f"Unexplained P&L: {on}, of {in_currency(amount, asked.account.currency)} together, "
+        "gains and losses alike."
+    )
 
 
 def _audit(to: Surface, asked: Asked) -> str:
@@ -83,7 +96,7 @@ def _audit(to: Surface, asked: Asked) -> str:
         return ""
     findings = sum(row["findings"] for row in found)
     return models.not_as_they_say(found) or (
-        f"Audit of signals: {plural(findings, 'finding')}, none high."
+        f"Audit of signals: {plural(findings, 'finding')}, none high{_in_choice(asked)}."
     )
 
 

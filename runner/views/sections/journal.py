@@ -286,7 +286,7 @@ def drawdown_now(rows: Sequence[Row]) -> str:
     told += "now" if deepest["is_open"] else f"{deepest['end_date']:%Y-%m-%d}"
     still = [row for row in rows if row["is_open"]]
     if not still:
-        return f"None is open: the last day ended at the peak. {told}."
+        return f"None of these is open. {told}."
     first = still[0]
     more = f" and {len(still) - 1} more" if len(still) > 1 else ""
     return (

@@ -161,7 +161,7 @@ def _reconciliation(to: Surface, asked: Asked) -> None:
             Figure(
                 asked.account.label(label),
                 money(total(row[column] for row in told)) if told else UNDEFINED,
-                f"on {on}" if column == "unreconciled_profit" else "",
+                f"{on} not explained" if column == "unreconciled_profit" else "",
                 of=f"performance.daily_performance.{column}",
             )
             for label, column in (

@@ -86,7 +86,7 @@ def verdict(rows: dict[str, Row]) -> str:
         confirmed["wins"], confirmed["resolved"], contradicted["wins"], contradicted["resolved"]
     ) or (0.0, 0.0)
     more = confirmed["rate"] - contradicted["rate"]
-    told = "Confirmation made no difference beyond luck"
+    told = "Confirmation made no clear difference"
     if not low <= 0 <= high:
         told = (
             "Confirmed signals were right more often"
@@ -96,7 +96,7 @@ def verdict(rows: dict[str, Row]) -> str:
     return (
         f"{told}: {share(confirmed['rate'])} of confirmed signals went the right way, "
         f"{share(contradicted['rate'])} of contradicted ones: {_points(more)}, 95% interval "
-        f"{_points(low)} to {_points(high)}."
+        f"{_points(low)} to {_points(high)} if each signal stood alone."
     )
 
 

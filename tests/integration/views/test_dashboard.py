@@ -124,10 +124,12 @@ def test_links_lead_to_what_they_name(
     seen.open(f"{address}/signals?signal={signal_id}&symbol={symbol}&side=BUY", "Signals")
     told = seen.text()
     assert all(step in told for step in ("1 · Pattern", "2 · Signal", "3 · Plan", "5 · Outcome"))
-    assert seen.page.locator("[data-testid=stVegaLiteChart] svg").count() == 1
+    # Its prices, and where its profit went.
+    assert seen.page.locator("[data-testid=stVegaLiteChart] svg").count() == 2
 
     with seen.page.expect_download() as download:
-        seen.page.get_by_role("button", name="Download CSV").nth(-2).click()
+        heading = seen.page.get_by_role("heading", name="Find a signal")
+        heading.locator("xpath=following::button[contains(., 'Download CSV')]").first.click()
     download.value.save_as(tmp_path / "signals.csv")
     with (tmp_path / "signals.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -221,7 +223,7 @@ def test_a_replica_that_stops_and_returns(
         assert "password" not in seen.text()
     finally:
         pair.replica.start()
-    seen.page.wait_for_selector("text=Find a signal")
+    seen.page.get_by_role("heading", name="Find a signal").wait_for()
     assert "The marts cannot be read" not in seen.text()
 
 

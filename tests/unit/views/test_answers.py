@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from runner.views.asked import Asked
+from runner.views.asked import Account, Asked
 from runner.views.dashboard.wording import anchor
-from runner.views.sections import journal, money, signals, trades
+from runner.views.sections import glance, journal, money, signals, trades
 
 
 class Told:
@@ -38,6 +39,30 @@ def test_who_earned_more(difference: float, days: int, told: str) -> None:
     assert told in money.difference(made, Asked(), "ai: all", "traditional: all")
 
 
+@pytest.mark.parametrize(
+    ("valued", "told"),
+    [
+        (3, "3 open positions, unrealized 5.00 USD."),
+        (1, "3 open positions, unrealized 5.00 USD of 1 with a price."),
+        (0, "3 open positions, none with a price."),
+    ],
+)
+def test_what_is_open(valued: int, told: str) -> None:
+    made: Any = Told([{"positions": 3, "valued": valued, "total": Decimal(5)}])
+    assert glance._open(made, Asked(account=Account(currency="USD"))) == told
+
+
+def test_days_that_are_off_do_not_cancel() -> None:
+    days = [{"trading_date": date(2025, 1, number), "unreconciled_profit": Decimal(amount),
+             "is_reconciled": amount == "0"}
+            for number, amount in enumerate(("5", "-5", "0"), 1)]  # fmt: skip
+    made: Any = Told(days)
+    asked = Asked(account=Account(currency="USD"))
+    assert glance._unexplained(made, asked).startswith("Unexplained P&L: 2 days, of 10.00 USD")
+    made.rows = days[2:]
+    assert glance._unexplained(made, asked).startswith("The P&L of every reported day")
+
+
 def drawdown(depth: float, first: int, *, is_open: bool = False) -> dict[str, Any]:
     begin, end = date(2025, 1, first), date(2025, 1, first + 3)
     return {"source": "account", "depth": depth, "begin_date": begin, "end_date": end,
@@ -47,8 +72,7 @@ def drawdown(depth: float, first: int, *, is_open: bool = False) -> dict[str, An
 def test_whether_a_drawdown_is_open() -> None:
     deep, shallow = drawdown(-0.2, 5), drawdown(-0.01, 20, is_open=True)
     assert journal.drawdown_now([deep]) == (
-        "None is open: the last day ended at the peak. "
-        "The deepest: −20.00%, 2025-01-05 to 2025-01-08."
+        "None of these is open. The deepest: −20.00%, 2025-01-05 to 2025-01-08."
     )
     assert journal.drawdown_now([shallow, deep]) == (
         "Open now: account since 2025-01-20, −1.00% at its deepest. "
@@ -60,7 +84,7 @@ def test_whether_a_drawdown_is_open() -> None:
     ("confirmed", "told"),
     [
         (700, "Confirmed signals were right more often: 70.0%"),
-        (510, "Confirmation made no difference beyond luck: 51.0%"),
+        (510, "Confirmation made no clear difference: 51.0%"),
         (300, "Confirmed signals were right less often: 30.0%"),
     ],
 )
