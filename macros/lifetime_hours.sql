@@ -7,7 +7,7 @@
     {%- set ended_at -%}
         least(
             valid_until_at,
-            cast('9999-12-31 00:00:00+00' as timestamp with time zone)
+            cast('9999-12-31 00:00:00+00' as {{ type_moment() }})
         )
     {%- endset -%}
     {%- set hours = seconds_between('created_at', ended_at) ~ ' / 3600' -%}

@@ -11,5 +11,8 @@
 {%- endmacro %}
 
 {% macro spark__sum_exactly(expression) -%}
-    sum(cast({{ expression }} as decimal(38, 15)))
+    sum(cast(
+        cast(rint(({{ expression }}) * 1e15) as decimal(18, 0)) * 0.000000000000001
+        as decimal(38, 15)
+    ))
 {%- endmacro %}

@@ -10,7 +10,7 @@
     {%- for run_kind, steps, number, value in training_kinds() -%}
         {%- set block = training_block(number, 'steps.') -%}
         {%- set step_at = 'steps.created_at' if number.endswith('_id')
-            else 'cast(null as timestamp with time zone)' -%}
+            else 'cast(null as ' ~ type_moment() ~ ')' -%}
         select
             steps.model_id,
             '{{ run_kind }}' as run_kind,

@@ -4,7 +4,7 @@
 #}
 {% macro changes_table(name) -%}
     {{ return(api.Relation.create(
-        database=target.database,
+        database=target.get('database'),
         schema=generate_schema_name('changes', none),
         identifier=name
     )) }}

@@ -15,6 +15,10 @@
     lock__<schema>__<model>: an incremental model's lock (lock_table).
 #}
 {% macro prepare_changes() %}
+    {{ return(adapter.dispatch('prepare_changes')()) }}
+{% endmacro %}
+
+{% macro default__prepare_changes() %}
     {% if execute and flags.WHICH in ('build', 'run') %}
         {% if flags.EMPTY %}
             {{ exceptions.raise_compiler_error(
@@ -125,5 +129,15 @@
         delete from {{ changes_table('reads') }} where reader not in ({{ kept | join(', ') }});
         delete from {{ changes_table('relations') }} where relation not in ({{ kept | join(', ') }});
         commit;
+    {% endif %}
+{% endmacro %}
+
+{#
+    On Spark nothing is built from changes. The raw tables are the Parquet files of one snapshot, which
+    runner/scale/export.py wrote.
+#}
+{% macro spark__prepare_changes() %}
+    {% if execute and flags.WHICH in ('build', 'run') %}
+        {% do mount_snapshot() %}
     {% endif %}
 {% endmacro %}

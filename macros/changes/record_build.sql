@@ -3,6 +3,10 @@
     failed or warned, with some of the rows found.
 #}
 {% macro record_build() %}
+    {{ return(adapter.dispatch('record_build')()) }}
+{% endmacro %}
+
+{% macro default__record_build() %}
     {% if execute and flags.WHICH in ('build', 'run') %}
         {% set failed = ('error', 'fail', 'runtime error', 'partial success') %}
         {% set nodes = [] %}
@@ -67,4 +71,7 @@
         {% endfor %}
         commit;
     {% endif %}
+{% endmacro %}
+
+{% macro spark__record_build() %}
 {% endmacro %}

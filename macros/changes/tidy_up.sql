@@ -3,6 +3,10 @@
     models have read. The graph keeps these statements for the rounds of a watch.
 #}
 {% macro tidy_up() %}
+    {{ return(adapter.dispatch('tidy_up')()) }}
+{% endmacro %}
+
+{% macro default__tidy_up() %}
     {% if execute and flags.WHICH in ('build', 'run') %}
         {% set statements = [forget_old_builds()] %}
         {% if target.name == 'prod' %}
@@ -14,4 +18,7 @@
         {{ statements }}
         commit;
     {% endif %}
+{% endmacro %}
+
+{% macro spark__tidy_up() %}
 {% endmacro %}

@@ -4,5 +4,5 @@
     (runner/client/limits.py).
 #}
 {% macro earliest_moment() -%}
-    cast('1971-01-01 00:00:00+00' as timestamp with time zone)
+    cast('1971-01-01 00:00:00+00' as {{ type_moment() }})
 {%- endmacro %}

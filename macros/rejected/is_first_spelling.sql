@@ -7,6 +7,10 @@
     others: the key's other columns.
 #}
 {% macro is_first_spelling(relation, column, others) -%}
+    {{ return(adapter.dispatch('is_first_spelling')(relation, column, others)) }}
+{%- endmacro %}
+
+{% macro default__is_first_spelling(relation, column, others) -%}
     {{ column }} = {{ trimmed(column) }}
     or not exists (
         select
@@ -29,4 +33,11 @@
             other.{{ column }} = {{ trimmed('landed._spelling') }}
             or other.{{ column }} < landed._spelling
     )
+{%- endmacro %}
+
+{#
+    Ranked by usable_rows.
+#}
+{% macro spark__is_first_spelling(relation, column, others) -%}
+    _spelling = 1
 {%- endmacro %}

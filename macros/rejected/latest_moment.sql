@@ -25,5 +25,5 @@
         {%- endif -%}
         {%- do node.update({'latest': {'run': invocation_id, 'moment': moment}}) -%}
     {%- endif -%}
-    {{ return("cast('" ~ node.latest.moment ~ "+00' as timestamp with time zone)") }}
+    {{ return("cast('" ~ node.latest.moment ~ "+00' as " ~ type_moment() ~ ')') }}
 {%- endmacro %}

@@ -168,7 +168,7 @@ findings as (
         select
             signal_id,
             cast('{{ kind }}' as {{ dbt.type_string() }}) as finding_kind,
-            cast({{ evidence_at }} as timestamp with time zone) as evidence_at,
+            cast({{ evidence_at }} as {{ type_moment() }}) as evidence_at,
             cast({{ stated_price }} as {{ type_money() }}) as stated_price,
             cast(
                 {{ 'lowest_price' if has_bars else 'null' }} as {{ type_money() }}

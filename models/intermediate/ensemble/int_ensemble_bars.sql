@@ -61,7 +61,7 @@ with bars as (
     {% else %}
         select
             *,
-            cast(null as timestamp with time zone) as from_at,
+            cast(null as {{ type_moment() }}) as from_at,
             0 as bars_before,
             cast(null as {{ type_double() }}) as seconds_before
         from {{ ref('stg_ai__market_bars') }}

@@ -159,7 +159,7 @@ int_ensemble_similar_outcomes as (
 
     select *
     from counted
-    where resolved_date > '-infinity'
+    where resolved_date > {{ before_all_days() }}
 
 )
 

@@ -44,7 +44,7 @@ outcomes as (
 losses as (
 
     select
-        expert_number / 2 as model_id,
+        {{ whole_quotient('expert_number', '2') }} as model_id,
         resolved_date as health_date,
         forecasts,
         excess_loss

@@ -19,7 +19,7 @@
 with losses as (
 
     select
-        expert_number / 2 as model_id,
+        {{ whole_quotient('expert_number', '2') }} as model_id,
         {{ end }} as health_date,
         mod({{ number }}, {{ block_days }}) as day_of_stretch,
         resolved_date,

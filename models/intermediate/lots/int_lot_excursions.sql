@@ -14,6 +14,12 @@
 -- place is even, since the next size has the others in pairs.
 
 {% set largest_exponent = 20 %}
+{%- set first_place = whole_quotient(
+    '(placed.first_bar_number + sizes.block_size - 1)', 'sizes.block_size'
+) %}
+{%- set end_place = whole_quotient(
+    '(placed.last_bar_number + 1)', 'sizes.block_size'
+) %}
 
 with lots as (
 
@@ -43,30 +49,7 @@ sizes as (
 ),
 
 placed as (
-
-    select
-        lots.*,
-        (
-            select stored.bar_number
-            from {{ ref('int_bars_numbered') }} as stored
-            where
-                stored.symbol = lots.symbol
-                and stored.opened_at >= lots.entry_at
-            order by stored.opened_at asc
-            limit 1
-        ) as first_bar_number,
-        (
-            select stored.bar_number
-            from {{ ref('int_bars_numbered') }} as stored
-            where
-                stored.symbol = lots.symbol
-                and stored.opened_at < lots.exit_at
-                and stored.closed_at <= lots.exit_at
-            order by stored.opened_at desc
-            limit 1
-        ) as last_bar_number
-    from lots
-    {{ kept_apart() }}
+{{ bars_of_lots('lots') }}
 
 ),
 
@@ -78,14 +61,14 @@ stretches as (
         placed.closing_order_id,
         placed.symbol,
         sizes.block_size,
-        (placed.first_bar_number + sizes.block_size - 1) / sizes.block_size
+        {{ first_place }}
             as first_place,
-        (placed.last_bar_number + 1) / sizes.block_size as end_place
+        {{ end_place }} as end_place
     from placed
     inner join sizes
         on
-            (placed.first_bar_number + sizes.block_size - 1) / sizes.block_size
-            < (placed.last_bar_number + 1) / sizes.block_size
+            {{ first_place }}
+            < {{ end_place }}
 
 ),
 

@@ -130,7 +130,9 @@ lots as (
         case when is_long then buy_leverage else sell_leverage end as leverage,
         cast(buy_fees + sell_fees as {{ type_money() }}) as fees,
         cast(
-            (sell_price - buy_price) * quantity - buy_fees - sell_fees
+            {{ money_product(
+                '(sell_price - buy_price)', 'quantity'
+            ) }} - buy_fees - sell_fees
             as {{ type_money() }}
         ) as net_profit
     from priced
@@ -160,15 +162,19 @@ attributed_lots as (
             case
                 when
                     attributed_orders.stop_price > 0
-                    and attributed_orders.stop_price * lots.quantity
+                    and {{ money_product(
+                        'attributed_orders.stop_price', 'lots.quantity'
+                    ) }}
                     < {{ money_limit() }}
                     and case lots.direction
                         when 'LONG' then attributed_orders.stop_price < lots.entry_price
                         else attributed_orders.stop_price > lots.entry_price
                     end
                     then
-                        abs(lots.entry_price - attributed_orders.stop_price)
-                        * lots.quantity
+                        {{ money_product(
+                            'abs(lots.entry_price - attributed_orders.stop_price)',
+                            'lots.quantity'
+                        ) }}
             end as {{ type_money() }}
         ) as risked_amount
     from lots

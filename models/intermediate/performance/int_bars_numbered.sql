@@ -65,7 +65,7 @@ stretches as (
         select
             symbol,
             timeframe,
-            cast(null as timestamp with time zone) as from_at,
+            cast(null as {{ type_moment() }}) as from_at,
             0 as first_bar_number
         from ranked_timeframes
         where timeframe_rank = 1

@@ -123,7 +123,9 @@ executed as (
             ('price', 'arrival_price', 'entry_price'),
             ('exit', 'exit_price', 'signal_exit_price')
         ] %}
-            sum(({{ later_price }} - {{ earlier_price }}) * signed_quantity)
+            sum({{ money_product(
+                '(' ~ later_price ~ ' - ' ~ earlier_price ~ ')', 'signed_quantity'
+            ) }})
                 as {{ amount }},
         {% endfor %}
         sum(fees) as fees,
@@ -145,7 +147,7 @@ int_signal_gaps as (
         cast(executed.quantity as {{ type_money() }}) as quantity,
         {% for amount, expression in [
             ('hypothetical_profit', hypothetical_profit),
-            ('ordered_profit', 'hypothetical.unit_profit * ordered.quantity'),
+            ('ordered_profit', money_product('hypothetical.unit_profit', 'ordered.quantity')),
             ('untouched', 'coalesce(executed.untouched, 0)'),
             ('delay', 'coalesce(executed.delay, 0)'),
             ('price', 'coalesce(executed.price, 0)'),

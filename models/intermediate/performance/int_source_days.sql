@@ -33,7 +33,9 @@ opened_positions as (
         account,
         currency,
         {{ utc_date('entry_at') }} as trading_date,
-        cast(abs(entry_price * quantity) as {{ type_money() }}) as entry_value
+        cast(abs({{ money_product(
+            'entry_price', 'quantity'
+        ) }}) as {{ type_money() }}) as entry_value
     from {{ followed('int_lots_closed', by=utc_date('entry_at')) }}
 
     union all
@@ -44,7 +46,9 @@ opened_positions as (
         account,
         currency,
         {{ utc_date('opened_at') }} as trading_date,
-        cast(abs(price * open_quantity) as {{ type_money() }}) as entry_value
+        cast(abs({{ money_product(
+            'price', 'open_quantity'
+        ) }}) as {{ type_money() }}) as entry_value
     from {{ followed('int_open_positions') }}
 
 ),
@@ -57,7 +61,9 @@ closed_trades as (
         account,
         currency,
         {{ utc_date('exit_at') }} as trading_date,
-        cast(abs(entry_price * quantity) as {{ type_money() }}) as entry_value,
+        cast(abs({{ money_product(
+            'entry_price', 'quantity'
+        ) }}) as {{ type_money() }}) as entry_value,
         net_profit,
         result
     from {{ followed('int_lots_closed', by=utc_date('exit_at')) }}

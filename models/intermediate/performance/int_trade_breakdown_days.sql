@@ -97,7 +97,9 @@ int_trade_breakdown_days as (
                 ) as {{ type_money() }}
             ) as {{ column }},
         {% endfor -%}
-        cast(sum(net_profit * net_profit) as {{ type_product() }}) as squared_profit,
+        cast(sum({{ money_product(
+            'net_profit', 'net_profit'
+        ) }}) as {{ type_product() }}) as squared_profit,
         cast(sum(fees) as {{ type_money() }}) as fees,
         min(exit_at) as first_closed_at,
         max(exit_at) as last_closed_at

@@ -55,7 +55,7 @@ resolved_signals as (
 
         select
             kinds.*,
-            cast('-infinity' as timestamp with time zone) as resolved_at,
+            cast('-infinity' as {{ type_moment() }}) as resolved_at,
             last_kept.cases,
             last_kept.wins
         from kinds

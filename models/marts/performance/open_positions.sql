@@ -47,12 +47,16 @@ open_positions as (
         cast(
             case
                 when
-                    abs(last_closes.close_price * positions.open_quantity)
+                    abs({{ money_product(
+                        'last_closes.close_price', 'positions.open_quantity'
+                    ) }})
                     < {{ money_limit() }}
                     then
                         case positions.direction when 'LONG' then 1 else -1 end
-                        * (last_closes.close_price - positions.price)
-                        * positions.open_quantity
+                        * {{ money_product(
+                            '(last_closes.close_price - positions.price)',
+                            'positions.open_quantity'
+                        ) }}
                         - positions.fees
             end as {{ type_money() }}
         ) as unrealized_profit,

@@ -62,7 +62,9 @@ executed_signals as (
             when min(currency) = max(currency) then min(currency)
         end as executed_currency,
         cast(sum(net_profit) as {{ type_money() }}) as net_profit,
-        cast(sum(entry_price * quantity) as {{ type_money() }}) as entry_value,
+        cast(sum({{ money_product(
+            'entry_price', 'quantity'
+        ) }}) as {{ type_money() }}) as entry_value,
         max(exit_at) as executed_available_at
     from {{ followed('int_lots_closed') }}
     where signal_id is not null

@@ -21,7 +21,7 @@
             abs(filled_quantity) < {{ money_limit() }}
             and abs(coalesce(filled_price, price)) < {{ money_limit() }}
             then
-                abs(filled_quantity * coalesce(filled_price, price))
+                abs({{ money_product('filled_quantity', 'coalesce(filled_price, price)') }})
                 < {{ money_limit() }}
         else true
     end

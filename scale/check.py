@@ -1,0 +1,106 @@
+"""Build the demo's models on Spark, and compare every row with PostgreSQL's.
+
+``make spark`` runs it after ``make demo``; the first argument is the folder of programs of Spark's
+environment. One snapshot of the replica, the raw tables and the models as PostgreSQL built them, is
+written as Parquet files. Everything that it starts is stopped at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+
+from runner.demo.embedded import EmbeddedPair
+from runner.errors import SignalMartsError
+from runner.platform import roles, views
+from runner.scale import cluster
+from runner.scale.export import export
+from runner.servers.contract import ai_tables
+from runner.servers.database import Connection, Database
+from runner.settings import PROJECT, load
+
+SCHEMAS = ["staging", "intermediate", "ensemble", "performance", "training", "operations"]
+RELATIONS = """\
+select nspname, relname
+from pg_class
+inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+where nspname = any (%s) and relname = any (%s) and relkind in ('r', 'v')
+"""
+
+
+def main() -> int:
+    programs, more = Path(sys.argv[1]).absolute(), sys.argv[2:]
+    pair = EmbeddedPair(load().home)
+    pair.urls()  # one that is not made yet has no rows, and says so
+    urls = pair.up()
+    with tempfile.TemporaryDirectory(prefix="signal-marts-spark-") as home:
+        folder = Path(home)
+        with timed("one snapshot of PostgreSQL's rows"):
+            replica = Database("replica", f"{urls.replica}?passfile={urls.passfile}")
+            with replica.connect(autocommit=False) as connection:
+                write_snapshot(connection, folder / "snapshot")
+        with ExitStack() as stack:
+            with timed("a Spark cluster"):
+                port = stack.enter_context(
+                    cluster.running(programs, folder / "spark", cluster.Workers())
+                )
+            environment = {
+                **os.environ,
+                "SPARK_SNAPSHOT": str(folder / "snapshot"),
+                "SPARK_THRIFT_HOST": cluster.HOST,
+                "SPARK_THRIFT_PORT": str(port),
+                "DBT_THREADS": "2",
+            }
+            with timed("all models on Spark"):
+                dbt(programs, environment, "run", *more)
+            with timed("every row compared"):
+                dbt(programs, environment, "run-operation", "compare_models")
+    return 0
+
+
+def write_snapshot(connection: Connection, folder: Path) -> None:
+    """The contract's tables, and the models, as of one moment."""
+    connection.execute("set transaction isolation level repeatable read read only")
+    ai = [table.name for table in ai_tables(PROJECT)]
+    models = [path.stem for path in (PROJECT / "models").rglob("*.sql")]
+    for schemas, names, part in [
+        (["public"], ai, "raw"),
+        ([views.SCHEMA], list(roles.ROLES), "raw"),
+        (SCHEMAS, models, "expected"),
+    ]:
+        found = connection.execute(RELATIONS, (schemas, names)).fetchall()
+        export(connection, {name: (schema, name) for schema, name in found}, folder / part)
+
+
+def dbt(programs: Path, environment: Mapping[str, str], *command: str) -> None:
+    """Run dbt against Spark; raise SignalMartsError if it fails."""
+    program = [str(programs / "dbt"), *command, "--target", "spark", "--target-path"]
+    result = subprocess.run(
+        [*program, str(PROJECT / "target/spark")], cwd=PROJECT, env=environment, check=False
+    )
+    if result.returncode:
+        raise SignalMartsError(f"dbt {command[0]} failed on Spark, see above")
+
+
+@contextmanager
+def timed(part: str) -> Iterator[None]:
+    """Print how long a part took."""
+    began = time.monotonic()
+    yield
+    click.echo(f"{part}: {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except SignalMartsError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
