@@ -20,20 +20,10 @@ import click
 
 from runner.demo.embedded import EmbeddedPair
 from runner.errors import SignalMartsError
-from runner.platform import roles, views
 from runner.scale import cluster
-from runner.scale.export import export
-from runner.servers.contract import ai_tables
-from runner.servers.database import Connection, Database
+from runner.scale.export import write_snapshot
+from runner.servers.database import Database
 from runner.settings import PROJECT, load
-
-SCHEMAS = ["staging", "intermediate", "ensemble", "performance", "training", "operations"]
-RELATIONS = """\
-select nspname, relname
-from pg_class
-inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
-where nspname = any (%s) and relname = any (%s) and relkind in ('r', 'v')
-"""
 
 
 def main() -> int:
@@ -64,20 +54,6 @@ def main() -> int:
             with timed("every row compared"):
                 dbt(programs, environment, "run-operation", "compare_models")
     return 0
-
-
-def write_snapshot(connection: Connection, folder: Path) -> None:
-    """The contract's tables, and the models, as of one moment."""
-    connection.execute("set transaction isolation level repeatable read read only")
-    ai = [table.name for table in ai_tables(PROJECT)]
-    models = [path.stem for path in (PROJECT / "models").rglob("*.sql")]
-    for schemas, names, part in [
-        (["public"], ai, "raw"),
-        ([views.SCHEMA], list(roles.ROLES), "raw"),
-        (SCHEMAS, models, "expected"),
-    ]:
-        found = connection.execute(RELATIONS, (schemas, names)).fetchall()
-        export(connection, {name: (schema, name) for schema, name in found}, folder / part)
 
 
 def dbt(programs: Path, environment: Mapping[str, str], *command: str) -> None:

@@ -9,7 +9,6 @@ has.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,17 @@ from psycopg import sql
 
 from runner.errors import UsageError
 from runner.extras import need
+from runner.platform import roles, views
+from runner.servers.contract import ai_tables
 from runner.servers.database import Connection
+from runner.settings import PROJECT
 
 DECIMALS = 18
 _BEYOND = 9 * 10**19
 """Larger than any usable number (money_limit), and a decimal(38, 18)."""
 _LIMIT = 10**19
+_LONGEST_ROW = 64 * 2**20
+"""In bytes: the reader of CSV refuses a longer one."""
 
 _MOMENT = """\
 case
@@ -43,6 +47,14 @@ case
     else greatest(least({0}, date '9999-12-31'), date '0001-01-01')
 end"""
 
+_SCHEMAS = ["staging", "intermediate", "ensemble", "performance", "training", "operations"]
+_BUILT = """\
+select nspname, relname
+from pg_class
+inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+where nspname = any (%s) and relname = any (%s) and relkind in ('r', 'v')
+order by relname
+"""
 _COLUMNS = """\
 select attname, format_type(atttypid, null)
 from pg_attribute
@@ -51,15 +63,21 @@ order by attnum
 """
 
 
-def export(connection: Connection, relations: Mapping[str, tuple[str, str]], folder: Path) -> None:
-    """Write relations (a file's name: schema and name) into a folder, in the caller's transaction.
+def write_snapshot(connection: Connection, folder: Path) -> None:
+    """Write the raw tables into ``raw``, and the models as they are built into ``expected``.
 
-    The transaction must be REPEATABLE READ, so that all files are of one moment. Each file is
-    ``NAME/rows.parquet``: Spark's tables are folders.
+    The connection has done nothing in its transaction yet. Each table is ``NAME/rows.parquet``:
+    Spark's tables are folders. Raises UsageError if a raw table is not there.
     """
     need("parquet")
-    for name, relation in relations.items():
-        _export(connection, relation, folder / name)
+    connection.execute("set transaction isolation level repeatable read read only")
+    raw = [("public", table.name) for table in ai_tables()]
+    raw += [(views.SCHEMA, role) for role in roles.ROLES]
+    models = [path.stem for path in (PROJECT / "models").rglob("*.sql")]
+    built = connection.execute(_BUILT, (_SCHEMAS, models)).fetchall()
+    for part, relations in (("raw", raw), ("expected", built)):
+        for relation in relations:
+            _export(connection, relation, folder / part / relation[1])
 
 
 def _export(connection: Connection, relation: tuple[str, str], folder: Path) -> None:
@@ -69,7 +87,7 @@ def _export(connection: Connection, relation: tuple[str, str], folder: Path) -> 
     qualified = sql.Identifier(*relation)
     columns = connection.execute(_COLUMNS, (qualified.as_string(),)).fetchall()
     if not columns:
-        raise UsageError(f"{'.'.join(relation)} is not there: run signal-marts build first")
+        raise UsageError(f"{'.'.join(relation)} is not there: run signal-marts deploy first")
     types = {name: _arrow_type(kind) for name, kind in columns}
     values = [
         sql.SQL("{} as {}").format(_value(name, kind), sql.Identifier(name))
@@ -96,8 +114,10 @@ def _export(connection: Connection, relation: tuple[str, str], folder: Path) -> 
                 return
             reader = csv.open_csv(
                 file,
-                read_options=csv.ReadOptions(column_names=list(types), use_threads=False),
-                parse_options=csv.ParseOptions(newlines_in_values=True),
+                read_options=csv.ReadOptions(
+                    column_names=list(types), use_threads=False, block_size=_LONGEST_ROW
+                ),
+                parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
                 convert_options=csv.ConvertOptions(
                     column_types={
                         name: pyarrow.int64() if kind == _MICROSECONDS else kind

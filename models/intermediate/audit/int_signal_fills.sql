@@ -45,6 +45,52 @@ fills as (
 
 -- All bars of a symbol are of one length: of those that opened before, the last one
 -- closed last.
-{{ bars_of_fills() }}
+begun as (
+
+    select
+        fills.*,
+        (
+            select max(earlier.opened_at)
+            from {{ ref('int_bars_numbered') }} as earlier
+            where
+                earlier.symbol = fills.symbol
+                and earlier.opened_at <= fills.created_at
+        ) as first_opened_at
+    from fills
+    {{ kept_apart() }}
+
+),
+
+-- A fill has the mean price of its parts, from the order on.
+signal_fills as (
+
+    select
+        begun.order_id,
+        begun.signal_id,
+        begun.symbol,
+        begun.filled_price,
+        begun.created_at,
+        begun.filled_at,
+        cast(between_them.lowest_price as {{ type_money() }}) as lowest_price,
+        cast(between_them.highest_price as {{ type_money() }}) as highest_price
+    from begun
+    left join
+        lateral (
+            select
+                min(bars.low_price) as lowest_price,
+                max(bars.high_price) as highest_price,
+                max(bars.closed_at) as closed_at
+            from {{ ref('int_bars_numbered') }} as bars
+            where
+                bars.symbol = begun.symbol
+                and bars.opened_at
+                >= coalesce(begun.first_opened_at, begun.created_at)
+                and bars.opened_at <= begun.filled_at
+                and bars.closed_at >= begun.created_at
+        ) as between_them
+        -- Without the bar of the fill itself, its price is not known.
+        on begun.filled_at <= between_them.closed_at
+
+)
 
 select * from signal_fills {{ newest_together('order_id') }}

@@ -49,7 +49,28 @@ sizes as (
 ),
 
 placed as (
-{{ bars_of_lots('lots') }}
+
+    select
+        lots.*,
+        (
+            select {{ nearest('min', 'stored.bar_number') }}
+            from {{ ref('int_bars_numbered') }} as stored
+            where
+                stored.symbol = lots.symbol
+                and stored.opened_at >= lots.entry_at
+            {{ first_only('stored.opened_at asc') }}
+        ) as first_bar_number,
+        (
+            select {{ nearest('max', 'stored.bar_number') }}
+            from {{ ref('int_bars_numbered') }} as stored
+            where
+                stored.symbol = lots.symbol
+                and stored.opened_at < lots.exit_at
+                and stored.closed_at <= lots.exit_at
+            {{ first_only('stored.opened_at desc') }}
+        ) as last_bar_number
+    from lots
+    {{ kept_apart() }}
 
 ),
 

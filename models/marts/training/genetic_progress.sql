@@ -17,6 +17,8 @@
     },
     indexes=[{'columns': ['model_id', 'generation_number']}]
 ) }}
+{%- set evolution = 'partition by model_id order by generation_number' %}
+{%- set framed = framed_window('evolution', evolution) %}
 
 with generations as (
 
@@ -71,15 +73,15 @@ windowed as (
         row_number() over evolution
         + first_value(generations_before) over evolution as generation_position,
         max(best_fitness_so_far) over (
-            evolution rows between unbounded preceding and 1 preceding
+            {{ framed }} rows between unbounded preceding and 1 preceding
         ) as previous_best_fitness,
         -- Generations may be stored late or out of order: these figures need all
         -- generations up to this one.
         max(available_at) over (
-            evolution rows between unbounded preceding and current row
+            {{ framed }} rows between unbounded preceding and current row
         ) as progress_available_at
     from generations
-    window evolution as (partition by model_id order by generation_number)
+    window evolution as ({{ evolution }})
 
 ),
 

@@ -19,6 +19,8 @@
     },
     indexes=[{'columns': ['model_id', 'episode_number']}]
 ) }}
+{%- set training = 'partition by model_id order by episode_number' %}
+{%- set framed = framed_window('training', training) %}
 
 with episodes as (
 
@@ -75,31 +77,31 @@ windowed as (
         + first_value(episodes_before) over training as episode_position,
         lag(created_at) over training as previous_created_at,
         max(best_reward) over (
-            training rows between unbounded preceding and 1 preceding
+            {{ framed }} rows between unbounded preceding and 1 preceding
         ) as previous_best_reward,
         avg(total_reward) over (
-            training rows between {{ window_size - 1 }} preceding and current row
+            {{ framed }} rows between {{ window_size - 1 }} preceding and current row
         ) as mean_reward,
         count(total_reward) over (
-            training rows between {{ window_size - 1 }} preceding and current row
+            {{ framed }} rows between {{ window_size - 1 }} preceding and current row
         ) as mean_reward_episodes,
         avg(total_reward) over (
-            training
+            {{ framed }}
             rows between {{ 2 * window_size - 1 }} preceding
             and {{ window_size }} preceding
         ) as previous_mean_reward,
         count(total_reward) over (
-            training
+            {{ framed }}
             rows between {{ 2 * window_size - 1 }} preceding
             and {{ window_size }} preceding
         ) as previous_mean_reward_episodes,
         -- Episodes may be stored late or out of order: these figures need all episodes
         -- up to this one.
         max(available_at) over (
-            training rows between unbounded preceding and current row
+            {{ framed }} rows between unbounded preceding and current row
         ) as progress_available_at
     from episodes
-    window training as (partition by model_id order by episode_number)
+    window training as ({{ training }})
 
 ),
 
