@@ -8,8 +8,7 @@
 {%- endmacro %}
 
 {% macro default__first_only(order_by) -%}
-            order by {{ order_by }}
-            limit 1
+    {{ 'order by ' ~ order_by ~ '\n            limit 1' }}
 {%- endmacro %}
 
 {% macro spark__first_only(order_by) -%}

@@ -22,8 +22,9 @@
     {%- set whole, fraction = [], [] -%}
     {%- for factor in [one, other] -%}
         {%- set money = 'cast(' ~ factor ~ ' as decimal(38, 18))' -%}
-        {%- do whole.append('cast(' ~ money ~ ' - ' ~ money ~ ' % 1 as decimal(19, 0))') -%}
-        {%- do fraction.append('cast(' ~ money ~ ' % 1 as decimal(18, 18))') -%}
+        {%- set rest = money ~ ' % 1' -%}
+        {%- do whole.append('cast(' ~ money ~ ' - ' ~ rest ~ ' as decimal(19, 0))') -%}
+        {%- do fraction.append('cast(' ~ rest ~ ' as decimal(18, 18))') -%}
     {%- endfor -%}
     (
         try_cast({{ whole[0] }} * {{ whole[1] }} as decimal(38, 18))

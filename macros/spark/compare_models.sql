@@ -1,6 +1,6 @@
 {#
-    Compares every model on Spark with PostgreSQL's rows of it, which mount_snapshot() mounted in the schema
-    `expected`, and fails if a row differs. For `dbt run-operation`.
+    Compares every model on Spark with PostgreSQL's rows of it, in the snapshot, and fails if a model differs or
+    is not built. For `dbt run-operation`.
 
     A row is told by all its columns but the doubles, which are equal if they differ by 1e-12 of their
     size, or of 1 if they are smaller: a sum of doubles depends on the order of its rows.
@@ -8,26 +8,31 @@
     models: names, a list; all by default.
 #}
 {% macro compare_models(models=none) %}
-    {% set folder = env_var('SPARK_SNAPSHOT') %}
-    {% set wrong = [] %}
-    {% for node in graph.nodes.values()
+    {% set found = {'equal': [], 'different': [], 'not built': []} %}
+    {% for node in graph.nodes.values() | sort(attribute='name')
         if node.resource_type == 'model' and (models is none or node.name in models)
     %}
-        {% do mount_parquet('expected', node.name, folder ~ '/expected/' ~ node.name) %}
-        {% set found = run_query(compared_rows(
-            node.schema ~ '.' ~ node.alias, 'expected.' ~ node.name
-        )).rows[0] %}
-        {% do log(
-            node.name ~ ': ' ~ found[0] ~ ' rows, ' ~ found[1] ~ ' missing, ' ~ found[2] ~ ' more, '
-            ~ found[3] ~ ' with another double', info=true
-        ) %}
-        {% if found[1] or found[2] or found[3] %}
-            {% do wrong.append(node.name) %}
+        {% set told = {'as': 'not built'} %}
+        {% if adapter.get_relation(none, node.schema, node.alias) %}
+            {% set rows = run_query(compared_rows(
+                node.schema ~ '.' ~ node.alias,
+                'parquet.`' ~ env_var('SPARK_SNAPSHOT') ~ '/expected/' ~ node.name ~ '`'
+            )).rows[0] %}
+            {% do told.update({
+                'as': 'different' if rows[1] or rows[2] or rows[3] else 'equal',
+                'rows': rows[0] ~ ' rows, ' ~ rows[1] ~ ' missing, ' ~ rows[2] ~ ' more, '
+                    ~ rows[3] ~ ' with another double'
+            }) %}
         {% endif %}
+        {% do found[told.as].append(node.name) %}
+        {% do log(node.name ~ ': ' ~ told.as ~ ', ' ~ told.rows, info=true) %}
     {% endfor %}
-    {% if wrong %}
+    {% for kind, names in found.items() %}
+        {% do log(names | length ~ ' ' ~ kind, info=true) %}
+    {% endfor %}
+    {% if found['different'] or found['not built'] %}
         {{ exceptions.raise_compiler_error(
-            'other rows than on PostgreSQL: ' ~ wrong | join(', ')
+            'not as on PostgreSQL: ' ~ (found['different'] + found['not built']) | join(', ')
         ) }}
     {% endif %}
 {% endmacro %}
@@ -37,27 +42,25 @@
 #}
 {% macro compared_rows(relation, expected) %}
     {% set exact, doubles = [], [] %}
-    {% set theirs = adapter.get_columns_in_relation(
-        api.Relation.create(schema=expected.split('.')[0], identifier=expected.split('.')[1])
-    ) %}
-    {% for column in theirs if column.name[0] != '#' %}
-        {% do (doubles if column.dtype == 'double' else exact).append(column) %}
+    {% for column in run_query('describe query select * from ' ~ expected) %}
+        {% do (doubles if column[1] == 'double' else exact).append(column) %}
     {% endfor %}
     with
     {% for side, rows in {'ours': relation, 'theirs': expected}.items() %}
         {{ side }} as (
             select
-                {% for column in exact -%}
-                {{ "cast(" ~ column.name ~ " as " ~ column.dtype ~ ")" }} as {{ column.name }},
-                {% endfor -%}
-                {% for column in doubles -%}
-                cast({{ column.name }} as double) as {{ column.name }},
-                {% endfor -%}
+                *,
                 row_number() over (
-                    partition by {% for column in exact %}cast({{ column.name }} as {{ column.dtype }}){{ ', ' if not loop.last }}{% endfor %}
-                    order by {{ (doubles or exact) | map(attribute='name') | join(', ') }}
+                    partition by {{ exact | map(attribute=0) | join(', ') or '1' }}
+                    order by {{ (doubles or exact) | map(attribute=0) | join(', ') }}
                 ) as _place
-            from {{ rows }}
+            from (
+                select
+                    {% for column in exact + doubles -%}
+                    cast({{ column[0] }} as {{ column[1] }}) as {{ column[0] }}{{ ',' if not loop.last }}
+                    {% endfor %}
+                from {{ rows }}
+            ) as cast_rows
         ){{ ',' if not loop.last }}
     {% endfor %}
     select
@@ -69,10 +72,10 @@
                 true
                 {% for column in doubles -%}
                 and (
-                    ours.{{ column.name }} <=> theirs.{{ column.name }}
+                    ours.{{ column[0] }} <=> theirs.{{ column[0] }}
                     or coalesce(
-                        abs(ours.{{ column.name }} - theirs.{{ column.name }})
-                        <= 1e-12 * greatest(1, abs(theirs.{{ column.name }})),
+                        abs(ours.{{ column[0] }} - theirs.{{ column[0] }})
+                        <= 1e-12 * greatest(1, abs(theirs.{{ column[0] }})),
                         false
                     )
                 )
@@ -84,6 +87,6 @@
         on
             ours._place = theirs._place
             {% for column in exact -%}
-            and ours.{{ column.name }} <=> theirs.{{ column.name }}
+            and ours.{{ column[0] }} <=> theirs.{{ column[0] }}
             {% endfor %}
 {% endmacro %}

@@ -7,6 +7,8 @@ PLACEHOLDERS = {
     "type_double": "double precision",
     "calendar_days": "select trading_date from bounds",
     "aggregate_in_order": "count(*)",
+    "first_only": "limit 1",
+    "usable_rows": "select * from placeholder",
 }
 
 

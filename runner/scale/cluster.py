@@ -32,6 +32,9 @@ SETTINGS: Mapping[str, str] = {
     "spark.sql.cteRecursionLevelLimit": "-1",
     "spark.sql.cteRecursionRowLimit": "-1",
     "spark.sql.shuffle.partitions": "2",
+    # A demo's rows are read before code for them is generated and compiled.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     # Plans of long queries as texts fill the driver's memory.
     "spark.sql.maxPlanStringLength": "2000",
     "spark.ui.enabled": "false",

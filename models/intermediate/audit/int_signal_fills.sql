@@ -6,6 +6,9 @@
     indexes=[{'columns': ['symbol', 'filled_at']}],
     pre_hook="{{ prefer_index_lookups() }}"
 ) }}
+{%- set has_bar = 'begun.filled_at <= between_them.closed_at' %}
+{%- set lowest = of_lateral(has_bar, 'between_them.lowest_price') %}
+{%- set highest = of_lateral(has_bar, 'between_them.highest_price') %}
 
 with signal_orders as (
 
@@ -71,8 +74,8 @@ signal_fills as (
         begun.filled_price,
         begun.created_at,
         begun.filled_at,
-        cast(between_them.lowest_price as {{ type_money() }}) as lowest_price,
-        cast(between_them.highest_price as {{ type_money() }}) as highest_price
+        cast({{ lowest }} as {{ type_money() }}) as lowest_price,
+        cast({{ highest }} as {{ type_money() }}) as highest_price
     from begun
     left join
         lateral (
@@ -89,7 +92,7 @@ signal_fills as (
                 and bars.closed_at >= begun.created_at
         ) as between_them
         -- Without the bar of the fill itself, its price is not known.
-        on begun.filled_at <= between_them.closed_at
+        on {{ on_lateral(has_bar) }}
 
 )
 
