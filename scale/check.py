@@ -47,23 +47,21 @@ def main() -> int:
                 "SPARK_SNAPSHOT": str(folder / "snapshot"),
                 "SPARK_THRIFT_HOST": cluster.HOST,
                 "SPARK_THRIFT_PORT": str(port),
-                "DBT_THREADS": "2",
+                "DBT_THREADS": "4",
             }
+            # A model that is not built is told by the comparison as well.
             with timed("all models on Spark"):
                 dbt(programs, environment, "run", *more)
             with timed("every row compared"):
-                dbt(programs, environment, "run-operation", "compare_models")
-    return 0
+                return dbt(programs, environment, "run-operation", "compare_models")
 
 
-def dbt(programs: Path, environment: Mapping[str, str], *command: str) -> None:
-    """Run dbt against Spark; raise SignalMartsError if it fails."""
+def dbt(programs: Path, environment: Mapping[str, str], *command: str) -> int:
+    """Run dbt against Spark; return its exit code."""
     program = [str(programs / "dbt"), *command, "--target", "spark", "--target-path"]
-    result = subprocess.run(
+    return subprocess.run(
         [*program, str(PROJECT / "target/spark")], cwd=PROJECT, env=environment, check=False
-    )
-    if result.returncode:
-        raise SignalMartsError(f"dbt {command[0]} failed on Spark, see above")
+    ).returncode
 
 
 @contextmanager

@@ -57,7 +57,7 @@
             from (
                 select
                     {% for column in exact + doubles -%}
-                    cast({{ column[0] }} as {{ column[1] }}) as {{ column[0] }}{{ ',' if not loop.last }}
+                    try_cast({{ column[0] }} as {{ column[1] }}) as {{ column[0] }}{{ ',' if not loop.last }}
                     {% endfor %}
                 from {{ rows }}
             ) as cast_rows

@@ -3,7 +3,8 @@
 
 {% set block_days = var('trial_block_days') | int(1) %}
 {% set counted_days = block_days - var('trial_gap_days') | int(0) %}
-{% set number = "(decided_date - cast('1970-01-01' as date))" %}
+{% set number = '('
+    ~ days_between("cast('1970-01-01' as date)", 'decided_date') ~ ')' %}
 {% set end = 'decided_date + ' ~ (block_days - 1)
     ~ ' - mod(' ~ number ~ ', ' ~ block_days ~ ')' %}
 

@@ -40,8 +40,12 @@ model_health as (
         health.rank_ic_upper,
         health.rank_ic_over,
         health.rank_ic_days,
-        health.health_date - health.last_signal_date as days_since_signal,
-        health.health_date - health.last_training_date as days_since_training,
+        {{ days_between(
+            'health.last_signal_date', 'health.health_date'
+        ) }} as days_since_signal,
+        {{ days_between(
+            'health.last_training_date', 'health.health_date'
+        ) }} as days_since_training,
         {{ utc_midnight('health.health_date + 1') }} as available_at
     from health
     inner join models

@@ -137,7 +137,9 @@ valued_days as (
         cast(
             least(
                 greatest(
-                    capital_share * last_close / bought_price, -{{ money_limit() }}
+                    {{ proportion(
+                        'capital_share', 'last_close', 'bought_price'
+                    ) }}, -{{ money_limit() }}
                 ), {{ money_limit() }}
             ) as {{ type_money() }}
         ) as held_value

@@ -40,7 +40,9 @@ measured as (
         *,
         sqrt(
             cast(
-                squared_profit * trades - net_profit * net_profit as {{ type_double() }}
+                squared_profit * trades - {{ money_product(
+                    'net_profit', 'net_profit'
+                ) }} as {{ type_double() }}
             ) / degrees
         ) / trades * ({{ t_of_95_percent('degrees') }}) as reach
     from counted

@@ -71,7 +71,9 @@ windowed as (
     select
         *,
         row_number() over evolution
-        + first_value(generations_before) over evolution as generation_position,
+        + {{ whole_number(
+            'first_value(generations_before) over evolution'
+        ) }} as generation_position,
         max(best_fitness_so_far) over (
             {{ framed }} rows between unbounded preceding and 1 preceding
         ) as previous_best_fitness,

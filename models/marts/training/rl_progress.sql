@@ -74,7 +74,9 @@ windowed as (
     select
         *,
         row_number() over training
-        + first_value(episodes_before) over training as episode_position,
+        + {{ whole_number(
+            'first_value(episodes_before) over training'
+        ) }} as episode_position,
         lag(created_at) over training as previous_created_at,
         max(best_reward) over (
             {{ framed }} rows between unbounded preceding and 1 preceding
