@@ -1,6 +1,6 @@
 {#
-    Compares every model on Spark with PostgreSQL's rows of it, in the snapshot, and fails if a model differs or
-    is not built. For `dbt run-operation`.
+    Compares every model on Spark with PostgreSQL's rows of it, in the snapshot, and tells which are equal,
+    different and not built. Fails if that is not as not_yet_equal() says. For `dbt run-operation`.
 
     A row is told by all its columns but the doubles, which are equal if they differ by 1e-12 of their
     size, or of 1 if they are smaller: a sum of doubles depends on the order of its rows.
@@ -25,14 +25,22 @@
             }) %}
         {% endif %}
         {% do found[told.as].append(node.name) %}
-        {% do log(node.name ~ ': ' ~ told.as ~ ', ' ~ told.rows, info=true) %}
+        {% if told.rows %}
+            {% do log(node.name ~ ': ' ~ told.as ~ ', ' ~ told.rows, info=true) %}
+        {% endif %}
     {% endfor %}
+    {% set reasons = not_yet_equal() %}
+    {% set wrong = [] %}
     {% for kind, names in found.items() %}
         {% do log(names | length ~ ' ' ~ kind, info=true) %}
+        {% for name in names if kind != 'equal' %}
+            {% do log('    ' ~ name ~ ': ' ~ reasons.get(name, 'unexpected'), info=true) %}
+        {% endfor %}
+        {% do wrong.extend(names | select('in' if kind == 'equal' else 'not in', reasons)) %}
     {% endfor %}
-    {% if found['different'] or found['not built'] %}
+    {% if wrong %}
         {{ exceptions.raise_compiler_error(
-            'not as on PostgreSQL: ' ~ (found['different'] + found['not built']) | join(', ')
+            'other than not_yet_equal() says: ' ~ wrong | join(', ')
         ) }}
     {% endif %}
 {% endmacro %}

@@ -38,9 +38,12 @@ SETTINGS: Mapping[str, str] = {
     # Plans of long queries as texts fill the driver's memory.
     "spark.sql.maxPlanStringLength": "2000",
     "spark.ui.enabled": "false",
+    # Plans of queries that have ended are kept for a page that nobody looks at.
+    "spark.sql.ui.retainedExecutions": "10",
+    "spark.sql.thriftserver.ui.retainedStatements": "10",
     "spark.driver.host": HOST,
     "spark.driver.bindAddress": HOST,
-    "spark.driver.memory": "2g",
+    "spark.driver.memory": "4g",
     "spark.executor.memory": "1g",
 }
 
