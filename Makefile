@@ -65,7 +65,7 @@ freqtrade: $(VENV)/.dev $(VENV)/.freqtrade  ## let freqtrade make its tables and
 	@$(BIN)/python platforms/freqtrade/check.py $(VENV)/freqtrade/bin
 
 spark: $(VENV)/.dev $(VENV)/.spark  ## build the demo's models on a Spark cluster of this host, and compare every row
-	@$(BIN)/python scale/check.py $(VENV)/spark/bin
+	@$(BIN)/python spark/check.py $(VENV)/spark/bin
 
 down: $(VENV)/.demo  ## stop the embedded servers (their data stays)
 	@$(BIN)/signal-marts down
@@ -119,11 +119,11 @@ $(VENV)/.freqtrade: platforms/freqtrade/requirements.txt | $(BIN)/pip
 		-r platforms/freqtrade/requirements.txt
 	@touch $@
 
-$(VENV)/.spark: scale/requirements.txt | $(BIN)/pip
+$(VENV)/.spark: spark/requirements.txt | $(BIN)/pip
 	@echo "installing Spark into $(VENV)/spark" >&2
 	@sh .ci/make-venv $(VENV)/spark $(PYTHON)
 	@$(VENV)/spark/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-		-r scale/requirements.txt
+		-r spark/requirements.txt
 	@touch $@
 
 $(VENV)/.sqlmesh: benchmarks/stock_sqlmesh/requirements.txt | $(BIN)/pip
