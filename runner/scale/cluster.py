@@ -43,7 +43,6 @@ SETTINGS: Mapping[str, str] = {
     "spark.sql.thriftserver.ui.retainedStatements": "10",
     "spark.driver.host": HOST,
     "spark.driver.bindAddress": HOST,
-    "spark.driver.memory": "4g",
     "spark.executor.memory": "1g",
 }
 
@@ -98,14 +97,15 @@ def running(programs: Path, folder: Path, workers: Workers) -> Iterator[int]:
         # Executors that a worker starts look for it.
         "SPARK_SCALA_VERSION": "2.13",
         "SPARK_WORKER_DIR": str(folder / "work"),
-        "SPARK_DAEMON_MEMORY": "512m",
     }
     deploy = "org.apache.spark.deploy"
     with ExitStack() as processes:
 
-        def start(name: str, *command: str) -> subprocess.Popen[bytes]:
+        def start(name: str, *command: str, memory: str = "512m") -> subprocess.Popen[bytes]:
             program = [str(spark / "bin/spark-class"), *command]
-            return processes.enter_context(_process(name, program, folder, environment))
+            # The Thrift server takes this, and not spark.driver.memory.
+            own = {**environment, "SPARK_DAEMON_MEMORY": memory}
+            return processes.enter_context(_process(name, program, folder, own))
 
         at_master = ["--host", HOST, "--port", str(master), "--webui-port", str(_free_port())]
         _await_port(start("master", f"{deploy}.master.Master", *at_master), master, folder)
@@ -119,6 +119,7 @@ def running(programs: Path, folder: Path, workers: Workers) -> Iterator[int]:
             "thrift",
             *[f"{deploy}.SparkSubmit", "--class"],
             *["org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "spark-internal"],
+            memory="2g",
         )
         _await_port(server, thrift, folder)
         yield thrift
@@ -128,7 +129,7 @@ def _home(programs: Path) -> Path:
     """Where pip put Spark."""
     found = sorted((programs.parent / "lib").glob("python3.*/site-packages/pyspark"))
     if not found:
-        raise UsageError(f"{programs.parent} has no Spark: make spark installs it")
+        raise UsageError(f"{programs.parent} has no Spark: spark/requirements.in says which")
     return found[0]
 
 
