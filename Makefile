@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dashboard test test-long lint docs-check format docs superset freqtrade spark down bench soak requirements clean
+.PHONY: help demo dashboard test test-long lint docs-check format docs superset freqtrade down bench soak requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,9 +64,6 @@ superset: $(VENV)/.dev $(VENV)/.superset  ## draw the Superset dashboards on the
 freqtrade: $(VENV)/.dev $(VENV)/.freqtrade  ## let freqtrade make its tables and trade, adopt it, and compare the profits
 	@$(BIN)/python platforms/freqtrade/check.py $(VENV)/freqtrade/bin
 
-spark: $(VENV)/.dev $(VENV)/.spark  ## build the demo's models on a Spark cluster of this host, and compare every row
-	@$(BIN)/python spark/check.py $(VENV)/spark/bin
-
 down: $(VENV)/.demo  ## stop the embedded servers (their data stays)
 	@$(BIN)/signal-marts down
 
@@ -117,13 +114,6 @@ $(VENV)/.freqtrade: platforms/freqtrade/requirements.txt | $(BIN)/pip
 	@sh .ci/make-venv $(VENV)/freqtrade $(PYTHON)
 	@$(VENV)/freqtrade/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		-r platforms/freqtrade/requirements.txt
-	@touch $@
-
-$(VENV)/.spark: spark/requirements.txt | $(BIN)/pip
-	@echo "installing Spark into $(VENV)/spark" >&2
-	@sh .ci/make-venv $(VENV)/spark $(PYTHON)
-	@$(VENV)/spark/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-		-r spark/requirements.txt
 	@touch $@
 
 $(VENV)/.sqlmesh: benchmarks/stock_sqlmesh/requirements.txt | $(BIN)/pip

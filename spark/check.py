@@ -1,6 +1,6 @@
 """Build the demo's models on Spark, and compare every row with PostgreSQL's.
 
-``make spark`` runs it after ``make demo``; the first argument is the folder of programs of Spark's
+It is run after ``make demo``, by hand; the first argument is the folder of programs of Spark's
 environment. One snapshot of the replica, the raw tables and the models as PostgreSQL built them, is
 written as Parquet files. Everything that it starts is stopped at the end.
 """
