@@ -31,8 +31,9 @@ def is_kept_up_by_changes(model: Model) -> bool:
 
 @rule_filter
 def is_called(macro: Macro) -> bool:
-    """Macros that models call, and not what an adapter makes of them (spark__name)."""
-    return "__" not in macro.name
+    """Macros that models call, and not what an adapter makes of them (spark__name), or of a
+    materialization."""
+    return "__" not in macro.name and not macro.name.startswith("materialization_")
 
 
 def _violation(columns: list[str], message: str) -> RuleViolation | None:
