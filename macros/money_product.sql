@@ -2,15 +2,14 @@
     A product of two amounts of money, prices or quantities, of which the result's type has room for the
     money's decimals; the caller rounds it to them.
 
-    one, other: expressions; one of several terms stands in brackets. The first may end with a new line, after
-    which the sign stands.
+    one, other: expressions; one of several terms stands in brackets.
 #}
 {% macro money_product(one, other) -%}
     {{ return(adapter.dispatch('money_product')(one, other)) }}
 {%- endmacro %}
 
 {% macro default__money_product(one, other) -%}
-    {{ one }}{{ ' ' if one == one.rstrip() }}* {{ other }}
+    {{ one }} * {{ other }}
 {%- endmacro %}
 
 {#

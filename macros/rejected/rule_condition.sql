@@ -36,7 +36,7 @@
         ({{ column }} is null or
         {%- if kind == 'symbol' %} length({{ trimmed(column) }}) between 1 and 64
         {%- elif kind == 'label' %} length({{ column }}) <= 200
-        {%- elif kind == 'key' %} length(cast({{ column }} as {{ type_text() }})) between 1 and 200
+        {%- elif kind == 'key' %} length(cast({{ column }} as {{ dbt.type_string() }})) between 1 and 200
         {%- elif kind == 'name' %} length({{ trimmed(column) }}) <= 64 and {{ trimmed(column) }} <> 'all'
         {%- elif kind == 'word' %} {{ known_word(column, rule[2]) }} is not null
         {%- elif kind == 'money' %} abs({{ column }}) < {{ money_limit() }}

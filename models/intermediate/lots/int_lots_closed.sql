@@ -172,8 +172,8 @@ attributed_lots as (
                     end
                     then
                         {{ money_product(
-                            'abs(lots.entry_price - attributed_orders.stop_price)
-                        ', 'lots.quantity'
+                            'abs(lots.entry_price - attributed_orders.stop_price)',
+                            'lots.quantity'
                         ) }}
             end as {{ type_money() }}
         ) as risked_amount

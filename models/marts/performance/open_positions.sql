@@ -54,8 +54,8 @@ open_positions as (
                     then
                         case positions.direction when 'LONG' then 1 else -1 end
                         * {{ money_product(
-                            '(last_closes.close_price - positions.price)
-                        ', 'positions.open_quantity'
+                            '(last_closes.close_price - positions.price)',
+                            'positions.open_quantity'
                         ) }}
                         - positions.fees
             end as {{ type_money() }}
