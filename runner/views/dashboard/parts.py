@@ -271,8 +271,9 @@ def _configured(
     kind = kinds.NumberColumn if column.is_number else kinds.TextColumn
     # The browser leaves cells of more than twice the mean width out as it fits a column, and cuts
     # them: of "–" and a few words, these.
-    widths = [16 + 7 * len(column.told(row.get(name))) for row in rows]
-    is_cut = not column.is_number and widths and max(widths) > 2 * sum(widths) / len(widths)
+    shown = () if column.is_number else rows
+    widths = [16 + 7 * len(column.told(row.get(name))) for row in shown]
+    is_cut = widths and max(widths) > 2 * sum(widths) / len(widths)
     width = min(max(widths) + 8, WIDEST) if is_cut else None
     return kind(column.heading(currency), help=about, pinned=is_first, width=width)
 
